@@ -1,0 +1,57 @@
+"""Tensors and JSON metadata in one ``.safetensors`` file, written atomically, never unpickled."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+METADATA_KEY = "invscore"
+
+
+class CheckpointError(ValueError):
+    """The file is missing, damaged or not a checkpoint of this kind."""
+
+
+def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> None:
+    """Write ``tensors`` and ``metadata`` to ``path``: either the whole file appears or none."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        contiguous = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
+        save_file(contiguous, partial, metadata={METADATA_KEY: json.dumps(metadata)})
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The tensors (on the CPU, in their stored dtype) and metadata of ``path``.
+
+    Raises ``CheckpointError`` for a file that is missing, damaged or without our metadata.
+    """
+    metadata = read_metadata(path)
+    with safe_open(path, framework="pt") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}, metadata  # noqa: SIM118
+
+
+def read_metadata(path: Path) -> dict[str, Any]:
+    """The JSON metadata alone, without reading the weights."""
+    if not Path(path).is_file():
+        raise CheckpointError(f"checkpoint {str(path)!r}: no such file")
+    try:
+        with safe_open(path, framework="pt") as file:
+            stored = (file.metadata() or {}).get(METADATA_KEY)
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"checkpoint {str(path)!r} cannot be read: {error}") from error
+    if stored is None:
+        raise CheckpointError(f"checkpoint {str(path)!r} has no invscore metadata")
+    metadata: dict[str, Any] = json.loads(stored)
+    return metadata

@@ -1,0 +1,20 @@
+"""Architectures that a network prior can hold, by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+from invscore.networks.unet import UNet
+
+__all__ = ["NETWORKS", "UNet", "build_network"]
+
+NETWORKS: dict[str, type[nn.Module]] = {"unet": UNet}
+
+
+def build_network(name: str, **options: Any) -> nn.Module:
+    """The network ``name`` with untrained weights. Raises ``ValueError`` for an unknown name."""
+    if name not in NETWORKS:
+        raise ValueError(f"unknown network {name!r}: known are {', '.join(sorted(NETWORKS))}")
+    return NETWORKS[name](**options)

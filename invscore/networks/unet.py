@@ -1,0 +1,108 @@
+"""A norm-free residual UNet that denoises images of any size."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class ResidualBlock(nn.Module):
+    """``h + conv(silu(film(conv(h))))``, the noise level entering as a scale and a shift."""
+
+    def __init__(self, width: int, embedding: int) -> None:
+        super().__init__()
+        self.conv_in = nn.Conv2d(width, width, 3, padding=1)
+        self.film = nn.Linear(embedding, 2 * width)
+        self.conv_out = nn.Conv2d(width, width, 3, padding=1)
+
+        # Without normalisation, a stack of blocks starts as (nearly) the identity.
+        nn.init.kaiming_normal_(self.conv_in.weight, nonlinearity="relu")
+        nn.init.normal_(self.conv_out.weight, std=0.1 / math.sqrt(9 * width))
+        nn.init.zeros_(self.film.weight)
+        for layer in (self.conv_in, self.film, self.conv_out):
+            nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+
+    def forward(self, h: Tensor, embedding: Tensor) -> Tensor:
+        scale, shift = self.film(embedding)[:, :, None, None].chunk(2, dim=1)
+        return h + self.conv_out(F.silu(torch.addcmul(shift, self.conv_in(h), 1 + scale)))
+
+
+class FourierEmbedding(nn.Module):
+    """Sines and cosines of the noise coordinate, mixed by one hidden layer."""
+
+    frequencies: Tensor
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.register_buffer("frequencies", torch.logspace(-1, 1, size // 2), persistent=False)
+        self.mix = nn.Sequential(nn.Linear(size, size), nn.SiLU())
+
+    def forward(self, noise: Tensor) -> Tensor:
+        phase = noise[:, None] * self.frequencies
+        return self.mix(torch.cat([phase.cos(), phase.sin()], dim=1))
+
+
+class UNet(nn.Module):
+    """Residual UNet without normalisation, in the manner of DRUNet (Zhang et al. 2021, Sec. IV).
+
+    ``forward(x, noise)`` maps ``x`` of shape (b, channels, h, w) and the noise coordinate
+    ``noise`` of shape (b,) to a tensor of the shape of ``x``. Any h and w are accepted: the image
+    is extended by replication to a multiple of the coarsest stride and cropped afterwards.
+
+    ``widths`` gives the channels of each resolution (one halving between neighbours), ``blocks``
+    the residual blocks of each resolution on each side.
+    """
+
+    def __init__(
+        self,
+        channels: int = 1,
+        widths: Sequence[int] = (32, 64, 128, 256),
+        blocks: int = 2,
+        embedding: int = 128,
+    ) -> None:
+        super().__init__()
+        self.stride = 2 ** (len(widths) - 1)
+        self.embed = FourierEmbedding(embedding)
+        self.stem = nn.Conv2d(channels, widths[0], 3, padding=1)
+        self.head = nn.Conv2d(widths[0], channels, 3, padding=1)
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
+
+        def stage(width: int) -> nn.ModuleList:
+            return nn.ModuleList(ResidualBlock(width, embedding) for _ in range(blocks))
+
+        pairs = list(zip(widths[:-1], widths[1:], strict=True))
+        self.encoder = nn.ModuleList(stage(width) for width in widths[:-1])
+        self.bottom = stage(widths[-1])
+        self.decoder = nn.ModuleList(stage(width) for width in widths[:-1])
+        self.down = nn.ModuleList(nn.Conv2d(fine, coarse, 2, stride=2) for fine, coarse in pairs)
+        self.up = nn.ModuleList(
+            nn.ConvTranspose2d(coarse, fine, 2, stride=2) for fine, coarse in pairs
+        )
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def forward(self, x: Tensor, noise: Tensor) -> Tensor:
+        height, width = x.shape[-2:]
+        pad = (0, -width % self.stride, 0, -height % self.stride)
+        embedding = self.embed(noise)
+
+        h = self.stem(F.pad(x, pad, mode="replicate") if any(pad) else x)
+        skips = []
+        for stage, down in zip(self.encoder, self.down, strict=True):
+            h = _run(stage, h, embedding)
+            skips.append(h)
+            h = down(h)
+        h = _run(self.bottom, h, embedding)
+        for stage, up in zip(reversed(self.decoder), reversed(self.up), strict=True):
+            h = _run(stage, up(h) + skips.pop(), embedding)
+        return self.head(h)[..., :height, :width]
+
+
+def _run(stage: nn.Module, h: Tensor, embedding: Tensor) -> Tensor:
+    for block in stage:  # type: ignore[attr-defined]
+        h = block(h, embedding)
+    return h

@@ -1,0 +1,58 @@
+"""The prior contract: one quantity, the posterior-mean denoiser."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+Level = float | Tensor
+"""A noise level: a number, or a tensor of shape (b,), one level an image."""
+
+
+class Prior(abc.ABC):
+    """A density on images, known through ``D(x, sigma) = E[x0 | x0 + sigma n = x]``.
+
+    Images are batched, (b, \\*shape), in image units; ``sigma`` is a standard deviation in the
+    same units. A complex image carries noise of that deviation in its real and in its imaginary
+    part. ``sigma_min`` and ``sigma_max`` bound the levels at which ``denoise`` can be trusted.
+    """
+
+    sigma_min: float = 0.0
+    sigma_max: float = float("inf")
+
+    @abc.abstractmethod
+    def denoise(self, x: Tensor, sigma: Level) -> Tensor:
+        """``E[x0 | x0 + sigma n = x]``, of the shape of ``x``."""
+
+    def score(self, x: Tensor, sigma: Level) -> Tensor:
+        """Gradient of the log-density of ``x0 + sigma n`` at ``x`` (Tweedie's formula)."""
+        return (self.denoise(x, sigma) - x) / per_image(sigma, x) ** 2
+
+    def pullback(self, x: Tensor, sigma: Level) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+        """``D(x, sigma)`` and the function ``u -> J^T u``, J the Jacobian of D in ``x``.
+
+        The function may be called more than once.
+        """
+        with torch.enable_grad():
+            leaf = x.detach().requires_grad_()
+            denoised = self.denoise(leaf, sigma)
+
+        def pull(u: Tensor) -> Tensor:
+            return torch.autograd.grad(denoised, leaf, u, retain_graph=True)[0]
+
+        return denoised.detach(), pull
+
+
+def per_image(sigma: Level, x: Tensor) -> Tensor:
+    """``sigma`` as a real tensor that broadcasts against the batched images ``x``."""
+    sigma = torch.as_tensor(sigma, device=x.device).to(x.real.dtype)
+    if sigma.ndim == 0:
+        return sigma
+    if sigma.shape != x.shape[:1]:
+        raise ValueError(
+            f"sigma has shape {tuple(sigma.shape)}: a number or ({x.shape[0]},) is allowed"
+        )
+    return sigma.reshape(-1, *[1] * (x.ndim - 1))
