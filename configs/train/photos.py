@@ -36,7 +36,12 @@ WALLPAPERS = (
     "BytheWater ColdRipple ColorfulCups DarkestHour EveningGlow FallenLeaf Grey Kite OneStandsOut "
     "Path summer_1am"
 ).split()
-VALIDATION = {"friends_by_Aitzol_Berasategi", "picosdeeuropa_by_Aitzol_Berasategi", "EveningGlow", "Garden"}
+VALIDATION = {
+    "friends_by_Aitzol_Berasategi",
+    "picosdeeuropa_by_Aitzol_Berasategi",
+    "EveningGlow",
+    "Garden",
+}
 
 
 def sources(root: Path) -> dict[str, Path]:

@@ -17,11 +17,23 @@ class Prior(abc.ABC):
 
     Images are batched, (b, \\*shape), in image units; ``sigma`` is a standard deviation in the
     same units. A complex image carries noise of that deviation in its real and in its imaginary
-    part. ``sigma_min`` and ``sigma_max`` bound the levels at which ``denoise`` can be trusted.
+    part.
+
+    ``sigma_min`` and ``sigma_max`` bound the levels at which ``denoise`` can be trusted.
+    ``variance`` is the variance of a pixel, averaged over the image. ``peak`` is the intensity
+    that images reach, by which a measurement in other units is normalised; ``None`` where the
+    prior knows images in absolute units.
     """
 
+    variance: float
+    peak: float | None = None
     sigma_min: float = 0.0
     sigma_max: float = float("inf")
+
+    @property
+    def unit(self) -> float:
+        """The length that papers call 1 when they scale images to [-1, 1], in image units."""
+        return 1.0 if self.peak is None else self.peak / 2
 
     @abc.abstractmethod
     def denoise(self, x: Tensor, sigma: Level) -> Tensor:

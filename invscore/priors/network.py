@@ -40,6 +40,8 @@ class NetworkPrior(Prior, nn.Module):
         self.sigma_data = sigma_data
         self.sigma_min = sigma_min
         self.sigma_max = sigma_max
+        self.variance = sigma_data**2
+        self.peak = 1.0
         self.metadata: dict[str, Any] = dict(metadata or {})
 
     def denoise(self, x: Tensor, sigma: Level) -> Tensor:

@@ -1,0 +1,191 @@
+"""Noise models ``p(y | A x)`` and the inverse problem they make with an operator."""
+
+from __future__ import annotations
+
+import abc
+import math
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from invscore.operators import LinearOperator, Operator
+from invscore.rng import SampleRNG
+
+
+class Noise(abc.ABC):
+    """The law of a measurement given its clean value, both (b, \\*out_shape)."""
+
+    @abc.abstractmethod
+    def sample(self, clean: Tensor, rng: SampleRNG) -> Tensor:
+        """A noisy measurement of ``clean``."""
+
+    @abc.abstractmethod
+    def log_likelihood(self, y: Tensor, clean: Tensor) -> Tensor:
+        """``log p(y | clean)`` in nats, normalised in y, one an image: (b,)."""
+
+    @abc.abstractmethod
+    def score(self, y: Tensor, clean: Tensor) -> Tensor:
+        """The gradient of ``log p(y | clean)`` in ``clean``."""
+
+    @abc.abstractmethod
+    def select(self, images: Tensor) -> Noise:
+        """The noise of the images with the indices ``images``, (k,)."""
+
+    @abc.abstractmethod
+    def scaled(self, factor: float) -> Noise:
+        """The noise of ``factor * y``."""
+
+
+@dataclass(frozen=True)
+class GaussianNoise(Noise):
+    """``y = clean + sigma n``; ``sigma`` > 0 a number, or one an image, (b,), in measurement units.
+
+    Complex measurements have noise of this standard deviation in the real and in the imaginary
+    part. Raises ``ValueError`` for a ``sigma`` that is not positive and finite.
+    """
+
+    sigma: float | Tensor
+
+    def __post_init__(self) -> None:
+        level = torch.as_tensor(self.sigma)
+        if level.ndim > 1 or not bool((level.isfinite() & (level > 0)).all()):
+            raise ValueError(
+                f"the noise level sigma is {self.sigma}: a positive number, or one an image, "
+                "is allowed"
+            )
+
+    def level(self, like: Tensor) -> Tensor:
+        """``sigma`` as a real tensor that broadcasts against ``like``, (b, \\*shape)."""
+        sigma = torch.as_tensor(self.sigma, device=like.device).to(like.real.dtype)
+        return sigma.reshape(-1, *[1] * (like.ndim - 1)) if sigma.ndim else sigma
+
+    def sample(self, clean: Tensor, rng: SampleRNG) -> Tensor:
+        return clean + self.level(clean) * rng.normal_like(clean)
+
+    def log_likelihood(self, y: Tensor, clean: Tensor) -> Tensor:
+        sigma = self.level(y)
+        each = -0.5 * ((y - clean).abs() / sigma) ** 2
+        per_number = sigma.log() + 0.5 * math.log(2 * math.pi)
+        return (each - (2 if y.is_complex() else 1) * per_number).flatten(1).sum(dim=1)
+
+    def score(self, y: Tensor, clean: Tensor) -> Tensor:
+        return (y - clean) / self.level(y) ** 2
+
+    def select(self, images: Tensor) -> GaussianNoise:
+        sigma = torch.as_tensor(self.sigma)
+        return GaussianNoise(sigma[images.to(sigma.device)]) if sigma.ndim else self
+
+    def scaled(self, factor: float) -> GaussianNoise:
+        return GaussianNoise(self.sigma * factor)
+
+
+@dataclass(frozen=True)
+class PoissonNoise(Noise):
+    """``photons * y ~ Poisson(photons * clean)``: ``photons`` counts at intensity 1.
+
+    ``clean`` is clipped from below at ``dark / photons``, ``dark`` counts of background, so that
+    the likelihood stays finite where a forward model dips below zero. Measurements are real and
+    not negative.
+    """
+
+    photons: float
+    dark: float = 0.01
+
+    def __post_init__(self) -> None:
+        for name, value in (("photons", self.photons), ("dark", self.dark)):
+            if not (math.isfinite(value) and value > 0):
+                raise ValueError(f"{name} is {value}: a positive number is allowed")
+
+    def sample(self, clean: Tensor, rng: SampleRNG) -> Tensor:
+        return rng.poisson(self._counts(clean)) / self.photons
+
+    def log_likelihood(self, y: Tensor, clean: Tensor) -> Tensor:
+        rate, counts = self._counts(clean), self.photons * y
+        each = torch.xlogy(counts, rate) - rate - torch.lgamma(counts + 1)
+        return (each + math.log(self.photons)).flatten(1).sum(dim=1)
+
+    def score(self, y: Tensor, clean: Tensor) -> Tensor:
+        rate = self._counts(clean)
+        lit = self.photons * clean > self.dark
+        return torch.where(lit, self.photons * (self.photons * y / rate - 1), 0.0)
+
+    def select(self, images: Tensor) -> PoissonNoise:  # noqa: ARG002
+        return self
+
+    def scaled(self, factor: float) -> PoissonNoise:
+        return PoissonNoise(self.photons / factor, self.dark)
+
+    def _counts(self, clean: Tensor) -> Tensor:
+        return (self.photons * clean).clamp_min(self.dark)
+
+
+@dataclass(frozen=True)
+class InverseProblem:
+    """A measurement ``y``, (b, \\*operator.out_shape), of unknown images, (b, \\*operator.in_shape).
+
+    Raises ``ValueError`` when the shape of ``y`` does not fit the operator, when ``y`` is complex
+    and the operator is not (or the reverse), or when ``y`` is not finite.
+    """
+
+    operator: Operator
+    y: Tensor
+    noise: Noise
+
+    def __post_init__(self) -> None:
+        expected, given = tuple(self.operator.out_shape), tuple(self.y.shape)
+        if given[1:] != expected or len(given) != len(expected) + 1:
+            raise ValueError(
+                f"the measurement y has shape {given}: (b, {', '.join(map(str, expected))}) fits "
+                f"the operator {type(self.operator).__name__}"
+            )
+        if self.y.is_complex() != self.operator.out_complex:
+            kind = "complex" if self.operator.out_complex else "real"
+            raise ValueError(f"the measurement y is {self.y.dtype}: the operator measures {kind} y")
+        if not bool(self.y.isfinite().all()):
+            raise ValueError("the measurement y has values that are NaN or infinite")
+        if isinstance(self.noise, GaussianNoise):
+            level = torch.as_tensor(self.noise.sigma)
+            if level.ndim and len(level) != len(self.y):
+                raise ValueError(
+                    f"the noise level sigma has {len(level)} entries: 1 or {len(self.y)} fit y"
+                )
+
+    @property
+    def image_dtype(self) -> torch.dtype:
+        """The dtype of the unknown images: that of ``y``, complex or real as the operator says."""
+        real = self.y.real.dtype
+        return real.to_complex() if self.operator.in_complex else real
+
+    def residual(self, x: Tensor) -> Tensor:
+        """``y - A(x)``."""
+        return self.y - self.operator(x)
+
+    def log_likelihood(self, x: Tensor) -> Tensor:
+        """``log p(y | x)`` in nats, (b,)."""
+        return self.noise.log_likelihood(self.y, self.operator(x))
+
+    def score(self, x: Tensor) -> Tensor:
+        """The gradient of ``log p(y | x)`` in ``x``: ``J(x)^H`` applied to the noise's score."""
+        return self.operator.vjp(x, self.noise.score(self.y, self.operator(x)))
+
+    def linear_gaussian(self, method: str) -> tuple[LinearOperator, Tensor, GaussianNoise]:
+        """``(A, y, noise)`` for a method that needs a linear operator and Gaussian noise.
+
+        Raises ``ValueError`` naming ``method`` where the problem is not of that kind.
+        """
+        if not isinstance(self.operator, LinearOperator):
+            raise ValueError(
+                f"{method} needs a linear operator, given {type(self.operator).__name__}"
+            )
+        if not isinstance(self.noise, GaussianNoise):
+            raise ValueError(f"{method} needs Gaussian noise, given {type(self.noise).__name__}")
+        return self.operator, self.y, self.noise
+
+    def select(self, images: Tensor) -> InverseProblem:
+        """The problem of the images with the indices ``images``, (k,), repetitions allowed."""
+        return replace(self, y=self.y[images], noise=self.noise.select(images))
+
+    def scaled(self, factor: float) -> InverseProblem:
+        """The problem for ``factor * x`` with a linear operator."""
+        return replace(self, y=factor * self.y, noise=self.noise.scaled(factor))

@@ -1,0 +1,88 @@
+"""The method contract: a generator function from a problem and a prior to a sequence of states."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+Method = Callable[..., Iterator["Step"]]
+
+
+@dataclass(frozen=True)
+class Step:
+    """The state of a method after a step.
+
+    ``x`` is the state, whose last value is the method's answer; ``denoised`` the current estimate
+    of the clean image; ``sigma`` the noise level of the step in image units.
+    """
+
+    x: Tensor
+    denoised: Tensor
+    sigma: float
+
+
+@dataclass(frozen=True)
+class MethodInfo:
+    """A registered method and what its users should know about it.
+
+    ``exact``: whether it samples the true posterior in the limit of small steps (a point
+    estimate is not exact). ``needs``: what it asks of the operator and of the noise, of
+    ``"linear"`` (a ``LinearOperator``), ``"gaussian"`` (``GaussianNoise``).
+    """
+
+    name: str
+    run: Method
+    exact: bool
+    needs: tuple[str, ...]
+    cites: str
+
+    @property
+    def summary(self) -> str:
+        """The first sentence of its documentation."""
+        return (inspect.getdoc(self.run) or "").split("\n\n")[0].replace("\n", " ")
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """Its options and their defaults."""
+        parameters = inspect.signature(self.run).parameters.values()
+        return {
+            p.name: p.default
+            for p in parameters
+            if p.kind is p.KEYWORD_ONLY and p.default is not p.empty
+        }
+
+    def options(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The defaults, with ``given`` in their place. Raises ``ValueError`` on an unknown name."""
+        defaults = self.defaults
+        for name in given:
+            if name not in defaults:
+                raise ValueError(
+                    f"method {self.name!r} has no option {name!r}: it has {', '.join(defaults)}"
+                )
+        return {**defaults, **given}
+
+
+METHODS: dict[str, MethodInfo] = {}
+
+
+def register(
+    name: str, *, exact: bool, needs: tuple[str, ...] = (), cites: str
+) -> Callable[[Method], Method]:
+    """Enter a method under ``name``. Its keyword-only arguments with a default are its options."""
+
+    def enter(run: Method) -> Method:
+        METHODS[name] = MethodInfo(name, run, exact, needs, cites)
+        return run
+
+    return enter
+
+
+def get_method(name: str) -> MethodInfo:
+    """The method ``name``. Raises ``ValueError`` for an unknown one."""
+    if name not in METHODS:
+        raise ValueError(f"unknown method {name!r}: known are {', '.join(sorted(METHODS))}")
+    return METHODS[name]

@@ -1,0 +1,60 @@
+"""Random numbers, one stream a sample: a sample does not depend on its neighbours in a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+class SampleRNG:
+    """One generator for each image of a batch.
+
+    ``keys`` names the streams: one tuple of non-negative integers an image, for example
+    ``(seed + sample, image)``. The same key gives the same numbers in any company.
+    """
+
+    def __init__(self, keys: Sequence[tuple[int, ...]], device: torch.device | str = "cpu") -> None:
+        self.device = torch.device(device)
+        self._generators = [_generator(key, self.device) for key in keys]
+
+    def normal_like(self, x: Tensor) -> Tensor:
+        """Standard normal numbers of the shape, dtype and device of ``x``, (b, \\*shape).
+
+        Complex numbers have unit variance in the real and in the imaginary part.
+        """
+        if x.is_complex():
+            return torch.view_as_complex(self.normal_like(torch.view_as_real(x)))
+        return torch.stack(
+            [
+                torch.randn(x.shape[1:], generator=g, device=self.device, dtype=x.dtype)
+                for g in self._streams(x)
+            ]
+        )
+
+    def uniform(self, x: Tensor) -> Tensor:
+        """One uniform number in [0, 1) an image: (b,), in the real dtype of ``x``."""
+        return torch.stack(
+            [
+                torch.rand((), generator=g, device=self.device, dtype=x.real.dtype)
+                for g in self._streams(x)
+            ]
+        )
+
+    def poisson(self, rate: Tensor) -> Tensor:
+        """Poisson numbers of the given ``rate``, (b, \\*shape)."""
+        return torch.stack(
+            [torch.poisson(r, generator=g) for r, g in zip(rate, self._streams(rate), strict=True)]
+        )
+
+    def _streams(self, x: Tensor) -> list[torch.Generator]:
+        if len(x) != len(self._generators):
+            raise ValueError(f"{len(self._generators)} streams serve no batch of {len(x)}")
+        return self._generators
+
+
+def _generator(key: tuple[int, ...], device: torch.device) -> torch.Generator:
+    state = int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0])
+    return torch.Generator(device).manual_seed(state)

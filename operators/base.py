@@ -1,0 +1,315 @@
+"""The operator contract: batched forward models ``y = A(x)`` and what is derived from them."""
+
+from __future__ import annotations
+
+import abc
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from invscore.operators.cg import conjugate_gradient, inner
+
+Shape = tuple[int, ...]
+Weight = float | Tensor
+"""A number, or one number an image: a tensor of shape (b,)."""
+
+
+@dataclass(frozen=True)
+class SVD:
+    """``A = U diag(s) V^H``, the factors given by what they do to a batch.
+
+    ``s`` broadcasts against the coefficients, (b, \\*coefficients); singular values may be zero.
+    """
+
+    s: Tensor
+    u: Callable[[Tensor], Tensor]
+    uh: Callable[[Tensor], Tensor]
+    v: Callable[[Tensor], Tensor]
+    vh: Callable[[Tensor], Tensor]
+
+
+class Operator(abc.ABC):
+    """A differentiable map from (b, \\*in_shape) to (b, \\*out_shape).
+
+    ``in_complex`` and ``out_complex`` tell whether images and measurements are complex. Between a
+    real and a complex space, the inner product is its real part.
+    """
+
+    in_shape: Shape
+    out_shape: Shape
+    in_complex: bool = False
+    out_complex: bool = False
+
+    @abc.abstractmethod
+    def __call__(self, x: Tensor) -> Tensor:
+        """``A(x)``."""
+
+    @abc.abstractmethod
+    def jvp(self, x: Tensor, v: Tensor) -> Tensor:
+        """``J(x) v``, J the Jacobian of A at ``x``."""
+
+    @abc.abstractmethod
+    def vjp(self, x: Tensor, u: Tensor) -> Tensor:
+        """``J(x)^H u``."""
+
+    def to(
+        self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
+    ) -> Self:
+        """A copy with its tensors on ``device`` and in the precision of the real type ``dtype``."""
+        moved = copy.copy(self)
+        for name, value in vars(self).items():
+            setattr(moved, name, _moved(value, device, dtype))
+        return moved
+
+
+class LinearOperator(Operator):
+    """Write ``matvec`` and ``rmatvec``; everything else follows, or is overridden by a closed form."""
+
+    @abc.abstractmethod
+    def matvec(self, x: Tensor) -> Tensor:
+        """``A x``, (b, \\*in_shape) -> (b, \\*out_shape)."""
+
+    @abc.abstractmethod
+    def rmatvec(self, y: Tensor) -> Tensor:
+        """``A^H y``, (b, \\*out_shape) -> (b, \\*in_shape)."""
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return self.matvec(x)
+
+    def jvp(self, x: Tensor, v: Tensor) -> Tensor:  # noqa: ARG002
+        return self.matvec(v)
+
+    def vjp(self, x: Tensor, u: Tensor) -> Tensor:  # noqa: ARG002
+        return self.rmatvec(u)
+
+    def normal(self, x: Tensor) -> Tensor:
+        """``A^H A x``."""
+        return self.rmatvec(self.matvec(x))
+
+    def solve(self, b: Tensor, rho: Weight) -> Tensor:
+        """``x`` with ``(A^H A + rho I) x = b``, ``rho`` > 0 a number or one an image."""
+        weight = broadcast(rho, b)
+        return conjugate_gradient(lambda x: self.normal(x) + weight * x, b)
+
+    def pinv(self, y: Tensor) -> Tensor:
+        """The least-squares solution of least norm."""
+        return conjugate_gradient(self.normal, self.rmatvec(y))
+
+    def svd(self) -> SVD:
+        """The singular value decomposition. Raises ``NotImplementedError`` where none is cheap."""
+        raise NotImplementedError(
+            f"{type(self).__name__} has no cheap singular value decomposition"
+        )
+
+    def norm(self) -> float:
+        """The largest singular value, by 50 steps of the power method (to about one per cent)."""
+        like = next((t for t in vars(self).values() if isinstance(t, Tensor)), torch.empty(0))
+        generator = torch.Generator().manual_seed(0)
+        dtype = torch.complex64 if self.in_complex else torch.float32
+        x = torch.randn(1, *self.in_shape, dtype=dtype, generator=generator).to(like.device)
+        growth = torch.tensor(0.0)
+        for _ in range(50):
+            x = self.normal(x / inner(x, x).sqrt().clamp_min(1e-30))
+            growth = inner(x, x).sqrt()
+        return float(growth.sqrt())
+
+    @property
+    def H(self) -> LinearOperator:  # noqa: N802
+        """The adjoint."""
+        return Adjoint(self)
+
+    def __matmul__(self, other: LinearOperator) -> LinearOperator:
+        return Composition(self, other)
+
+    def __add__(self, other: LinearOperator) -> LinearOperator:
+        return Sum(self, other)
+
+    def __mul__(self, factor: float) -> LinearOperator:
+        return Multiple(self, factor)
+
+    __rmul__ = __mul__
+
+    def __neg__(self) -> LinearOperator:
+        return Multiple(self, -1.0)
+
+
+class SpectralOperator(LinearOperator):
+    """A linear operator whose SVD is cheap: ``solve``, ``pinv`` and ``norm`` in closed form."""
+
+    @abc.abstractmethod
+    def svd(self) -> SVD: ...
+
+    def solve(self, b: Tensor, rho: Weight) -> Tensor:
+        f = self.svd()
+        # On the null space of A the factors may see nothing: b / rho is the answer there.
+        weight = broadcast(rho, b)
+        coefficients = f.vh(b)
+        gain = 1 / (f.s**2 + broadcast(rho, coefficients)) - 1 / broadcast(rho, coefficients)
+        return b / weight + f.v(gain * coefficients)
+
+    def pinv(self, y: Tensor) -> Tensor:
+        f = self.svd()
+        cutoff = 1e-5 * f.s.max()
+        return f.v(torch.where(f.s > cutoff, 1 / f.s, 0.0) * f.uh(y))
+
+    def norm(self) -> float:
+        return float(self.svd().s.max())
+
+
+class NonlinearOperator(Operator):
+    """Write ``__call__``; Jacobian products come from automatic differentiation."""
+
+    def jvp(self, x: Tensor, v: Tensor) -> Tensor:
+        return torch.func.jvp(self.__call__, (x,), (v,))[1]
+
+    def vjp(self, x: Tensor, u: Tensor) -> Tensor:
+        with torch.enable_grad():
+            leaf = x.detach().requires_grad_()
+            return torch.autograd.grad(self(leaf), leaf, u)[0]
+
+
+class Adjoint(LinearOperator):
+    def __init__(self, operator: LinearOperator) -> None:
+        self.operator = operator
+        self.in_shape, self.out_shape = operator.out_shape, operator.in_shape
+        self.in_complex, self.out_complex = operator.out_complex, operator.in_complex
+
+    def matvec(self, x: Tensor) -> Tensor:
+        return self.operator.rmatvec(x)
+
+    def rmatvec(self, y: Tensor) -> Tensor:
+        return self.operator.matvec(y)
+
+    @property
+    def H(self) -> LinearOperator:  # noqa: N802
+        return self.operator
+
+
+class Composition(LinearOperator):
+    """``outer @ inner``."""
+
+    def __init__(self, outer: LinearOperator, inner: LinearOperator) -> None:
+        _require_equal("inner shapes of a product", outer.in_shape, inner.out_shape)
+        _require_equal("complexity of a product", outer.in_complex, inner.out_complex)
+        self.outer, self.inner = outer, inner
+        self.in_shape, self.out_shape = inner.in_shape, outer.out_shape
+        self.in_complex, self.out_complex = inner.in_complex, outer.out_complex
+
+    def matvec(self, x: Tensor) -> Tensor:
+        return self.outer.matvec(self.inner.matvec(x))
+
+    def rmatvec(self, y: Tensor) -> Tensor:
+        return self.inner.rmatvec(self.outer.rmatvec(y))
+
+
+class Sum(LinearOperator):
+    def __init__(self, left: LinearOperator, right: LinearOperator) -> None:
+        _require_equal("input shapes of a sum", left.in_shape, right.in_shape)
+        _require_equal("output shapes of a sum", left.out_shape, right.out_shape)
+        _require_equal("input complexity of a sum", left.in_complex, right.in_complex)
+        _require_equal("output complexity of a sum", left.out_complex, right.out_complex)
+        self.left, self.right = left, right
+        self.in_shape, self.out_shape = left.in_shape, left.out_shape
+        self.in_complex, self.out_complex = left.in_complex, left.out_complex
+
+    def matvec(self, x: Tensor) -> Tensor:
+        return self.left.matvec(x) + self.right.matvec(x)
+
+    def rmatvec(self, y: Tensor) -> Tensor:
+        return self.left.rmatvec(y) + self.right.rmatvec(y)
+
+
+class Multiple(LinearOperator):
+    """``factor * operator`` with a real factor."""
+
+    def __init__(self, operator: LinearOperator, factor: float) -> None:
+        self.operator, self.factor = operator, float(factor)
+        self.in_shape, self.out_shape = operator.in_shape, operator.out_shape
+        self.in_complex, self.out_complex = operator.in_complex, operator.out_complex
+
+    def matvec(self, x: Tensor) -> Tensor:
+        return self.factor * self.operator.matvec(x)
+
+    def rmatvec(self, y: Tensor) -> Tensor:
+        return self.factor * self.operator.rmatvec(y)
+
+    def solve(self, b: Tensor, rho: Weight) -> Tensor:
+        square = self.factor**2
+        return self.operator.solve(b / square, rho / square)
+
+    def norm(self) -> float:
+        return abs(self.factor) * self.operator.norm()
+
+
+class Stack(LinearOperator):
+    """Several measurements of one image, flattened and concatenated: (b, sum of sizes)."""
+
+    def __init__(self, operators: Sequence[LinearOperator]) -> None:
+        first = operators[0]
+        for other in operators[1:]:
+            _require_equal("input shapes of a stack", first.in_shape, other.in_shape)
+            _require_equal("input complexity of a stack", first.in_complex, other.in_complex)
+            _require_equal("output complexity of a stack", first.out_complex, other.out_complex)
+        self.operators = tuple(operators)
+        self.sizes = [torch.Size(operator.out_shape).numel() for operator in operators]
+        self.in_shape, self.out_shape = first.in_shape, (sum(self.sizes),)
+        self.in_complex, self.out_complex = first.in_complex, first.out_complex
+
+    def matvec(self, x: Tensor) -> Tensor:
+        return torch.cat([operator.matvec(x).flatten(1) for operator in self.operators], dim=1)
+
+    def rmatvec(self, y: Tensor) -> Tensor:
+        parts = zip(self.operators, y.split(self.sizes, dim=1), strict=True)
+        images = [op.rmatvec(part.reshape(-1, *op.out_shape)) for op, part in parts]
+        return torch.stack(images).sum(dim=0)
+
+
+class Jacobian(LinearOperator):
+    """The linearisation of an operator at ``x``, (b, \\*in_shape)."""
+
+    def __init__(self, operator: Operator, x: Tensor) -> None:
+        self.operator, self.x = operator, x
+        self.in_shape, self.out_shape = operator.in_shape, operator.out_shape
+        self.in_complex, self.out_complex = operator.in_complex, operator.out_complex
+
+    def matvec(self, x: Tensor) -> Tensor:
+        return self.operator.jvp(self.x, x)
+
+    def rmatvec(self, y: Tensor) -> Tensor:
+        return self.operator.vjp(self.x, y)
+
+
+def stack(operators: Sequence[LinearOperator]) -> LinearOperator:
+    """Several operators on the same image as one."""
+    return Stack(operators)
+
+
+def jacobian(operator: Operator, x: Tensor) -> LinearOperator:
+    """The linearisation of ``operator`` at ``x``: a ``LinearOperator`` like any other."""
+    return operator if isinstance(operator, LinearOperator) else Jacobian(operator, x)
+
+
+def broadcast(weight: Weight, like: Tensor) -> Tensor:
+    """A number, or (b,) numbers, as a real tensor that broadcasts against the batch ``like``."""
+    weight = torch.as_tensor(weight, device=like.device).to(like.real.dtype)
+    return weight.reshape(-1, *[1] * (like.ndim - 1)) if weight.ndim else weight
+
+
+def _moved(value: object, device: torch.device | str | None, dtype: torch.dtype | None) -> object:
+    if isinstance(value, Operator):
+        return value.to(device, dtype)
+    if isinstance(value, tuple) and any(isinstance(v, Operator) for v in value):
+        return tuple(_moved(v, device, dtype) for v in value)
+    if isinstance(value, Tensor):
+        target = dtype if dtype is None or not value.is_complex() else dtype.to_complex()
+        return value.to(device, target if value.is_floating_point() or value.is_complex() else None)
+    return value
+
+
+def _require_equal(what: str, left: object, right: object) -> None:
+    if left != right:
+        raise ValueError(f"{what} differ: {left} and {right}")
