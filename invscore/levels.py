@@ -1,0 +1,46 @@
+"""Decreasing noise levels for samplers, in float64, as plain Python numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from invscore.priors.base import Prior
+
+DDPM_BETAS = np.linspace(1e-4, 0.02, 1000)
+
+
+def widest(prior: Prior) -> float:
+    """The level at which samplers start: 80 standard deviations of a pixel (Karras et al. 2022),
+    or the largest level that the prior knows."""
+    return float(min(prior.sigma_max, 80 * prior.variance**0.5))
+
+
+def finest(prior: Prior) -> float:
+    """The level at which samplers stop: 0.8 % of the standard deviation of a pixel, or the
+    smallest level that the prior knows."""
+    return float(max(prior.sigma_min, 0.008 * prior.variance**0.5))
+
+
+def geometric(steps: int, high: float, low: float) -> list[float]:
+    """``steps`` levels from ``high`` to ``low``, equally spaced in ln(sigma)."""
+    return [float(sigma) for sigma in np.geomspace(high, low, steps)]
+
+
+def karras(steps: int, high: float, low: float, rho: float = 7.0) -> list[float]:
+    """``steps`` levels from ``high`` to ``low``, equally spaced in sigma^(1/rho), and 0 at the end
+    (Karras et al. 2022, Eq. 5)."""
+    return [*(np.linspace(high ** (1 / rho), low ** (1 / rho), steps) ** rho).tolist(), 0.0]
+
+
+def ddpm(steps: int, prior: Prior) -> list[float]:
+    """``steps`` levels equally spaced in the time of DDPM's linear schedule, and 0 at the end.
+
+    ``sigma(t) = unit sqrt((1 - abar_t) / abar_t)`` with ``abar_t`` the product of ``1 - beta``,
+    beta linear from 1e-4 to 0.02 over 1000 times (Ho et al. 2020, Sec. 4), cut where the prior
+    ends.
+    """
+    remaining = np.cumprod(1 - DDPM_BETAS)
+    sigmas = prior.unit * np.sqrt((1 - remaining) / remaining)
+    times = np.arange(1, len(sigmas) + 1)
+    start = np.interp(widest(prior), sigmas, times)
+    return [*np.interp(np.linspace(start, 1, steps), times, sigmas).tolist(), 0.0]

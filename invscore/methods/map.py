@@ -1,0 +1,64 @@
+"""Maximum a posteriori estimation by gradient ascent with a learned score."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+
+from invscore import levels
+from invscore.likelihood import InverseProblem
+from invscore.methods.base import Step, register
+from invscore.methods.start import pure_noise
+from invscore.methods.tempering import tempering
+from invscore.operators.cg import inner
+from invscore.priors.base import Prior
+from invscore.rng import SampleRNG
+
+
+@register("map", exact=False, cites="Hyvärinen 2005; backtracking: Hager & Zhang 2005, Eq. 4.1")
+def maximum_a_posteriori(
+    problem: InverseProblem,
+    prior: Prior,
+    rng: SampleRNG,
+    *,
+    steps: int = 200,
+    annealing: float = 0.5,
+    sigma: float | None = None,
+) -> Iterator[Step]:
+    """The image that maximises ``log p(y | x) + log p_sigma(x)``, by gradient ascent.
+
+    ``p_sigma`` is the prior smoothed by ``sigma``, known through its score. A homotopy leads
+    there: during the first share ``annealing`` of the steps the smoothing falls from the width of
+    the prior to ``sigma``, the likelihood tempered accordingly; the remaining steps climb the true
+    objective. The learned score has no potential to compare, so a step is accepted when the
+    derivative along it has not fallen below -0.8 times its start (the approximate Armijo
+    condition), else halved. A point estimate; serves any operator and noise.
+
+    ``steps``: gradient evaluations. ``sigma``: the final smoothing in image units (default: twice
+    the finest level of the prior).
+    """
+    final = 2 * levels.finest(prior) if sigma is None else sigma
+    wide = prior.variance**0.5
+    count = round(annealing * steps)
+    sigmas = levels.geometric(count, wide, final) + [final] * (steps - count)
+    start = levels.widest(prior)
+    x = prior.denoise(pure_noise(problem, start, rng), start)
+    weight = tempering(problem, x)
+
+    gradient = torch.zeros_like(x)
+    pace = torch.full_like(inner(x, x), wide**2)
+    previous = sigmas[0]
+    for step, level in enumerate(sigmas):
+        pace = pace * (level / previous) ** 2
+        trial = x + pace * gradient
+        denoised = prior.denoise(trial, level)
+        likelihood = problem.score(trial)
+        trusted = likelihood if step >= count else weight(level) * likelihood
+        uphill = (denoised - trial) / level**2 + trusted
+        accepted = inner(uphill, gradient) >= -0.8 * inner(gradient, gradient)
+        x = torch.where(accepted, trial, x)
+        gradient = torch.where(accepted, uphill, gradient)
+        pace = torch.where(accepted, 1.5 * pace, 0.5 * pace)
+        previous = level
+        yield Step(x, denoised, level)

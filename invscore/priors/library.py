@@ -1,0 +1,36 @@
+"""Priors by name or by file."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from invscore.checkpoint import CheckpointError, read_metadata
+from invscore.priors.network import NetworkPrior
+
+SUFFIX = ".safetensors"
+
+
+def available_priors() -> dict[str, dict[str, Any]]:
+    """The priors that come with invscore: their metadata by name."""
+    return {name: read_metadata(path) for name, path in sorted(_shipped().items())}
+
+
+def load_prior(name_or_file: str | Path) -> NetworkPrior:
+    """A prior that comes with invscore, by name, or one from a ``.safetensors`` file.
+
+    Raises ``CheckpointError`` where there is no such prior or the file cannot be read.
+    """
+    path = _shipped().get(str(name_or_file), Path(name_or_file))
+    if not path.is_file():
+        raise CheckpointError(
+            f"prior {str(name_or_file)!r} is neither a file nor one of "
+            f"{', '.join(sorted(_shipped()))}"
+        )
+    return NetworkPrior.load(path)
+
+
+def _shipped() -> dict[str, Path]:
+    folder = Path(str(resources.files("invscore.priors.shipped")))
+    return {path.stem: path for path in folder.glob(f"*{SUFFIX}")}

@@ -1,0 +1,206 @@
+"""The driver: a problem, a prior and a method in; samples, their mean and spread out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from invscore.likelihood import InverseProblem
+from invscore.methods import MethodInfo, Step, get_method
+from invscore.operators import LinearOperator
+from invscore.priors.base import Level, Prior
+from invscore.rng import SampleRNG
+
+DEFAULT_METHOD = "diffpir"
+NAN_CHECK_EVERY = 10
+
+
+class NumericalError(RuntimeError):
+    """A method's state has left the finite numbers."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a reconstruction gives; images in the units of the measurement's problem.
+
+    ``samples``: (samples, b, \\*shape). ``mean`` and ``std`` over the samples: (b, \\*shape), std
+    real, the root of the sum of both parts' variances for complex images, 0 for one sample.
+    ``trace``: for every step, ``sigma`` in image units and ``discrepancy``, the rms residual of the
+    denoised image over the rms of the noise (1 where they agree), averaged over the batch.
+    ``evaluations`` and ``jacobian_products``: denoiser calls and products with its Jacobian for
+    each sample. ``scale``: the factor by which the measurement was divided for the prior.
+    """
+
+    samples: Tensor
+    trace: dict[str, list[float]]
+    evaluations: float
+    jacobian_products: float
+    seconds: float
+    method: str
+    options: dict[str, Any] = field(repr=False)
+    seed: int
+    scale: float
+
+    @property
+    def mean(self) -> Tensor:
+        return self.samples.mean(dim=0)
+
+    @property
+    def std(self) -> Tensor:
+        deviation = (self.samples - self.mean).abs().square().sum(dim=0)
+        return (deviation / max(1, len(self.samples) - 1)).sqrt()
+
+
+def reconstruct(
+    problem: InverseProblem,
+    prior: Prior,
+    *,
+    method: str = DEFAULT_METHOD,
+    samples: int = 1,
+    seed: int = 0,
+    batch_size: int | None = None,
+    scale: float | Literal["auto"] = "auto",
+    on_step: Callable[[int, int], None] = lambda done, total: None,
+    **options: Any,
+) -> Result:
+    """Samples of ``p(x | y)`` (or point estimates) for each measurement of ``problem``.
+
+    ``samples`` is their number for each measurement. Sample k draws from a random stream of its
+    own, seeded by ``seed + k`` and the measurement's place in the batch, so it does not depend on
+    how many others are drawn or on ``batch_size``, the number of images treated together (default:
+    all). ``scale`` divides the measurement so that images fit a prior trained on a peak near 1;
+    ``"auto"`` does so for linear problems whose back-projection exceeds the prior's peak by more
+    than 4 in either direction. ``on_step(done, total)`` is told of progress. ``options`` are the
+    method's own, for example ``steps``; ``invscore methods`` lists them.
+
+    Raises ``ValueError`` for unknown methods and options, or a problem that the method does not
+    serve, and ``NumericalError`` when a state is no longer finite.
+    """
+    if samples < 1:
+        raise ValueError(f"samples is {samples}: at least 1 is needed")
+    if seed < 0:
+        raise ValueError(f"seed is {seed}: it must not be negative")
+    if batch_size is not None and batch_size < 1:
+        raise ValueError(f"batch_size is {batch_size}: at least 1 is needed")
+    info = get_method(method)
+    chosen = info.options(options)
+    factor = _scale(problem, prior) if scale == "auto" else float(scale)
+    if not factor > 0:
+        raise ValueError(f"scale is {scale}: a positive number or 'auto' is allowed")
+    scaled = problem if factor == 1 else problem.scaled(1 / factor)
+
+    count = len(problem.y)
+    places = [(k, image) for k in range(samples) for image in range(count)]
+    size = batch_size or len(places)
+    chunks = [places[i : i + size] for i in range(0, len(places), size)]
+    counted = _Counted(prior)
+    device = problem.y.device
+    finished: list[Tensor] = []
+    traces: list[Tensor] = []
+    began = time.monotonic()
+    for index, chunk in enumerate(chunks):
+        counted.weight = len(chunk) / len(places)
+        rng = SampleRNG([(seed + k, image) for k, image in chunk], device)
+        images = torch.tensor([image for _, image in chunk], device=device)
+        part = scaled.select(images)
+        states = info.run(part, counted, rng, **chosen)
+        before = index * chosen["steps"]
+        total = len(chunks) * chosen["steps"]
+        state, trace = _run(
+            info, part, states, before, lambda done, total=total: on_step(done, total)
+        )
+        finished.append(state)
+        traces.append(trace * len(chunk) / len(places))
+    trace = torch.stack(traces).sum(dim=0)
+    drawn = factor * torch.cat(finished)
+    return Result(
+        samples=drawn.reshape(samples, count, *drawn.shape[1:]),
+        trace={
+            "sigma": (factor * trace[:, 0]).tolist(),
+            "discrepancy": trace[:, 1].tolist(),
+        },
+        evaluations=counted.evaluations,
+        jacobian_products=counted.jacobian_products,
+        seconds=time.monotonic() - began,
+        method=method,
+        options=chosen,
+        seed=seed,
+        scale=factor,
+    )
+
+
+def _run(
+    info: MethodInfo,
+    problem: InverseProblem,
+    states: Iterator[Step],
+    before: int,
+    on_step: Callable[[int], None],
+) -> tuple[Tensor, Tensor]:
+    """The last state of a method and its trace, (steps, 2)."""
+    rows = []
+    with torch.no_grad():
+        for done, step in enumerate(states, start=1):
+            state = step.x
+            rows.append(
+                torch.stack(
+                    [state.new_tensor(step.sigma).real, problem.discrepancy(step.denoised).mean()]
+                )
+            )
+            if done % NAN_CHECK_EVERY == 1:
+                _require_finite(info, state, done)
+            on_step(before + done)
+    _require_finite(info, state, done)
+    return state, torch.stack(rows).double().cpu()
+
+
+def _require_finite(info: MethodInfo, state: Tensor, step: int) -> None:
+    if not bool(state.isfinite().all()):
+        raise NumericalError(
+            f"method {info.name!r} left the finite numbers before step {step + 1}: "
+            "smaller steps or another noise level may help"
+        )
+
+
+def _scale(problem: InverseProblem, prior: Prior) -> float:
+    """1, or the back-projection's peak over the prior's where the prior cannot know such images."""
+    if prior.peak is None or not isinstance(problem.operator, LinearOperator):
+        return 1.0
+    image = problem.operator.rmatvec(problem.y) / problem.operator.norm() ** 2
+    peak = float(torch.quantile(image.abs().flatten()[:: max(1, image.numel() // 10**6)], 0.999))
+    ratio = peak / prior.peak
+    return ratio if ratio > 4 or 0 < ratio < 1 / 4 else 1.0
+
+
+class _Counted(Prior):
+    """A prior that counts its evaluations, each weighted by the share of images that it serves."""
+
+    def __init__(self, prior: Prior) -> None:
+        self.prior = prior
+        self.variance, self.peak = prior.variance, prior.peak
+        self.sigma_min, self.sigma_max = prior.sigma_min, prior.sigma_max
+        self.weight = 1.0
+        self.evaluations = 0.0
+        self.jacobian_products = 0.0
+
+    def denoise(self, x: Tensor, sigma: Level) -> Tensor:
+        self.evaluations += self.weight
+        return self.prior.denoise(x, sigma)
+
+    def score(self, x: Tensor, sigma: Level) -> Tensor:
+        self.evaluations += self.weight
+        return self.prior.score(x, sigma)
+
+    def pullback(self, x: Tensor, sigma: Level) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+        self.evaluations += self.weight
+        denoised, pull = self.prior.pullback(x, sigma)
+
+        def counted_pull(u: Tensor) -> Tensor:
+            self.jacobian_products += self.weight
+            return pull(u)
+
+        return denoised, counted_pull
