@@ -1,0 +1,52 @@
+"""Writing that either happens as a whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[Path]:
+    """A temporary sibling of ``path`` to write to; it becomes ``path`` when the block succeeds.
+
+    The sibling keeps the suffix of ``path``, from which writers guess a format.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
+    try:
+        yield partial
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(folder: Path, *, names: Collection[str]) -> Iterator[Path]:
+    """A temporary sibling of ``folder`` to fill; its files move there when the block succeeds.
+
+    ``names`` lists all that may be written: those of an earlier filling that are not written
+    again are removed from ``folder``, other files stay. When the block fails, neither the sibling
+    nor a folder made for it remains.
+    """
+    folder = Path(folder)
+    made = [f for f in (folder, *folder.parents) if not f.exists()]
+    partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
+    try:
+        partial.mkdir(parents=True)
+        yield partial
+        folder.mkdir(exist_ok=True)
+        for name in names:
+            if (partial / name).exists():
+                os.replace(partial / name, folder / name)
+            else:
+                (folder / name).unlink(missing_ok=True)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+        for parent in made:
+            if parent.is_dir() and not any(parent.iterdir()):
+                parent.rmdir()

@@ -1,0 +1,77 @@
+"""The panel: sizes, places and what is drawn."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from invscore.figures import DPI, HEIGHT, panel, picture
+
+
+def test_pictures_of_real_images() -> None:
+    image = torch.tensor([[[-1.0, 1.0, 2.0, 8.0]]])
+    assert picture(image, peak=4).tolist() == [[[0.0, 0.25, 0.5, 1.0]]]
+
+
+def test_pictures_of_complex_images_and_of_coils() -> None:
+    assert picture(torch.full((1, 2, 2), 0.3 + 0.4j)).unique().item() == pytest.approx(0.5)
+    coils = torch.tensor([0.3, 0.4]).reshape(2, 1, 1).expand(2, 4, 5)
+    assert picture(coils).shape == (1, 4, 5)
+    assert picture(coils).unique().item() == pytest.approx(0.5)
+
+
+def test_a_spectrum_spans_four_decades() -> None:
+    spectrum = torch.tensor([[[100.0, 1.0, 0.01, 0.0]]], dtype=torch.complex64)
+    expected = torch.tensor([[[1.0, 0.5, 0.0, 0.0]]])
+    torch.testing.assert_close(picture(spectrum, spectrum=True), expected)
+
+
+def test_two_axes_are_stretched_and_one_is_refused() -> None:
+    assert picture(torch.tensor([[5.0, 7.0], [6.0, 9.0]])).tolist() == [[[0.0, 0.5], [0.25, 1.0]]]
+    with pytest.raises(ValueError, match=r"shape \(4,\) has no picture"):
+        picture(torch.zeros(4))
+
+
+def test_panel_draws_each_picture_equally_high_and_close(tmp_path: Path) -> None:
+    black, gray = torch.zeros(1, 16, 16), torch.full((1, 64, 128), 0.5)
+    panel({"small": black, "wide": gray}, tmp_path / "figure.png")
+    drawn = np.asarray(Image.open(tmp_path / "figure.png").convert("L"))
+    row = drawn[int(drawn.shape[0] * 0.6)]
+    side = HEIGHT * DPI
+    assert (row == 0).sum() == pytest.approx(side, abs=3)
+    assert ((row > 120) & (row < 135)).sum() == pytest.approx(2 * side, abs=3)
+    assert (row == 255).sum() < 0.2 * side
+    assert [file.name for file in tmp_path.iterdir()] == ["figure.png"]
+
+
+def test_panel_with_a_deviation_has_a_colour_bar(tmp_path: Path) -> None:
+    image = torch.zeros(3, 32, 32)
+    panel({"image": image}, tmp_path / "plain.png")
+    panel(
+        {"image": image},
+        tmp_path / "bar.png",
+        deviation=torch.rand(3, 32, 32),
+        captions={"image": "30.00 dB"},
+    )
+    plain, bar = (Image.open(tmp_path / f"{name}.png") for name in ("plain", "bar"))
+    assert bar.size[0] > plain.size[0] + HEIGHT * DPI
+    assert bar.size[1] > plain.size[1]
+    colours = np.asarray(bar.convert("RGB")).astype(int)
+    assert (np.ptp(colours, axis=2) > 60).any()
+
+
+def test_panel_refuses_what_is_no_picture(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"shape \(2, 4, 4\)"):
+        panel({"image": torch.zeros(2, 4, 4)}, tmp_path / "figure.png")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_matplotlib_is_imported_only_to_draw() -> None:
+    code = "import sys, invscore.figures; sys.exit('matplotlib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
