@@ -37,12 +37,16 @@ class Operator(abc.ABC):
 
     ``in_complex`` and ``out_complex`` tell whether images and measurements are complex. Between a
     real and a complex space, the inner product is its real part.
+
+    ``measured`` is a boolean mask over ``out_shape``, false where A(x) is zero by construction and
+    tells nothing (the holes of an inpainting problem); ``None`` where everything is measured.
     """
 
     in_shape: Shape
     out_shape: Shape
     in_complex: bool = False
     out_complex: bool = False
+    measured: Tensor | None = None
 
     @abc.abstractmethod
     def __call__(self, x: Tensor) -> Tensor:
@@ -198,6 +202,7 @@ class Composition(LinearOperator):
         self.outer, self.inner = outer, inner
         self.in_shape, self.out_shape = inner.in_shape, outer.out_shape
         self.in_complex, self.out_complex = inner.in_complex, outer.out_complex
+        self.measured = outer.measured
 
     def matvec(self, x: Tensor) -> Tensor:
         return self.outer.matvec(self.inner.matvec(x))
@@ -213,6 +218,8 @@ class Sum(LinearOperator):
         _require_equal("input complexity of a sum", left.in_complex, right.in_complex)
         _require_equal("output complexity of a sum", left.out_complex, right.out_complex)
         self.left, self.right = left, right
+        if left.measured is not None and right.measured is not None:
+            self.measured = left.measured | right.measured
         self.in_shape, self.out_shape = left.in_shape, left.out_shape
         self.in_complex, self.out_complex = left.in_complex, left.out_complex
 
@@ -228,6 +235,7 @@ class Multiple(LinearOperator):
 
     def __init__(self, operator: LinearOperator, factor: float) -> None:
         self.operator, self.factor = operator, float(factor)
+        self.measured = operator.measured
         self.in_shape, self.out_shape = operator.in_shape, operator.out_shape
         self.in_complex, self.out_complex = operator.in_complex, operator.out_complex
 
@@ -258,6 +266,11 @@ class Stack(LinearOperator):
         self.sizes = [torch.Size(operator.out_shape).numel() for operator in operators]
         self.in_shape, self.out_shape = first.in_shape, (sum(self.sizes),)
         self.in_complex, self.out_complex = first.in_complex, first.out_complex
+        masks = [operator.measured for operator in operators]
+        if any(mask is not None for mask in masks):
+            whole = [torch.ones(operator.out_shape, dtype=torch.bool) for operator in operators]
+            known = [w if m is None else m for m, w in zip(masks, whole, strict=True)]
+            self.measured = torch.cat([mask.flatten() for mask in known])
 
     def matvec(self, x: Tensor) -> Tensor:
         return torch.cat([operator.matvec(x).flatten(1) for operator in self.operators], dim=1)
@@ -273,6 +286,7 @@ class Jacobian(LinearOperator):
 
     def __init__(self, operator: Operator, x: Tensor) -> None:
         self.operator, self.x = operator, x
+        self.measured = operator.measured
         self.in_shape, self.out_shape = operator.in_shape, operator.out_shape
         self.in_complex, self.out_complex = operator.in_complex, operator.out_complex
 
