@@ -55,6 +55,13 @@ class SampleRNG:
         return self._generators
 
 
+def sample_rng(rng: SampleRNG | int, n: int, device: torch.device | str = "cpu") -> SampleRNG:
+    """``rng`` itself, or ``n`` streams from a seed: sample k has the key ``(seed + k,)``."""
+    if isinstance(rng, SampleRNG):
+        return rng
+    return SampleRNG([(rng + k,) for k in range(n)], device)
+
+
 def _generator(key: tuple[int, ...], device: torch.device) -> torch.Generator:
     state = int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0])
     return torch.Generator(device).manual_seed(state)

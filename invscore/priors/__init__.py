@@ -1,0 +1,23 @@
+"""Priors: a density on images known through its posterior-mean denoiser."""
+
+from invscore.priors.base import Level, Prior
+from invscore.priors.channelwise import Channelwise
+from invscore.priors.covariance import Covariance
+from invscore.priors.gaussian import GaussianPrior
+from invscore.priors.library import available_priors, load_prior
+from invscore.priors.mixture import GaussianMixturePrior
+from invscore.priors.network import NetworkPrior
+from invscore.priors.stationary import StationaryGaussianPrior
+
+__all__ = [
+    "Channelwise",
+    "Covariance",
+    "GaussianMixturePrior",
+    "GaussianPrior",
+    "Level",
+    "NetworkPrior",
+    "Prior",
+    "StationaryGaussianPrior",
+    "available_priors",
+    "load_prior",
+]

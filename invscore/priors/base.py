@@ -68,3 +68,14 @@ def per_image(sigma: Level, x: Tensor) -> Tensor:
             f"sigma has shape {tuple(sigma.shape)}: a number or ({x.shape[0]},) is allowed"
         )
     return sigma.reshape(-1, *[1] * (x.ndim - 1))
+
+
+def require_images(x: Tensor, like: Tensor) -> None:
+    """Raise ``ValueError`` unless ``x`` is a batch of images of the shape and dtype of ``like``."""
+    if x.shape[1:] != like.shape or x.ndim != like.ndim + 1:
+        raise ValueError(
+            f"the prior takes images of shape (b, {', '.join(map(str, like.shape))}), "
+            f"given {tuple(x.shape)}"
+        )
+    if x.dtype != like.dtype:
+        raise ValueError(f"the prior takes images in {like.dtype}, given {x.dtype}: see to(dtype=)")

@@ -1,0 +1,49 @@
+"""A prior of one-channel images, applied to each channel of an image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from invscore.priors.base import Level, Prior
+
+
+class Channelwise(Prior):
+    """Channels (b, c, h, w) that are independent draws of ``prior``, which takes (b, 1, h, w).
+
+    Real images only: whether the parts of a complex image are independent is for the user to
+    say. Raises ``ValueError`` for a complex image or one that is not (b, c, h, w).
+    """
+
+    def __init__(self, prior: Prior) -> None:
+        self.prior = prior
+        self.variance, self.peak = prior.variance, prior.peak
+        self.sigma_min, self.sigma_max = prior.sigma_min, prior.sigma_max
+
+    def denoise(self, x: Tensor, sigma: Level) -> Tensor:
+        return self.prior.denoise(*_split(x, sigma)).reshape(x.shape)
+
+    def score(self, x: Tensor, sigma: Level) -> Tensor:
+        return self.prior.score(*_split(x, sigma)).reshape(x.shape)
+
+    def pullback(self, x: Tensor, sigma: Level) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+        channels, levels = _split(x, sigma)
+        denoised, pull = self.prior.pullback(channels, levels)
+        return denoised.reshape(x.shape), lambda u: pull(u.reshape(channels.shape)).reshape(u.shape)
+
+
+def _split(x: Tensor, sigma: Level) -> tuple[Tensor, Level]:
+    """Channels as a batch, (b c, 1, h, w), and the noise level of each."""
+    if x.ndim != 4 or x.is_complex():
+        raise ValueError(
+            f"a channelwise prior takes real images (b, c, h, w), given {tuple(x.shape)}, {x.dtype}"
+        )
+    level = torch.as_tensor(sigma)
+    if level.ndim and level.shape != x.shape[:1]:
+        raise ValueError(
+            f"sigma has shape {tuple(level.shape)}: a number or ({len(x)},) is allowed"
+        )
+    repeated = level.repeat_interleave(x.shape[1]) if level.ndim else sigma
+    return x.flatten(0, 1)[:, None], repeated

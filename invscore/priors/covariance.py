@@ -1,0 +1,98 @@
+"""Covariance matrices known by their eigenvalues and eigenvectors."""
+
+from __future__ import annotations
+
+import copy
+from typing import Self
+
+import torch
+from torch import Tensor
+
+
+class Covariance:
+    """``C = V diag(values) V^T`` on flattened images: ``values`` (d,), ``basis`` V (d, d).
+
+    Without a basis the covariance is diagonal. Both are taken as they are, unchecked.
+    """
+
+    def __init__(self, values: Tensor, basis: Tensor | None = None) -> None:
+        self.values, self.basis = values, basis
+
+    @classmethod
+    def of(cls, covariance: float | Tensor, d: int, dtype: torch.dtype) -> Covariance:
+        """From a variance, variances (d,) or a positive semi-definite matrix (d, d).
+
+        Raises ``ValueError`` for any other shape, for values that are not finite, for a matrix
+        that is not symmetric and for a variance (or an eigenvalue) that is negative.
+        """
+        matrix = torch.as_tensor(covariance, dtype=dtype)
+        if tuple(matrix.shape) not in {(), (d,), (d, d)}:
+            raise ValueError(
+                f"covariance has shape {tuple(matrix.shape)}: a number, ({d},) or ({d}, {d}) fits "
+                "the mean"
+            )
+        if not bool(matrix.isfinite().all()):
+            raise ValueError("covariance has values that are NaN or infinite")
+        if matrix.ndim < 2:
+            if bool((matrix < 0).any()):
+                raise ValueError(
+                    f"covariance has the variance {float(matrix.min())}: >= 0 is needed"
+                )
+            return cls(matrix.expand(d).contiguous())
+        rounding = 10 * d * torch.finfo(dtype).eps * float(matrix.abs().max())
+        if float((matrix - matrix.T).abs().max()) > rounding:
+            raise ValueError("covariance is not symmetric")
+        values, basis = torch.linalg.eigh(matrix.double())
+        if float(values.min()) < -rounding:
+            raise ValueError(f"covariance has the eigenvalue {float(values.min())}: >= 0 is needed")
+        return cls(values.clamp_min(0).to(dtype), basis.to(dtype))
+
+    @property
+    def isotropic(self) -> bool:
+        """Whether it is a multiple of the identity, and known to be."""
+        return self.basis is None and bool((self.values == self.values[0]).all())
+
+    @property
+    def diagonal(self) -> Tensor:
+        """The variances of the entries, (d,)."""
+        return self.values if self.basis is None else self.basis.square() @ self.values
+
+    @property
+    def matrix(self) -> Tensor:
+        """The dense matrix, (d, d)."""
+        if self.basis is None:
+            return self.values.diag()
+        return (self.basis * self.values) @ self.basis.T
+
+    def analyse(self, x: Tensor) -> Tensor:
+        """Coefficients in the eigenbasis, ``V^T x``: (b, d) -> (b, d)."""
+        return x if self.basis is None else x @ self.basis
+
+    def synthesise(self, coefficients: Tensor) -> Tensor:
+        """``V`` times the coefficients: (b, d) -> (b, d)."""
+        return coefficients if self.basis is None else coefficients @ self.basis.T
+
+    def to(
+        self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
+    ) -> Self:
+        """A copy on ``device`` and in ``dtype``."""
+        moved = copy.copy(self)
+        moved.values = self.values.to(device, dtype)
+        moved.basis = None if self.basis is None else self.basis.to(device, dtype)
+        return moved
+
+
+def shrinkage(values: Tensor, level: Tensor) -> Tensor:
+    """``values / (values + level^2)``, 0 where both are 0: the gain of the denoiser."""
+    total = values + level**2
+    return values / torch.where(total > 0, total, 1.0)
+
+
+def precision(values: Tensor, level: Tensor) -> Tensor:
+    """``1 / (values + level^2)``. Raises ``ValueError`` where that is infinite."""
+    total = values + level**2
+    if not bool((total > 0).all()):
+        raise ValueError(
+            "sigma is 0 and the covariance singular: there is no density, sigma > 0 is"
+        )
+    return 1 / total
