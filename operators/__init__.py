@@ -9,13 +9,35 @@ from invscore.operators.base import (
     jacobian,
     stack,
 )
+from invscore.operators.blur import Blur
+from invscore.operators.check import CheckReport, check_operator
+from invscore.operators.functions import from_function
+from invscore.operators.identity import Identity
+from invscore.operators.inpainting import Inpainting
+from invscore.operators.interop import from_scipy, to_scipy
+from invscore.operators.matrix import from_matrix
+from invscore.operators.mri import MRI
+from invscore.operators.separable import SeparableOperator
+from invscore.operators.superresolution import SuperResolution
 
 __all__ = [
+    "MRI",
     "SVD",
+    "Blur",
+    "CheckReport",
+    "Identity",
+    "Inpainting",
     "LinearOperator",
     "NonlinearOperator",
     "Operator",
+    "SeparableOperator",
     "SpectralOperator",
+    "SuperResolution",
+    "check_operator",
+    "from_function",
+    "from_matrix",
+    "from_scipy",
     "jacobian",
     "stack",
+    "to_scipy",
 ]

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import abc
 import copy
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Self
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from invscore.operators.cg import conjugate_gradient, inner
+from invscore.operators.constant import Constant
 
 Shape = tuple[int, ...]
 Weight = float | Tensor
@@ -22,7 +24,9 @@ Weight = float | Tensor
 class SVD:
     """``A = U diag(s) V^H``, the factors given by what they do to a batch.
 
-    ``s`` broadcasts against the coefficients, (b, \\*coefficients); singular values may be zero.
+    ``s`` broadcasts against the coefficients, (b, \\*coefficients); singular values may be zero,
+    and where they are, U may be zero too. ``complete`` says that V spans all images, so that
+    ``v(vh(x)) = x``; where it does not, the rest of the image is in the null space of A.
     """
 
     s: Tensor
@@ -30,6 +34,12 @@ class SVD:
     uh: Callable[[Tensor], Tensor]
     v: Callable[[Tensor], Tensor]
     vh: Callable[[Tensor], Tensor]
+    complete: bool = False
+
+
+def unchanged(coefficients: Tensor) -> Tensor:
+    """The factor of an SVD that is the identity."""
+    return coefficients
 
 
 class Operator(abc.ABC):
@@ -63,7 +73,10 @@ class Operator(abc.ABC):
     def to(
         self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
     ) -> Self:
-        """A copy with its tensors on ``device`` and in the precision of the real type ``dtype``."""
+        """A copy with its tensors on ``device`` and in the precision of the real type ``dtype``.
+
+        A ``Constant`` follows the precision of the data, whatever ``dtype`` is.
+        """
         moved = copy.copy(self)
         for name, value in vars(self).items():
             setattr(moved, name, _moved(value, device, dtype))
@@ -71,7 +84,7 @@ class Operator(abc.ABC):
 
 
 class LinearOperator(Operator):
-    """Write ``matvec`` and ``rmatvec``; everything else follows, or is overridden by a closed form."""
+    """Write ``matvec`` and ``rmatvec``; the rest follows, or is overridden by a closed form."""
 
     @abc.abstractmethod
     def matvec(self, x: Tensor) -> Tensor:
@@ -103,23 +116,18 @@ class LinearOperator(Operator):
         """The least-squares solution of least norm."""
         return conjugate_gradient(self.normal, self.rmatvec(y))
 
-    def svd(self) -> SVD:
-        """The singular value decomposition. Raises ``NotImplementedError`` where none is cheap."""
+    def svd(self, dtype: torch.dtype = torch.float32) -> SVD:
+        """The singular value decomposition, ``s`` real and in the precision of ``dtype``.
+
+        Raises ``NotImplementedError`` where none is cheap.
+        """
         raise NotImplementedError(
             f"{type(self).__name__} has no cheap singular value decomposition"
         )
 
     def norm(self) -> float:
         """The largest singular value, by 50 steps of the power method (to about one per cent)."""
-        like = next((t for t in vars(self).values() if isinstance(t, Tensor)), torch.empty(0))
-        generator = torch.Generator().manual_seed(0)
-        dtype = torch.complex64 if self.in_complex else torch.float32
-        x = torch.randn(1, *self.in_shape, dtype=dtype, generator=generator).to(like.device)
-        growth = torch.tensor(0.0)
-        for _ in range(50):
-            x = self.normal(x / inner(x, x).sqrt().clamp_min(1e-30))
-            growth = inner(x, x).sqrt()
-        return float(growth.sqrt())
+        return _power_method(self, batch=1)
 
     @property
     def H(self) -> LinearOperator:  # noqa: N802
@@ -145,19 +153,18 @@ class SpectralOperator(LinearOperator):
     """A linear operator whose SVD is cheap: ``solve``, ``pinv`` and ``norm`` in closed form."""
 
     @abc.abstractmethod
-    def svd(self) -> SVD: ...
+    def svd(self, dtype: torch.dtype = torch.float32) -> SVD: ...
 
     def solve(self, b: Tensor, rho: Weight) -> Tensor:
-        f = self.svd()
-        # On the null space of A the factors may see nothing: b / rho is the answer there.
-        weight = broadcast(rho, b)
+        f = self.svd(b.dtype)
         coefficients = f.vh(b)
-        gain = 1 / (f.s**2 + broadcast(rho, coefficients)) - 1 / broadcast(rho, coefficients)
-        return b / weight + f.v(gain * coefficients)
+        x = f.v(coefficients / (f.s**2 + broadcast(rho, coefficients)))
+        # What V does not see is in the null space of A.
+        return x if f.complete else x + (b - f.v(coefficients)) / broadcast(rho, b)
 
     def pinv(self, y: Tensor) -> Tensor:
-        f = self.svd()
-        cutoff = 1e-5 * f.s.max()
+        f = self.svd(y.dtype)
+        cutoff = 100 * torch.finfo(f.s.dtype).eps * f.s.max()
         return f.v(torch.where(f.s > cutoff, 1 / f.s, 0.0) * f.uh(y))
 
     def norm(self) -> float:
@@ -177,6 +184,8 @@ class NonlinearOperator(Operator):
 
 
 class Adjoint(LinearOperator):
+    """``operator.H``."""
+
     def __init__(self, operator: LinearOperator) -> None:
         self.operator = operator
         self.in_shape, self.out_shape = operator.out_shape, operator.in_shape
@@ -187,6 +196,9 @@ class Adjoint(LinearOperator):
 
     def rmatvec(self, y: Tensor) -> Tensor:
         return self.operator.matvec(y)
+
+    def norm(self) -> float:
+        return self.operator.norm()
 
     @property
     def H(self) -> LinearOperator:  # noqa: N802
@@ -212,6 +224,8 @@ class Composition(LinearOperator):
 
 
 class Sum(LinearOperator):
+    """``left + right``."""
+
     def __init__(self, left: LinearOperator, right: LinearOperator) -> None:
         _require_equal("input shapes of a sum", left.in_shape, right.in_shape)
         _require_equal("output shapes of a sum", left.out_shape, right.out_shape)
@@ -231,9 +245,13 @@ class Sum(LinearOperator):
 
 
 class Multiple(LinearOperator):
-    """``factor * operator`` with a real factor."""
+    """``factor * operator`` with a real factor other than zero."""
 
     def __init__(self, operator: LinearOperator, factor: float) -> None:
+        if not math.isfinite(factor) or factor == 0:
+            raise ValueError(
+                f"the factor of an operator is {factor}: a finite number other than 0 is allowed"
+            )
         self.operator, self.factor = operator, float(factor)
         self.measured = operator.measured
         self.in_shape, self.out_shape = operator.in_shape, operator.out_shape
@@ -249,6 +267,18 @@ class Multiple(LinearOperator):
         square = self.factor**2
         return self.operator.solve(b / square, rho / square)
 
+    def pinv(self, y: Tensor) -> Tensor:
+        return self.operator.pinv(y) / self.factor
+
+    def svd(self, dtype: torch.dtype = torch.float32) -> SVD:
+        f, sign = self.operator.svd(dtype), math.copysign(1.0, self.factor)
+        return replace(
+            f,
+            s=abs(self.factor) * f.s,
+            u=lambda c: sign * f.u(c),
+            uh=lambda y: sign * f.uh(y),
+        )
+
     def norm(self) -> float:
         return abs(self.factor) * self.operator.norm()
 
@@ -257,6 +287,8 @@ class Stack(LinearOperator):
     """Several measurements of one image, flattened and concatenated: (b, sum of sizes)."""
 
     def __init__(self, operators: Sequence[LinearOperator]) -> None:
+        if not operators:
+            raise ValueError("a stack of no operators: at least one is needed")
         first = operators[0]
         for other in operators[1:]:
             _require_equal("input shapes of a stack", first.in_shape, other.in_shape)
@@ -266,35 +298,45 @@ class Stack(LinearOperator):
         self.sizes = [torch.Size(operator.out_shape).numel() for operator in operators]
         self.in_shape, self.out_shape = first.in_shape, (sum(self.sizes),)
         self.in_complex, self.out_complex = first.in_complex, first.out_complex
-        masks = [operator.measured for operator in operators]
-        if any(mask is not None for mask in masks):
-            whole = [torch.ones(operator.out_shape, dtype=torch.bool) for operator in operators]
-            known = [w if m is None else m for m, w in zip(masks, whole, strict=True)]
-            self.measured = torch.cat([mask.flatten() for mask in known])
+        if any(operator.measured is not None for operator in operators):
+            self.measured = torch.cat([_measured(operator).flatten() for operator in operators])
 
     def matvec(self, x: Tensor) -> Tensor:
         return torch.cat([operator.matvec(x).flatten(1) for operator in self.operators], dim=1)
 
     def rmatvec(self, y: Tensor) -> Tensor:
-        parts = zip(self.operators, y.split(self.sizes, dim=1), strict=True)
+        parts = zip(self.operators, torch.split(y, self.sizes, dim=1), strict=True)
         images = [op.rmatvec(part.reshape(-1, *op.out_shape)) for op, part in parts]
         return torch.stack(images).sum(dim=0)
 
 
 class Jacobian(LinearOperator):
-    """The linearisation of an operator at ``x``, (b, \\*in_shape)."""
+    """The linearisation of an operator at ``x``, (b, \\*in_shape).
+
+    It acts on batches of b images, or, when b is one, of any number.
+    """
 
     def __init__(self, operator: Operator, x: Tensor) -> None:
-        self.operator, self.x = operator, x
+        self.operator, self.x = operator, x.detach()
         self.measured = operator.measured
         self.in_shape, self.out_shape = operator.in_shape, operator.out_shape
         self.in_complex, self.out_complex = operator.in_complex, operator.out_complex
 
     def matvec(self, x: Tensor) -> Tensor:
-        return self.operator.jvp(self.x, x)
+        return self.operator.jvp(self._points(x), x)
 
     def rmatvec(self, y: Tensor) -> Tensor:
-        return self.operator.vjp(self.x, y)
+        return self.operator.vjp(self._points(y), y)
+
+    def norm(self) -> float:
+        return _power_method(self, batch=len(self.x))
+
+    def _points(self, batch: Tensor) -> Tensor:
+        return (
+            self.x
+            if len(self.x) == len(batch)
+            else self.x.expand(len(batch), *self.in_shape).clone()
+        )
 
 
 def stack(operators: Sequence[LinearOperator]) -> LinearOperator:
@@ -309,19 +351,69 @@ def jacobian(operator: Operator, x: Tensor) -> LinearOperator:
 
 def broadcast(weight: Weight, like: Tensor) -> Tensor:
     """A number, or (b,) numbers, as a real tensor that broadcasts against the batch ``like``."""
-    weight = torch.as_tensor(weight, device=like.device).to(like.real.dtype)
-    return weight.reshape(-1, *[1] * (like.ndim - 1)) if weight.ndim else weight
+    weight = torch.as_tensor(weight, dtype=like.real.dtype, device=like.device)
+    if weight.ndim == 0:
+        return weight
+    if weight.shape != like.shape[:1]:
+        raise ValueError(
+            f"the weight rho has shape {tuple(weight.shape)}: a number or ({len(like)},) is allowed"
+        )
+    return weight.reshape(-1, *[1] * (like.ndim - 1))
+
+
+def number_type(operator: Operator) -> Tensor:
+    """An empty real tensor on the device and in the precision of the operator's tensors."""
+    numbers = (t for t in _tensors(operator) if t.is_floating_point() or t.is_complex())
+    return next(numbers, torch.empty(0)).real.new_empty(0)
+
+
+def _power_method(operator: LinearOperator, batch: int, steps: int = 50) -> float:
+    like = number_type(operator)
+    dtype = like.dtype.to_complex() if operator.in_complex else like.dtype
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(batch, *operator.in_shape, dtype=dtype, generator=generator).to(like.device)
+    growth = inner(x, x)
+    for _ in range(steps):
+        x = operator.normal(x / inner(x, x).sqrt().clamp_min(1e-30))
+        growth = inner(x, x).sqrt()
+    return float(growth.max().sqrt())
+
+
+def _tensors(value: object) -> Iterator[Tensor]:
+    """All tensors that an operator holds."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, Constant):
+        yield value.single
+    elif isinstance(value, nn.Module):
+        yield from value.parameters()
+    elif isinstance(value, tuple | list):
+        for item in value:
+            yield from _tensors(item)
+    elif isinstance(value, Operator):
+        for item in vars(value).values():
+            yield from _tensors(item)
 
 
 def _moved(value: object, device: torch.device | str | None, dtype: torch.dtype | None) -> object:
     if isinstance(value, Operator):
         return value.to(device, dtype)
-    if isinstance(value, tuple) and any(isinstance(v, Operator) for v in value):
-        return tuple(_moved(v, device, dtype) for v in value)
+    if isinstance(value, Constant):
+        return value if device is None else value.to(device)
+    if isinstance(value, nn.Module):
+        return copy.deepcopy(value).to(device, dtype)
+    if isinstance(value, tuple | list):
+        return type(value)(_moved(item, device, dtype) for item in value)
     if isinstance(value, Tensor):
         target = dtype if dtype is None or not value.is_complex() else dtype.to_complex()
         return value.to(device, target if value.is_floating_point() or value.is_complex() else None)
     return value
+
+
+def _measured(operator: Operator) -> Tensor:
+    if operator.measured is not None:
+        return operator.measured
+    return torch.ones(operator.out_shape, dtype=torch.bool, device=number_type(operator).device)
 
 
 def _require_equal(what: str, left: object, right: object) -> None:

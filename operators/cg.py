@@ -38,8 +38,9 @@ def conjugate_gradient(
             break
         image = apply(direction)
         curvature = inner(direction, image)
-        # A solved (or zero) image of the batch stands still while the others go on.
-        step = torch.where(energy > goal, energy / curvature, 0.0)
+        # A solved (or zero) image of the batch stands still while the others go on, and so does one
+        # whose direction has, but for rounding, left the range of a singular system.
+        step = torch.where((energy > goal) & (curvature > 0), energy / curvature, 0.0)
         x = x + step * direction
         residual = residual - step * image
         previous, energy = energy, inner(residual, residual)

@@ -1,0 +1,272 @@
+"""Does an operator keep the contract? The test of every built-in, and of yours."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from invscore.operators.base import SVD, LinearOperator, Operator, broadcast, number_type
+from invscore.operators.cg import inner
+
+
+@dataclass(frozen=True)
+class CheckRow:
+    """One property: its relative ``error``, and what a failure means."""
+
+    name: str
+    passed: bool
+    error: float
+    tolerance: float
+    message: str
+
+
+@dataclass
+class CheckReport:
+    """The properties that ``check_operator`` has looked at; printed, a table."""
+
+    operator: str
+    rows: list[CheckRow] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """Whether every property holds."""
+        return all(row.passed for row in self.rows)
+
+    def raise_if_failed(self) -> None:
+        """Raises ``ValueError`` with one sentence that tells what does not hold."""
+        failed = [f"{row.name} ({row.message})" for row in self.rows if not row.passed]
+        if failed:
+            raise ValueError(f"{self.operator} does not keep the contract: {', '.join(failed)}")
+
+    def __str__(self) -> str:
+        width = max((len(row.name) for row in self.rows), default=0)
+        lines = [f"{self.operator}: {'ok' if self.ok else 'FAILED'}"]
+        for row in self.rows:
+            verdict = "ok" if row.passed else f"FAILED: {row.message}"
+            lines.append(
+                f"  {row.name:<{width}}  {row.error:8.1e}  (at most {row.tolerance:.0e})  {verdict}"
+            )
+        return "\n".join(lines)
+
+    def add(self, name: str, error: Callable[[], float], tolerance: float, message: str) -> None:
+        """Look at one property. One that cannot be evaluated does not hold."""
+        try:
+            value = error()
+        except Exception as failure:
+            value, message = math.nan, f"{message}; it raised {type(failure).__name__}: {failure}"
+        self.rows.append(CheckRow(name, value <= tolerance, value, tolerance, message))
+
+
+@torch.no_grad()
+def check_operator(operator: Operator, *, seed: int = 0) -> CheckReport:
+    """Test an operator on a random batch of three images with values around [0, 1].
+
+    Shapes, types, finite values, independence of the images of a batch, ``jvp`` against finite
+    differences and ``vjp`` against ``jvp``; of a linear operator also linearity, the adjoint,
+    ``normal``, ``solve``, ``pinv``, ``norm`` and, where there is one, ``svd``. In double precision
+    if the operator's tensors can be converted. An error is relative to what it is an error of.
+    """
+    report = CheckReport(type(operator).__name__)
+    probe = _Probe(operator, seed)
+    try:
+        double = probe.operator(probe.image()).real.dtype == torch.float64
+    except RuntimeError:  # a tensor that .to(dtype=...) does not reach
+        double = False
+    if not double:
+        probe = _Probe(operator, seed, torch.float32)
+    exact, close = (1e-9, 1e-5) if double else (1e-3, 1e-2)
+    _check_values(report, operator, probe, exact)
+    if not report.ok:
+        return report
+    if isinstance(probe.operator, LinearOperator):
+        _check_linear(report, probe.operator, probe, exact)
+    _check_derivatives(report, probe, exact, close)
+    if isinstance(probe.operator, LinearOperator):
+        _check_inverse(report, probe.operator, probe, 1e-5 if double else 1e-3)
+        _check_svd(report, probe.operator, probe, exact)
+    return report
+
+
+class _Probe:
+    """The operator in a given precision, and random batches that fit it."""
+
+    def __init__(self, operator: Operator, seed: int, dtype: torch.dtype = torch.float64) -> None:
+        self.operator = operator.to(dtype=dtype)
+        self.dtype, self.device = dtype, number_type(operator).device
+        self._generator = torch.Generator().manual_seed(seed)
+
+    def image(self) -> Tensor:
+        """Three images with values around [0, 1]."""
+        return 0.5 + 0.2 * self.direction()
+
+    def direction(self) -> Tensor:
+        return self.normal(self.operator.in_shape, self.operator.in_complex)
+
+    def measurement(self) -> Tensor:
+        return self.normal(self.operator.out_shape, self.operator.out_complex)
+
+    def normal(self, shape: tuple[int, ...], is_complex: bool) -> Tensor:
+        dtype = self.dtype.to_complex() if is_complex else self.dtype
+        return torch.randn(3, *shape, dtype=dtype, generator=self._generator).to(self.device)
+
+    def mismatch(self, v: Tensor, a_v: Tensor, u: Tensor, ah_u: Tensor) -> float:
+        """``<A v, u> - <v, A^H u>``, the complex product where both spaces are complex."""
+        left, right = (a_v.conj() * u).flatten(1).sum(1), (v.conj() * ah_u).flatten(1).sum(1)
+        difference = left - right
+        if not (self.operator.in_complex and self.operator.out_complex):
+            difference = difference.real
+        scale = max(float(_norm(a_v) * _norm(u)), float(_norm(v) * _norm(ah_u)), 1e-30)
+        return float(difference.abs().max()) / scale
+
+
+def _check_values(report: CheckReport, operator: Operator, probe: _Probe, exact: float) -> None:
+    x = probe.image()
+
+    def shape() -> float:
+        return float(probe.operator(x).shape != (3, *probe.operator.out_shape))
+
+    def dtype() -> float:
+        # In single precision: an operator that computes in double must not infect its users.
+        single = _Probe(operator, 0, torch.float32)
+        expected = torch.complex64 if operator.out_complex else torch.float32
+        return float(single.operator(single.image()).dtype != expected)
+
+    def finite() -> float:
+        return float(not bool(probe.operator(x).isfinite().all()))
+
+    def batch() -> float:
+        alone = torch.cat([probe.operator(x[i : i + 1]) for i in range(len(x))])
+        return _relative(probe.operator(x), alone)
+
+    def measured() -> float:
+        mask = probe.operator.measured
+        if mask is None:
+            return 0.0
+        if mask.dtype != torch.bool or tuple(mask.shape) != probe.operator.out_shape:
+            return 1.0
+        return float(probe.operator(x)[:, ~mask].abs().sum() != 0)
+
+    report.add("shape", shape, 0.0, f"A(x) is not of shape (b, *{probe.operator.out_shape})")
+    report.add("dtype", dtype, 0.0, "A(x) is not complex as declared, or in another precision")
+    report.add("finite", finite, 0.0, "A(x) has values that are NaN or infinite")
+    report.add("batch", batch, exact, "an image's measurement depends on the rest of the batch")
+    report.add("measured", measured, 0.0, "A(x) is not zero where nothing is measured")
+
+
+def _check_linear(
+    report: CheckReport, operator: LinearOperator, probe: _Probe, exact: float
+) -> None:
+    x, z, u = probe.direction(), probe.direction(), probe.measurement()
+    both = operator.in_complex and operator.out_complex
+    a, b = (0.7 - 1.1j, -2.0 + 0.3j) if both else (0.7, -2.0)
+
+    def linearity() -> float:
+        image = operator.matvec(a * x + b * z)
+        return _relative(image, a * operator.matvec(x) + b * operator.matvec(z))
+
+    def adjoint() -> float:
+        return probe.mismatch(x, operator.matvec(x), u, operator.rmatvec(u))
+
+    def normal() -> float:
+        return _relative(operator.normal(x), operator.rmatvec(operator.matvec(x)))
+
+    report.add("linearity", linearity, exact, "A(ax + bz) is not a A(x) + b A(z)")
+    report.add("adjoint", adjoint, exact, "<A v, u> is not <v, A^H u>")
+    report.add("normal", normal, exact, "normal(x) is not A^H A x")
+
+
+def _check_derivatives(report: CheckReport, probe: _Probe, exact: float, close: float) -> None:
+    operator, x, v, u = probe.operator, probe.image(), probe.direction(), probe.measurement()
+    step = 1e-5 if probe.dtype == torch.float64 else 1e-2
+
+    def jvp() -> float:
+        difference = operator(x + step * v) - operator(x - step * v)
+        return _relative(operator.jvp(x, v), difference / (2 * step))
+
+    def vjp() -> float:
+        return probe.mismatch(v, operator.jvp(x, v), u, operator.vjp(x, u))
+
+    report.add("jvp", jvp, close, "J(x) v is not the derivative of A along v")
+    report.add("vjp", vjp, exact, "<J v, u> is not <v, J^H u>")
+
+
+def _check_inverse(
+    report: CheckReport, operator: LinearOperator, probe: _Probe, close: float
+) -> None:
+    x, b = probe.direction(), probe.direction()
+    largest = _largest(operator, x)
+    weights = largest**2 * torch.tensor([0.05, 0.3, 1.0], dtype=probe.dtype, device=probe.device)
+
+    def solve(rho: float | Tensor) -> float:
+        solution = operator.solve(b, rho)
+        return _relative(operator.normal(solution) + broadcast(rho, b) * solution, b)
+
+    def pinv() -> float:
+        y = operator.matvec(x)
+        return _relative(operator.matvec(operator.pinv(y)), y)
+
+    def norm() -> float:
+        return abs(operator.norm() / largest - 1)
+
+    if largest == 0:
+        return
+    rho = float(weights[0])
+    report.add("solve", lambda: solve(rho), close, "(A^H A + rho) solve(b, rho) is not b")
+    report.add(
+        "solve, rho (b,)", lambda: solve(weights), close, "solve with one rho an image is not right"
+    )
+    report.add("pinv", pinv, 1e-2, "A A^+ A is not A")
+    report.add("norm", norm, 3e-2, "norm() is not the largest singular value")
+
+
+def _check_svd(report: CheckReport, operator: LinearOperator, probe: _Probe, exact: float) -> None:
+    try:
+        f: SVD = operator.svd(probe.dtype)
+    except NotImplementedError:
+        return
+    x, y = probe.direction(), probe.measurement()
+    range_ = f.s > 1e-6 * f.s.max()
+    coefficients = f.vh(x)
+    c = range_ * probe.normal(tuple(coefficients.shape[1:]), coefficients.is_complex())
+
+    def product() -> float:
+        return _relative(f.u(f.s * coefficients), operator.matvec(x))
+
+    def left() -> float:
+        return _relative(range_ * f.uh(f.u(c)), c) + probe.mismatch(c, f.u(c), y, f.uh(y))
+
+    def right() -> float:
+        return _relative(range_ * f.vh(f.v(c)), c) + probe.mismatch(c, f.v(c), x, coefficients)
+
+    def complete() -> float:
+        return _relative(f.v(coefficients), x) if f.complete else 0.0
+
+    report.add("svd, product", product, exact, "A is not U s V^H")
+    report.add("svd, U", left, exact, "U is not orthonormal on the range, or uh is not its adjoint")
+    report.add(
+        "svd, V", right, exact, "V is not orthonormal on the range, or vh is not its adjoint"
+    )
+    report.add("svd, complete", complete, exact, "V is said to span all images and does not")
+
+
+def _largest(operator: LinearOperator, x: Tensor) -> float:
+    """The largest singular value by the power method."""
+    growth = inner(x, x)
+    for _ in range(100):
+        x = operator.rmatvec(operator.matvec(x / inner(x, x).sqrt().clamp_min(1e-30)))
+        growth = inner(x, x).sqrt()
+    return float(growth.max().sqrt())
+
+
+def _relative(a: Tensor, b: Tensor) -> float:
+    if a.shape != b.shape:
+        raise ValueError(f"shapes {tuple(a.shape)} and {tuple(b.shape)}")
+    return float(_norm(a - b)) / max(float(_norm(a)), float(_norm(b)), 1e-30)
+
+
+def _norm(x: Tensor) -> Tensor:
+    return torch.linalg.vector_norm(x)

@@ -1,0 +1,35 @@
+"""Tensors that are part of an operator, ready in single and in double precision."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+class Constant:
+    """A fixed real or complex tensor that takes the precision of the data it meets.
+
+    Both precisions are made at once, from the double one: a copy made at first use could be a
+    tensor of ``inference_mode`` or of a functional transform, useless afterwards.
+    """
+
+    def __init__(self, value: Tensor) -> None:
+        value = value.detach()
+        self.double = value.to(torch.complex128 if value.is_complex() else torch.float64)
+        self.single = self.double.to(torch.complex64 if value.is_complex() else torch.float32)
+
+    def like(self, data: Tensor) -> Tensor:
+        """The tensor in the precision of ``data``, complex if and only if it was given complex."""
+        return self.at(data.dtype)
+
+    def at(self, dtype: torch.dtype) -> Tensor:
+        """The tensor in the precision of ``dtype``."""
+        return self.double if dtype in (torch.float64, torch.complex128) else self.single
+
+    def to(self, device: torch.device | str) -> Constant:
+        """A copy on ``device``."""
+        moved = Constant.__new__(Constant)
+        moved.single = self.single.to(device)
+        # Apple's GPUs have no double precision.
+        moved.double = self.double if moved.single.device.type == "mps" else self.double.to(device)
+        return moved

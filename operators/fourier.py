@@ -1,0 +1,32 @@
+"""The real orthonormal Fourier basis, and sizes that the fast Fourier transform likes."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def hartley(x: Tensor) -> Tensor:
+    """The orthonormal Hartley transform of real images over their last two axes.
+
+    Its basis, ``cos + sin`` of each frequency, is real and diagonalises every convolution whose
+    transfer function is even and real; the transform is symmetric and its own inverse
+    (Bracewell 1983).
+    """
+    spectrum = torch.fft.fft2(x, norm="ortho")
+    return spectrum.real - spectrum.imag
+
+
+def fast_size(size: int) -> int:
+    """The smallest even number, at least ``size``, with no prime factor above 5."""
+    candidate = size + size % 2
+    while _without_factors(candidate) != 1:
+        candidate += 2
+    return candidate
+
+
+def _without_factors(number: int) -> int:
+    for prime in (2, 3, 5):
+        while number % prime == 0:
+            number //= prime
+    return number

@@ -1,0 +1,26 @@
+"""The identity: denoising."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from invscore.operators.base import SVD, Shape, SpectralOperator, unchanged
+
+
+class Identity(SpectralOperator):
+    """``y = x`` on images of ``in_shape``, real or complex."""
+
+    def __init__(self, in_shape: Shape, complex: bool = False) -> None:
+        self.in_shape = self.out_shape = tuple(in_shape)
+        self.in_complex = self.out_complex = complex
+
+    def matvec(self, x: Tensor) -> Tensor:
+        return x
+
+    def rmatvec(self, y: Tensor) -> Tensor:
+        return y
+
+    def svd(self, dtype: torch.dtype = torch.float32) -> SVD:
+        one = torch.ones((), dtype=dtype.to_real())
+        return SVD(one, unchanged, unchanged, unchanged, unchanged, complete=True)

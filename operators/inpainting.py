@@ -1,0 +1,101 @@
+"""Missing pixels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from invscore.operators.base import SVD, Shape, SpectralOperator, unchanged
+from invscore.operators.constant import Constant
+from invscore.operators.files import read_gray
+
+
+class Inpainting(SpectralOperator):
+    """``y = mask * x``: pixels outside the mask are not measured, and zero in y.
+
+    ``mask`` is boolean, true where measured, (h, w) for all channels alike or (c, h, w).
+    ``in_shape`` is (c, h, w), by default with the channels of the mask, or one.
+
+    Raises ``ValueError`` when the mask is not boolean, measures nothing or does not fit
+    ``in_shape``.
+    """
+
+    measured: Tensor
+
+    def __init__(self, mask: Tensor, in_shape: Shape | None = None) -> None:
+        if mask.dtype != torch.bool:
+            raise ValueError(f"the mask is {mask.dtype}: a boolean tensor is allowed")
+        if in_shape is None:
+            in_shape = (1, *mask.shape) if mask.ndim == 2 else tuple(mask.shape)
+        if tuple(mask.shape) not in (tuple(in_shape), tuple(in_shape[-2:])) or len(in_shape) != 3:
+            raise ValueError(
+                f"the mask has shape {tuple(mask.shape)} and the image {tuple(in_shape)}: a mask "
+                "(h, w) or (c, h, w) fits an image (c, h, w)"
+            )
+        if not bool(mask.any()):
+            raise ValueError("the mask measures no pixel: at least one must be true")
+        self.in_shape = self.out_shape = tuple(in_shape)
+        self.measured = mask.expand(in_shape)
+        self.weight = Constant(mask)
+
+    @classmethod
+    def random(cls, in_shape: Shape, keep: float = 0.3, seed: int = 0) -> Self:
+        """A fraction ``keep`` of the pixels, chosen at random, measured in all channels."""
+        if not 0 < keep <= 1:
+            raise ValueError(f"keep is {keep}: a fraction in (0, 1] is allowed")
+        height, width = in_shape[-2:]
+        order = torch.randperm(height * width, generator=torch.Generator().manual_seed(seed))
+        kept = max(1, round(keep * height * width))
+        return cls((order < kept).reshape(height, width), in_shape)
+
+    @classmethod
+    def box(
+        cls,
+        in_shape: Shape,
+        size: int | tuple[int, int],
+        position: tuple[int, int] | None = None,
+    ) -> Self:
+        """A rectangular hole, ``size`` a side or (height, width), centred by default.
+
+        ``position`` is the row and column of its upper left corner.
+        """
+        height, width = in_shape[-2:]
+        tall, wide = (size, size) if isinstance(size, int) else size
+        top, left = position or ((height - tall) // 2, (width - wide) // 2)
+        if min(tall, wide) < 1 or min(top, left) < 0 or top + tall > height or left + wide > width:
+            raise ValueError(
+                f"a hole of size ({tall}, {wide}) at position ({top}, {left}) does not lie within "
+                f"the image of {height} by {width} pixels"
+            )
+        mask = torch.ones(height, width, dtype=torch.bool)
+        mask[top : top + tall, left : left + wide] = False
+        return cls(mask, in_shape)
+
+    @classmethod
+    def from_file(cls, path: str | Path, in_shape: Shape) -> Self:
+        """The mask in an image file: measured where brighter than half its maximum.
+
+        The file is never resized: another size than the image's is a ``ValueError``.
+        """
+        values = read_gray(path)
+        if values.shape != tuple(in_shape[-2:]):
+            raise ValueError(
+                f"the mask {str(path)!r} has shape {tuple(values.shape)}: the image's, "
+                f"{tuple(in_shape[-2:])}, is allowed"
+            )
+        return cls(values > 0.5 * values.max(), in_shape)
+
+    def matvec(self, x: Tensor) -> Tensor:
+        return x * self.weight.like(x)
+
+    def rmatvec(self, y: Tensor) -> Tensor:
+        return y * self.weight.like(y)
+
+    def normal(self, x: Tensor) -> Tensor:
+        return x * self.weight.like(x)
+
+    def svd(self, dtype: torch.dtype = torch.float32) -> SVD:
+        return SVD(self.weight.at(dtype), unchanged, unchanged, unchanged, unchanged, complete=True)

@@ -1,0 +1,62 @@
+"""Blur kernels: float64, (height, width), centred at ``size // 2``, with sum one."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+
+def gaussian_kernel(sigma: float, size: int | None = None) -> Tensor:
+    """An isotropic Gaussian of standard deviation ``sigma`` pixels, sampled at pixel centres.
+
+    ``size`` pixels a side, odd or even; by default four standard deviations to each side.
+    """
+    _require_positive("sigma", sigma)
+    size = 2 * math.ceil(4 * sigma) + 1 if size is None else size
+    if size < 1:
+        raise ValueError(f"size is {size}: a positive number of pixels is allowed")
+    t = torch.arange(size, dtype=torch.float64) - size // 2
+    profile = torch.exp(-0.5 * (t / sigma) ** 2)
+    return _normalised(torch.outer(profile, profile))
+
+
+def motion_kernel(length: float, angle: float = 0.0) -> Tensor:
+    """A straight line of ``length`` pixels, ``angle`` degrees counter-clockwise from horizontal.
+
+    The line is spread over pixels by bilinear interpolation, so its centroid is exact.
+    """
+    _require_positive("length", length)
+    if not math.isfinite(angle):
+        raise ValueError(f"angle is {angle}: a finite number of degrees is allowed")
+    points = 64 * math.ceil(length)
+    along = ((torch.arange(points, dtype=torch.float64) + 0.5) / points - 0.5) * length
+    radius = math.ceil(length / 2)
+    pixels = torch.arange(-radius, radius + 1, dtype=torch.float64)
+    # Rows count downwards, angles upwards.
+    rows = _hat(pixels[:, None] + along * math.sin(math.radians(angle)))
+    columns = _hat(pixels[:, None] - along * math.cos(math.radians(angle)))
+    return _normalised(rows @ columns.T)
+
+
+def disk_kernel(radius: float) -> Tensor:
+    """A uniform disk of ``radius`` pixels (defocus): the part of each pixel that it covers."""
+    _require_positive("radius", radius)
+    reach, parts = math.ceil(radius + 0.5) - 1, 32
+    t = (torch.arange((2 * reach + 1) * parts, dtype=torch.float64) + 0.5) / parts - reach - 0.5
+    inside = (t[:, None] ** 2 + t**2 <= radius**2).double()
+    return _normalised(torch.nn.functional.avg_pool2d(inside[None], parts)[0])
+
+
+def _hat(t: Tensor) -> Tensor:
+    return (1 - t.abs()).clamp_min(0)
+
+
+def _normalised(kernel: Tensor) -> Tensor:
+    return kernel / kernel.sum()
+
+
+def _require_positive(name: str, value: float) -> None:
+    if not (math.isfinite(value) and value > 0):
+        raise ValueError(f"{name} is {value}: a positive number of pixels is allowed")

@@ -1,0 +1,57 @@
+"""Operators that act on rows and columns independently."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from invscore.operators.base import SVD, Shape, SpectralOperator
+from invscore.operators.constant import Constant
+
+Factors = tuple[Constant, Constant, Constant]
+
+
+class SeparableOperator(SpectralOperator):
+    """``Y = L X R^T`` for each channel, with real matrices L (m, h) and R (n, w).
+
+    The singular values are the products of those of L and of R (Van Loan 2000, the Kronecker
+    product), so the decomposition of two small matrices serves; it is made once, when first asked.
+    """
+
+    def __init__(self, left: Tensor, right: Tensor, in_shape: Shape) -> None:
+        expected = (left.shape[1], right.shape[1])
+        if tuple(in_shape[-2:]) != expected:
+            raise ValueError(f"in_shape is {tuple(in_shape)}: the matrices act on {expected}")
+        self.in_shape = tuple(in_shape)
+        self.out_shape = (*self.in_shape[:-2], left.shape[0], right.shape[0])
+        self.left, self.right = Constant(left), Constant(right)
+
+    def matvec(self, x: Tensor) -> Tensor:
+        return self.left.like(x) @ x @ self.right.like(x).mT
+
+    def rmatvec(self, y: Tensor) -> Tensor:
+        return self.left.like(y).mT @ y @ self.right.like(y)
+
+    @cached_property
+    def _factors(self) -> tuple[Factors, Factors]:
+        return _decompose(self.left), _decompose(self.right)
+
+    def svd(self, dtype: torch.dtype = torch.float32) -> SVD:
+        (ul, sl, vl), (ur, sr, vr) = self._factors
+        return SVD(
+            s=torch.outer(sl.at(dtype), sr.at(dtype)),
+            u=lambda c: ul.like(c) @ c @ ur.like(c).mT,
+            uh=lambda y: ul.like(y).mT @ y @ ur.like(y),
+            v=lambda c: vl.like(c) @ c @ vr.like(c).mT,
+            vh=lambda x: vl.like(x).mT @ x @ vr.like(x),
+            complete=vl.double.shape[0] == vl.double.shape[1]
+            and vr.double.shape[0] == vr.double.shape[1],
+        )
+
+
+def _decompose(matrix: Constant) -> Factors:
+    with torch.inference_mode(False), torch.no_grad():
+        u, s, vh = torch.linalg.svd(matrix.double, full_matrices=False)
+        return Constant(u), Constant(s), Constant(vh.mT)

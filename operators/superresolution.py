@@ -1,0 +1,71 @@
+"""Anti-aliased decimation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from invscore.operators.base import Shape
+from invscore.operators.boundary import mirrored
+from invscore.operators.separable import SeparableOperator
+
+
+class SuperResolution(SeparableOperator):
+    """Images made ``factor`` times smaller: (c, h, w) -> (c, h / factor, w / factor).
+
+    ``kernel`` is the low-pass filter, as wide as a large pixel: ``"bicubic"`` (Keys 1981 with
+    a = -0.5, stretched by the factor), ``"box"`` (the mean of factor x factor pixels) or
+    ``"gaussian"`` (standard deviation factor / 2). Images are mirrored at the edge of their
+    outermost pixels. Raises ``ValueError`` when ``factor`` does not divide h and w, or for an
+    unknown kernel.
+    """
+
+    def __init__(self, factor: int, in_shape: Shape, kernel: str = "bicubic") -> None:
+        height, width = in_shape[-2:]
+        if factor < 1 or height % factor or width % factor:
+            raise ValueError(
+                f"factor is {factor}: a divisor of the image's height {height} and width {width} "
+                "is allowed"
+            )
+        if kernel not in _PROFILES:
+            raise ValueError(f"kernel is {kernel!r}: allowed are {', '.join(_PROFILES)}")
+        left, right = (decimation_matrix(size, factor, kernel) for size in (height, width))
+        super().__init__(left, right, in_shape)
+        self.factor = factor
+
+
+def decimation_matrix(size: int, factor: int, kernel: str) -> Tensor:
+    """The (size / factor, size) float64 matrix that filters a line of pixels and decimates it."""
+    profile, radius = _PROFILES[kernel]
+    centres = (torch.arange(size // factor, dtype=torch.float64) + 0.5) * factor - 0.5
+    reach = int(radius * factor) + 1
+    positions = torch.arange(-reach, size + reach)
+    weights = profile((positions - centres[:, None]) / factor)
+    weights = weights / weights.sum(dim=1, keepdim=True)
+    matrix = torch.zeros(size // factor, size, dtype=torch.float64)
+    return matrix.index_add_(1, mirrored(positions, size), weights)
+
+
+def _cubic(t: Tensor) -> Tensor:
+    t, a = t.abs(), -0.5
+    near = (a + 2) * t**3 - (a + 3) * t**2 + 1
+    far = a * (t**3 - 5 * t**2 + 8 * t - 4)
+    return torch.where(t <= 1, near, torch.where(t < 2, far, 0.0))
+
+
+def _box(t: Tensor) -> Tensor:
+    return (t.abs() < 0.5).double()
+
+
+def _gaussian(t: Tensor) -> Tensor:
+    return torch.exp(-0.5 * (t / 0.5) ** 2)
+
+
+# Profiles in units of a large pixel, and the radius beyond which they vanish.
+_PROFILES: dict[str, tuple[Callable[[Tensor], Tensor], float]] = {
+    "bicubic": (_cubic, 2.0),
+    "box": (_box, 0.5),
+    "gaussian": (_gaussian, 2.0),
+}
