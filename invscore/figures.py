@@ -79,11 +79,9 @@ def panel(
         axes = figure.add_axes((left / width, GAP / height, wide / width, HEIGHT / height))
         axes.set_axis_off()
         x, above = (left + wide / 2) / width, GAP + HEIGHT + 0.08
-        style = {"ha": "center", "va": "baseline"}
-        figure.text(x, (above + head - TITLE) / height, title, fontsize=11, **style)
-        figure.text(
-            x, above / height, captions.get(title, ""), fontsize=9, color="#666666", **style
-        )
+        lines = [(title, head - TITLE, 11, "black"), (captions.get(title, ""), 0, 9, "#666666")]
+        for text, rise, size, colour in lines:
+            figure.text(x, (above + rise) / height, text, ha="center", fontsize=size, color=colour)
         return axes
 
     left = GAP

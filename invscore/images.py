@@ -100,6 +100,11 @@ def sample_names() -> list[str]:
     return [name for name, file in SAMPLES.items() if folder.joinpath(file).is_file()]
 
 
+def is_sample(path_or_name: str | Path) -> bool:
+    """Whether ``load_image`` takes this for the name of a sample image: a file comes first."""
+    return str(path_or_name) in SAMPLES and not Path(path_or_name).is_file()
+
+
 def as_image(array: Array | Tensor, name: str = "the image") -> Tensor:
     """``array`` as a tensor (c, h, w), c 1 or 3, in the units of ``load_image``.
 
@@ -154,8 +159,8 @@ def crop_and_shrink(image: Tensor, size: int) -> Tensor:
         return torch.complex(*parts)
     if shorter > size:
         target = [round(side * size / shorter) for side in (height, width)]
-        small = torch.nn.functional.interpolate(image[None], target, mode="bicubic", antialias=True)[0]
-        image = small.clamp(image.min(), image.max())
+        small = torch.nn.functional.interpolate(image[None], target, mode="bicubic", antialias=True)
+        image = small[0].clamp(image.min(), image.max())
     top, left = ((side - size) // 2 for side in image.shape[-2:])
     return image[:, top : top + size, left : left + size].contiguous()
 

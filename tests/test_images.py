@@ -16,6 +16,7 @@ from PIL import Image
 from invscore.images import (
     as_image,
     crop_and_shrink,
+    is_sample,
     load_image,
     load_measurement,
     sample_names,
@@ -155,7 +156,7 @@ def test_samples_of_scikit_image() -> None:
     assert load_image("camera").shape == (1, 512, 512)
     assert load_image("astronaut").shape == (3, 512, 512)
     assert all(float(load_image(name).max()) <= 1 for name in names if name != "retina")
-    with pytest.raises(ValueError, match="'kamera' is neither a file nor a sample: .*camera"):
+    with pytest.raises(ValueError, match=r"'kamera' is neither a file nor a sample: .*camera"):
         load_image("kamera")
 
 
@@ -163,6 +164,9 @@ def test_a_file_comes_before_a_sample(tmp_path: Path, monkeypatch: pytest.Monkey
     Image.fromarray(np.zeros((3, 4), dtype=np.uint8)).save(tmp_path / "camera", format="PNG")
     monkeypatch.chdir(tmp_path)
     assert load_image("camera").shape == (1, 3, 4)
+    assert not is_sample("camera")
+    assert is_sample("coins")
+    assert not is_sample("kamera")
 
 
 def png_bytes(pixels: np.ndarray) -> bytes:

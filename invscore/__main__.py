@@ -1,0 +1,5 @@
+"""``python -m invscore``."""
+
+from invscore.cli.main import main
+
+main()

@@ -1,0 +1,192 @@
+"""The operators that the command line knows by name: builders ``(in_shape, **options)``.
+
+The options of a specification are checked against the signature of its builder. Operators, and
+with them torch, are imported when one is built.
+"""
+
+from __future__ import annotations
+
+import inspect
+import types
+import typing
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from invscore.operators import Operator
+
+Shape = tuple[int, ...]
+Pair = tuple[int, int]
+Builder = Callable[..., "Operator"]
+Boundary = Literal["circular", "reflect", "valid"]
+
+
+def deblur(in_shape: Shape, *, sigma: float = 1.6, boundary: Boundary = "circular") -> Operator:
+    """Gaussian blur, sigma its standard deviation in pixels"""
+    from invscore.operators import Blur
+
+    return Blur.gaussian(sigma, in_shape, boundary=boundary)
+
+
+def motion(
+    in_shape: Shape, *, length: float = 15.0, angle: float = 30.0, boundary: Boundary = "circular"
+) -> Operator:
+    """Motion along a line, length in pixels, angle in degrees"""
+    from invscore.operators import Blur
+
+    return Blur.motion(length, angle, in_shape, boundary=boundary)
+
+
+def defocus(in_shape: Shape, *, radius: float = 4.0, boundary: Boundary = "circular") -> Operator:
+    """Defocus, a uniform disk, radius in pixels"""
+    from invscore.operators import Blur
+
+    return Blur.disk(radius, in_shape, boundary=boundary)
+
+
+def blur(in_shape: Shape, *, kernel: str, boundary: Boundary = "circular") -> Operator:
+    """Blur with the kernel in an image or NPY file"""
+    from invscore.operators import Blur
+
+    return Blur.from_file(kernel, in_shape, boundary=boundary)
+
+
+def inpaint(
+    in_shape: Shape, *, keep: float = 0.3, seed: int = 0, mask: str | None = None
+) -> Operator:
+    """Missing pixels: a random fraction is kept, or what is white in a mask file"""
+    from invscore.operators import Inpainting
+
+    if mask is not None:
+        return Inpainting.from_file(mask, in_shape)
+    return Inpainting.random(in_shape, keep=keep, seed=seed)
+
+
+def box(in_shape: Shape, *, size: int | Pair = 64, position: Pair | None = None) -> Operator:
+    """A missing rectangle, in the centre or with its corner at (row, column)"""
+    from invscore.operators import Inpainting
+
+    return Inpainting.box(in_shape, size=size, position=position)
+
+
+def superres(
+    in_shape: Shape, *, factor: int = 4, kernel: Literal["bicubic", "box", "gaussian"] = "bicubic"
+) -> Operator:
+    """Super-resolution by a factor"""
+    from invscore.operators import SuperResolution
+
+    return SuperResolution(factor, in_shape, kernel=kernel)
+
+
+def mri(
+    in_shape: Shape,
+    *,
+    acceleration: float = 4.0,
+    center_fraction: float = 0.08,
+    pattern: Literal["random", "equispaced", "gaussian"] = "random",
+    seed: int = 0,
+    real: bool = True,
+) -> Operator:
+    """Magnetic resonance imaging: lines of k-space missing, one coil, real images"""
+    from invscore.operators import MRI
+
+    make = {"random": MRI.random, "equispaced": MRI.equispaced, "gaussian": MRI.gaussian}[pattern]
+    return make(in_shape, acceleration, center_fraction, seed, real)
+
+
+def denoise(in_shape: Shape) -> Operator:
+    """Noise alone"""
+    from invscore.operators import Identity
+
+    return Identity(in_shape)
+
+
+BUILTIN: dict[str, Builder] = {
+    builder.__name__: builder
+    for builder in (deblur, motion, defocus, blur, inpaint, box, superres, mri, denoise)
+}
+
+
+def get_builder(name: str) -> Builder:
+    """The builder ``name``. Raises ``ValueError`` for an unknown one."""
+    if name not in BUILTIN:
+        raise ValueError(
+            f"unknown operator {name!r}: known are {', '.join(BUILTIN)}, "
+            "and FILE.py:NAME for one of your own"
+        )
+    return BUILTIN[name]
+
+
+def build(name: str, in_shape: Shape, options: Mapping[str, Any]) -> Operator:
+    """The operator ``name`` on images of ``in_shape``.
+
+    Raises ``ValueError`` for an unknown operator, option or value.
+    """
+    return get_builder(name)(in_shape, **check_options(name, options))
+
+
+def image_shape(name: str, y_shape: Shape, options: Mapping[str, Any]) -> Shape:
+    """The shape (c, h, w) of the images whose measurements by ``name`` have shape ``y_shape``."""
+    if name == "superres":
+        factor = check_options(name, options).get("factor", option_defaults(name)["factor"])
+        return (*y_shape[:-2], y_shape[-2] * factor, y_shape[-1] * factor)
+    if options.get("boundary") == "valid":
+        # The border that is lost does not depend on the size of the image.
+        probe = (*y_shape[:-2], 2 * y_shape[-2] + 128, 2 * y_shape[-1] + 128)
+        seen = build(name, probe, options).out_shape
+        return tuple(y + a - b for y, a, b in zip(y_shape, probe, seen, strict=True))
+    return y_shape
+
+
+def option_defaults(name: str) -> dict[str, Any]:
+    """The options of operator ``name`` and their defaults; ``inspect.Parameter.empty`` for none."""
+    parameters = inspect.signature(get_builder(name)).parameters.values()
+    return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+
+
+def check_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """``options`` once they fit the builder of ``name``. Raises ``ValueError`` otherwise."""
+    defaults = option_defaults(name)
+    hints = typing.get_type_hints(get_builder(name), {**globals(), "Operator": object})
+    for option, value in options.items():
+        if option not in defaults:
+            has = f"it has {', '.join(defaults)}" if defaults else "it has none"
+            raise ValueError(f"operator {name!r} has no option {option!r}: {has}")
+        if not _fits(value, hints[option]):
+            raise ValueError(
+                f"operator {name!r}: {option} is {value!r}: {_in_words(hints[option])} is allowed"
+            )
+    for option, default in defaults.items():
+        if default is inspect.Parameter.empty and option not in options:
+            raise ValueError(
+                f"operator {name!r} needs an option {option!r}: for example "
+                f"'{name}({option}={option}.png)'"
+            )
+    return dict(options)
+
+
+def _fits(value: object, hint: Any) -> bool:
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Literal:
+        return value in arguments
+    if origin in (typing.Union, types.UnionType):
+        return any(_fits(value, argument) for argument in arguments)
+    if origin is tuple:
+        return (
+            isinstance(value, tuple)
+            and len(value) == len(arguments)
+            and all(_fits(v, a) for v, a in zip(value, arguments, strict=True))
+        )
+    if hint is float:
+        return isinstance(value, (int, float)) and not isinstance(value, bool)
+    return type(value) is hint
+
+
+def _in_words(hint: Any) -> str:
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Literal:
+        return " or ".join(arguments)
+    if origin in (typing.Union, types.UnionType):
+        return " or ".join(_in_words(argument) for argument in arguments)
+    words = {float: "a number", int: "a whole number", str: "a file name", bool: "true or false"}
+    return words.get(hint, "none" if hint is type(None) else "a pair (rows, columns)")

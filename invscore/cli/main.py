@@ -1,0 +1,51 @@
+"""The command ``invscore``: its subcommands, each in a file of its own."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from invscore import __version__
+from invscore.cli.check import check
+from invscore.cli.methods import methods
+from invscore.cli.operators import operators
+from invscore.cli.priors import priors
+from invscore.cli.reconstruct import reconstruct
+from invscore.cli.train import train
+
+app = typer.Typer(
+    name="invscore",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (reconstruct, operators, priors, methods, check, train):
+    app.command(no_args_is_help=command is reconstruct)(command)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"invscore {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def invscore(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            metavar="",
+            callback=_print_version,
+            is_eager=True,
+            help="Print the version.",
+        ),
+    ] = False,
+) -> None:
+    """Inverse problems solved with learned score priors: posterior samples that you can trust."""
+
+
+def main() -> None:
+    app()

@@ -1,0 +1,236 @@
+"""``invscore reconstruct``: an image, or a measurement, in; a folder of results out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from invscore.cli.arguments import DEBUG_HELP, DEVICE_HELP, JSON_HELP, parse_shape
+from invscore.cli.errors import guarded
+from invscore.cli.specs import parse_assignment, parse_spec
+
+PROBLEM, METHOD, OUTPUT = "Problem", "Method", "Output"
+
+
+@guarded
+def reconstruct(
+    op: Annotated[
+        str,
+        typer.Option(
+            metavar="OPERATOR",
+            help="How the image was measured: deblur, 'superres(factor=4)', "
+            "my_operators.py:MyOperator, ... ('invscore operators' lists them).",
+            rich_help_panel=PROBLEM,
+        ),
+    ],
+    prior: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME|FILE",
+            help="What images look like: a prior by name ('invscore priors' lists them) or a "
+            ".safetensors file.",
+            rich_help_panel=PROBLEM,
+        ),
+    ],
+    image: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|FILE",
+            help="Simulate the measurement of this image, then compare: a file, or a sample of "
+            "scikit-image such as camera.",
+            rich_help_panel=PROBLEM,
+        ),
+    ] = None,
+    measurement: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Restore this measurement of your own: an image, .npy or .npz.",
+            rich_help_panel=PROBLEM,
+        ),
+    ] = None,
+    noise: Annotated[
+        float,
+        typer.Option(
+            metavar="STD",
+            help="Standard deviation of the noise, for images in [0, 1].",
+            rich_help_panel=PROBLEM,
+        ),
+    ] = 0.01,
+    size: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Shrink and crop --image to N x N pixels. Samples have 256 by default, files "
+            "stay as they are.",
+            rich_help_panel=PROBLEM,
+        ),
+    ] = None,
+    shape: Annotated[
+        str | None,
+        typer.Option(
+            metavar="C,H,W",
+            help="Shape of the image behind --measurement, where the operator cannot tell.",
+            rich_help_panel=PROBLEM,
+        ),
+    ] = None,
+    method: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="How to sample: diffpir by default ('invscore methods' lists them).",
+            rich_help_panel=METHOD,
+        ),
+    ] = None,
+    samples: Annotated[
+        int,
+        typer.Option(
+            metavar="N",
+            help="Samples of the posterior; with several, their mean is the reconstruction and "
+            "their spread its uncertainty.",
+            rich_help_panel=METHOD,
+        ),
+    ] = 1,
+    steps: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Steps of the method.", rich_help_panel=METHOD),
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="OPTION=VALUE",
+            help="Another option of the method; may be repeated.",
+            rich_help_panel=METHOD,
+        ),
+    ] = None,
+    seed: Annotated[
+        int, typer.Option(metavar="K", help="Seed of all randomness.", rich_help_panel=METHOD)
+    ] = 0,
+    scale: Annotated[
+        str,
+        typer.Option(
+            metavar="auto|NUMBER",
+            help="Brightness of the image, by which the measurement is divided for the prior.",
+            rich_help_panel=METHOD,
+        ),
+    ] = "auto",
+    batch_size: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Samples drawn together, all by default; fewer need less memory.",
+            rich_help_panel=METHOD,
+        ),
+    ] = None,
+    device: Annotated[
+        str, typer.Option(metavar="NAME", help=DEVICE_HELP, rich_help_panel=METHOD)
+    ] = "auto",
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Folder for the results: results/IMAGE-OPERATOR by default.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
+    overwrite: Annotated[
+        bool,
+        typer.Option(
+            "--overwrite",
+            metavar="",
+            help="Write into --out even if it holds other files.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = False,
+    json: Annotated[
+        bool, typer.Option("--json", metavar="", help=JSON_HELP, rich_help_panel=OUTPUT)
+    ] = False,
+    debug: Annotated[  # noqa: ARG001
+        bool, typer.Option("--debug", metavar="", help=DEBUG_HELP, rich_help_panel=OUTPUT)
+    ] = False,
+) -> None:
+    """Reconstruct an image: simulate a measurement of --image, or restore your --measurement.
+
+    Writes pictures, arrays.npz and metrics.json, all of them or none.
+    """
+    source = image if image is not None else measurement
+    if source is None or (image is not None and measurement is not None):
+        given = "neither" if source is None else "both"
+        raise ValueError(f"{given} of --image and --measurement given: one of them is allowed")
+    if measurement is not None and size is not None:
+        raise ValueError("--size changes an --image: a measurement is taken as it is")
+    if image is not None and shape is not None:
+        raise ValueError("--shape goes with --measurement: an --image has its own shape")
+    spec = parse_spec(op)
+    options = _options(set_ or [], steps)
+    factor = _scale(scale)
+
+    # Heavy imports wait until the command line is understood.
+    import invscore.reconstruct as driver
+    from invscore.cli import report, task
+    from invscore.cli.devices import choose_device
+    from invscore.cli.method_options import check_method_options
+    from invscore.cli.progress import StepBar
+    from invscore.priors import load_prior
+
+    method = method or driver.DEFAULT_METHOD
+    check_method_options(method, options)
+    folder = out or Path("results") / task.default_name(spec, source)
+    report.check_folder(folder, overwrite=overwrite)
+    device = choose_device(device)
+    network = load_prior(prior).to(device)
+    if image is not None:
+        job = task.simulated_task(spec, image, size=size, noise=noise, seed=seed, device=device)
+    else:
+        known = None if shape is None else parse_shape(shape)
+        job = task.measured_task(spec, source, shape=known, noise=noise, device=device)
+
+    with StepBar(method) as on_step:
+        result = driver.reconstruct(
+            job.problem,
+            task.fit_prior(network, job.problem.operator, prior),
+            method=method,
+            samples=samples,
+            seed=seed,
+            batch_size=batch_size,
+            scale=factor,
+            on_step=on_step,
+            **options,
+        )
+    metrics = {
+        **report.measure(job, result),
+        "op": op,
+        "prior": prior,
+        "image" if image is not None else "measurement": source,
+        "shape": list(job.problem.operator.in_shape),
+        "noise": noise,
+        **report.describe(result, device),
+    }
+    report.write_results(folder, job, result, metrics)
+    if json:
+        typer.echo(report.as_json(metrics))
+    else:
+        report.print_summary(metrics, folder)
+
+
+def _options(assignments: list[str], steps: int | None) -> dict[str, Any]:
+    """The method's options, from ``--set`` and ``--steps``."""
+    options: dict[str, Any] = {} if steps is None else {"steps": steps}
+    for assignment in assignments:
+        name, value = parse_assignment(assignment, "--set")
+        if name in options:
+            raise ValueError(f"option {name} is given twice")
+        options[name] = value
+    return options
+
+
+def _scale(text: str) -> float | Literal["auto"]:
+    if text == "auto":
+        return "auto"
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"scale is {text!r}: auto or a positive number is allowed") from None

@@ -1,0 +1,204 @@
+"""What a reconstruction leaves behind: its numbers, its files and the table on the terminal."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from torch import Tensor
+
+from invscore import __version__
+from invscore.cli.task import Task, backprojection
+from invscore.figures import panel, picture
+from invscore.files import atomic_folder
+from invscore.images import save_image
+from invscore.metrics import SSIM_WINDOW, psnr, ssim
+from invscore.reconstruct import Result
+
+METRICS = "metrics.json"
+PICTURES = (
+    "reconstruction.png",
+    "measurement.png",
+    "mean.png",
+    "std.png",
+    "truth.png",
+    "figure.png",
+)
+FILES = (*PICTURES, "arrays.npz", METRICS)
+
+
+def check_folder(folder: Path, *, overwrite: bool) -> None:
+    """Raise ``ValueError`` or ``OSError`` where results could not be, or had better not be, put.
+
+    A folder with results of an earlier run is written over, one with anything else is not.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"output folder {str(folder)!r} is a file")
+    foreign = folder.is_dir() and any(folder.iterdir()) and not (folder / METRICS).exists()
+    if foreign and not overwrite:
+        raise ValueError(
+            f"output folder {str(folder)!r} is not empty and holds no results of invscore: "
+            "another --out, or --overwrite, is allowed"
+        )
+    parent = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not parent.is_dir() or not os.access(parent, os.W_OK):
+        raise ValueError(f"output folder {str(folder)!r}: {str(parent)!r} cannot be written to")
+
+
+def measure(task: Task, result: Result) -> dict[str, Any]:
+    """The quality of a result: PSNR in dB, SSIM, and the discrepancy of the reconstruction.
+
+    The reconstruction is the mean of the samples. ``discrepancy`` is the rms of ``y - A(x)`` over
+    the rms of the noise: about 1 where x explains y. Without a truth, PSNR and SSIM are None.
+    """
+    compared = {
+        "": result.mean,
+        "_measurement": backprojection(task.problem),
+        "_sample": result.samples[:, 0] if len(result.samples) > 1 else None,
+    }
+    numbers: dict[str, Any] = {}
+    for name, images in compared.items():
+        known = None if images is None or task.truth is None else images
+        numbers[f"psnr{name}"] = _psnr(known, task)
+        numbers[f"ssim{name}"] = _ssim(known, task)
+    if len(result.samples) == 1:
+        del numbers["psnr_sample"], numbers["ssim_sample"]
+    discrepancy = task.problem.discrepancy(result.mean).mean()
+    return {**numbers, "peak": task.peak, "discrepancy": _rounded(discrepancy)}
+
+
+def describe(result: Result, device: str) -> dict[str, Any]:
+    """How a result came about."""
+    return {
+        "method": result.method,
+        "options": result.options,
+        "samples": len(result.samples),
+        "seed": result.seed,
+        "scale": result.scale,
+        "evaluations": result.evaluations,
+        "seconds": round(result.seconds, 3),
+        "device": device,
+        "versions": {
+            "invscore": __version__,
+            "torch": torch.__version__,
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+        },
+    }
+
+
+def as_json(content: Mapping[str, Any]) -> str:
+    return json.dumps(content, indent=2, allow_nan=False)
+
+
+def write_results(folder: Path, task: Task, result: Result, metrics: Mapping[str, Any]) -> None:
+    """Write all files of a result to ``folder``: all of them or, on an error, none."""
+    images = _images(task, result)
+    spread = result.std[0].cpu() if len(result.samples) > 1 else None
+    arrays = {
+        "y": task.problem.y[0],
+        "samples": result.samples[:, 0],
+        "mean": result.mean[0],
+        **({} if spread is None else {"std": spread}),
+        **({} if task.truth is None else {"truth": task.truth[0]}),
+    }
+    with atomic_folder(folder, names=FILES) as partial:
+        for name, image in images.items():
+            save_image(partial / f"{name}.png", image)
+        if "reconstruction" in images:
+            if len(result.samples) > 1:
+                save_image(partial / "mean.png", images["reconstruction"])
+            if spread is not None:
+                white = float(spread.max()) or 1.0
+                save_image(partial / "std.png", picture(spread, peak=white))
+            captions = {
+                name: caption
+                for name, suffix in (("reconstruction", ""), ("measurement", "_measurement"))
+                if (caption := _caption(metrics, suffix))
+            }
+            panel(images, partial / "figure.png", captions=captions, deviation=spread)
+        plain: dict[str, Any] = {name: array.cpu().numpy() for name, array in arrays.items()}
+        np.savez(partial / "arrays.npz", **plain)
+        (partial / METRICS).write_text(as_json(metrics) + "\n", encoding="utf-8")
+
+
+def print_summary(metrics: Mapping[str, Any], folder: Path) -> None:
+    """The table at the end of a run: what was gained, at what cost, and where it is."""
+    console = Console(highlight=False, soft_wrap=True)
+    if metrics["psnr"] is not None:
+        table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 3, 0, 0))
+        table.add_column("")
+        table.add_column("PSNR", justify="right")
+        table.add_column("SSIM", justify="right")
+        rows = {"measurement": "_measurement", "one sample": "_sample", "reconstruction": ""}
+        for row, suffix in rows.items():
+            if (ratio := metrics.get(f"psnr{suffix}")) is not None:
+                similarity = metrics[f"ssim{suffix}"]
+                table.add_row(
+                    row,
+                    f"{ratio:.2f} dB",
+                    "-" if similarity is None else f"{similarity:.3f}",
+                    style="bold" if row == "reconstruction" else "",
+                )
+        console.print(table)
+        console.print()
+    several = metrics["samples"] > 1
+    what = f"mean of {metrics['samples']} samples" if several else "one sample"
+    console.print(
+        f"{what} by {metrics['method']}, {metrics['evaluations']:.0f} denoiser evaluations"
+        f"{' each' if several else ''}, {metrics['seconds']:.1f} s on {metrics['device']}"
+    )
+    if (discrepancy := metrics["discrepancy"]) is not None:
+        console.print(f"residual {discrepancy:.2f} times the noise (a faithful image has about 1)")
+    first = folder / ("figure.png" if (folder / "figure.png").exists() else "arrays.npz")
+    console.print(f"[bold]{escape(str(first))}[/bold]  and more in {escape(str(folder))}/")
+
+
+def _images(task: Task, result: Result) -> dict[str, Tensor]:
+    """The pictures of a result by name, each (c, h, w) in [0, 1]; none of what is no image."""
+    peak = task.peak if task.truth is not None else result.scale
+    tensors = {"measurement": task.problem.y[0], "reconstruction": result.mean[0]}
+    if task.truth is not None:
+        tensors["truth"] = task.truth[0]
+    return {
+        name: picture(t, peak=peak, spectrum=name == "measurement" and t.is_complex())
+        for name, t in tensors.items()
+        if t.ndim > 1
+    }
+
+
+def _caption(metrics: Mapping[str, Any], suffix: str) -> str:
+    ratio, similarity = metrics[f"psnr{suffix}"], metrics[f"ssim{suffix}"]
+    if ratio is None:
+        return ""
+    return f"{ratio:.2f} dB" + ("" if similarity is None else f"  ·  SSIM {similarity:.3f}")
+
+
+def _psnr(images: Tensor | None, task: Task) -> float | None:
+    if images is None or task.truth is None:
+        return None
+    return _rounded(psnr(images, task.truth.expand_as(images), task.peak).mean())
+
+
+def _ssim(images: Tensor | None, task: Task) -> float | None:
+    if images is None or task.truth is None:
+        return None
+    if images.ndim != 4 or min(images.shape[-2:]) < SSIM_WINDOW:
+        return None
+    return _rounded(ssim(images, task.truth.expand_as(images), task.peak).mean())
+
+
+def _rounded(number: Tensor) -> float | None:
+    """Four decimals; JSON knows no infinity, which the PSNR of equal images is."""
+    value = float(number)
+    return round(value, 4) if math.isfinite(value) else None

@@ -1,0 +1,153 @@
+"""From the command line's words to an inverse problem, with the truth where it is known."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from invscore.cli.builtin import build, image_shape
+from invscore.cli.custom import load_custom
+from invscore.cli.specs import Spec
+from invscore.images import as_image, crop_and_shrink, is_sample, load_image, load_measurement
+from invscore.likelihood import GaussianNoise, InverseProblem, simulate
+from invscore.operators import LinearOperator, Operator
+from invscore.priors.base import Prior
+from invscore.priors.channelwise import Channelwise
+from invscore.priors.network import NetworkPrior
+from invscore.rng import SampleRNG
+
+SAMPLE_SIZE = 256
+"""Sample images are shrunk to this unless told otherwise: a prior of any size is quick there."""
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A problem with one measurement, (1, \\*out_shape), and its true image, (1, \\*in_shape)."""
+
+    problem: InverseProblem
+    truth: Tensor | None
+
+    @property
+    def peak(self) -> float:
+        """What PSNR calls the peak: 1, or the truth's largest magnitude in other units.
+
+        Complex images (MRI) and those brighter than 1 are in units of their own.
+        """
+        if self.truth is None:
+            return 1.0
+        brightest = float(self.truth.abs().max())
+        return brightest if self.truth.is_complex() or brightest > 1 else 1.0
+
+
+def simulated_task(
+    spec: Spec, image: str, *, size: int | None, noise: float, seed: int, device: str
+) -> Task:
+    """The measurement of an image that is known: a file or the name of a sample."""
+    truth = load_image(image)
+    if size is None and is_sample(image):
+        size = min(SAMPLE_SIZE, *truth.shape[-2:])
+    if size is not None:
+        truth = crop_and_shrink(truth, size)
+    operator = make_operator(spec, tuple(truth.shape)).to(device)
+    if operator.in_shape != tuple(truth.shape):
+        raise ValueError(
+            f"the image has shape {tuple(truth.shape)}: operator {spec.name!r} takes "
+            f"{operator.in_shape}"
+        )
+    if truth.is_complex() != operator.in_complex:
+        kind, other = ("complex", "real") if truth.is_complex() else ("real", "complex")
+        raise ValueError(f"the image is {kind}: operator {spec.name!r} takes {other} images")
+    x = truth[None].to(device)
+    law = _noise(noise)
+    y = simulate(operator, x, law, SampleRNG([(seed, 0)], device))
+    return Task(InverseProblem(operator, y, law), x)
+
+
+def measured_task(
+    spec: Spec, measurement: str, *, shape: Shape | None, noise: float, device: str
+) -> Task:
+    """The problem of a measurement of the user's own, whose true image nobody knows."""
+    y = load_measurement(measurement)
+    if shape is None and spec.file is None:
+        y = as_image(y, repr(measurement))
+        shape = image_shape(spec.name, tuple(y.shape), spec.options)
+    operator = make_operator(spec, shape).to(device)
+    y = _fitted(y, operator.out_shape, measurement)
+    return Task(InverseProblem(operator, y[None].to(device), _noise(noise)), truth=None)
+
+
+def make_operator(spec: Spec, in_shape: Shape | None) -> Operator:
+    """The operator of ``spec`` on images of ``in_shape``, which one's own may know by itself."""
+    if spec.file is not None:
+        return load_custom(spec.file, spec.name, spec.options, in_shape)
+    if in_shape is None or len(in_shape) != 3:
+        raise ValueError(f"shape is {in_shape}: operator {spec.name!r} takes images (c, h, w)")
+    return build(spec.name, in_shape, spec.options)
+
+
+def fit_prior(prior: NetworkPrior, operator: Operator, name: str) -> Prior:
+    """``prior`` for the images of ``operator``: one of gray images serves each colour by itself."""
+    if operator.in_complex:
+        raise ValueError(f"the images are complex: prior {name!r} knows real ones")
+    channels = operator.in_shape[0]
+    if len(operator.in_shape) != 3 or prior.channels in (channels, None):
+        return prior
+    if prior.channels == 1:
+        return Channelwise(prior)
+    raise ValueError(f"the image has {channels} channels: prior {name!r} takes {prior.channels}")
+
+
+def backprojection(problem: InverseProblem) -> Tensor | None:
+    """A plain image made of the measurement, to compare with: (1, \\*in_shape), or None.
+
+    The measurement itself where it is an image of the right size; enlarged (bicubic) where it is a
+    smaller one of the same proportions; otherwise ``A^H y`` times the number that fits y best,
+    which for MRI is the zero-filled image. A nonlinear operator has none.
+    """
+    operator, y = problem.operator, problem.y
+    in_shape, out_shape = operator.in_shape, operator.out_shape
+    if not y.is_complex() and out_shape == in_shape:
+        return y
+    if not y.is_complex() and len(in_shape) == len(out_shape) == 3 and in_shape[0] == out_shape[0]:
+        ratios = [a / b for a, b in zip(in_shape[1:], out_shape[1:], strict=True)]
+        if ratios[0] == ratios[1] >= 2:
+            return torch.nn.functional.interpolate(y, in_shape[1:], mode="bicubic")
+    if not isinstance(operator, LinearOperator):
+        return None
+    image = operator.rmatvec(y)
+    seen = operator.matvec(image)
+    fit = (seen.conj() * y).real.sum() / seen.abs().square().sum().clamp_min(1e-30)
+    return fit * image
+
+
+def _noise(level: float) -> GaussianNoise:
+    if not (math.isfinite(level) and level > 0):
+        raise ValueError(
+            f"noise is {level:g}: a positive standard deviation, in units of the image, is allowed"
+        )
+    return GaussianNoise(level)
+
+
+def _fitted(y: Tensor, out_shape: Shape, name: str) -> Tensor:
+    """``y`` in the layout of ``out_shape``: a channel axis is added or moved to the front."""
+    layouts = [y]
+    layouts += [y[None]] if y.ndim == 2 else []
+    layouts += [y.movedim(-1, 0)] if y.ndim == 3 else []
+    layouts += [y[0]] if y.ndim > 1 and len(y) == 1 else []
+    for layout in layouts:
+        if tuple(layout.shape) == tuple(out_shape):
+            return layout
+    raise ValueError(
+        f"measurement {name!r} has shape {tuple(y.shape)}: the operator measures {tuple(out_shape)}"
+    )
+
+
+def default_name(spec: Spec, source: str) -> str:
+    """The name of a folder of results, such as ``camera-deblur``."""
+    return f"{Path(source).stem}-{spec.name}"
