@@ -2,6 +2,7 @@
 
 from invscore.priors.base import Level, Prior
 from invscore.priors.channelwise import Channelwise
+from invscore.priors.check import PriorReport, check_prior
 from invscore.priors.covariance import Covariance
 from invscore.priors.gaussian import GaussianPrior
 from invscore.priors.library import available_priors, load_prior
@@ -17,7 +18,9 @@ __all__ = [
     "Level",
     "NetworkPrior",
     "Prior",
+    "PriorReport",
     "StationaryGaussianPrior",
     "available_priors",
+    "check_prior",
     "load_prior",
 ]

@@ -20,11 +20,13 @@ class Prior(abc.ABC):
     part.
 
     ``sigma_min`` and ``sigma_max`` bound the levels at which ``denoise`` can be trusted.
-    ``variance`` is the variance of a pixel, averaged over the image. ``peak`` is the intensity
-    that images reach, by which a measurement in other units is normalised; ``None`` where the
-    prior knows images in absolute units.
+    ``mean`` is the mean image (a number, or a tensor of its shape) and ``variance`` the variance of
+    a pixel, averaged over the image. ``peak`` is the intensity that images reach, by which a
+    measurement in other units is normalised; ``None`` where the prior knows images in absolute
+    units.
     """
 
+    mean: float | Tensor
     variance: float
     peak: float | None = None
     sigma_min: float = 0.0
@@ -60,7 +62,7 @@ class Prior(abc.ABC):
 
 def per_image(sigma: Level, x: Tensor) -> Tensor:
     """``sigma`` as a real tensor that broadcasts against the batched images ``x``."""
-    sigma = torch.as_tensor(sigma, device=x.device).to(x.real.dtype)
+    sigma = torch.as_tensor(sigma, dtype=x.real.dtype, device=x.device)
     if sigma.ndim == 0:
         return sigma
     if sigma.shape != x.shape[:1]:

@@ -45,7 +45,9 @@ class Covariance:
         values, basis = torch.linalg.eigh(matrix.double())
         if float(values.min()) < -rounding:
             raise ValueError(f"covariance has the eigenvalue {float(values.min())}: >= 0 is needed")
-        return cls(values.clamp_min(0).to(dtype), basis.to(dtype))
+        # What eigh leaves of a zero is a zero again: a singular matrix has no density.
+        zero = 10 * d * torch.finfo(torch.float64).eps * values.max()
+        return cls(torch.where(values > zero, values, 0).to(dtype), basis.to(dtype))
 
     @property
     def isotropic(self) -> bool:

@@ -192,11 +192,11 @@ def _covariances(given: float | Tensor | Sequence[Covariance], means: Tensor) ->
     k, d = len(means), means[0].numel()
     if isinstance(given, float | int):
         given = torch.tensor(given, dtype=means.dtype)
-    if isinstance(given, Tensor) and given.ndim and bool((given == given[0]).all()):
-        given = given[:1]
     each = list(given) if not isinstance(given, Tensor) or given.ndim else [given]
     if len(each) not in {1, k}:
         raise ValueError(f"covariances has {len(each)} entries for {k} means: 1 or {k} fit")
+    if isinstance(given, Tensor) and bool((given == each[0]).all()):
+        each = each[:1]
     return [c if isinstance(c, Covariance) else Covariance.of(c, d, means.dtype) for c in each]
 
 

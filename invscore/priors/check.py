@@ -1,0 +1,162 @@
+"""Does a prior keep the contract? The test of every built-in, and of yours."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from invscore.priors.base import Level, Prior
+
+
+@runtime_checkable
+class Density(Protocol):
+    """A prior that knows its smoothed density."""
+
+    def log_prob(self, x: Tensor, sigma: Level = 0.0) -> Tensor: ...
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One property: its relative ``error``, NaN where it cannot be evaluated."""
+
+    name: str
+    error: float
+    tolerance: float
+    message: str
+
+    @property
+    def passed(self) -> bool:
+        return self.error <= self.tolerance
+
+
+@dataclass
+class PriorReport:
+    """The properties that ``check_prior`` has looked at; printed, a table."""
+
+    prior: str
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """Whether every property holds."""
+        return all(finding.passed for finding in self.findings)
+
+    def raise_if_failed(self) -> None:
+        """Raises ``ValueError`` with one sentence that tells what does not hold."""
+        failed = [f"{f.name} ({f.message})" for f in self.findings if not f.passed]
+        if failed:
+            raise ValueError(f"{self.prior} does not keep the contract: {', '.join(failed)}")
+
+    def __str__(self) -> str:
+        lines = [f"{self.prior}: {'ok' if self.ok else 'FAILED'}"]
+        for f in self.findings:
+            verdict = "ok" if f.passed else f"FAILED: {f.message}"
+            lines.append(f"  {f.name:<12}  {f.error:8.1e}  (at most {f.tolerance:.0e})  {verdict}")
+        return "\n".join(lines)
+
+    def add(self, name: str, error: Callable[[], float], tolerance: float, message: str) -> None:
+        """Look at one property. One that cannot be evaluated does not hold."""
+        try:
+            value = error()
+        except Exception as failure:
+            value, message = math.nan, f"{message}; it raised {type(failure).__name__}: {failure}"
+        self.findings.append(Finding(name, value, tolerance, message))
+
+
+@torch.no_grad()
+def check_prior(
+    prior: Prior,
+    shape: tuple[int, ...],
+    *,
+    dtype: torch.dtype = torch.float32,
+    device: torch.device | str = "cpu",
+    seed: int = 0,
+) -> PriorReport:
+    """Test a prior on random images (3, \\*shape) at three noise levels that it can be trusted at.
+
+    Shape and type of denoised images, independence of the images of a batch, a number as noise
+    level against a tensor, Tweedie's formula, ``pullback`` against finite differences of
+    ``denoise``; ``score`` against those of ``log_prob`` where there is one; where the levels reach
+    down to 0 and up to infinity, the limits: an image of the prior is left alone, and the mean is
+    all that is left. Single precision forgives a wrong third digit: prefer float64.
+    """
+    report = PriorReport(type(prior).__name__)
+    exact, close, step = (1e-8, 1e-6, 1e-4) if dtype == torch.float64 else (1e-3, 2e-2, 3e-2)
+    generator = torch.Generator().manual_seed(seed)
+
+    def normal() -> Tensor:
+        return torch.randn(3, *shape, generator=generator, dtype=dtype).to(device)
+
+    spread = math.sqrt(prior.variance)
+    lowest, highest = max(0.2 * spread, prior.sigma_min), min(2 * spread, prior.sigma_max)
+    levels = [lowest, math.sqrt(lowest * highest), highest]
+    sigma = torch.tensor(levels, dtype=dtype, device=device)
+    column = sigma.reshape(-1, *[1] * len(shape))
+    x = (spread + column) * normal()
+    u, v = normal(), normal()
+    denoised, pull = prior.pullback(x, sigma)
+
+    def kept() -> float:
+        results = [prior.denoise(x, sigma), prior.score(x, sigma), denoised, pull(u)]
+        return float(any(r.shape != x.shape or r.dtype != x.dtype for r in results))
+
+    def batch() -> float:
+        parts = [prior.denoise(x[i : i + 1], sigma[i : i + 1]) for i in range(3)]
+        return _relative(torch.cat(parts), denoised)
+
+    def number() -> float:
+        parts = [prior.denoise(x[i : i + 1], level) for i, level in enumerate(levels)]
+        return _relative(torch.cat(parts), prior.denoise(x, sigma))
+
+    def tweedie() -> float:
+        return _relative(x + column**2 * prior.score(x, sigma), prior.denoise(x, sigma))
+
+    def jacobian() -> float:
+        along = step * column * v
+        change = prior.denoise(x + along, sigma) - prior.denoise(x - along, sigma)
+        return _relative(_inner(pull(u), v), _inner(u, change / (2 * step * column)))
+
+    def repeated() -> float:
+        return _relative(pull(2 * u), 2 * pull(u))
+
+    def gradient() -> float:
+        assert isinstance(prior, Density)
+        along = step * column * v
+        change = prior.log_prob(x + along, sigma) - prior.log_prob(x - along, sigma)
+        return _relative(_inner(prior.score(x, sigma), column * v), change / (2 * step))
+
+    def quiet() -> float:
+        return _relative(prior.denoise(denoised, 1e-4 * spread), denoised)
+
+    def loud() -> float:
+        far = 1e4 * spread
+        difference = prior.denoise(far * v, far) - prior.denoise(-far * v, far)
+        return float(difference.abs().max()) / spread
+
+    report.add("shape, dtype", kept, 0.0, "results have not the shape and dtype of the images")
+    report.add("batch", batch, exact, "an image's result depends on the rest of the batch")
+    report.add("number", number, exact, "a number as sigma is not the same as a tensor")
+    report.add("tweedie", tweedie, exact, "the score is not (D - x) / sigma^2")
+    report.add("pullback", jacobian, close, "J^T u is not that of denoise")
+    report.add("pull twice", repeated, exact, "J^T u is not linear in u, or cannot be called twice")
+    if isinstance(prior, Density):
+        report.add("log_prob", gradient, close, "the score is not the gradient of log_prob")
+    if prior.sigma_min == 0:
+        report.add("sigma to 0", quiet, 1e-3, "an image of the prior changes at small sigma")
+    if math.isinf(prior.sigma_max):
+        report.add("sigma to inf", loud, 1e-2, "D depends on x at large sigma")
+    return report
+
+
+def _inner(a: Tensor, b: Tensor) -> Tensor:
+    return (a * b).flatten(1).sum(dim=1)
+
+
+def _relative(a: Tensor, b: Tensor) -> float:
+    scale = torch.maximum(a.abs().max(), b.abs().max()).clamp_min(1e-30)
+    return float((a - b).abs().max() / scale)
