@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from invscore.operators import LinearOperator, Operator
-from invscore.rng import SampleRNG
+from invscore.rng import SampleRNG, sample_rng
 
 
 class Noise(abc.ABC):
@@ -27,6 +27,14 @@ class Noise(abc.ABC):
     @abc.abstractmethod
     def score(self, y: Tensor, clean: Tensor) -> Tensor:
         """The gradient of ``log p(y | clean)`` in ``clean``."""
+
+    @abc.abstractmethod
+    def variance(self, y: Tensor) -> Tensor:
+        """The variance of each number of ``y``, as ``y`` itself tells it: broadcasts against y."""
+
+    @abc.abstractmethod
+    def check(self, y: Tensor) -> None:
+        """Raise ``ValueError`` where ``y`` cannot be a measurement with this noise."""
 
     @abc.abstractmethod
     def select(self, images: Tensor) -> Noise:
@@ -57,7 +65,7 @@ class GaussianNoise(Noise):
 
     def level(self, like: Tensor) -> Tensor:
         """``sigma`` as a real tensor that broadcasts against ``like``, (b, \\*shape)."""
-        sigma = torch.as_tensor(self.sigma, device=like.device).to(like.real.dtype)
+        sigma = torch.as_tensor(self.sigma, dtype=like.real.dtype, device=like.device)
         return sigma.reshape(-1, *[1] * (like.ndim - 1)) if sigma.ndim else sigma
 
     def sample(self, clean: Tensor, rng: SampleRNG) -> Tensor:
@@ -72,6 +80,16 @@ class GaussianNoise(Noise):
     def score(self, y: Tensor, clean: Tensor) -> Tensor:
         return (y - clean) / self.level(y) ** 2
 
+    def variance(self, y: Tensor) -> Tensor:
+        return self.level(y) ** 2
+
+    def check(self, y: Tensor) -> None:
+        level = torch.as_tensor(self.sigma)
+        if level.ndim and len(level) != len(y):
+            raise ValueError(
+                f"the noise level sigma has {len(level)} entries: a number or {len(y)} fit y"
+            )
+
     def select(self, images: Tensor) -> GaussianNoise:
         sigma = torch.as_tensor(self.sigma)
         return GaussianNoise(sigma[images.to(sigma.device)]) if sigma.ndim else self
@@ -83,6 +101,8 @@ class GaussianNoise(Noise):
 @dataclass(frozen=True)
 class PoissonNoise(Noise):
     """``photons * y ~ Poisson(photons * clean)``: ``photons`` counts at intensity 1.
+
+    The likelihood is a density in ``y``: the probability of the counts times ``photons``.
 
     ``clean`` is clipped from below at ``dark / photons``, ``dark`` counts of background, so that
     the likelihood stays finite where a forward model dips below zero. Measurements are real and
@@ -110,6 +130,14 @@ class PoissonNoise(Noise):
         lit = self.photons * clean > self.dark
         return torch.where(lit, self.photons * (self.photons * y / rate - 1), 0.0)
 
+    def variance(self, y: Tensor) -> Tensor:
+        return self._counts(y) / self.photons**2
+
+    def check(self, y: Tensor) -> None:
+        if y.is_complex() or bool((y < 0).any()):
+            given = "complex" if y.is_complex() else f"as low as {float(y.min())}"
+            raise ValueError(f"the measurement y is {given}: Poisson noise needs real y >= 0")
+
     def select(self, images: Tensor) -> PoissonNoise:  # noqa: ARG002
         return self
 
@@ -122,10 +150,14 @@ class PoissonNoise(Noise):
 
 @dataclass(frozen=True)
 class InverseProblem:
-    """A measurement ``y``, (b, \\*operator.out_shape), of unknown images, (b, \\*operator.in_shape).
+    """A measurement ``y`` of unknown images x: (b, \\*out_shape) and (b, \\*in_shape).
+
+    Where the operator has a mask ``measured``, entries of ``y`` outside it carry no information:
+    they may hold anything, NaN included, are set to zero, and are not counted in likelihoods.
 
     Raises ``ValueError`` when the shape of ``y`` does not fit the operator, when ``y`` is complex
-    and the operator is not (or the reverse), or when ``y`` is not finite.
+    and the operator is not (or the reverse), when it is not of a floating-point type, when a
+    measured entry is not finite, or when the noise cannot have produced ``y``.
     """
 
     operator: Operator
@@ -142,14 +174,16 @@ class InverseProblem:
         if self.y.is_complex() != self.operator.out_complex:
             kind = "complex" if self.operator.out_complex else "real"
             raise ValueError(f"the measurement y is {self.y.dtype}: the operator measures {kind} y")
+        if not (self.y.is_complex() or self.y.is_floating_point()):
+            raise ValueError(
+                f"the measurement y is {self.y.dtype}: a floating-point type is needed"
+            )
+        if self.operator.measured is not None:
+            mask = self.operator.measured.to(self.y.device)
+            object.__setattr__(self, "y", torch.where(mask, self.y, 0))
         if not bool(self.y.isfinite().all()):
             raise ValueError("the measurement y has values that are NaN or infinite")
-        if isinstance(self.noise, GaussianNoise):
-            level = torch.as_tensor(self.noise.sigma)
-            if level.ndim and len(level) != len(self.y):
-                raise ValueError(
-                    f"the noise level sigma has {len(level)} entries: 1 or {len(self.y)} fit y"
-                )
+        self.noise.check(self.y)
 
     @property
     def image_dtype(self) -> torch.dtype:
@@ -161,16 +195,34 @@ class InverseProblem:
         """``y - A(x)``."""
         return self.y - self.operator(x)
 
+    @property
+    def count(self) -> int:
+        """How many real numbers are measured of one image."""
+        measured = self.operator.measured
+        entries = math.prod(self.operator.out_shape) if measured is None else int(measured.sum())
+        return 2 * entries if self.operator.out_complex else entries
+
+    def discrepancy(self, x: Tensor) -> Tensor:
+        """The rms of the residual in units of the noise, (b,): 1 on average at the true image.
+
+        Over the measured numbers, real and imaginary parts apart. Poisson noise is taken at the
+        level that ``A(x)`` implies (Pearson residuals).
+        """
+        y, clean = self._measured(self.y), self._measured(self.operator(x))
+        residual = (y - clean) / self.noise.variance(clean).sqrt()
+        numbers = torch.view_as_real(residual) if residual.is_complex() else residual
+        return numbers.flatten(1).square().mean(dim=1).sqrt()
+
     def log_likelihood(self, x: Tensor) -> Tensor:
-        """``log p(y | x)`` in nats, (b,)."""
-        return self.noise.log_likelihood(self.y, self.operator(x))
+        """``log p(y | x)`` of the measured entries in nats, (b,)."""
+        return self.noise.log_likelihood(self._measured(self.y), self._measured(self.operator(x)))
 
     def score(self, x: Tensor) -> Tensor:
         """The gradient of ``log p(y | x)`` in ``x``: ``J(x)^H`` applied to the noise's score."""
         return self.operator.vjp(x, self.noise.score(self.y, self.operator(x)))
 
-    def linear_gaussian(self, method: str) -> tuple[LinearOperator, Tensor, GaussianNoise]:
-        """``(A, y, noise)`` for a method that needs a linear operator and Gaussian noise.
+    def linear_gaussian(self, method: str) -> tuple[LinearOperator, Tensor, Tensor]:
+        """``(A, y, s^2)`` for a method that needs a linear operator and Gaussian noise, s^2 (b,).
 
         Raises ``ValueError`` naming ``method`` where the problem is not of that kind.
         """
@@ -180,7 +232,8 @@ class InverseProblem:
             )
         if not isinstance(self.noise, GaussianNoise):
             raise ValueError(f"{method} needs Gaussian noise, given {type(self.noise).__name__}")
-        return self.operator, self.y, self.noise
+        variance = (self.noise.level(self.y) ** 2).flatten().expand(len(self.y))
+        return self.operator, self.y, variance
 
     def select(self, images: Tensor) -> InverseProblem:
         """The problem of the images with the indices ``images``, (k,), repetitions allowed."""
@@ -189,3 +242,23 @@ class InverseProblem:
     def scaled(self, factor: float) -> InverseProblem:
         """The problem for ``factor * x`` with a linear operator."""
         return replace(self, y=factor * self.y, noise=self.noise.scaled(factor))
+
+    def _measured(self, values: Tensor) -> Tensor:
+        """The measured entries, (b, n), or all of them as they are."""
+        mask = self.operator.measured
+        return values if mask is None else values[:, mask.to(values.device)]
+
+
+def simulate(operator: Operator, x: Tensor, noise: Noise, rng: SampleRNG | int = 0) -> Tensor:
+    """A measurement of the images ``x``, (b, \\*in_shape): noisy where measured, else zero.
+
+    ``rng`` is a generator of b streams, or a seed.
+    """
+    clean = operator(x)
+    rng = sample_rng(rng, len(x), "noise", x.device)
+    if operator.measured is None:
+        return noise.sample(clean, rng)
+    mask = operator.measured.to(clean.device)
+    y = torch.zeros_like(clean)
+    y[:, mask] = noise.sample(clean[:, mask], rng)
+    return y

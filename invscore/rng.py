@@ -55,13 +55,21 @@ class SampleRNG:
         return self._generators
 
 
-def sample_rng(rng: SampleRNG | int, n: int, device: torch.device | str = "cpu") -> SampleRNG:
-    """``rng`` itself, or ``n`` streams from a seed: sample k has the key ``(seed + k,)``."""
+def sample_rng(
+    rng: SampleRNG | int, n: int, purpose: str, device: torch.device | str = "cpu"
+) -> SampleRNG:
+    """``rng`` itself, or ``n`` streams from a seed, stream k from ``seed + k``.
+
+    Streams for different purposes are independent, so that one seed can serve an image and the
+    noise of its measurement.
+    """
     if isinstance(rng, SampleRNG):
         return rng
-    return SampleRNG([(rng + k,) for k in range(n)], device)
+    return SampleRNG([(rng + k, *purpose.encode()) for k in range(n)], device)
 
 
 def _generator(key: tuple[int, ...], device: torch.device) -> torch.Generator:
-    state = int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0])
+    # The length tells (5,) from (5, 0), which NumPy takes for the same.
+    sequence = np.random.SeedSequence((len(key), *key))
+    state = int(sequence.generate_state(1, np.uint64)[0])
     return torch.Generator(device).manual_seed(state)

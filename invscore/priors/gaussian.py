@@ -67,7 +67,9 @@ class Gaussian(Prior):
 
     def sample(self, n: int, rng: SampleRNG | int = 0) -> Tensor:
         """``n`` images, (n, \\*shape), from a generator of ``n`` streams or from a seed."""
-        white = sample_rng(rng, n, self.mean.device).normal_like(self.mean.expand(n, *self.shape))
+        white = sample_rng(rng, n, "prior", self.mean.device).normal_like(
+            self.mean.expand(n, *self.shape)
+        )
         return self.mean + self.filter(white, self.eigenvalues.sqrt()[None])
 
     @property

@@ -131,7 +131,7 @@ class GaussianMixturePrior(Prior):
 
     def sample(self, n: int, rng: SampleRNG | int = 0) -> Tensor:
         """``n`` images, (n, \\*shape), from a generator of ``n`` streams or from a seed."""
-        rng = sample_rng(rng, n, self.means.device)
+        rng = sample_rng(rng, n, "prior", self.means.device)
         like = self.means[0].expand(n, *self.shape)
         edges = self.weights.cumsum(0)
         chosen = torch.searchsorted(edges, rng.uniform(like) * edges[-1], right=True)
