@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from time import monotonic as now
 from types import TracebackType
 from typing import Self
 
@@ -19,7 +19,7 @@ class StepBar:
     def __init__(self, label: str, console: Console | None = None) -> None:
         self._label = label
         self._console = console or Console(stderr=True)
-        self._began = time.monotonic()
+        self._began = now()
         self._bar: Progress | None = None
         self._task: TaskID | None = None
 
@@ -38,7 +38,7 @@ class StepBar:
     def __call__(self, done: int, total: int) -> None:
         if not self._console.is_terminal:
             return
-        elapsed = time.monotonic() - self._began
+        elapsed = now() - self._began
         if self._bar is None and elapsed > FIRST_LOOK and elapsed * total / done > PATIENCE:
             self._bar = Progress(
                 TextColumn("{task.description}"),

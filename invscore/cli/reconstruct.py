@@ -164,6 +164,8 @@ def reconstruct(
         raise ValueError("--size changes an --image: a measurement is taken as it is")
     if image is not None and shape is not None:
         raise ValueError("--shape goes with --measurement: an --image has its own shape")
+    if seed < 0:
+        raise ValueError(f"seed is {seed}: a whole number from 0 is allowed")
     spec = parse_spec(op)
     options = _options(set_ or [], steps)
     factor = _scale(scale)

@@ -18,7 +18,6 @@ from invscore.operators import LinearOperator, Operator
 from invscore.priors.base import Prior
 from invscore.priors.channelwise import Channelwise
 from invscore.priors.network import NetworkPrior
-from invscore.rng import SampleRNG
 
 SAMPLE_SIZE = 256
 """Sample images are shrunk to this unless told otherwise: a prior of any size is quick there."""
@@ -65,7 +64,7 @@ def simulated_task(
         raise ValueError(f"the image is {kind}: operator {spec.name!r} takes {other} images")
     x = truth[None].to(device)
     law = _noise(noise)
-    y = simulate(operator, x, law, SampleRNG([(seed, 0)], device))
+    y = simulate(operator, x, law, seed)
     return Task(InverseProblem(operator, y, law), x)
 
 

@@ -1,0 +1,56 @@
+"""Operators by name: their options, and the shape of the image behind a measurement."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from invscore.cli.builtin import BUILTIN, build, check_options, image_shape
+
+WAYS: list[tuple[str, dict[str, Any]]] = [
+    *[(name, {}) for name in BUILTIN if name != "blur"],
+    ("deblur", {"boundary": "valid"}),
+    ("motion", {"boundary": "valid", "length": 9, "angle": 70}),
+    ("defocus", {"boundary": "reflect", "radius": 2.5}),
+    ("superres", {"factor": 2}),
+    ("mri", {"pattern": "equispaced", "acceleration": 8}),
+    ("box", {"size": (8, 20), "position": (1, 2)}),
+]
+
+
+@pytest.mark.parametrize(("name", "options"), WAYS)
+@pytest.mark.parametrize("shape", [(1, 96, 64), (3, 64, 80)])
+def test_measurements_tell_the_shape_of_their_image(
+    name: str, options: dict[str, Any], shape: tuple[int, ...]
+) -> None:
+    options = {"size": 16, **options} if name == "box" else options
+    operator = build(name, shape, options)
+    assert operator.in_shape == shape
+    assert image_shape(name, operator.out_shape, options) == shape
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("foo", {}, "unknown operator 'foo': known are deblur, motion"),
+        ("deblur", {"sgima": 1}, "no option 'sgima': it has sigma, boundary"),
+        ("denoise", {"a": 1}, "no option 'a': it has none"),
+        ("deblur", {"sigma": "wide"}, "sigma is 'wide': a number is allowed"),
+        ("deblur", {"sigma": True}, "sigma is True: a number is allowed"),
+        ("deblur", {"boundary": "same"}, "boundary is 'same': circular or reflect or valid"),
+        ("superres", {"factor": 2.5}, "factor is 2.5: a whole number is allowed"),
+        ("box", {"size": (1, 2, 3)}, "size is .*: a whole number or a pair"),
+        ("mri", {"real": 1}, "real is 1: true or false is allowed"),
+        ("blur", {}, "needs an option 'kernel'"),
+    ],
+)
+def test_wrong_options(name: str, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        check_options(name, options)
+
+
+def test_right_options_pass() -> None:
+    given: dict[str, Any] = {"size": (2, 3), "position": None}
+    assert check_options("box", given) == given
+    assert check_options("deblur", {"sigma": 3}) == {"sigma": 3}

@@ -1,0 +1,141 @@
+"""The commands apart from reconstruct, and what all have in common."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from rich.console import Console
+
+import invscore
+from invscore.cli import progress
+from invscore.cli.builtin import BUILTIN
+from invscore.cli.tables import as_options
+from invscore.images import crop_and_shrink, load_image, save_image
+from invscore.methods import METHODS
+from invscore.priors import load_prior
+
+Run = Callable[..., Result]
+
+HELP = """
+import sys
+from invscore.cli.main import app
+try:
+    app(["reconstruct", "--help"])
+except SystemExit as stopped:
+    assert not stopped.code
+heavy = {"torch", "numpy", "matplotlib", "skimage", "scipy"} & set(sys.modules)
+sys.exit(f"imported {heavy}" if heavy else 0)
+"""
+
+
+def test_help_imports_nothing_heavy() -> None:
+    done = subprocess.run([sys.executable, "-c", HELP], capture_output=True, check=False, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "--measurement" in done.stdout
+
+
+def test_the_module_is_the_command() -> None:
+    command = [sys.executable, "-m", "invscore", "--version"]
+    done = subprocess.run(command, capture_output=True, check=False, text=True)
+    assert done.stdout == f"invscore {invscore.__version__}\n"
+
+
+def test_every_command_is_described(invscore: Run) -> None:
+    shown = invscore("--help").stdout
+    for command in ("reconstruct", "operators", "priors", "methods", "check", "train"):
+        assert command in shown
+        assert invscore(command, "--help").exit_code == 0
+
+
+def test_unknown_commands_are_usage_errors(invscore: Run) -> None:
+    assert invscore("restore").exit_code == 2
+    assert invscore("methods", "--nonsense").exit_code == 2
+
+
+def test_operators_are_listed(invscore: Run) -> None:
+    listed = json.loads(invscore("operators", "--json").stdout)
+    assert list(listed) == list(BUILTIN)
+    assert listed["deblur"]["options"] == {"sigma": 1.6, "boundary": "circular"}
+    assert all(operator["summary"] for operator in listed.values())
+    assert all(name in invscore("operators").stdout for name in BUILTIN)
+
+
+def test_methods_are_listed(invscore: Run) -> None:
+    listed = json.loads(invscore("methods", "--json").stdout)
+    assert list(listed) == list(METHODS)
+    assert listed["diffpir"]["options"] == METHODS["diffpir"].defaults
+    assert all(name in invscore("methods").stdout for name in METHODS)
+
+
+def test_priors_are_listed(invscore: Run) -> None:
+    listed = json.loads(invscore("priors", "--json").stdout)
+    assert all(name in invscore("priors").stdout for name in listed)
+
+
+def test_defaults_are_shown_as_one_would_write_them() -> None:
+    defaults = {"a": 1, "b": 0.5, "c": None, "d": True, "e": "x"}
+    assert as_options(defaults) == "a=1, b=0.5, c=none, d=true, e=x"
+
+
+CONFIG = """
+name: tiny
+out: out
+network: {widths: [4, 8], blocks: 1}
+data: {folder: photos, crop: 16, longest_side: [64, 80]}
+optimiser: {steps: 3, batch: 2}
+precision: fp32
+"""
+
+
+def test_train_makes_a_prior(invscore: Run, folder: Path) -> None:
+    for split in ("train", "val"):
+        save_image(folder / "photos" / split / "a.png", crop_and_shrink(load_image("coffee"), 96))
+    (folder / "tiny.yaml").write_text(CONFIG)
+    done = invscore("train", "tiny.yaml", "--device", "cpu")
+    assert done.exit_code == 0, done.output
+    assert done.stdout == f"{Path('out/tiny.safetensors')}\n"
+    assert load_prior("out/tiny.safetensors").channels == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (None, "no such file"),
+        ("name: [", "cannot be read"),
+        (CONFIG + "colour: red", "colour: Extra inputs are not permitted"),
+        (CONFIG, "no images in"),
+    ],
+)
+def test_train_with_a_wrong_configuration(
+    invscore: Run, folder: Path, text: str | None, message: str
+) -> None:
+    if text is not None:
+        (folder / "tiny.yaml").write_text(text)
+    done = invscore("train", "tiny.yaml")
+    assert done.exit_code == 2
+    assert done.stderr.startswith("invscore: error: ")
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def run_bar(monkeypatch: pytest.MonkeyPatch, *, seconds: float, terminal: bool) -> str:
+    """What a bar writes while ten steps take ``seconds`` together."""
+    clock = iter([0.0, *(seconds * step / 10 for step in range(1, 11))])
+    monkeypatch.setattr(progress, "now", lambda: next(clock))
+    console = Console(force_terminal=terminal, width=80, record=True)
+    with console.capture() as written, progress.StepBar("dps", console) as on_step:
+        for done in range(1, 11):
+            on_step(done, 10)
+    return written.get()
+
+
+def test_the_bar_is_for_what_lasts_and_for_terminals(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "10/10 steps" in run_bar(monkeypatch, seconds=20, terminal=True)
+    assert run_bar(monkeypatch, seconds=1.9, terminal=True) == ""
+    assert run_bar(monkeypatch, seconds=20, terminal=False) == ""
