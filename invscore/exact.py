@@ -125,14 +125,14 @@ class _Measurement:
 
     @classmethod
     def of(cls, problem: InverseProblem, shape: tuple[int, ...], asked: str) -> _Measurement:
-        operator, y, noise = problem.linear_gaussian(asked)
+        operator, y, variance = problem.linear_gaussian(asked)
         if operator.in_complex or tuple(operator.in_shape) != shape:
             kind = "complex" if operator.in_complex else "real"
             raise ValueError(
                 f"the operator takes {kind} images of shape {tuple(operator.in_shape)}: the prior "
                 f"has real ones of shape {shape}"
             )
-        s = noise.level(y).double().expand(len(y), *[1] * (y.ndim - 1)).reshape(-1, 1, 1)
+        s = variance.double().sqrt().reshape(-1, 1, 1)
         double = y.to(torch.complex128 if y.is_complex() else torch.float64)
         return cls(operator.to(dtype=torch.float64), double, s, problem.count)
 
