@@ -53,7 +53,13 @@ class Blur(LinearOperator, abc.ABC):
     def gaussian(
         cls, sigma: float, in_shape: Shape, size: int | None = None, boundary: str = "circular"
     ) -> Blur:
-        """A Gaussian of standard deviation ``sigma`` pixels, ``size`` pixels a side."""
+        """A Gaussian of standard deviation ``sigma`` pixels, ``size`` pixels a side.
+
+        By default it reaches four standard deviations to each side, or as far as the image does.
+        """
+        if size is None:
+            smaller = min(in_shape[-2:])
+            size = min(kernels.gaussian_size(sigma), smaller - 1 + smaller % 2)
         return cls(kernels.gaussian_kernel(sigma, size), in_shape, boundary=boundary)
 
     @classmethod

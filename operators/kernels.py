@@ -11,15 +11,21 @@ from torch import Tensor
 def gaussian_kernel(sigma: float, size: int | None = None) -> Tensor:
     """An isotropic Gaussian of standard deviation ``sigma`` pixels, sampled at pixel centres.
 
-    ``size`` pixels a side, odd or even; by default four standard deviations to each side.
+    ``size`` pixels a side, odd or even; by default ``gaussian_size(sigma)``.
     """
-    _require_positive("sigma", sigma)
-    size = 2 * math.ceil(4 * sigma) + 1 if size is None else size
+    size = gaussian_size(sigma) if size is None else size
     if size < 1:
         raise ValueError(f"size is {size}: a positive number of pixels is allowed")
+    _require_positive("sigma", sigma)
     t = torch.arange(size, dtype=torch.float64) - size // 2
     profile = torch.exp(-0.5 * (t / sigma) ** 2)
     return _normalised(torch.outer(profile, profile))
+
+
+def gaussian_size(sigma: float) -> int:
+    """The odd size that holds four standard deviations to each side."""
+    _require_positive("sigma", sigma)
+    return 2 * math.ceil(4 * sigma) + 1
 
 
 def motion_kernel(length: float, angle: float = 0.0) -> Tensor:

@@ -1,0 +1,103 @@
+"""Every operator, built in or made by the algebra, keeps the contract."""
+
+import pytest
+import torch
+
+from invscore.operators import (
+    MRI,
+    Blur,
+    Identity,
+    Inpainting,
+    Operator,
+    SeparableOperator,
+    SuperResolution,
+    check_operator,
+    from_function,
+    from_matrix,
+    from_scipy,
+    jacobian,
+    stack,
+    to_scipy,
+)
+
+generator = torch.Generator().manual_seed(0)
+kernel = torch.rand(5, 4, dtype=torch.float64, generator=generator)
+matrix = torch.randn(4, 6, dtype=torch.float64, generator=generator)
+complex_matrix = torch.randn(6, 4, dtype=torch.complex128, generator=generator)
+point = torch.rand(1, 1, 4, 5, generator=generator)
+
+circular = Blur(kernel, (2, 9, 12))
+reflect = Blur(kernel, (1, 9, 12), boundary="reflect")
+valid = Blur(kernel, (1, 9, 12), boundary="valid")
+decimation = SuperResolution(3, (1, 9, 12))
+holes = Inpainting.random((1, 9, 12), keep=0.5)
+mri = MRI.random((1, 9, 12), acceleration=2)
+real_mri = MRI.gaussian((1, 9, 12), acceleration=2, real=True)
+squares = from_function(lambda x: x**2 + x, (1, 4, 5), linear=False)
+phases = from_function(lambda x: torch.exp(1j * x), (1, 4, 5), linear=False, out_complex=True)
+intensity = from_function(
+    lambda x: torch.fft.fft2(x).abs() ** 2, (1, 4, 5), linear=False, in_complex=True
+)
+
+OPERATORS: dict[str, Operator] = {
+    "identity": Identity((2, 4, 5)),
+    "complex identity": Identity((1, 4, 5), complex=True),
+    "circular blur": circular,
+    "circular blur, odd width": Blur(kernel, (1, 8, 11)),
+    "gaussian blur": Blur.gaussian(1.2, (1, 16, 16)),
+    "reflect blur": reflect,
+    "reflect blur, whole kernel": Blur(kernel, (1, 5, 4), boundary="reflect"),
+    "valid blur": valid,
+    "motion blur": Blur.motion(5, 30, (1, 9, 11), boundary="reflect"),
+    "disk blur": Blur.disk(1.7, (1, 8, 8)),
+    "random inpainting": Inpainting.random((3, 6, 7)),
+    "box inpainting": Inpainting.box((1, 6, 7), size=3),
+    "bicubic super-resolution": decimation,
+    "box super-resolution": SuperResolution(2, (3, 8, 6), kernel="box"),
+    "gaussian super-resolution": SuperResolution(4, (1, 8, 12), kernel="gaussian"),
+    "separable": SeparableOperator(matrix, matrix[:, :3], (1, 6, 3)),
+    "mri": mri,
+    "mri, even": MRI.equispaced((1, 8, 12), acceleration=2),
+    "mri, two-dimensional mask": MRI(torch.rand(7, 7, generator=generator) < 0.4),
+    "real mri": real_mri,
+    "real mri, even": MRI.random((1, 8, 12), acceleration=3, real=True),
+    "real mri, two-dimensional mask": MRI(torch.rand(8, 7, generator=generator) < 0.4, real=True),
+    "wide matrix": from_matrix(matrix, in_shape=(1, 2, 3)),
+    "tall matrix": from_matrix(matrix.T, out_shape=(2, 3)),
+    "complex matrix": from_matrix(complex_matrix),
+    "linear function": from_function(lambda x: 2 * x.flip(-1)[..., :3], (1, 4, 5)),
+    "real to complex function": from_function(torch.fft.fft2, (1, 4, 5), out_complex=True),
+    "function and adjoint": from_function(
+        lambda x: x.cumsum(-1), (5,), adjoint=lambda y: y.flip(-1).cumsum(-1).flip(-1)
+    ),
+    "scipy": from_scipy(to_scipy(circular), circular.in_shape, circular.out_shape),
+    "nonlinear function": squares,
+    "nonlinear function, real to complex": phases,
+    "nonlinear function, complex to real": intensity,
+    "multiple": 2 * circular,
+    "multiple of a blur without svd": -0.5 * reflect,
+    "adjoint": reflect.H,
+    "adjoint of real to complex": real_mri.H,
+    "product": decimation @ holes,
+    "product of three": valid @ holes @ reflect,
+    "product with a unitary": mri.H @ mri @ Identity((1, 9, 12), complex=True),
+    "sum": reflect + holes,
+    "negative": -decimation,
+    "stack": stack([decimation, holes, valid]),
+    "complex stack": stack([mri, 2 * mri]),
+    "jacobian": jacobian(squares, point),
+    "jacobian, real to complex": jacobian(phases, point),
+    "jacobian, complex to real": jacobian(intensity, point.to(torch.complex64)),
+    "jacobian of a linear operator": jacobian(valid, point),
+    "multiple of a jacobian": 3 * jacobian(squares, point),
+}
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+def test_operator_keeps_the_contract(name: str) -> None:
+    report = check_operator(OPERATORS[name], seed=1)
+    assert report.ok, str(report)
+
+
+def test_modules_are_named_after_the_package() -> None:
+    assert Blur.__module__ == "invscore.operators.blur"

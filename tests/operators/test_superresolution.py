@@ -1,0 +1,88 @@
+"""Super-resolution against torch's anti-aliased resize, block means and dense algebra."""
+
+import numpy as np
+import pytest
+import torch
+from torch.nn.functional import avg_pool2d, interpolate
+
+from invscore.operators import SeparableOperator, SpectralOperator, SuperResolution
+
+generator = torch.Generator().manual_seed(0)
+left = torch.randn(3, 5, dtype=torch.float64, generator=generator)
+right = torch.randn(4, 6, dtype=torch.float64, generator=generator)
+
+
+@pytest.mark.parametrize("factor", [2, 3, 4])
+def test_bicubic_against_torch_on_the_interior(factor: int) -> None:
+    x = torch.rand(2, 3, 12 * factor, 10 * factor, dtype=torch.float64, generator=generator)
+    y = SuperResolution(factor, tuple(x.shape[1:]))(x)
+    expected = interpolate(x, size=(12, 10), mode="bicubic", antialias=True)
+    assert y.shape == expected.shape
+    torch.testing.assert_close(y[..., 2:-2, 2:-2], expected[..., 2:-2, 2:-2])
+
+
+@pytest.mark.parametrize("factor", [2, 4])
+def test_bicubic_mirrors_at_the_boundary(factor: int) -> None:
+    x = torch.rand(1, 1, 8 * factor, 8 * factor, dtype=torch.float64, generator=generator)
+    padding = ((0, 0), (0, 0), (4 * factor, 4 * factor), (4 * factor, 4 * factor))
+    padded = torch.from_numpy(np.pad(x.numpy(), padding, mode="symmetric"))
+    expected = interpolate(padded, size=(16, 16), mode="bicubic", antialias=True)
+    y = SuperResolution(factor, (1, 8 * factor, 8 * factor))(x)
+    torch.testing.assert_close(y, expected[..., 4:-4, 4:-4])
+
+
+def test_box_is_the_block_mean() -> None:
+    x = torch.rand(1, 2, 8, 12, dtype=torch.float64, generator=generator)
+    torch.testing.assert_close(SuperResolution(4, (2, 8, 12), "box")(x), avg_pool2d(x, 4))
+
+
+@pytest.mark.parametrize("kernel", ["bicubic", "box", "gaussian"])
+def test_constants_are_kept_and_ramps_decimated(kernel: str) -> None:
+    operator = SuperResolution(2, (1, 24, 24), kernel)
+    ramp = torch.arange(24.0, dtype=torch.float64).expand(1, 1, 24, 24)
+    y = operator(ramp)
+    expected = 0.5 + 2 * torch.arange(12, dtype=torch.float64)
+    torch.testing.assert_close(y[0, 0, 5, 3:-3], expected[3:-3])
+    ones = torch.ones_like(ramp)
+    torch.testing.assert_close(operator(ones), ones[..., :12, :12])
+
+
+def test_gaussian_has_half_a_large_pixel_of_standard_deviation() -> None:
+    row = SuperResolution(8, (1, 96, 96), "gaussian").left.double[6]
+    position = torch.arange(96, dtype=torch.float64) - (6.5 * 8 - 0.5)
+    assert float(row @ position**2) == pytest.approx(16, rel=0.01)
+
+
+def test_closed_forms_against_dense_algebra() -> None:
+    operator = SeparableOperator(left, right, (2, 5, 6))
+    x = torch.randn(2, 2, 5, 6, dtype=torch.float64, generator=generator)
+    a = torch.kron(left, right)
+    torch.testing.assert_close(operator(x), (x.flatten(2) @ a.T).reshape(2, 2, 3, 4))
+    rho = torch.tensor([0.2, 5.0], dtype=torch.float64)
+    matrices = a.T @ a + rho[:, None, None] * torch.eye(30)
+    expected = torch.linalg.solve(matrices, x.flatten(2).mT).mT.reshape(x.shape)
+    torch.testing.assert_close(operator.solve(x, rho), expected)
+    y = operator(x)
+    expected = (y.flatten(2) @ torch.linalg.pinv(a).T).reshape(x.shape)
+    torch.testing.assert_close(operator.pinv(y), expected)
+    assert operator.norm() == pytest.approx(float(torch.linalg.svdvals(a)[0]))
+
+
+def test_solve_in_single_precision_with_a_small_weight() -> None:
+    operator = SuperResolution(2, (1, 16, 16))
+    x = torch.rand(1, 1, 16, 16, generator=generator)
+    b = operator.normal(x)
+    solution = SpectralOperator.solve(operator, b, 1e-4)
+    expected = operator.solve(b.double(), 1e-4)
+    assert float((solution - expected).abs().max()) < 5e-3
+
+
+def test_errors() -> None:
+    with pytest.raises(ValueError, match="factor is 3: a divisor of the image's height 8 and wid"):
+        SuperResolution(3, (1, 8, 9))
+    with pytest.raises(ValueError, match="factor is 0"):
+        SuperResolution(0, (1, 8, 9))
+    with pytest.raises(ValueError, match="kernel is 'nearest': allowed are bicubic, box, gaussian"):
+        SuperResolution(2, (1, 8, 8), "nearest")
+    with pytest.raises(ValueError, match=r"in_shape is \(1, 6, 5\): the matrices act on \(5, 6\)"):
+        SeparableOperator(left, right, (1, 6, 5))
