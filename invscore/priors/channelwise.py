@@ -19,7 +19,7 @@ class Channelwise(Prior):
 
     def __init__(self, prior: Prior) -> None:
         self.prior = prior
-        self.variance, self.peak = prior.variance, prior.peak
+        self.mean, self.variance, self.peak = prior.mean, prior.variance, prior.peak
         self.sigma_min, self.sigma_max = prior.sigma_min, prior.sigma_max
 
     def denoise(self, x: Tensor, sigma: Level) -> Tensor:
