@@ -9,14 +9,16 @@ from torch import Tensor
 class Constant:
     """A fixed real or complex tensor that takes the precision of the data it meets.
 
-    Both precisions are made at once, from the double one: a copy made at first use could be a
-    tensor of ``inference_mode`` or of a functional transform, useless afterwards.
+    Both precisions are made at once, from the double one, and are ordinary tensors even when made
+    in ``inference_mode``: a copy made at first use could belong to a functional transform, and be
+    useless afterwards.
     """
 
     def __init__(self, value: Tensor) -> None:
-        value = value.detach()
-        self.double = value.to(torch.complex128 if value.is_complex() else torch.float64)
-        self.single = self.double.to(torch.complex64 if value.is_complex() else torch.float32)
+        with torch.inference_mode(False):
+            value = value.detach().clone()
+            self.double = value.to(torch.complex128 if value.is_complex() else torch.float64)
+            self.single = value.to(torch.complex64 if value.is_complex() else torch.float32)
 
     def like(self, data: Tensor) -> Tensor:
         """The tensor in the precision of ``data``, complex if and only if it was given complex."""

@@ -30,9 +30,8 @@ class MatrixOperator(SpectralOperator):
 
     @cached_property
     def _factors(self) -> tuple[Constant, Constant, Constant]:
-        with torch.inference_mode(False), torch.no_grad():
-            u, s, vh = torch.linalg.svd(self.matrix.double, full_matrices=False)
-            return Constant(u), Constant(s), Constant(vh)
+        u, s, vh = torch.linalg.svd(self.matrix.double, full_matrices=False)
+        return Constant(u), Constant(s), Constant(vh)
 
     def svd(self, dtype: torch.dtype = torch.float32) -> SVD:
         u, s, vh = self._factors

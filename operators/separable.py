@@ -52,6 +52,5 @@ class SeparableOperator(SpectralOperator):
 
 
 def _decompose(matrix: Constant) -> Factors:
-    with torch.inference_mode(False), torch.no_grad():
-        u, s, vh = torch.linalg.svd(matrix.double, full_matrices=False)
-        return Constant(u), Constant(s), Constant(vh.mT)
+    u, s, vh = torch.linalg.svd(matrix.double, full_matrices=False)
+    return Constant(u), Constant(s), Constant(vh.mT)

@@ -214,9 +214,14 @@ def test_to_moves_cached_factors(operator: LinearOperator) -> None:
 def test_the_decomposition_is_made_once() -> None:
     for operator in (SuperResolution(2, (1, 8, 8)), from_matrix(torch.eye(64), (1, 8, 8))):
         assert operator._factors is operator._factors  # type: ignore[attr-defined]
+
+
+def test_what_is_made_in_inference_mode_serves_autograd() -> None:
     with torch.inference_mode():
-        operator = SuperResolution(2, (1, 8, 8))
-        operator.svd()
-    image = torch.ones(1, 1, 8, 8, requires_grad=True)
-    operator.pinv(operator(image)).sum().backward()
-    assert image.grad is not None
+        operators = [SuperResolution(2, (1, 8, 8)), Blur.gaussian(1.0, (1, 8, 8))]
+        for operator in operators:
+            operator.svd()
+    for operator in operators:
+        image = torch.ones(1, 1, 8, 8, requires_grad=True)
+        loss = operator.pinv(operator(image)).sum()
+        assert torch.autograd.grad(loss, image)[0].shape == image.shape

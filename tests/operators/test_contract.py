@@ -47,6 +47,7 @@ OPERATORS: dict[str, Operator] = {
     "gaussian blur": Blur.gaussian(1.2, (1, 16, 16)),
     "reflect blur": reflect,
     "reflect blur, whole kernel": Blur(kernel, (1, 5, 4), boundary="reflect"),
+    "reflect blur, mirrored kernel": Blur.gaussian(1.2, (2, 12, 9), boundary="reflect"),
     "valid blur": valid,
     "motion blur": Blur.motion(5, 30, (1, 9, 11), boundary="reflect"),
     "disk blur": Blur.disk(1.7, (1, 8, 8)),

@@ -1,0 +1,167 @@
+"""Convolution by Fourier transform, one class for each assumption about what lies outside.
+
+All take a float64 kernel (kh, kw), centred at ``(kh // 2, kw // 2)`` and not larger than the
+image, and act on the last two axes of ``in_shape``.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import torch
+from torch import Tensor
+from torch.fft import irfft2, rfft2
+
+from invscore.operators.base import SVD, LinearOperator, Shape, SpectralOperator, Weight, broadcast
+from invscore.operators.boundary import mirrored
+from invscore.operators.constant import Constant
+from invscore.operators.fourier import cosine_basis, fast_size, hartley
+
+
+class CircularConvolution(SpectralOperator):
+    """The image is periodic: ``y = F^-1 (k^ F x)``.
+
+    With V the Hartley basis, ``s = |k^|`` and U = V followed by the unit phases of ``k^``, the
+    decomposition is real.
+    """
+
+    def __init__(self, kernel: Tensor, in_shape: Shape) -> None:
+        self.in_shape = self.out_shape = tuple(in_shape)
+        self._grid = self.in_shape[-2:]
+        transfer = transfer_function(kernel, self._grid)
+        self.transfer, self._power = Constant(transfer), Constant(transfer.abs() ** 2)
+
+    def matvec(self, x: Tensor) -> Tensor:
+        return irfft2(rfft2(x) * self.transfer.like(x), s=self._grid)
+
+    def rmatvec(self, y: Tensor) -> Tensor:
+        return irfft2(rfft2(y) * self.transfer.like(y).conj(), s=self._grid)
+
+    def normal(self, x: Tensor) -> Tensor:
+        return irfft2(rfft2(x) * self._power.like(x), s=self._grid)
+
+    def solve(self, b: Tensor, rho: Weight) -> Tensor:
+        return irfft2(rfft2(b) / (self._power.like(b) + broadcast(rho, b)), s=self._grid)
+
+    @cached_property
+    def _polar(self) -> tuple[Constant, Constant]:
+        """The modulus of every frequency, and the phases of the half that ``rfft2`` gives."""
+        height, width = self._grid
+        half = self.transfer.double
+        modulus = half.abs()
+        # Where the transfer function vanishes it has no phase, and rounding errors would make one
+        # that no real image has.
+        phase = torch.where(modulus > 1e-12 * modulus.max(), half / modulus, 1.0)
+        rows = torch.arange(height, device=half.device)
+        mirror = modulus[(-rows) % height][:, 1 : (width + 1) // 2].flip(1)
+        return Constant(torch.cat([modulus, mirror], dim=1)), Constant(phase)
+
+    def svd(self, dtype: torch.dtype = torch.float32) -> SVD:
+        modulus, phase = self._polar
+        return SVD(
+            s=modulus.at(dtype),
+            u=lambda c: irfft2(rfft2(hartley(c)) * phase.like(c), s=self._grid),
+            uh=lambda y: hartley(irfft2(rfft2(y) * phase.like(y).conj(), s=self._grid)),
+            v=hartley,
+            vh=hartley,
+            complete=True,
+        )
+
+
+class ValidConvolution(LinearOperator):
+    """Only pixels whose kernel lies within the image are measured."""
+
+    def __init__(self, kernel: Tensor, in_shape: Shape) -> None:
+        self.in_shape = tuple(in_shape)
+        (kh, kw), (height, width) = kernel.shape, self.in_shape[-2:]
+        self.out_shape = (*self.in_shape[:-2], height - kh + 1, width - kw + 1)
+        self._grid = fast_size(height), fast_size(width)
+        self.transfer = Constant(transfer_function(kernel, self._grid))
+        self._top, self._left = kh - 1 - kh // 2, kw - 1 - kw // 2
+
+    def matvec(self, x: Tensor) -> Tensor:
+        full = irfft2(rfft2(x, s=self._grid) * self.transfer.like(x), s=self._grid)
+        tall, wide = self.out_shape[-2:]
+        return full[..., self._top : self._top + tall, self._left : self._left + wide]
+
+    def rmatvec(self, y: Tensor) -> Tensor:
+        (tall, wide), (height, width) = self._grid, self.in_shape[-2:]
+        right, bottom = (wide - y.shape[-1] - self._left), (tall - y.shape[-2] - self._top)
+        full = torch.nn.functional.pad(y, (self._left, right, self._top, bottom))
+        spectrum = rfft2(full) * self.transfer.like(y).conj()
+        return irfft2(spectrum, s=self._grid)[..., :height, :width]
+
+
+class ReflectConvolution(LinearOperator):
+    """The image is mirrored beyond its border: a valid convolution of the mirrored image."""
+
+    def __init__(self, kernel: Tensor, in_shape: Shape) -> None:
+        self.in_shape = self.out_shape = tuple(in_shape)
+        (kh, kw), (height, width) = kernel.shape, self.in_shape[-2:]
+        self._rows = mirrored(torch.arange(height + kh - 1) - (kh - 1 - kh // 2), height)
+        self._columns = mirrored(torch.arange(width + kw - 1) - (kw - 1 - kw // 2), width)
+        around = (*self.in_shape[:-2], len(self._rows), len(self._columns))
+        self._valid = ValidConvolution(kernel, around)
+
+    def matvec(self, x: Tensor) -> Tensor:
+        return self._valid.matvec(x[..., self._rows, :][..., self._columns])
+
+    def rmatvec(self, y: Tensor) -> Tensor:
+        around = self._valid.rmatvec(y)
+        height, width = self.in_shape[-2:]
+        folded = around.new_zeros(*around.shape[:-2], height, around.shape[-1])
+        folded = folded.index_add(-2, self._rows, around)
+        image = around.new_zeros(*around.shape[:-2], height, width)
+        return image.index_add(-1, self._columns, folded)
+
+
+class SymmetricConvolution(SpectralOperator):
+    """A convolution of the mirrored image with a kernel that is its own mirror image.
+
+    The operator is symmetric, and cosines (the type II transform) are its eigenvectors
+    (Strang 1999).
+    """
+
+    def __init__(self, kernel: Tensor, in_shape: Shape) -> None:
+        self.in_shape = self.out_shape = tuple(in_shape)
+        self._convolution = ReflectConvolution(kernel, in_shape)
+        waves = [
+            torch.cos(torch.pi / size * torch.outer(torch.arange(size), _offsets(length)))
+            for size, length in zip(self.in_shape[-2:], kernel.shape, strict=True)
+        ]
+        eigenvalues = waves[0] @ kernel @ waves[1].T
+        self._s, self._sign = Constant(eigenvalues.abs()), Constant(eigenvalues.sign())
+        self._rows, self._columns = (Constant(cosine_basis(n)) for n in self.in_shape[-2:])
+
+    def matvec(self, x: Tensor) -> Tensor:
+        return self._convolution.matvec(x)
+
+    def rmatvec(self, y: Tensor) -> Tensor:
+        return self._convolution.matvec(y)
+
+    def svd(self, dtype: torch.dtype = torch.float32) -> SVD:
+        return SVD(
+            s=self._s.at(dtype),
+            u=lambda c: self._synthesis(self._sign.like(c) * c),
+            uh=lambda y: self._sign.like(y) * self._analysis(y),
+            v=self._synthesis,
+            vh=self._analysis,
+            complete=True,
+        )
+
+    def _analysis(self, x: Tensor) -> Tensor:
+        return self._rows.like(x) @ x @ self._columns.like(x).mT
+
+    def _synthesis(self, c: Tensor) -> Tensor:
+        return self._rows.like(c).mT @ c @ self._columns.like(c)
+
+
+def _offsets(length: int) -> Tensor:
+    return torch.arange(length, dtype=torch.float64) - length // 2
+
+
+def transfer_function(kernel: Tensor, grid: tuple[int, ...]) -> Tensor:
+    """``rfft2`` of the kernel on a periodic ``grid``, its centre moved to the origin."""
+    (kh, kw), (height, width) = kernel.shape, grid
+    padded = torch.nn.functional.pad(kernel, (0, width - kw, 0, height - kh))
+    return rfft2(padded.roll((-(kh // 2), -(kw // 2)), dims=(0, 1)))
