@@ -48,6 +48,7 @@ class GaussianMixturePrior(Prior):
         self.means = means
         self.covariances = _covariances(covariances, means)
         self.weights = _weights(weights, means)
+        self.mean: Tensor = torch.tensordot(self.weights, means, dims=1)
         self.variance = float(self.std.square().mean())
         flat = torch.split(means.flatten(1), len(means) // len(self.covariances))
         self._clusters = [
@@ -59,11 +60,6 @@ class GaussianMixturePrior(Prior):
     def shape(self) -> tuple[int, ...]:
         """The shape of one image."""
         return tuple(self.means.shape[1:])
-
-    @property
-    def mean(self) -> Tensor:
-        """The mean of the mixture, of the shape of an image."""
-        return torch.tensordot(self.weights, self.means, dims=1)
 
     @property
     def std(self) -> Tensor:

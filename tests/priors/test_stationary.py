@@ -63,6 +63,7 @@ def test_power_law_has_its_exponent_and_variance() -> None:
     assert prior.variance == pytest.approx(0.04)
     torch.testing.assert_close(prior.std, torch.full((3, 32, 32), 0.2, dtype=torch.float64))
     spectrum = prior.spectrum[0]
+    assert float(spectrum[0, 1] / spectrum[0, 2]) == pytest.approx(2**2.5)
     assert float(spectrum[0, 2] / spectrum[0, 8]) == pytest.approx(4**2.5)
     assert float(spectrum[3, 4] / spectrum[0, 5]) == pytest.approx(1)
     assert float(spectrum[0, 0] / spectrum[0, 1]) == pytest.approx(1)
