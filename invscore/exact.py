@@ -60,11 +60,9 @@ def exact_posterior(problem: InverseProblem, prior: Prior) -> Prior:
     if isinstance(prior, StationaryGaussianPrior):
         field = _Field.of(measured.operator, prior)
         if field is not None:
-            mean, spectrum = (
-                field.shift(measured)[0] + field.prior.mean,
-                field.spectrum(measured)[0],
-            )
-            return StationaryGaussianPrior(mean, spectrum).to(dtype=prior.mean.dtype)
+            mean = field.prior.mean + field.shift(measured)[0]
+            posterior = StationaryGaussianPrior(mean, field.spectrum(measured)[0])
+            return posterior.to(dtype=prior.mean.dtype)
 
     matrix = _matrix(measured)
     means, covariances, log_weights = [], [], []
@@ -73,7 +71,7 @@ def exact_posterior(problem: InverseProblem, prior: Prior) -> Prior:
         misfit = measured.numbers[:, None] - part.means @ matrix.T
         means.append(part.means + law.shift(misfit, measured.s)[0])
         covariances.append(law.covariance(float(measured.s)))
-        log_weights.append(part.log_weights + law.log_evidence(misfit, measured)[0])
+        log_weights.append(part.log_weights + law.log_evidence(misfit, measured.s)[0])
     images = torch.cat(means).reshape(-1, *problem.operator.in_shape)
     if isinstance(prior, GaussianMixturePrior):
         weights = torch.cat(log_weights).softmax(dim=0)
@@ -99,7 +97,7 @@ def log_evidence(problem: InverseProblem, prior: Prior) -> Tensor:
     for part in _parts(prior):
         law = _Conditioning.of(matrix, part.covariance)
         misfit = measured.numbers[:, None] - part.means @ matrix.T
-        columns.append(part.log_weights + law.log_evidence(misfit, measured))
+        columns.append(part.log_weights + law.log_evidence(misfit, measured.s))
     return torch.cat(columns, dim=1).logsumexp(dim=1)
 
 
@@ -113,15 +111,11 @@ def _closed_form(prior: Prior, asked: str) -> Gaussian | GaussianMixturePrior:
 
 @dataclass(frozen=True)
 class _Measurement:
-    """A linear-Gaussian problem in float64.
-
-    ``y`` (b, \\*out_shape), noise levels ``s`` (b, 1, 1), ``count`` real numbers an image.
-    """
+    """A linear-Gaussian problem in float64: ``y`` (b, \\*out_shape), noise levels (b, 1, 1)."""
 
     operator: LinearOperator
     y: Tensor
     s: Tensor
-    count: int
 
     @classmethod
     def of(cls, problem: InverseProblem, shape: tuple[int, ...], asked: str) -> _Measurement:
@@ -134,12 +128,18 @@ class _Measurement:
             )
         s = variance.double().sqrt().reshape(-1, 1, 1)
         double = y.to(torch.complex128 if y.is_complex() else torch.float64)
-        return cls(operator.to(dtype=torch.float64), double, s, problem.count)
+        return cls(operator.to(dtype=torch.float64), double, s)
 
     @property
     def numbers(self) -> Tensor:
-        """``y`` as real numbers, (b, n)."""
-        return _real(self.y)
+        """What is measured of ``y``, as real numbers, (b, n)."""
+        return self.real(self.y)
+
+    def real(self, y: Tensor) -> Tensor:
+        """The measured entries of (b, \\*out_shape) as real numbers, (b, n)."""
+        mask = self.operator.measured
+        known = y if mask is None else y[:, mask.to(y.device)]
+        return (torch.view_as_real(known) if known.is_complex() else known).flatten(1)
 
 
 @dataclass(frozen=True)
@@ -197,14 +197,13 @@ class _Conditioning:
         basis, roots, _ = torch.linalg.svd(self._root((self.w / shrunk.sqrt()).T).T)
         return Covariance(roots**2, basis)
 
-    def log_evidence(self, misfit: Tensor, measured: _Measurement) -> Tensor:
+    def log_evidence(self, misfit: Tensor, s: Tensor) -> Tensor:
         """``log N(misfit; 0, A C A^T + s^2 I)``, (b, m, n) -> (b, m)."""
-        s = measured.s
         seen = misfit @ self.u
         unseen = misfit - seen @ self.u.T
         volume = 1 + (self.values / s) ** 2
         energy = unseen.square().sum(dim=-1) + (seen.square() / volume).sum(dim=-1)
-        constant = measured.count * (2 * math.pi * s[..., 0] ** 2).log()
+        constant = misfit.shape[-1] * (2 * math.pi * s[..., 0] ** 2).log()
         return -0.5 * (energy / s[..., 0] ** 2 + volume.log().sum(dim=-1) + constant)
 
     def _root(self, x: Tensor) -> Tensor:
@@ -247,9 +246,10 @@ class _Field:
         """``log p(y)``, (b,), by the formula of Woodbury."""
         s = measured.s[:, 0, 0]
         gained = (self._pull(measured) * self.shift(measured)).flatten(1).sum(dim=1)
-        energy = _real(self._misfit(measured)).square().sum(dim=1) / s**2 - gained
+        misfit = measured.real(self._misfit(measured))
+        energy = misfit.square().sum(dim=1) / s**2 - gained
         volume = self._volume(measured).log().flatten(1).sum(dim=1)
-        return -0.5 * (energy + volume + measured.count * (2 * math.pi * s**2).log())
+        return -0.5 * (energy + volume + misfit.shape[1] * (2 * math.pi * s**2).log())
 
     def _misfit(self, measured: _Measurement) -> Tensor:
         return measured.y - measured.operator(self.prior.mean[None])
@@ -266,13 +266,8 @@ class _Field:
 
 
 def _matrix(measured: _Measurement) -> Tensor:
-    """The operator as a real matrix, (n, d)."""
+    """The operator as a real matrix from images to what is measured, (n, d)."""
     operator = measured.operator
     eye = torch.eye(math.prod(operator.in_shape), dtype=torch.float64, device=measured.y.device)
-    rows = [_real(operator(x.reshape(-1, *operator.in_shape))) for x in torch.split(eye, CHUNK)]
-    return torch.cat(rows).T
-
-
-def _real(y: Tensor) -> Tensor:
-    """(b, \\*shape) as real numbers, (b, n)."""
-    return (torch.view_as_real(y) if y.is_complex() else y).flatten(1)
+    images = [x.reshape(-1, *operator.in_shape) for x in torch.split(eye, CHUNK)]
+    return torch.cat([measured.real(operator(x)) for x in images]).T

@@ -46,13 +46,14 @@ class FourierSampling(LinearOperator):
     def __init__(self, mask: Tensor, in_shape: tuple[int, ...]) -> None:
         self.in_shape = self.out_shape = in_shape
         self.out_complex = True
-        self.measured = mask.expand(in_shape)
+        self.measured = self.mask = mask.expand(in_shape)
 
     def matvec(self, x: Tensor) -> Tensor:
-        return torch.where(self.measured, torch.fft.fft2(x, norm="ortho"), 0)
+        return torch.where(self.mask, torch.fft.fft2(x, norm="ortho"), 0)
 
     def rmatvec(self, y: Tensor) -> Tensor:
-        return torch.fft.ifft2(torch.where(self.measured, y, 0), norm="ortho").real
+        image: Tensor = torch.fft.ifft2(torch.where(self.mask, y, 0), norm="ortho")
+        return image.real
 
 
 class Square(NonlinearOperator):

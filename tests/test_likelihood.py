@@ -35,7 +35,8 @@ class Fourier(LinearOperator):
         return torch.where(self.measured, torch.fft.fft(x), 0)
 
     def rmatvec(self, y: Tensor) -> Tensor:
-        return D * torch.fft.ifft(torch.where(self.measured, y, 0)).real
+        image: Tensor = torch.fft.ifft(torch.where(self.measured, y, 0))
+        return D * image.real
 
 
 class Exponential(NonlinearOperator):

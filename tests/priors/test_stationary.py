@@ -20,13 +20,13 @@ def _circulant(prior: StationaryGaussianPrior) -> Tensor:
     shape = prior.shape
     h, w = shape[-2:]
     function = torch.fft.ifft2(prior.spectrum).real.reshape(-1, h, w)
-    channels, d = len(function), h * w
+    d = h * w
     rows, columns = torch.arange(d) // w, torch.arange(d) % w
     blocks = [
         f[(rows[:, None] - rows) % h, (columns[:, None] - columns) % w] for f in function
     ]  # fmt: skip
-    assert len(blocks) == channels
-    return torch.block_diag(*blocks)
+    matrix: Tensor = torch.block_diag(*blocks)  # type: ignore[no-untyped-call]
+    return matrix
 
 
 @pytest.mark.parametrize("shape", SHAPES)
