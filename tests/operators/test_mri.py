@@ -100,6 +100,14 @@ def test_hartley_is_its_own_inverse_and_orthonormal() -> None:
         torch.testing.assert_close(hartley(x).norm(), x.norm())
 
 
+def test_hartley_is_cosine_plus_sine() -> None:
+    rows, columns = torch.arange(4.0).double()[:, None], torch.arange(5.0).double()
+    angle = 2 * torch.pi * (1 * rows / 4 + 2 * columns / 5)
+    point = torch.zeros(4, 5, dtype=torch.float64)
+    point[1, 2] = 1
+    torch.testing.assert_close(hartley(point), (angle.cos() + angle.sin()) / 20**0.5)
+
+
 def test_errors() -> None:
     lines = torch.ones(6, dtype=torch.bool)
     with pytest.raises(ValueError, match=r"mask has shape \(6,\) and the image \(1, 6, 8\)"):
