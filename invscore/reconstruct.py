@@ -181,7 +181,7 @@ class _Counted(Prior):
 
     def __init__(self, prior: Prior) -> None:
         self.prior = prior
-        self.variance, self.peak = prior.variance, prior.peak
+        self.mean, self.variance, self.peak = prior.mean, prior.variance, prior.peak
         self.sigma_min, self.sigma_max = prior.sigma_min, prior.sigma_max
         self.weight = 1.0
         self.evaluations = 0.0

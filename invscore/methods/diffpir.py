@@ -8,7 +8,8 @@ from itertools import pairwise
 from invscore import levels
 from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
-from invscore.methods.start import pure_noise
+from invscore.methods.start import begin
+from invscore.operators.base import broadcast
 from invscore.priors.base import Prior
 from invscore.rng import SampleRNG
 
@@ -36,17 +37,14 @@ def diffpir(
     ``steps``: denoiser evaluations. ``lam``: weight of the prior. ``zeta``: share of fresh
     noise, 0 to 1. ``rho``: spacing of the levels (Karras et al. 2022, Eq. 5).
     """
-    operator, y, noise = problem.linear_gaussian("diffpir")
-    variance = (noise.level(y) ** 2).flatten()
+    operator, y, variance = problem.linear_gaussian("diffpir")
     back_projected = operator.rmatvec(y)
     sigmas = levels.karras(steps, levels.widest(prior), levels.finest(prior), rho)
-    x = pure_noise(problem, sigmas[0], rng)
+    x = begin(problem, prior, sigmas[0], rng)
     for sigma, lower in pairwise(sigmas):
         denoised = prior.denoise(x, sigma)
         weight = lam * variance / sigma**2
-        fitted = operator.solve(
-            back_projected + weight.reshape(-1, *[1] * (x.ndim - 1)) * denoised, weight
-        )
+        fitted = operator.solve(back_projected + broadcast(weight, x) * denoised, weight)
         old = (x - fitted) / sigma
         x = fitted + lower * ((1 - zeta) ** 0.5 * old + zeta**0.5 * rng.normal_like(x))
         yield Step(x, fitted, lower)

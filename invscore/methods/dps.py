@@ -8,7 +8,7 @@ from itertools import pairwise
 from invscore import levels
 from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
-from invscore.methods.start import pure_noise
+from invscore.methods.start import begin
 from invscore.operators.cg import inner
 from invscore.priors.base import Prior
 from invscore.rng import SampleRNG
@@ -36,7 +36,7 @@ def dps(
     super-resolution, 0.5 for inpainting, 1.0 for phase retrieval.
     """
     sigmas = levels.ddpm(steps, prior)
-    x = pure_noise(problem, sigmas[0], rng)
+    x = begin(problem, prior, sigmas[0], rng)
     for sigma, lower in pairwise(sigmas):
         denoised, pull = prior.pullback(x, sigma)
         residual = problem.residual(denoised)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from invscore import levels
 from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
-from invscore.methods.start import pure_noise
+from invscore.methods.start import begin
 from invscore.methods.tempering import tempering
 from invscore.priors.base import Prior
 from invscore.rng import SampleRNG
@@ -38,8 +38,8 @@ def langevin(
     """
     low = levels.finest(prior) if sigma_min is None else sigma_min
     sigmas = levels.geometric(steps, levels.widest(prior), low)
-    x = pure_noise(problem, sigmas[0], rng)
-    weight = tempering(problem, prior.denoise(x, sigmas[0]))
+    x = begin(problem, prior, sigmas[0], rng)
+    weight = tempering(problem, x)
     for sigma in sigmas:
         pace = step_size * sigma**2
         for _ in range(per_level):

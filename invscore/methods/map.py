@@ -9,7 +9,7 @@ import torch
 from invscore import levels
 from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
-from invscore.methods.start import pure_noise
+from invscore.methods.start import begin
 from invscore.methods.tempering import tempering
 from invscore.operators.cg import inner
 from invscore.priors.base import Prior
@@ -42,8 +42,7 @@ def maximum_a_posteriori(
     wide = prior.variance**0.5
     count = round(annealing * steps)
     sigmas = levels.geometric(count, wide, final) + [final] * (steps - count)
-    start = levels.widest(prior)
-    x = prior.denoise(pure_noise(problem, start, rng), start)
+    x = begin(problem, prior, wide, rng)
     weight = tempering(problem, x)
 
     gradient = torch.zeros_like(x)

@@ -10,7 +10,7 @@ from torch import Tensor
 from invscore import levels
 from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
-from invscore.methods.start import pure_noise
+from invscore.methods.start import begin
 from invscore.operators.cg import inner
 from invscore.priors.base import Prior
 from invscore.rng import SampleRNG
@@ -41,8 +41,7 @@ def pc(
 
     ``snr``: the paper's r, 0.16. ``mixing``: the paper's lambda, 0 (ignore y) to 1.
     """
-    operator, y, noise = problem.linear_gaussian("pc")
-    variance = (noise.level(y) ** 2).flatten()
+    operator, y, variance = problem.linear_gaussian("pc")
 
     def consistent(x: Tensor, sigma: float) -> Tensor:
         noised = y + sigma * operator.matvec(rng.normal_like(x))
@@ -50,7 +49,7 @@ def pc(
         return x + mixing * operator.solve(mismatch, variance / sigma**2)
 
     sigmas = levels.geometric(steps + 1, levels.widest(prior), levels.finest(prior))
-    x = pure_noise(problem, sigmas[0], rng)
+    x = begin(problem, prior, sigmas[0], rng)
     for sigma, lower in pairwise(sigmas):
         drop = sigma**2 - lower**2
         x = x + drop * prior.score(x, sigma) + drop**0.5 * rng.normal_like(x)

@@ -8,7 +8,7 @@ from itertools import pairwise
 from invscore import levels
 from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
-from invscore.methods.start import pure_noise
+from invscore.methods.start import begin
 from invscore.priors.base import Prior
 from invscore.rng import SampleRNG
 from invscore.sampling import ddim_step
@@ -27,17 +27,16 @@ def pigdm(
 
     Models ``x0 | x ~ N(D(x), r^2 I)`` with ``r^2 = v sigma^2 / (v + sigma^2)``, v the variance of
     a pixel under the prior, so that
-    ``grad log p(y | x) = J^T A^H (r^2 A A^H + s^2 I)^-1 (y - A D)``. That gradient corrects the denoiser, ``D + sigma^2 grad log p(y | x)``, and DDIM does the rest.
-    Exact for an isotropic Gaussian prior in the limit of many steps (at any ``eta``), biased
-    otherwise.
+    ``grad log p(y | x) = J^T A^H (r^2 A A^H + s^2 I)^-1 (y - A D)``. That gradient corrects
+    the denoiser, ``D + sigma^2 grad log p(y | x)``, and DDIM does the rest. Exact for an isotropic
+    Gaussian prior in the limit of many steps (at any ``eta``), biased otherwise.
 
     ``steps``: denoiser evaluations (each with one Jacobian product) on DDPM's schedule.
     ``eta``: share of fresh noise in each step, 0 (deterministic) to 1 (ancestral).
     """
-    operator, y, noise = problem.linear_gaussian("pigdm")
-    variance = (noise.level(y) ** 2).flatten()
+    operator, y, variance = problem.linear_gaussian("pigdm")
     sigmas = levels.ddpm(steps, prior)
-    x = pure_noise(problem, sigmas[0], rng)
+    x = begin(problem, prior, sigmas[0], rng)
     for sigma, lower in pairwise(sigmas):
         denoised, pull = prior.pullback(x, sigma)
         spread = prior.variance * sigma**2 / (prior.variance + sigma**2)
