@@ -121,12 +121,12 @@ def write_results(folder: Path, task: Task, result: Result, metrics: Mapping[str
             if spread is not None:
                 white = float(spread.max()) or 1.0
                 save_image(partial / "std.png", picture(spread, peak=white))
-            captions = {
-                name: caption
-                for name, suffix in (("reconstruction", ""), ("measurement", "_measurement"))
-                if (caption := _caption(metrics, suffix))
-            }
-            panel(images, partial / "figure.png", captions=captions, deviation=spread)
+            panel(
+                images,
+                partial / "figure.png",
+                captions=_captions(task, metrics),
+                deviation=spread,
+            )
         plain: dict[str, Any] = {name: array.cpu().numpy() for name, array in arrays.items()}
         np.savez(partial / "arrays.npz", **plain)
         (partial / METRICS).write_text(as_json(metrics) + "\n", encoding="utf-8")
@@ -177,11 +177,20 @@ def _images(task: Task, result: Result) -> dict[str, Tensor]:
     }
 
 
-def _caption(metrics: Mapping[str, Any], suffix: str) -> str:
-    ratio, similarity = metrics[f"psnr{suffix}"], metrics[f"ssim{suffix}"]
-    if ratio is None:
-        return ""
-    return f"{ratio:.2f} dB" + ("" if similarity is None else f"  ·  SSIM {similarity:.3f}")
+def _captions(task: Task, metrics: Mapping[str, Any]) -> dict[str, str]:
+    """Quality in words, under the titles of the figure; nothing where no truth is known."""
+    y, truth = task.problem.y, task.truth
+    compared = truth is not None and y.shape == truth.shape and not y.is_complex()
+    captions = {}
+    for title, suffix, start in (
+        ("measurement", "_measurement", "" if compared else "back-projected: "),
+        ("reconstruction", "", ""),
+    ):
+        ratio, similarity = metrics[f"psnr{suffix}"], metrics[f"ssim{suffix}"]
+        if ratio is not None:
+            end = "" if similarity is None else f"  ·  SSIM {similarity:.3f}"
+            captions[title] = f"{start}{ratio:.2f} dB{end}"
+    return captions
 
 
 def _psnr(images: Tensor | None, task: Task) -> float | None:

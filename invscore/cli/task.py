@@ -106,8 +106,8 @@ def backprojection(problem: InverseProblem) -> Tensor | None:
     """A plain image made of the measurement, to compare with: (1, \\*in_shape), or None.
 
     The measurement itself where it is an image of the right size; enlarged (bicubic) where it is a
-    smaller one of the same proportions; otherwise ``A^H y`` times the number that fits y best,
-    which for MRI is the zero-filled image. A nonlinear operator has none.
+    smaller one of the same proportions; otherwise ``A^H y / |A|^2``, which for MRI is the
+    zero-filled image. A nonlinear operator has none.
     """
     operator, y = problem.operator, problem.y
     in_shape, out_shape = operator.in_shape, operator.out_shape
@@ -119,10 +119,7 @@ def backprojection(problem: InverseProblem) -> Tensor | None:
             return torch.nn.functional.interpolate(y, in_shape[1:], mode="bicubic")
     if not isinstance(operator, LinearOperator):
         return None
-    image = operator.rmatvec(y)
-    seen = operator.matvec(image)
-    fit = (seen.conj() * y).real.sum() / seen.abs().square().sum().clamp_min(1e-30)
-    return fit * image
+    return operator.rmatvec(y) / operator.norm() ** 2
 
 
 def _noise(level: float) -> GaussianNoise:

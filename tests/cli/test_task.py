@@ -1,0 +1,54 @@
+"""From words to problems: back-projections, peaks and layouts."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from invscore.cli.task import Task, backprojection
+from invscore.likelihood import GaussianNoise, InverseProblem
+from invscore.operators import MRI, Blur, Inpainting, LinearOperator, SuperResolution
+
+SHAPE = (1, 32, 48)
+X = torch.rand(1, *SHAPE, generator=torch.Generator().manual_seed(0))
+
+
+def back(operator: LinearOperator) -> torch.Tensor:
+    image = backprojection(InverseProblem(operator, operator(X), GaussianNoise(0.1)))
+    assert image is not None
+    assert image.shape == X.shape
+    return image
+
+
+def test_a_measurement_that_is_an_image_is_its_own_back_projection() -> None:
+    operator = Inpainting.random(SHAPE, keep=0.3)
+    assert torch.equal(back(operator), operator(X))
+
+
+def test_a_smaller_image_is_enlarged() -> None:
+    operator = SuperResolution(4, SHAPE)
+    y = operator(X)
+    expected = torch.nn.functional.interpolate(y, scale_factor=4, mode="bicubic")
+    torch.testing.assert_close(back(operator), expected)
+
+
+@pytest.mark.parametrize("factor", [1.0, 3.0])
+def test_k_space_is_filled_with_zeros_whatever_its_unit(factor: float) -> None:
+    mri = MRI.random(SHAPE, acceleration=2.0, real=True)
+    torch.testing.assert_close(back(factor * mri), mri.rmatvec(mri(X)))
+
+
+def test_other_measurements_go_back_by_the_adjoint() -> None:
+    operator = Blur.gaussian(1.0, SHAPE, boundary="valid")
+    expected = operator.rmatvec(operator(X)) / operator.norm() ** 2
+    torch.testing.assert_close(back(4 * operator), expected, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("truth", "peak"), [(0.3 * X, 1.0), (7 * X / X.max(), 7.0), (0.2j * X / X.max(), 0.2)]
+)
+def test_peaks(truth: torch.Tensor, peak: float) -> None:
+    operator = MRI.random(SHAPE)
+    y = operator(truth.to(torch.complex64))
+    task = Task(InverseProblem(operator, y, GaussianNoise(0.1)), truth)
+    assert task.peak == pytest.approx(peak)
