@@ -159,8 +159,12 @@ class SpectralOperator(LinearOperator):
         f = self.svd(b.dtype)
         coefficients = f.vh(b)
         x = f.v(coefficients / (f.s**2 + broadcast(rho, coefficients)))
-        # What V does not see is in the null space of A.
-        return x if f.complete else x + (b - f.v(coefficients)) / broadcast(rho, b)
+        if f.complete:
+            return x
+        # What V does not see is in the null space of A. A small rho magnifies the rounding errors
+        # of the projection, so it is made twice.
+        null = b - f.v(coefficients)
+        return x + (null - f.v(f.vh(null))) / broadcast(rho, b)
 
     def pinv(self, y: Tensor) -> Tensor:
         f = self.svd(y.dtype)

@@ -104,7 +104,8 @@ class ReflectConvolution(LinearOperator):
         self._valid = ValidConvolution(kernel, around)
 
     def matvec(self, x: Tensor) -> Tensor:
-        return self._valid.matvec(x[..., self._rows, :][..., self._columns])
+        around = x.index_select(-2, self._rows).index_select(-1, self._columns)
+        return self._valid.matvec(around)
 
     def rmatvec(self, y: Tensor) -> Tensor:
         around = self._valid.rmatvec(y)
