@@ -114,10 +114,14 @@ class _Probe:
         return torch.randn(3, *shape, dtype=dtype, generator=self._generator).to(self.device)
 
     def mismatch(self, v: Tensor, a_v: Tensor, u: Tensor, ah_u: Tensor) -> float:
-        """``<A v, u> - <v, A^H u>``, the complex product where both spaces are complex."""
+        """``<A v, u> - <v, A^H u>``: the complex product of a linear operator on complex spaces.
+
+        Elsewhere its real part: a derivative may be linear over the reals alone.
+        """
         left, right = (a_v.conj() * u).flatten(1).sum(1), (v.conj() * ah_u).flatten(1).sum(1)
         difference = left - right
-        if not (self.operator.in_complex and self.operator.out_complex):
+        spaces = self.operator.in_complex and self.operator.out_complex
+        if not (spaces and isinstance(self.operator, LinearOperator)):
             difference = difference.real
         scale = max(float(_norm(a_v) * _norm(u)), float(_norm(v) * _norm(ah_u)), 1e-30)
         return float(difference.abs().max()) / scale

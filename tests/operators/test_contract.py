@@ -75,6 +75,9 @@ OPERATORS: dict[str, Operator] = {
     "nonlinear function": squares,
     "nonlinear function, real to complex": phases,
     "nonlinear function, complex to real": intensity,
+    "nonlinear function, complex and not holomorphic": from_function(
+        lambda x: x * x.abs(), (1, 4, 5), linear=False, in_complex=True, out_complex=True
+    ),
     "multiple": 2 * circular,
     "multiple of a blur without svd": -0.5 * reflect,
     "adjoint": reflect.H,
