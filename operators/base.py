@@ -150,7 +150,10 @@ class LinearOperator(Operator):
 
 
 class SpectralOperator(LinearOperator):
-    """A linear operator whose SVD is cheap: ``solve``, ``pinv`` and ``norm`` in closed form."""
+    """A linear operator whose SVD is cheap: ``solve``, ``pinv`` and ``norm`` in closed form.
+
+    Others may have an SVD too, among them ``Blur`` and multiples: ask ``svd()``, not the class.
+    """
 
     @abc.abstractmethod
     def svd(self, dtype: torch.dtype = torch.float32) -> SVD: ...
@@ -210,7 +213,10 @@ class Adjoint(LinearOperator):
 
 
 class Composition(LinearOperator):
-    """``outer @ inner``."""
+    """``outer @ inner``.
+
+    Through a real space between complex ones the product is linear over the reals alone.
+    """
 
     def __init__(self, outer: LinearOperator, inner: LinearOperator) -> None:
         _require_equal("inner shapes of a product", outer.in_shape, inner.out_shape)
