@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from invscore.priors import NetworkPrior as NetworkPrior
     from invscore.priors import Prior as Prior
     from invscore.priors import load_prior as load_prior
-    from invscore.reconstruct import Result as Result
-    from invscore.reconstruct import reconstruct as reconstruct
+    from invscore.driver import Result as Result
+    from invscore.driver import reconstruct as reconstruct
 
 _HOMES = {
     "GaussianMixturePrior": "invscore.priors",
@@ -32,10 +32,10 @@ _HOMES = {
     "NetworkPrior": "invscore.priors",
     "PoissonNoise": "invscore.likelihood",
     "Prior": "invscore.priors",
-    "Result": "invscore.reconstruct",
+    "Result": "invscore.driver",
     "exact_posterior": "invscore.exact",
     "load_prior": "invscore.priors",
-    "reconstruct": "invscore.reconstruct",
+    "reconstruct": "invscore.driver",
     "simulate": "invscore.likelihood",
 }
 

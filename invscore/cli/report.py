@@ -23,7 +23,7 @@ from invscore.figures import panel, picture
 from invscore.files import atomic_folder
 from invscore.images import save_image
 from invscore.metrics import SSIM_WINDOW, psnr, ssim
-from invscore.reconstruct import Result
+from invscore.driver import Result
 
 METRICS = "metrics.json"
 PICTURES = (

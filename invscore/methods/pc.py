@@ -11,7 +11,6 @@ from invscore import levels
 from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
 from invscore.methods.start import begin
-from invscore.operators.cg import inner
 from invscore.priors.base import Prior
 from invscore.rng import SampleRNG
 
@@ -33,8 +32,9 @@ def pc(
 ) -> Iterator[Step]:
     """Predictor-corrector sampling; the noised measurement is mixed in after every update.
 
-    On ``steps`` geometric levels: a reverse-diffusion predictor, then a Langevin corrector whose
-    step is set by the ratio ``snr`` of score to noise. After each, the measured part is replaced:
+    On ``steps`` geometric levels: a reverse-diffusion predictor, then a Langevin corrector with
+    step ``2 (snr sigma)^2``, the papers' rule with the norm of the score at its typical value
+    (which, unlike the score's own, cannot vanish). After each, the measured part is replaced:
     ``x += mixing (A^H A + rho I)^-1 A^H (y + sigma A z - A x)`` with ``rho = s^2 / sigma^2``, which
     is the projection of the papers where s is small, and fades out where the measurement's own
     noise s exceeds sigma. Two denoiser evaluations a step. Biased.
@@ -56,7 +56,7 @@ def pc(
         x = consistent(x, lower)
 
         score, z = prior.score(x, lower), rng.normal_like(x)
-        pace = 2 * snr**2 * inner(z, z) / inner(score, score)
-        x = x + pace * score + (2 * pace).sqrt() * z
+        pace = 2 * (snr * lower) ** 2
+        x = x + pace * score + (2 * pace) ** 0.5 * z
         x = consistent(x, lower)
         yield Step(x, x + lower**2 * score, lower)

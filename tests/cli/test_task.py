@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import numpy as np
 import pytest
 import torch
 
-from invscore.cli.task import Task, backprojection
+from invscore.cli.specs import Spec
+from invscore.cli.task import Task, backprojection, measured_task
 from invscore.likelihood import GaussianNoise, InverseProblem
 from invscore.operators import MRI, Blur, Inpainting, LinearOperator, SuperResolution
 
@@ -52,3 +56,33 @@ def test_peaks(truth: torch.Tensor, peak: float) -> None:
     y = operator(truth.to(torch.complex64))
     task = Task(InverseProblem(operator, y, GaussianNoise(0.1)), truth)
     assert task.peak == pytest.approx(peak)
+
+
+CODE = """
+from invscore.operators import Identity
+
+def make(in_shape):
+    return Identity(in_shape)
+"""
+
+
+@pytest.mark.parametrize("custom", [True, False])
+@pytest.mark.parametrize("layout", ["chw", "hwc", "1chw"])
+def test_layouts_of_a_colour_measurement(tmp_path: Path, custom: bool, layout: str) -> None:
+    y = np.random.default_rng(0).random((3, 8, 16), dtype=np.float32)
+    given = {"chw": y, "hwc": y.transpose(1, 2, 0), "1chw": y[None]}[layout]
+    np.save(tmp_path / "y.npy", given)
+    (tmp_path / "ops.py").write_text(CODE)
+    spec = Spec("make", file=tmp_path / "ops.py") if custom else Spec("denoise")
+    shape = (3, 8, 16) if custom else None
+    task = measured_task(spec, str(tmp_path / "y.npy"), shape=shape, noise=0.1, device="cpu")
+    assert torch.equal(task.problem.y, torch.from_numpy(y)[None])
+
+
+def test_a_gray_measurement_needs_no_channel_axis(tmp_path: Path) -> None:
+    np.save(tmp_path / "y.npy", np.ones((8, 16), dtype=np.float32))
+    for shape in ((1, 8, 16), None):
+        task = measured_task(
+            Spec("denoise"), str(tmp_path / "y.npy"), shape=shape, noise=0.1, device="cpu"
+        )
+        assert task.problem.y.shape == (1, 1, 8, 16)

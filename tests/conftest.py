@@ -1,0 +1,24 @@
+"""Fixtures that several test modules share."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from invscore.rng import SampleRNG
+
+
+class OneStream(SampleRNG):
+    """A single stream for a whole batch: quick where thousands of samples make a statistic."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__([(seed,)])
+
+    def normal_like(self, x: Tensor) -> Tensor:
+        return torch.randn(x.shape, generator=self._generators[0], dtype=x.dtype)
+
+
+@pytest.fixture
+def one_stream() -> type[OneStream]:
+    return OneStream

@@ -1,0 +1,141 @@
+"""What every method promises, whatever it does."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+import torch
+
+from invscore import reconstruct
+from invscore.likelihood import GaussianNoise, InverseProblem, PoissonNoise, simulate
+from invscore.methods import METHODS, MethodInfo, get_method
+from invscore.operators import Identity, Inpainting, from_function
+from invscore.priors import GaussianPrior
+from invscore.rng import SampleRNG
+
+SHAPE = (1, 4, 4)
+
+
+def gaussian_prior(scale: float = 1.0) -> GaussianPrior:
+    generator = torch.Generator().manual_seed(3)
+    factor = torch.randn(16, 16, generator=generator, dtype=torch.float64) / 4
+    covariance = factor @ factor.T + 0.1 * torch.eye(16, dtype=torch.float64)
+    mean = torch.linspace(0, 1, 16, dtype=torch.float64).reshape(SHAPE)
+    prior = GaussianPrior(scale * mean, scale**2 * covariance)
+    prior.peak = 2 * scale
+    return prior
+
+
+def masked_problem(images: int = 2, scale: float = 1.0) -> InverseProblem:
+    prior = gaussian_prior()
+    truth = prior.sample(images, 11)
+    operator = Inpainting.random(SHAPE, keep=0.5, seed=2)
+    noise = GaussianNoise(0.1)
+    y = simulate(operator, truth, noise, 5)
+    return InverseProblem(operator, scale * y, noise.scaled(scale))
+
+
+@pytest.fixture(params=sorted(METHODS))
+def info(request: pytest.FixtureRequest) -> MethodInfo:
+    return METHODS[request.param]
+
+
+def test_signature(info: MethodInfo) -> None:
+    parameters = list(inspect.signature(info.run).parameters.values())
+    assert [p.name for p in parameters[:3]] == ["problem", "prior", "rng"]
+    assert all(p.kind is p.KEYWORD_ONLY and p.default is not p.empty for p in parameters[3:])
+    assert isinstance(info.defaults["steps"], int)
+
+
+def test_documentation(info: MethodInfo) -> None:
+    text = inspect.getdoc(info.run) or ""
+    assert info.summary.endswith(".")
+    assert info.cites
+    assert set(info.needs) <= {"linear", "gaussian"}
+    for option in info.defaults:
+        assert f"``{option}``" in text, f"{option} is not described"
+
+
+@pytest.mark.parametrize("steps", [2, 7])
+def test_one_state_a_step(info: MethodInfo, steps: int) -> None:
+    problem = masked_problem()
+    rng = SampleRNG([(0, 0), (0, 1)])
+    states = list(info.run(problem, gaussian_prior(), rng, **info.options({"steps": steps})))
+    assert len(states) == steps
+    for state in states:
+        assert state.x.shape == state.denoised.shape == (2, *SHAPE)
+        assert state.x.dtype == torch.float64
+        assert state.x.isfinite().all()
+
+
+def test_samples_do_not_depend_on_company(info: MethodInfo) -> None:
+    problem, prior = masked_problem(), gaussian_prior()
+    many = reconstruct(problem, prior, method=info.name, samples=4, seed=7, steps=6)
+    split = reconstruct(problem, prior, method=info.name, samples=4, seed=7, steps=6, batch_size=3)
+    torch.testing.assert_close(many.samples, split.samples, rtol=1e-10, atol=1e-10)
+    later = reconstruct(problem, prior, method=info.name, samples=1, seed=9, steps=6)
+    torch.testing.assert_close(many.samples[2], later.samples[0], rtol=1e-10, atol=1e-10)
+    again = reconstruct(problem, prior, method=info.name, samples=4, seed=7, steps=6)
+    assert torch.equal(many.samples, again.samples)
+    assert not torch.allclose(many.samples[0], many.samples[1], atol=1e-6) or info.name == "map"
+
+
+def test_images_do_not_mix(info: MethodInfo) -> None:
+    problem, prior = masked_problem(images=1), gaussian_prior()
+    alone = reconstruct(problem, prior, method=info.name, seed=1, steps=6)
+    other = torch.cat([problem.y, problem.y.flip(-1) + 1])
+    pair = reconstruct(
+        InverseProblem(problem.operator, other, problem.noise),
+        prior,
+        method=info.name,
+        seed=1,
+        steps=6,
+    )
+    torch.testing.assert_close(pair.samples[:, :1], alone.samples, rtol=1e-10, atol=1e-10)
+
+
+def test_noise_level_of_each_image(info: MethodInfo) -> None:
+    problem, prior = masked_problem(images=2), gaussian_prior()
+    apart = []
+    for image, sigma in enumerate((0.05, 0.3)):
+        y = problem.y[[0]].repeat(2, 1, 1, 1)
+        single = InverseProblem(problem.operator, y, GaussianNoise(sigma))
+        apart.append(reconstruct(single, prior, method=info.name, steps=6).samples[:, image])
+    y = problem.y[[0]].repeat(2, 1, 1, 1)
+    both = InverseProblem(problem.operator, y, GaussianNoise(torch.tensor([0.05, 0.3])))
+    together = reconstruct(both, prior, method=info.name, steps=6).samples
+    torch.testing.assert_close(together, torch.stack(apart, dim=1), rtol=1e-6, atol=1e-6)
+
+
+def test_units(info: MethodInfo) -> None:
+    """In other units of the image, everything comes out in those units."""
+    plain = reconstruct(masked_problem(), gaussian_prior(), method=info.name, steps=8, scale=1.0)
+    large = reconstruct(
+        masked_problem(scale=100.0), gaussian_prior(100.0), method=info.name, steps=8, scale=1.0
+    )
+    torch.testing.assert_close(large.samples, 100 * plain.samples, rtol=1e-6, atol=1e-6)
+
+
+def test_refusals(info: MethodInfo) -> None:
+    prior = gaussian_prior()
+    y = torch.ones(1, *SHAPE, dtype=torch.float64)
+    square = from_function(lambda x: x**2, SHAPE, linear=False)
+    nonlinear = InverseProblem(square, y, GaussianNoise(0.1))
+    poisson = InverseProblem(Identity(SHAPE), y, PoissonNoise(50.0))
+    for need, problem in (("linear", nonlinear), ("gaussian", poisson)):
+        if need in info.needs:
+            with pytest.raises(ValueError, match=f"{info.name} needs"):
+                reconstruct(problem, prior, method=info.name, steps=4)
+        else:
+            assert reconstruct(problem, prior, method=info.name, steps=4).samples.isfinite().all()
+
+
+def test_unknown_option_lists_the_known(info: MethodInfo) -> None:
+    with pytest.raises(ValueError, match="has no option 'stpes': it has steps"):
+        info.options({"stpes": 3})
+
+
+def test_unknown_method_lists_the_known() -> None:
+    with pytest.raises(ValueError, match="unknown method 'dsp': known are .*dps"):
+        get_method("dsp")
