@@ -99,7 +99,7 @@ def fit_prior(prior: NetworkPrior, operator: Operator, name: str) -> Prior:
         return prior
     if prior.channels == 1:
         return Channelwise(prior)
-    raise ValueError(f"the image has {channels} channels: prior {name!r} takes {prior.channels}")
+    raise ValueError(f"prior {name!r} takes images of {prior.channels} channels, given {channels}")
 
 
 def backprojection(problem: InverseProblem) -> Tensor | None:

@@ -342,7 +342,7 @@ def test_a_gray_image_does_not_fit_a_colour_prior(
 ) -> None:
     done = reconstruct("--image", "gray.png", "--prior", colour_prior)
     assert done.exit_code == 2
-    assert "the image has 1 channels" in done.stderr
+    assert "takes images of 3 channels, given 1" in done.stderr
     assert not (folder / "results").exists()
     assert reconstruct("--image", "colour.png", "--prior", colour_prior).exit_code == 0
 
