@@ -171,7 +171,7 @@ def reconstruct(
     factor = _scale(scale)
 
     # Heavy imports wait until the command line is understood.
-    import invscore.reconstruct as driver
+    from invscore import driver
     from invscore.cli import report, task
     from invscore.cli.devices import choose_device
     from invscore.cli.method_options import check_method_options

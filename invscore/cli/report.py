@@ -19,11 +19,11 @@ from torch import Tensor
 
 from invscore import __version__
 from invscore.cli.task import Task, backprojection
+from invscore.driver import Result
 from invscore.figures import panel, picture
 from invscore.files import atomic_folder
 from invscore.images import save_image
 from invscore.metrics import SSIM_WINDOW, psnr, ssim
-from invscore.driver import Result
 
 METRICS = "metrics.json"
 PICTURES = (

@@ -14,7 +14,7 @@ from click.testing import Result
 from PIL import Image
 
 import invscore.cli.report
-import invscore.reconstruct
+import invscore.driver
 from invscore.images import load_image
 from invscore.metrics import psnr, ssim
 from invscore.rng import SampleRNG
@@ -363,7 +363,7 @@ def test_overwrite_keeps_what_is_not_ours(reconstruct: Run, bad_files: Path) -> 
     ("error", "status", "said"),
     [
         (KeyboardInterrupt(), 130, "invscore: interrupted\n"),
-        (invscore.reconstruct.NumericalError("the state is NaN"), 2, "error: the state is NaN"),
+        (invscore.driver.NumericalError("the state is NaN"), 2, "error: the state is NaN"),
         (torch.OutOfMemoryError("CUDA out of memory.\nTried"), 2, "error: out of memory: "),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory"), 2, "error: out of memory: "),
         (KeyError("x"), 2, "error: unexpected KeyError: 'x' (--debug shows where)"),
@@ -380,7 +380,7 @@ def test_what_goes_wrong_while_sampling_leaves_nothing(
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr(invscore.reconstruct, "reconstruct", fail)
+    monkeypatch.setattr(invscore.driver, "reconstruct", fail)
     done = reconstruct("--image", "gray.png")
     assert done.exit_code == status
     assert said in done.stderr
