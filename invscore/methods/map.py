@@ -30,34 +30,34 @@ def maximum_a_posteriori(
 
     ``p_sigma`` is the prior smoothed by ``sigma``, known through its score. A homotopy leads
     there: during the first share ``annealing`` of the steps the smoothing falls from the width of
-    the prior to ``sigma``, the likelihood tempered accordingly; the remaining steps climb the true
-    objective. The learned score has no potential to compare, so a step is accepted when the
-    derivative along it has not fallen below -0.8 times its start (the approximate Armijo
-    condition), else halved. A point estimate; serves any operator and noise.
+    the prior to ``sigma``, the likelihood tempered so that half a step of length level^2 suits both.
+    The remaining steps climb the true objective. The learned score has no potential to compare,
+    so a step is accepted when the derivative along it has not fallen below -0.8 times its start
+    (the approximate Armijo condition), else halved. A point estimate; serves any operator and
+    noise.
 
-    ``steps``: gradient evaluations. ``sigma``: the final smoothing in image units (default: twice
-    the finest level of the prior).
+    ``steps``: gradient evaluations. ``annealing``: share of them spent on the homotopy, 0 to 1.
+    ``sigma``: the final smoothing in image units (default: twice the finest level of the prior).
     """
     final = 2 * levels.finest(prior) if sigma is None else sigma
-    wide = prior.variance**0.5
     count = round(annealing * steps)
-    sigmas = levels.geometric(count, wide, final) + [final] * (steps - count)
+    wide = prior.variance**0.5
     x = begin(problem, prior, wide, rng)
     weight = tempering(problem, x)
+    for level in levels.geometric(count, wide, final):
+        denoised = prior.denoise(x, level)
+        uphill = (denoised - x) / level**2 + weight(level) * problem.score(x)
+        x = x + level**2 / 2 * uphill
+        yield Step(x, denoised, level)
 
     gradient = torch.zeros_like(x)
-    pace = torch.full_like(inner(x, x), wide**2)
-    previous = sigmas[0]
-    for step, level in enumerate(sigmas):
-        pace = pace * (level / previous) ** 2
+    pace = weight(final) * final**2
+    for _ in range(steps - count):
         trial = x + pace * gradient
-        denoised = prior.denoise(trial, level)
-        likelihood = problem.score(trial)
-        trusted = likelihood if step >= count else weight(level) * likelihood
-        uphill = (denoised - trial) / level**2 + trusted
+        denoised = prior.denoise(trial, final)
+        uphill = (denoised - trial) / final**2 + problem.score(trial)
         accepted = inner(uphill, gradient) >= -0.8 * inner(gradient, gradient)
         x = torch.where(accepted, trial, x)
         gradient = torch.where(accepted, uphill, gradient)
         pace = torch.where(accepted, 1.5 * pace, 0.5 * pace)
-        previous = level
-        yield Step(x, denoised, level)
+        yield Step(x, denoised, final)
