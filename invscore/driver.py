@@ -89,6 +89,8 @@ def reconstruct(
         raise ValueError(f"batch_size is {batch_size}: at least 1 is needed")
     info = get_method(method)
     chosen = info.options(options)
+    if chosen["steps"] < 1:
+        raise ValueError(f"steps is {chosen['steps']}: at least 1 is needed")
     factor = _scale(problem, prior) if scale == "auto" else float(scale)
     if not factor > 0:
         raise ValueError(f"scale is {scale}: a positive number or 'auto' is allowed")

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from invscore import __version__
+from invscore.cli.bench import bench
 from invscore.cli.check import check
 from invscore.cli.methods import methods
 from invscore.cli.operators import operators
@@ -23,6 +24,7 @@ app = typer.Typer(
 )
 for command in (reconstruct, operators, priors, methods, check, train):
     app.command(no_args_is_help=command is reconstruct)(command)
+app.add_typer(bench, name="bench")
 
 
 def _print_version(wanted: bool) -> None:
