@@ -10,7 +10,7 @@ from invscore.operators.base import (
     stack,
 )
 from invscore.operators.blur import Blur
-from invscore.operators.check import CheckReport, check_operator
+from invscore.operators.check import check_operator
 from invscore.operators.functions import from_function
 from invscore.operators.identity import Identity
 from invscore.operators.inpainting import Inpainting
@@ -24,7 +24,6 @@ __all__ = [
     "MRI",
     "SVD",
     "Blur",
-    "CheckReport",
     "Identity",
     "Inpainting",
     "LinearOperator",

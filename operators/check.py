@@ -2,67 +2,16 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-from dataclasses import dataclass, field
-
 import torch
 from torch import Tensor
 
 from invscore.operators.base import SVD, LinearOperator, Operator, broadcast, number_type
 from invscore.operators.cg import inner
-
-
-@dataclass(frozen=True)
-class CheckRow:
-    """One property: its relative ``error``, and what a failure means."""
-
-    name: str
-    passed: bool
-    error: float
-    tolerance: float
-    message: str
-
-
-@dataclass
-class CheckReport:
-    """The properties that ``check_operator`` has looked at; printed, a table."""
-
-    operator: str
-    rows: list[CheckRow] = field(default_factory=list)
-
-    @property
-    def ok(self) -> bool:
-        """Whether every property holds."""
-        return all(row.passed for row in self.rows)
-
-    def raise_if_failed(self) -> None:
-        """Raises ``ValueError`` with one sentence that tells what does not hold."""
-        failed = [f"{row.name} ({row.message})" for row in self.rows if not row.passed]
-        if failed:
-            raise ValueError(f"{self.operator} does not keep the contract: {', '.join(failed)}")
-
-    def __str__(self) -> str:
-        width = max((len(row.name) for row in self.rows), default=0)
-        lines = [f"{self.operator}: {'ok' if self.ok else 'FAILED'}"]
-        for row in self.rows:
-            verdict = "ok" if row.passed else f"FAILED: {row.message}"
-            lines.append(
-                f"  {row.name:<{width}}  {row.error:8.1e}  (at most {row.tolerance:.0e})  {verdict}"
-            )
-        return "\n".join(lines)
-
-    def add(self, name: str, error: Callable[[], float], tolerance: float, message: str) -> None:
-        """Look at one property. One that cannot be evaluated does not hold."""
-        try:
-            value = error()
-        except Exception as failure:
-            value, message = math.nan, f"{message}; it raised {type(failure).__name__}: {failure}"
-        self.rows.append(CheckRow(name, value <= tolerance, value, tolerance, message))
+from invscore.report import Report
 
 
 @torch.no_grad()
-def check_operator(operator: Operator, *, seed: int = 0) -> CheckReport:
+def check_operator(operator: Operator, *, seed: int = 0) -> Report:
     """Test an operator on a random batch of three images with values around [0, 1].
 
     Shapes, types, finite values, independence of the images of a batch, ``jvp`` against finite
@@ -70,7 +19,7 @@ def check_operator(operator: Operator, *, seed: int = 0) -> CheckReport:
     ``normal``, ``solve``, ``pinv``, ``norm`` and, where there is one, ``svd``. In double precision
     if the operator's tensors can be converted. An error is relative to what it is an error of.
     """
-    report = CheckReport(type(operator).__name__)
+    report = Report(type(operator).__name__)
     probe = _Probe(operator, seed)
     try:
         double = probe.operator(probe.image()).real.dtype == torch.float64
@@ -127,7 +76,7 @@ class _Probe:
         return float(difference.abs().max()) / scale
 
 
-def _check_values(report: CheckReport, operator: Operator, probe: _Probe, exact: float) -> None:
+def _check_values(report: Report, operator: Operator, probe: _Probe, exact: float) -> None:
     x = probe.image()
 
     def shape() -> float:
@@ -161,9 +110,7 @@ def _check_values(report: CheckReport, operator: Operator, probe: _Probe, exact:
     report.add("measured", measured, 0.0, "A(x) is not zero where nothing is measured")
 
 
-def _check_linear(
-    report: CheckReport, operator: LinearOperator, probe: _Probe, exact: float
-) -> None:
+def _check_linear(report: Report, operator: LinearOperator, probe: _Probe, exact: float) -> None:
     x, z, u = probe.direction(), probe.direction(), probe.measurement()
     both = operator.in_complex and operator.out_complex
     a, b = (0.7 - 1.1j, -2.0 + 0.3j) if both else (0.7, -2.0)
@@ -183,7 +130,7 @@ def _check_linear(
     report.add("normal", normal, exact, "normal(x) is not A^H A x")
 
 
-def _check_derivatives(report: CheckReport, probe: _Probe, exact: float, close: float) -> None:
+def _check_derivatives(report: Report, probe: _Probe, exact: float, close: float) -> None:
     operator, x, v, u = probe.operator, probe.image(), probe.direction(), probe.measurement()
     step = 1e-5 if probe.dtype == torch.float64 else 1e-2
 
@@ -198,9 +145,7 @@ def _check_derivatives(report: CheckReport, probe: _Probe, exact: float, close: 
     report.add("vjp", vjp, exact, "<J v, u> is not <v, J^H u>")
 
 
-def _check_inverse(
-    report: CheckReport, operator: LinearOperator, probe: _Probe, close: float
-) -> None:
+def _check_inverse(report: Report, operator: LinearOperator, probe: _Probe, close: float) -> None:
     x, b = probe.direction(), probe.direction()
     largest = _largest(operator, x)
     weights = largest**2 * torch.tensor([0.05, 0.3, 1.0], dtype=probe.dtype, device=probe.device)
@@ -227,7 +172,7 @@ def _check_inverse(
     report.add("norm", norm, 3e-2, "norm() is not the largest singular value")
 
 
-def _check_svd(report: CheckReport, operator: LinearOperator, probe: _Probe, exact: float) -> None:
+def _check_svd(report: Report, operator: LinearOperator, probe: _Probe, exact: float) -> None:
     try:
         f: SVD = operator.svd(probe.dtype)
     except NotImplementedError:

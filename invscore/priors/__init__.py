@@ -2,7 +2,7 @@
 
 from invscore.priors.base import Level, Prior
 from invscore.priors.channelwise import Channelwise
-from invscore.priors.check import PriorReport, check_prior
+from invscore.priors.check import check_prior
 from invscore.priors.covariance import Covariance
 from invscore.priors.gaussian import GaussianPrior
 from invscore.priors.library import available_priors, load_prior
@@ -18,7 +18,6 @@ __all__ = [
     "Level",
     "NetworkPrior",
     "Prior",
-    "PriorReport",
     "StationaryGaussianPrior",
     "available_priors",
     "check_prior",

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from invscore.priors.base import Level, Prior
+from invscore.report import Report
 
 
 @runtime_checkable
@@ -18,54 +17,6 @@ class Density(Protocol):
     """A prior that knows its smoothed density."""
 
     def log_prob(self, x: Tensor, sigma: Level = 0.0) -> Tensor: ...
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One property: its relative ``error``, NaN where it cannot be evaluated."""
-
-    name: str
-    error: float
-    tolerance: float
-    message: str
-
-    @property
-    def passed(self) -> bool:
-        return self.error <= self.tolerance
-
-
-@dataclass
-class PriorReport:
-    """The properties that ``check_prior`` has looked at; printed, a table."""
-
-    prior: str
-    findings: list[Finding] = field(default_factory=list)
-
-    @property
-    def ok(self) -> bool:
-        """Whether every property holds."""
-        return all(finding.passed for finding in self.findings)
-
-    def raise_if_failed(self) -> None:
-        """Raises ``ValueError`` with one sentence that tells what does not hold."""
-        failed = [f"{f.name} ({f.message})" for f in self.findings if not f.passed]
-        if failed:
-            raise ValueError(f"{self.prior} does not keep the contract: {', '.join(failed)}")
-
-    def __str__(self) -> str:
-        lines = [f"{self.prior}: {'ok' if self.ok else 'FAILED'}"]
-        for f in self.findings:
-            verdict = "ok" if f.passed else f"FAILED: {f.message}"
-            lines.append(f"  {f.name:<12}  {f.error:8.1e}  (at most {f.tolerance:.0e})  {verdict}")
-        return "\n".join(lines)
-
-    def add(self, name: str, error: Callable[[], float], tolerance: float, message: str) -> None:
-        """Look at one property. One that cannot be evaluated does not hold."""
-        try:
-            value = error()
-        except Exception as failure:
-            value, message = math.nan, f"{message}; it raised {type(failure).__name__}: {failure}"
-        self.findings.append(Finding(name, value, tolerance, message))
 
 
 @torch.no_grad()
@@ -76,7 +27,7 @@ def check_prior(
     dtype: torch.dtype = torch.float32,
     device: torch.device | str = "cpu",
     seed: int = 0,
-) -> PriorReport:
+) -> Report:
     """Test a prior on random images (3, \\*shape) at three noise levels that it can be trusted at.
 
     Shape and type of denoised images, independence of the images of a batch, a number as noise
@@ -85,7 +36,7 @@ def check_prior(
     down to 0 and up to infinity, the limits: an image of the prior is left alone, and the mean is
     all that is left. Single precision forgives a wrong third digit: prefer float64.
     """
-    report = PriorReport(type(prior).__name__)
+    report = Report(type(prior).__name__)
     exact, close, step = (1e-8, 1e-6, 1e-4) if dtype == torch.float64 else (1e-3, 2e-2, 3e-2)
     generator = torch.Generator().manual_seed(seed)
 

@@ -120,14 +120,14 @@ FAULTS = [
 def test_a_sound_prior_passes() -> None:
     report = check_prior(_Wrong("none"), (2, 3), dtype=F64)
     assert report.ok, str(report)
-    assert [finding.name for finding in report.findings] == FAULTS
+    assert [row.name for row in report.rows] == FAULTS
     report.raise_if_failed()
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_each_fault_is_named(fault: str) -> None:
     report = check_prior(_Wrong(fault), (2, 3), dtype=F64)
-    assert fault in [finding.name for finding in report.findings if not finding.passed]
+    assert fault in [row.name for row in report.rows if not row.passed]
     assert "FAILED" in str(report)
     with pytest.raises(ValueError, match=fault):
         report.raise_if_failed()
