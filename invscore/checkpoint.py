@@ -12,6 +12,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from invscore.files import atomic_file
+
 METADATA_KEY = "invscore"
 
 
@@ -21,15 +23,15 @@ class CheckpointError(ValueError):
 
 def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> None:
     """Write ``tensors`` and ``metadata`` to ``path``: either the whole file appears or none."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        contiguous = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
+    contiguous = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
+    with atomic_file(path) as partial:
+        partial.touch()
+        permissions = partial.stat().st_mode
         save_file(contiguous, partial, metadata={METADATA_KEY: json.dumps(metadata)})
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+        # safetensors makes files that their owner alone can read.
+        partial.chmod(permissions)
+        with partial.open("rb") as file:
+            os.fsync(file.fileno())
 
 
 def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -19,7 +19,12 @@ class NetworkPrior(Prior, nn.Module):
 
     The coefficients are those of Karras et al. 2022 (EDM), Table 1, with ``sigma_data`` the
     standard deviation of the images about ``mean``: F sees and predicts tensors of unit variance
-    at every noise level.
+    at every noise level. F has been trained for ``sigma_min`` to ``sigma_max``; beyond, it is
+    asked as at the nearer end and the other coefficients are those of the level itself, so that
+    ``D(x, 0) = x``.
+
+    F computes in the precision of its weights and the rest in that of the images, which is
+    returned. Raises ``ValueError`` for noise levels that leave no range above 0.
     """
 
     def __init__(
@@ -33,6 +38,11 @@ class NetworkPrior(Prior, nn.Module):
         sigma_max: float = 20.0,
         metadata: Mapping[str, Any] | None = None,
     ) -> None:
+        if not (0 < sigma_min < sigma_max and sigma_data > 0):
+            raise ValueError(
+                f"sigma_min, sigma_max and sigma_data are {sigma_min}, {sigma_max} and "
+                f"{sigma_data}: 0 < sigma_min < sigma_max and sigma_data > 0 are needed"
+            )
         super().__init__()
         self.network = network
         self.channels = channels
@@ -50,11 +60,17 @@ class NetworkPrior(Prior, nn.Module):
                 f"the prior takes images of shape (b, {self.channels}, h, w), "
                 f"given {tuple(x.shape)}"
             )
+        if not x.is_floating_point():
+            raise ValueError(f"the prior takes real images in floating point, given {x.dtype}")
         level = per_image(sigma, x)
         variance = level**2 + self.sigma_data**2
-        noise = (level.log() / 4).reshape(-1).expand(len(x))
+        known = level.clamp(self.sigma_min, self.sigma_max)
+        noise = (known.log() / 4).reshape(-1).expand(len(x))
         centred = x - self.mean
-        prediction = self.network(centred * variance.rsqrt(), noise)
+        weights = next(self.network.parameters(), x)
+        prediction = self.network(
+            (centred * variance.rsqrt()).to(weights.dtype), noise.to(weights.dtype)
+        )
         skip = self.sigma_data**2 / variance
         out = level * self.sigma_data * variance.rsqrt()
         return self.mean + skip * centred + out * prediction.to(x.dtype)

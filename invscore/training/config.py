@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import ErrorDetails
 
 
 class ConfigError(ValueError):
@@ -31,6 +40,12 @@ class PriorConfig(_Section):
     sigma_min: PositiveFloat = 0.002
     sigma_max: PositiveFloat = 20.0
 
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if not self.sigma_min < self.sigma_max:
+            raise ValueError(f"sigma_min {self.sigma_min} is not below sigma_max {self.sigma_max}")
+        return self
+
 
 class NoiseConfig(_Section):
     log_mean: float = -2.2
@@ -42,6 +57,13 @@ class DataConfig(_Section):
     crop: PositiveInt = 64
     longest_side: tuple[PositiveInt, PositiveInt] = (400, 1500)
 
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        low, high = self.longest_side
+        if low > high:
+            raise ValueError(f"longest_side is [{low}, {high}]: the smaller number comes first")
+        return self
+
 
 class OptimiserConfig(_Section):
     steps: PositiveInt
@@ -51,6 +73,7 @@ class OptimiserConfig(_Section):
     decay_fraction: float = Field(0.3, ge=0, le=1)
     weight_decay: float = Field(1e-4, ge=0)
     clip: PositiveFloat = 1.0
+    skip_above: PositiveFloat = 20.0
     ema: float = Field(0.999, ge=0, lt=1)
 
 
@@ -83,8 +106,11 @@ def read_config(path: Path) -> TrainConfig:
     try:
         return TrainConfig.model_validate(content)
     except ValidationError as error:
-        faults = "; ".join(
-            f"{'.'.join(map(str, fault['loc'])) or 'the file'}: {fault['msg']}"
-            for fault in error.errors()
-        )
+        faults = "; ".join(map(_fault, error.errors()))
         raise ConfigError(f"configuration {str(path)!r}: {faults}") from error
+
+
+def _fault(error: ErrorDetails) -> str:
+    place = ".".join(map(str, error["loc"])) or "the file"
+    unknown = error["type"] == "extra_forbidden"
+    return f"{place}: {'unknown key' if unknown else error['msg'].removeprefix('Value error, ')}"

@@ -20,7 +20,8 @@ class PhotoCrops:
     Each crop is taken from a photograph shrunk, by a random filter, so that its longest side is
     log-uniform in ``longest_side`` pixels; it is flipped and rotated at random. With one channel
     it is a random convex mixture of the colour channels, so that one prior serves luminance and
-    single colours alike. Raises ``ValueError`` for a folder without images.
+    single colours alike. Raises ``ValueError`` for a folder without images, or with one that
+    cannot be read or has more than 8 bits a channel.
     """
 
     def __init__(
@@ -28,10 +29,12 @@ class PhotoCrops:
     ) -> None:
         files = sorted(f for f in Path(folder).glob("*") if f.suffix.lower() in SUFFIXES)
         if not files:
-            raise ValueError(f"no images in {str(folder)!r} (looked for {', '.join(SUFFIXES)})")
+            raise ValueError(
+                f"no images in {str(folder)!r} (looked for {', '.join(sorted(SUFFIXES))})"
+            )
         if channels not in (1, 3):
             raise ValueError(f"photographs have 1 or 3 channels, given channels={channels}")
-        self.images = [Image.open(file).convert("RGB") for file in files]
+        self.images = [_read(file) for file in files]
         self.crop = crop
         self.longest_side = longest_side
         self.channels = channels
@@ -58,5 +61,16 @@ class PhotoCrops:
         pixels = np.asarray(small, dtype=np.float32).transpose(2, 0, 1) / 255
         if self.channels == 1:
             pixels = np.tensordot(random.dirichlet(np.ones(3)).astype(np.float32), pixels, 1)[None]
-        pixels = np.rot90(pixels, random.integers(4), axes=(1, 2))
+        pixels = np.rot90(pixels, int(random.integers(4)), axes=(1, 2))
         return np.ascontiguousarray(pixels[..., ::-1] if random.integers(2) else pixels)
+
+
+def _read(file: Path) -> Image.Image:
+    try:
+        image = Image.open(file)
+        # Pillow cuts deeper images off at 255 where they become RGB.
+        if image.mode.startswith(("I", "F")):
+            raise ValueError("it has more than 8 bits a channel")
+        return image.convert("RGB")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ValueError(f"training image {str(file)!r} cannot be used: {error}") from error

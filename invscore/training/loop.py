@@ -1,12 +1,12 @@
 """The training loop: denoising score matching, saved atomically, resumed bit for bit.
 
-Every random number of step k is drawn from a generator seeded by (seed, k), so the state of a run
-is its weights, its optimiser and a step count, and nothing else.
+Every random number of step k is drawn from a generator seeded by (seed, k), so a run depends on
+its ``TrainingState`` and on nothing else.
 """
 
 from __future__ import annotations
 
-import csv
+import copy
 import math
 import time
 from collections.abc import Callable
@@ -15,22 +15,24 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from invscore.checkpoint import load_checkpoint, save_checkpoint
+from invscore.checkpoint import read_metadata
 from invscore.networks import build_network
 from invscore.priors.network import NetworkPrior
 from invscore.training.config import TrainConfig
 from invscore.training.data import PhotoCrops
+from invscore.training.log import Tally, write_row
 from invscore.training.objectives import denoising_score_matching
 from invscore.training.schedule import trapezoid
+from invscore.training.state import TrainingState
+from invscore.training.validation import validate
 
-VALIDATION_LEVELS = (15 / 255, 25 / 255, 50 / 255)
-VALIDATION_CROPS = 64
+STATE = "state.safetensors"
 
 
 class TrainingDiverged(RuntimeError):
-    """The loss is no longer finite; the last saved state is kept."""
+    """The weights or their gradient are no longer finite; the last saved state is kept."""
 
 
 @dataclass(frozen=True)
@@ -53,164 +55,121 @@ def train(
     """Train the prior that ``config`` describes, from where an earlier run stopped.
 
     Writes ``OUT/NAME.safetensors`` (the prior, its weights averaged over the steps),
-    ``OUT/state.safetensors`` (to resume) and ``OUT/log.csv``. Returns the path of the prior.
-    Raises ``TrainingDiverged`` when the loss is not finite.
+    ``OUT/state.safetensors`` (to resume) and ``OUT/log.csv``. Returns the path of the prior. A run
+    whose steps are all done, see ``steps_done``, is left as it is.
+
+    Raises ``ValueError`` for data or a state that cannot be used, and ``TrainingDiverged`` when
+    the gradient is not finite or the denoiser is useless.
     """
-    options, sizes = config.optimiser, config.network
-    crops = {
-        split: PhotoCrops(
-            config.data.folder / split,
-            crop=config.data.crop,
-            longest_side=config.data.longest_side,
-            channels=sizes.channels,
-        )
-        for split in ("train", "val")
-    }
-    torch.manual_seed(config.seed)
-    architecture = sizes.model_dump(mode="json")
-    prior = NetworkPrior(
-        build_network(**architecture),
-        channels=sizes.channels,
-        **config.prior.model_dump(),
-        metadata={
-            "name": config.name,
-            "description": config.description,
-            "licence": config.licence,
-            "architecture": architecture,
-            "recipe": config.model_dump(mode="json"),
-            "data_digest": crops["train"].digest(),
-        },
-    ).to(device)
-    optimiser = torch.optim.AdamW(
-        prior.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay
+    options, kind = config.optimiser, torch.device(device).type
+    path, state_file = config.out / f"{config.name}.safetensors", config.out / STATE
+    if path.exists() and steps_done(config) >= options.steps:
+        return path
+    photos = {split: _photos(config, split) for split in ("train", "val")}
+    prior = _untrained(config, photos["train"].digest()).to(device)
+    run = TrainingState(
+        prior.network, learning_rate=options.learning_rate, weight_decay=options.weight_decay
     )
-    average = {name: w.detach().clone() for name, w in prior.network.named_parameters()}
-    state_file = config.out / "state.safetensors"
-    start = _restore(state_file, prior.network, optimiser, average) if state_file.exists() else 0
+    if state_file.exists():
+        run.restore(state_file)
 
-    path = config.out / f"{config.name}.safetensors"
+    tally = Tally()
     began = time.monotonic()
-    for step in range(start, options.steps):
-        for group in optimiser.param_groups:
-            group["lr"] = options.learning_rate * trapezoid(
-                step,
-                steps=options.steps,
-                warmup=options.warmup,
-                decay_fraction=options.decay_fraction,
-            )
-        random = np.random.default_rng([config.seed, step])
-        clean = crops["train"].batch(options.batch, random)
-        sigma, noise = _noise(config, clean, random)
-        with torch.autocast(device, torch.bfloat16, enabled=config.precision == "bf16"):
-            loss = denoising_score_matching(
-                prior, clean.to(device), sigma.to(device), noise.to(device)
-            )
+    while run.step < options.steps:
+        learning_rate = options.learning_rate * trapezoid(
+            run.step,
+            steps=options.steps,
+            warmup=options.warmup,
+            decay_fraction=options.decay_fraction,
+        )
+        clean, sigma, noise = (t.to(device) for t in _batch(config, photos["train"], run.step))
+        with torch.autocast(kind, torch.bfloat16, enabled=config.precision == "bf16"):
+            loss = denoising_score_matching(prior, clean, sigma, noise)
         loss.backward()  # type: ignore[no-untyped-call]
-        norm = nn.utils.clip_grad_norm_(prior.parameters(), options.clip)
+        norm, made = run.update(learning_rate, clip=options.clip, skip_above=options.skip_above)
         if not math.isfinite(norm):
-            raise TrainingDiverged(
-                f"step {step}: the loss is {loss.item():.3g} and its gradient is not finite; "
-                f"{str(state_file)!r} holds the last good state"
-            )
-        optimiser.step()
-        optimiser.zero_grad()
-        decay = min(options.ema, (1 + step) / (10 + step))
-        with torch.no_grad():
-            for name, w in prior.network.named_parameters():
-                average[name].lerp_(w, 1 - decay)
+            reason = f"the loss is {loss.item():.3g} and the norm of its gradient {norm}"
+            raise _diverged(run.step, reason, state_file)
+        run.update_average(min(options.ema, (1 + run.step) / (10 + run.step)))
+        run.step += 1
+        tally.add(loss.item(), norm, made)
 
-        done = step + 1
         validation = None
-        if done % config.save_every == 0 or done == options.steps:
-            averaged = _with_weights(config, prior, average)
-            validation = validate(averaged, crops["val"])
-            averaged.metadata |= {"step": done, "validation": validation}
-            averaged.save(path)
-            _save(state_file, done, prior.network, optimiser, average)
-            _log(config.out / "log.csv", {"step": done, "loss": loss.item(), **validation})
-        on_step(Progress(done, options.steps, loss.item(), time.monotonic() - began, validation))
+        if run.step % config.save_every == 0 or run.step == options.steps:
+            # The state comes last: what a kill leaves undone is done again.
+            validation = _publish(path, prior, run, photos["val"])
+            row = {"step": run.step, "learning_rate": learning_rate, **tally.summary()}
+            write_row(config.out / "log.csv", {**row, **validation})
+            run.save(state_file)
+            tally = Tally()
+        seconds = time.monotonic() - began
+        on_step(Progress(run.step, options.steps, loss.item(), seconds, validation))
+    if not path.exists():  # a finished run under another name
+        _publish(path, prior, run, photos["val"])
     return path
 
 
-@torch.no_grad()
-def validate(prior: NetworkPrior, crops: PhotoCrops) -> dict[str, float]:
-    """PSNR in dB of the denoiser on fixed crops at sigma 15, 25 and 50 of 255."""
-    random = np.random.default_rng(0)
-    clean = crops.batch(VALIDATION_CROPS, random)
-    noise = torch.from_numpy(random.standard_normal(clean.shape, dtype=np.float32))
-    device = next(prior.parameters()).device
-    clean, noise = clean.to(device), noise.to(device)
-    psnr = {}
-    for sigma in VALIDATION_LEVELS:
-        error = (prior.denoise(clean + sigma * noise, sigma) - clean) ** 2
-        per_crop = -10 * error.mean(dim=(1, 2, 3)).log10()
-        psnr[f"psnr{sigma * 255:.0f}"] = round(per_crop.mean().item(), 3)
-    return psnr
+def steps_done(config: TrainConfig) -> int:
+    """How many steps of the run that ``config`` describes have been made and saved."""
+    state_file = config.out / STATE
+    return int(read_metadata(state_file)["step"]) if state_file.exists() else 0
 
 
-def _noise(
-    config: TrainConfig, clean: Tensor, random: np.random.Generator
-) -> tuple[Tensor, Tensor]:
+def _photos(config: TrainConfig, split: str) -> PhotoCrops:
+    return PhotoCrops(
+        config.data.folder / split,
+        crop=config.data.crop,
+        longest_side=config.data.longest_side,
+        channels=config.network.channels,
+    )
+
+
+def _untrained(config: TrainConfig, digest: str) -> NetworkPrior:
+    architecture = config.network.model_dump(mode="json")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        network = build_network(**architecture)
+    metadata = {
+        "name": config.name,
+        "description": config.description,
+        "licence": config.licence,
+        "architecture": architecture,
+        "recipe": config.model_dump(mode="json"),
+        "data_digest": digest,
+    }
+    return NetworkPrior(
+        network,
+        channels=config.network.channels,
+        **config.prior.model_dump(),
+        metadata=metadata,
+    )
+
+
+def _publish(
+    path: Path, prior: NetworkPrior, run: TrainingState, photos: PhotoCrops
+) -> dict[str, float]:
+    """Save the prior with the average of its weights, and return its validation."""
+    averaged = copy.deepcopy(prior).eval()
+    averaged.network.load_state_dict(run.average)
+    validation = validate(averaged, photos)
+    if not all(map(math.isfinite, validation.values())):
+        raise _diverged(run.step, f"validation gives {validation}", path.with_name(STATE))
+    averaged.metadata |= {"step": run.step, "validation": validation}
+    averaged.save(path)
+    return validation
+
+
+def _batch(config: TrainConfig, photos: PhotoCrops, step: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Clean crops, their noise levels, log-normal, and unit noise."""
+    random = np.random.default_rng([config.seed, step])
+    clean = photos.batch(config.optimiser.batch, random)
     law = config.noise
     log_sigma = law.log_mean + law.log_std * random.standard_normal(len(clean))
     sigma = np.exp(log_sigma).clip(config.prior.sigma_min, config.prior.sigma_max)
     noise = random.standard_normal(clean.shape, dtype=np.float32)
-    return torch.from_numpy(sigma.astype(np.float32)), torch.from_numpy(noise)
+    return clean, torch.from_numpy(sigma.astype(np.float32)), torch.from_numpy(noise)
 
 
-def _with_weights(
-    config: TrainConfig, prior: NetworkPrior, weights: dict[str, Tensor]
-) -> NetworkPrior:
-    network = build_network(**config.network.model_dump(mode="json"))
-    network.load_state_dict(weights)
-    device = next(prior.parameters()).device
-    copy = NetworkPrior(
-        network,
-        channels=prior.channels,
-        **config.prior.model_dump(),
-        metadata=prior.metadata,
-    )
-    return copy.to(device).eval()
-
-
-def _save(
-    path: Path,
-    step: int,
-    network: nn.Module,
-    optimiser: torch.optim.Optimizer,
-    average: dict[str, Tensor],
-) -> None:
-    tensors = {f"network.{name}": w for name, w in network.named_parameters()}
-    tensors |= {f"average.{name}": w for name, w in average.items()}
-    for index, moments in optimiser.state_dict()["state"].items():
-        tensors |= {f"optimiser.{index}.{name}": value for name, value in moments.items()}
-    save_checkpoint(path, tensors, {"step": step})
-
-
-@torch.no_grad()
-def _restore(
-    path: Path,
-    network: nn.Module,
-    optimiser: torch.optim.Optimizer,
-    average: dict[str, Tensor],
-) -> int:
-    tensors, metadata = load_checkpoint(path)
-    moments: dict[int, dict[str, Tensor]] = {}
-    for name, w in network.named_parameters():
-        w.copy_(tensors[f"network.{name}"])
-        average[name].copy_(tensors[f"average.{name}"])
-    for name, value in tensors.items():
-        if name.startswith("optimiser."):
-            _, index, moment = name.split(".", 2)
-            moments.setdefault(int(index), {})[moment] = value
-    optimiser.load_state_dict({**optimiser.state_dict(), "state": moments})
-    return int(metadata["step"])
-
-
-def _log(path: Path, row: dict[str, float]) -> None:
-    new = not path.exists()
-    with path.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=list(row))
-        if new:
-            writer.writeheader()
-        writer.writerow(row)
+def _diverged(step: int, reason: str, state_file: Path) -> TrainingDiverged:
+    kept = f"{str(state_file)!r} holds the last good state" if state_file.exists() else "none saved"
+    return TrainingDiverged(f"step {step}: {reason}; try a lower learning_rate ({kept})")

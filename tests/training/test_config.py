@@ -1,0 +1,65 @@
+"""Training configurations: what is shipped parses, what is misspelt is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from invscore.networks import build_network
+from invscore.training.config import ConfigError, read_config
+
+SHIPPED = sorted((Path(__file__).parents[2] / "configs" / "train").glob("*.yaml"))
+SMALLEST = "name: a\nout: runs/a\ndata:\n  folder: photos\noptimiser:\n  steps: 10\n"
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    file = tmp_path / "config.yaml"
+    file.write_text(text)
+    return file
+
+
+@pytest.mark.parametrize("file", SHIPPED, ids=lambda file: file.stem)
+def test_what_is_shipped_parses(file: Path) -> None:
+    config = read_config(file)
+    assert config.name == file.stem
+    build_network(**config.network.model_dump(mode="json"))
+
+
+def test_something_is_shipped() -> None:
+    assert "photos-gray" in [file.stem for file in SHIPPED]
+
+
+def test_defaults(tmp_path: Path) -> None:
+    config = read_config(written(tmp_path, SMALLEST))
+    assert config.optimiser.steps == 10
+    assert config.prior.sigma_data == 0.25
+    assert config.seed == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (SMALLEST + "  stpes: 3\n", r"optimiser\.stpes: unknown key$"),
+        (SMALLEST + "nmae: b\n", r"'.*config\.yaml': nmae: unknown key$"),
+        (SMALLEST.replace("steps: 10", "steps: 0"), r"optimiser\.steps: .*greater than 0"),
+        (SMALLEST.replace("  steps: 10", "  batch: 3"), r"optimiser\.steps: Field required"),
+        (SMALLEST + "precision: fp8\n", "precision: Input should be 'fp32' or 'bf16'"),
+        (SMALLEST + "prior:\n  sigma_min: 30\n", r"prior: sigma_min 30\.0 is not below sigma_max"),
+        (
+            SMALLEST.replace("photos", "photos\n  longest_side: [9, 8]"),
+            r"data: longest_side is \[9, 8\]: the smaller number comes first",
+        ),
+        ("", "the file: "),
+        ("a: [1", "cannot be read: "),
+    ],
+)
+def test_faults_are_one_line_that_names_them(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message) as caught:
+        read_config(written(tmp_path, text))
+    assert "\n" not in str(caught.value)
+
+
+def test_no_file(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no such file"):
+        read_config(tmp_path / "none.yaml")
