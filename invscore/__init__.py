@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from invscore.driver import Result as Result
+    from invscore.driver import reconstruct as reconstruct
     from invscore.exact import exact_posterior as exact_posterior
     from invscore.likelihood import GaussianNoise as GaussianNoise
     from invscore.likelihood import InverseProblem as InverseProblem
@@ -21,8 +23,6 @@ if TYPE_CHECKING:
     from invscore.priors import NetworkPrior as NetworkPrior
     from invscore.priors import Prior as Prior
     from invscore.priors import load_prior as load_prior
-    from invscore.driver import Result as Result
-    from invscore.driver import reconstruct as reconstruct
 
 _HOMES = {
     "GaussianMixturePrior": "invscore.priors",

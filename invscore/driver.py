@@ -89,8 +89,9 @@ def reconstruct(
         raise ValueError(f"batch_size is {batch_size}: at least 1 is needed")
     info = get_method(method)
     chosen = info.options(options)
-    if chosen["steps"] < 1:
-        raise ValueError(f"steps is {chosen['steps']}: at least 1 is needed")
+    steps = chosen["steps"]
+    if steps < 1:
+        raise ValueError(f"steps is {steps}: at least 1 is needed")
     factor = _scale(problem, prior) if scale == "auto" else float(scale)
     if not factor > 0:
         raise ValueError(f"scale is {scale}: a positive number or 'auto' is allowed")
@@ -111,11 +112,7 @@ def reconstruct(
         images = torch.tensor([image for _, image in chunk], device=device)
         part = scaled.select(images)
         states = info.run(part, counted, rng, **chosen)
-        before = index * chosen["steps"]
-        total = len(chunks) * chosen["steps"]
-        state, trace = _run(
-            info, part, states, before, lambda done, total=total: on_step(done, total)
-        )
+        state, trace = _run(info, part, states, on_step, index * steps, len(chunks) * steps)
         finished.append(state)
         traces.append(trace * len(chunk) / len(places))
     trace = torch.stack(traces).sum(dim=0)
@@ -140,8 +137,9 @@ def _run(
     info: MethodInfo,
     problem: InverseProblem,
     states: Iterator[Step],
+    on_step: Callable[[int, int], None],
     before: int,
-    on_step: Callable[[int], None],
+    total: int,
 ) -> tuple[Tensor, Tensor]:
     """The last state of a method and its trace, (steps, 2)."""
     rows = []
@@ -155,7 +153,7 @@ def _run(
             )
             if done % NAN_CHECK_EVERY == 1:
                 _require_finite(info, state, done)
-            on_step(before + done)
+            on_step(before + done, total)
     _require_finite(info, state, done)
     return state, torch.stack(rows).double().cpu()
 

@@ -24,8 +24,9 @@ def diffpir(
     *,
     steps: int = 20,
     lam: float = 1.0,
-    zeta: float = 0.3,
-    rho: float = 3.0,
+    zeta: float = 1.0,
+    sigma_max: float | None = None,
+    sigma_min: float | None = None,
 ) -> Iterator[Step]:
     """Plug-and-play restoration along a diffusion: denoise, fit the data, add noise again.
 
@@ -35,11 +36,16 @@ def diffpir(
     spread less than the posterior.
 
     ``steps``: denoiser evaluations. ``lam``: weight of the prior. ``zeta``: share of fresh
-    noise, 0 to 1. ``rho``: spacing of the levels (Karras et al. 2022, Eq. 5).
+    noise, 0 to 1. ``sigma_max``, ``sigma_min``: the first and the last level, in image units
+    (default: 2 and 0.04 standard deviations of a pixel under the prior), spaced as in Karras et
+    al. 2022, Eq. 5. The paper begins at pure noise; our first guess allows a later start, and the
+    defaults of all but ``steps`` and ``lam`` are those that validation photographs preferred.
     """
     operator, y, variance = problem.linear_gaussian("diffpir")
     back_projected = operator.rmatvec(y)
-    sigmas = levels.karras(steps, levels.widest(prior), levels.finest(prior), rho)
+    high = 2 * prior.variance**0.5 if sigma_max is None else sigma_max
+    low = max(0.04 * prior.variance**0.5, prior.sigma_min) if sigma_min is None else sigma_min
+    sigmas = levels.karras(steps, high, low)
     x = begin(problem, prior, sigmas[0], rng)
     for sigma, lower in pairwise(sigmas):
         denoised = prior.denoise(x, sigma)

@@ -30,8 +30,8 @@ def maximum_a_posteriori(
 
     ``p_sigma`` is the prior smoothed by ``sigma``, known through its score. A homotopy leads
     there: during the first share ``annealing`` of the steps the smoothing falls from the width of
-    the prior to ``sigma``, the likelihood tempered so that half a step of length level^2 suits both.
-    The remaining steps climb the true objective. The learned score has no potential to compare,
+    the prior to ``sigma``, the likelihood tempered so that steps of level^2 / 2 suit both. The
+    remaining steps climb the true objective. The learned score has no potential to compare,
     so a step is accepted when the derivative along it has not fallen below -0.8 times its start
     (the approximate Armijo condition), else halved. A point estimate; serves any operator and
     noise.

@@ -3,6 +3,7 @@ algorithm boxes, transcribed in the papers' own coordinates, where they are not.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -119,10 +120,9 @@ def test_dps_follows_its_paper() -> None:
         length = (Y - x0 @ MATRIX.T).norm(dim=1).sum()
         (gradient,) = torch.autograd.grad(length, leaf)
         spread = (beta[t] * (1 - previous) / (1 - abar[t])) ** 0.5
-        mean = (
-            (1 - beta[t]) ** 0.5 * (1 - previous) / (1 - abar[t]) * state
-            + previous**0.5 * beta[t] / (1 - abar[t]) * x0.detach()
-        )
+        mean = (1 - beta[t]) ** 0.5 * (1 - previous) / (1 - abar[t]) * state + previous**0.5 * beta[
+            t
+        ] / (1 - abar[t]) * x0.detach()
         noise = rng.normal_like(state) if t else torch.zeros_like(state)
         state = mean + spread * noise - zeta * gradient
     torch.testing.assert_close(x, state, rtol=1e-5, atol=1e-5)
@@ -141,7 +141,7 @@ def test_diffpir_follows_its_paper() -> None:
     start = first_level(task, prior)
     abar = [1 / (1 + s_t**2) for s_t in [start, *sigmas[1:]]]
     x = begin(task, prior, start, rng) * abar[0] ** 0.5
-    for now, then in zip(abar[:-1], abar[1:], strict=True):
+    for now, then in pairwise(abar):
         inverse = torch.linalg.inv(now * prior.covariance + (1 - now) * eye)
         x0 = (x - (1 - now) * (x - now**0.5 * prior.mean) @ inverse) / now**0.5
         rho = lam * s**2 * now / (1 - now)

@@ -137,5 +137,5 @@ def test_unknown_option_lists_the_known(info: MethodInfo) -> None:
 
 
 def test_unknown_method_lists_the_known() -> None:
-    with pytest.raises(ValueError, match="unknown method 'dsp': known are .*dps"):
+    with pytest.raises(ValueError, match=r"unknown method 'dsp': known are .*dps"):
         get_method("dsp")
