@@ -22,12 +22,18 @@ class CheckpointError(ValueError):
 
 
 def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> None:
-    """Write ``tensors`` and ``metadata`` to ``path``: either the whole file appears or none."""
+    """Write ``tensors`` and ``metadata`` to ``path``: either the whole file appears or none.
+
+    Raises ``CheckpointError`` or ``OSError`` where it cannot be written.
+    """
     contiguous = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
     with atomic_file(path) as partial:
         partial.touch()
         permissions = partial.stat().st_mode
-        save_file(contiguous, partial, metadata={METADATA_KEY: json.dumps(metadata)})
+        try:
+            save_file(contiguous, partial, metadata={METADATA_KEY: json.dumps(metadata)})
+        except SafetensorError as error:
+            raise CheckpointError(f"checkpoint {str(path)!r} cannot be written: {error}") from error
         # safetensors makes files that their owner alone can read.
         partial.chmod(permissions)
         with partial.open("rb") as file:
@@ -55,5 +61,8 @@ def read_metadata(path: Path) -> dict[str, Any]:
         raise CheckpointError(f"checkpoint {str(path)!r} cannot be read: {error}") from error
     if stored is None:
         raise CheckpointError(f"checkpoint {str(path)!r} has no invscore metadata")
-    metadata: dict[str, Any] = json.loads(stored)
+    try:
+        metadata: dict[str, Any] = json.loads(stored)
+    except json.JSONDecodeError as error:
+        raise CheckpointError(f"checkpoint {str(path)!r} has damaged metadata: {error}") from error
     return metadata

@@ -1,0 +1,88 @@
+"""The UNet takes images of any size, one by one or in batches."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from invscore.networks import NETWORKS, UNet, build_network
+
+
+def network(channels: int = 1, dtype: torch.dtype = torch.float64) -> UNet:
+    torch.manual_seed(0)
+    net = UNet(channels, widths=(4, 6, 8), blocks=1, embedding=8)
+    # An untrained network ignores the noise level and gives 0.
+    for module in net.modules():
+        if isinstance(module, nn.Linear):
+            nn.init.normal_(module.weight, std=0.5)
+    nn.init.normal_(net.head.weight, std=0.3)
+    return net.to(dtype)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 7), (5, 3), (8, 8), (13, 20)])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_any_size(size: tuple[int, int], channels: int) -> None:
+    x = torch.randn(2, channels, *size, dtype=torch.float64)
+    y = network(channels)(x, torch.zeros(2, dtype=torch.float64))
+    assert y.shape == x.shape
+    assert y.isfinite().all()
+    assert y.std() > 0
+
+
+def test_a_batch_is_its_images() -> None:
+    net = network()
+    x = torch.randn(4, 1, 6, 9, dtype=torch.float64)
+    noise = torch.tensor([-1.5, -0.3, 0.0, 0.7], dtype=torch.float64)
+    alone = torch.cat([net(x[i : i + 1], noise[i : i + 1]) for i in range(4)])
+    torch.testing.assert_close(net(x, noise), alone, rtol=1e-12, atol=1e-12)
+    assert (net(x, noise) - net(x, noise.flip(0))).abs().max() > 1e-3, "noise enters"
+
+
+def test_padding_is_replication() -> None:
+    """An image that is extended by hand gives the same, cropped."""
+    net, noise = network(), torch.zeros(1, dtype=torch.float64)
+    x = torch.randn(1, 1, 6, 7, dtype=torch.float64)
+    extended = nn.functional.pad(x, (0, 1, 0, 2), mode="replicate")
+    torch.testing.assert_close(net(x, noise), net(extended, noise)[..., :6, :7])
+
+
+def test_shifts_by_the_stride_shift_the_result() -> None:
+    net, noise = network(), torch.zeros(1, dtype=torch.float64)
+    x = torch.randn(1, 1, 96, 96, dtype=torch.float64)
+    moved = net(x.roll((4, 8), dims=(2, 3)), noise)
+    inner = (..., slice(40, 56), slice(40, 56))
+    torch.testing.assert_close(moved[inner], net(x, noise).roll((4, 8), dims=(2, 3))[inner])
+
+
+def test_every_weight_matters() -> None:
+    net = network()
+    noise = torch.tensor([0.3], dtype=torch.float64)
+    net(torch.randn(1, 1, 12, 8, dtype=torch.float64), noise).square().sum().backward()
+    for name, w in net.named_parameters():
+        assert w.grad is not None, name
+        assert w.grad.abs().max() > 0, name
+
+
+@torch.no_grad()
+def test_an_untrained_network_is_zero_and_stable() -> None:
+    torch.manual_seed(0)
+    net = UNet(1, widths=(8, 16), blocks=4, embedding=8)
+    x = torch.randn(1, 1, 16, 16)
+    assert torch.equal(net(x, torch.zeros(1)), torch.zeros_like(x))
+    h = net.stem(x)
+    for block in net.encoder[0]:  # type: ignore[union-attr]
+        h = block(h, net.embed(torch.zeros(1)))
+    assert h.std().item() == pytest.approx(net.stem(x).std().item(), rel=0.2)
+
+
+def test_precision_follows_the_weights() -> None:
+    for dtype in (torch.float32, torch.float64, torch.bfloat16):
+        x = torch.randn(1, 1, 8, 8, dtype=dtype)
+        assert network(dtype=dtype)(x, torch.zeros(1, dtype=dtype)).dtype == dtype
+
+
+def test_names() -> None:
+    assert isinstance(build_network("unet", channels=2, widths=(4,), blocks=1), NETWORKS["unet"])
+    with pytest.raises(ValueError, match="unknown network 'unett': known are unet"):
+        build_network("unett")

@@ -1,0 +1,196 @@
+"""The driver: scale, trace, counts, refusals. What every method promises is tested beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
+
+import pytest
+import torch
+
+from invscore import GaussianNoise, GaussianPrior, InverseProblem, Prior, reconstruct
+from invscore.driver import NumericalError
+from invscore.methods import METHODS, MethodInfo, Step
+from invscore.operators import Blur, Identity, from_function, from_matrix
+from invscore.rng import SampleRNG
+
+SHAPE = (1, 8, 8)
+
+
+def images(peak: float | None = 1.0) -> GaussianPrior:
+    """Smooth images with values around [0, 1]."""
+    place = torch.cartesian_prod(torch.arange(8.0), torch.arange(8.0)).double()
+    covariance = 0.04 * torch.exp(-(torch.cdist(place, place) ** 2) / 8)
+    covariance += 1e-4 * torch.eye(64, dtype=torch.float64)
+    prior = GaussianPrior(torch.full(SHAPE, 0.5, dtype=torch.float64), covariance)
+    prior.peak = peak
+    return prior
+
+
+def blurred(count: int = 1, unit: float = 1.0, sigma: float = 0.02) -> InverseProblem:
+    operator = Blur.gaussian(sigma=0.6, in_shape=SHAPE)
+    truth = images().sample(count, 3).clamp(0, 1)
+    noise = torch.randn(truth.shape, generator=torch.Generator().manual_seed(4)).double()
+    return InverseProblem(
+        operator, unit * (operator(truth) + sigma * noise), GaussianNoise(unit * sigma)
+    )
+
+
+@pytest.fixture
+def method(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Enter a method for one test."""
+
+    def enter(run: Any) -> str:
+        monkeypatch.setitem(METHODS, "mine", MethodInfo("mine", run, False, (), "nobody"))
+        return "mine"
+
+    return enter
+
+
+@pytest.mark.parametrize("unit", [255.0, 4095.0, 1e-3])
+def test_measurements_in_other_units(unit: float) -> None:
+    plain = reconstruct(blurred(), images(), method="diffpir", steps=8)
+    assert plain.scale == 1.0
+    large = reconstruct(blurred(unit=unit), images(), method="diffpir", steps=8)
+    assert 0.5 * unit < large.scale < 1.2 * unit
+    error = (large.samples / unit - plain.samples).abs().max()
+    assert error < 0.1, "the prior's grid of gray values is stretched a little, no more"
+    assert large.trace["sigma"][0] / plain.trace["sigma"][0] == pytest.approx(large.scale)
+    assert large.trace["discrepancy"][-1] == pytest.approx(plain.trace["discrepancy"][-1], rel=0.3)
+
+    given = reconstruct(blurred(unit=unit), images(), method="diffpir", steps=8, scale=unit)
+    assert given.scale == unit
+    torch.testing.assert_close(given.samples / unit, plain.samples, rtol=1e-9, atol=1e-9)
+
+
+def test_scale_is_left_alone_where_it_has_no_meaning() -> None:
+    absolute = reconstruct(blurred(unit=255.0), images(peak=None), method="diffpir", steps=4)
+    assert absolute.scale == 1.0
+    square = from_function(lambda x: x**2, SHAPE, linear=False)
+    nonlinear = InverseProblem(square, blurred(unit=255.0).y, GaussianNoise(5.0))
+    assert reconstruct(nonlinear, images(), method="dps", steps=4).scale == 1.0
+    dark = InverseProblem(Identity(SHAPE), torch.zeros(1, *SHAPE), GaussianNoise(0.1))
+    assert reconstruct(dark, images(), method="dps", steps=2).scale == 1.0
+
+
+def test_gain_of_the_operator_is_not_a_scale() -> None:
+    problem = blurred()
+    operator = 255.0 * problem.operator
+    loud = InverseProblem(operator, 255 * problem.y, problem.noise.scaled(255.0))
+    plain = reconstruct(problem, images(), method="diffpir", steps=8)
+    result = reconstruct(loud, images(), method="diffpir", steps=8)
+    assert result.scale == 1.0
+    torch.testing.assert_close(result.samples, plain.samples, rtol=1e-6, atol=1e-6)
+
+
+def test_result() -> None:
+    result = reconstruct(blurred(3), images(), method="diffpir", samples=4, steps=9, seed=5)
+    assert result.samples.shape == (4, 3, *SHAPE)
+    assert result.samples.dtype == torch.float64
+    torch.testing.assert_close(result.mean, result.samples.mean(0))
+    torch.testing.assert_close(result.std, result.samples.std(0))
+    assert (result.method, result.seed, result.options["steps"]) == ("diffpir", 5, 9)
+    assert result.seconds > 0
+    single = reconstruct(blurred(), images(), method="diffpir", steps=3)
+    assert torch.equal(single.std, torch.zeros(1, *SHAPE, dtype=torch.float64))
+
+
+def test_std_of_complex_samples() -> None:
+    result = reconstruct(blurred(), images(), method="diffpir", samples=3, steps=3)
+    turned = type(result)(**{**vars(result), "samples": (1 + 2j) * result.samples})
+    torch.testing.assert_close(turned.std, 5**0.5 * result.std)
+
+
+@pytest.mark.parametrize("batch_size", [None, 1, 4])
+def test_trace(batch_size: int | None) -> None:
+    told: list[tuple[int, int]] = []
+    result = reconstruct(
+        blurred(2), images(), method="diffpir", samples=3, steps=12, batch_size=batch_size,
+        on_step=lambda done, total: told.append((done, total)),
+    )  # fmt: skip
+    chunks = {None: 1, 1: 6, 4: 2}[batch_size]
+    assert told == [(k, 12 * chunks) for k in range(1, 12 * chunks + 1)]
+    assert len(result.trace["sigma"]) == len(result.trace["discrepancy"]) == 12
+    assert all(sigma >= lower for sigma, lower in pairwise(result.trace["sigma"]))
+    whole = reconstruct(blurred(2), images(), method="diffpir", samples=3, steps=12)
+    for name, values in result.trace.items():
+        assert values == pytest.approx(whole.trace[name], rel=1e-9)
+    # The denoised image explains the data up to the noise, at the end.
+    assert 0.5 < result.trace["discrepancy"][-1] < 1.5
+
+
+@pytest.mark.parametrize("batch_size", [None, 1, 4, 5])
+def test_counts_are_of_one_sample(method: Any, batch_size: int | None) -> None:
+    def run(
+        problem: InverseProblem, prior: Prior, rng: SampleRNG, *, steps: int = 5
+    ) -> Iterator[Step]:
+        x = rng.normal_like(problem.y)
+        for _ in range(steps):
+            prior.score(x, 1.0)
+            x = prior.denoise(x, 1.0)
+            denoised, pull = prior.pullback(x, 1.0)
+            yield Step(x + pull(denoised) + pull(denoised), denoised, 1.0)
+
+    result = reconstruct(
+        blurred(2), images(), method=method(run), samples=3, batch_size=batch_size, steps=4
+    )
+    assert result.evaluations == pytest.approx(12)
+    assert result.jacobian_products == pytest.approx(8)
+
+
+@pytest.mark.parametrize("bad", [1, 2, 7, 12])
+def test_numerical_error(method: Any, bad: int) -> None:
+    def run(
+        problem: InverseProblem,
+        prior: Prior,  # noqa: ARG001
+        rng: SampleRNG,  # noqa: ARG001
+        *,
+        steps: int = 12,
+    ) -> Iterator[Step]:
+        x = problem.y.clone()
+        for k in range(1, steps + 1):
+            if k == bad:
+                x[0, 0, 3, 3] = float("inf")
+            yield Step(x, x, 1.0)
+
+    with pytest.raises(
+        NumericalError, match=r"'mine' left the finite numbers before step \d+"
+    ) as e:
+        reconstruct(blurred(), images(), method=method(run))
+    named = int(str(e.value).split("before step ")[1].split(":")[0])
+    assert bad < named <= bad + 10
+
+
+def test_no_gradient_is_kept() -> None:
+    problem = blurred()
+    leaky = InverseProblem(problem.operator, problem.y.requires_grad_(), problem.noise)
+    assert not reconstruct(leaky, images(), method="dps", steps=3).samples.requires_grad
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"samples": 0}, "samples is 0: at least 1 is needed"),
+        ({"seed": -1}, "seed is -1: it must not be negative"),
+        ({"batch_size": 0}, "batch_size is 0: at least 1 is needed"),
+        ({"scale": 0.0}, "scale is 0.0: a positive number or 'auto' is allowed"),
+        ({"scale": -2.0}, "scale is -2.0"),
+        ({"scale": float("nan")}, "scale is nan"),
+        ({"method": "dsp"}, "unknown method 'dsp'"),
+        ({"stpes": 3}, "has no option 'stpes'"),
+        ({"steps": 0}, "steps is 0"),
+    ],
+)
+def test_refusals(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message.replace(".", r"\.")):
+        reconstruct(blurred(), images(), **options)
+
+
+def test_single_precision_stays_single() -> None:
+    operator = from_matrix(torch.eye(4), in_shape=(1, 2, 2))
+    prior = GaussianPrior(torch.zeros(1, 2, 2), 0.5)
+    problem = InverseProblem(operator, torch.ones(1, 4), GaussianNoise(0.1))
+    result = reconstruct(problem, prior, method="dps", steps=3)
+    assert result.samples.dtype == torch.float32
+    assert result.samples.shape == (1, 1, 1, 2, 2)

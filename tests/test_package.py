@@ -1,0 +1,143 @@
+"""The house: what it shows to the street, and that its floors rest on those below."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import subprocess
+import sys
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+import invscore
+from invscore.operators import Blur
+
+ROOT = Path(invscore.__file__).parent
+
+FLOORS = (
+    "checkpoint figures files images metrics networks operators report rng",
+    "levels likelihood priors sampling training",
+    "exact methods",
+    "driver",
+    "bench",
+    "cli",
+    "__main__",
+)
+FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms.split()}
+
+PUBLIC = {
+    "invscore": """
+        InverseProblem GaussianNoise PoissonNoise load_prior reconstruct GaussianPrior
+        GaussianMixturePrior exact_posterior NetworkPrior simulate Prior Result
+    """,
+    "invscore.operators": """
+        Blur LinearOperator NonlinearOperator Operator check_operator jacobian stack Identity
+        Inpainting SuperResolution MRI from_matrix from_function from_scipy to_scipy
+    """,
+    "invscore.priors": "Prior check_prior available_priors load_prior",
+    "invscore.methods": "METHODS MethodInfo Step get_method register",
+}
+
+
+def modules() -> dict[str, Path]:
+    """All modules of the package by their names, those in the linked operators/ too."""
+    files = [*ROOT.rglob("*.py"), *(ROOT / "operators").rglob("*.py")]
+    names = {}
+    for file in files:
+        parts = ["invscore", *file.relative_to(ROOT).with_suffix("").parts]
+        names[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = file
+    return names
+
+
+MODULES = modules()
+
+
+def imports(file: Path) -> Iterator[str]:
+    """The modules of the package that ``file`` names in an import, wherever it stands."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name in MODULES)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file.name} has a relative import"
+            inner = [f"{node.module}.{alias.name}" for alias in node.names]
+            found = [name for name in inner if name in MODULES]
+            yield from found
+            if node.module in MODULES and len(found) < len(inner):
+                yield node.module
+
+
+def room(module: str) -> str:
+    return module.split(".")[1]
+
+
+def test_every_room_has_a_floor() -> None:
+    assert {room(name) for name in MODULES if name != "invscore"} == set(FLOOR)
+
+
+@pytest.mark.parametrize("module", sorted(set(MODULES) - {"invscore"}))
+def test_nothing_imports_upwards(module: str) -> None:
+    for other in imports(MODULES[module]):
+        if other != "invscore":  # the names in invscore itself come from all floors
+            assert FLOOR[room(other)] <= FLOOR[room(module)], f"{module} imports {other}"
+        else:
+            assert FLOOR[room(module)] >= FLOOR["bench"], f"{module} imports the whole house"
+
+
+@pytest.mark.parametrize(
+    ("room_", "stranger"),
+    [
+        ("priors", "operators"),
+        ("networks", "operators"),
+        ("training", "operators"),
+        ("operators", "priors"),
+    ],
+)
+def test_strangers(room_: str, stranger: str) -> None:
+    for module in MODULES:
+        if module.startswith(f"invscore.{room_}"):
+            assert stranger not in {room(other) for other in imports(MODULES[module])}, module
+
+
+def test_nothing_imports_in_a_circle() -> None:
+    graph = {name: set(imports(file)) - {"invscore"} for name, file in MODULES.items()}
+    del graph["invscore"]
+    TopologicalSorter(graph).prepare()
+
+
+@pytest.mark.parametrize("module", PUBLIC)
+def test_public_names(module: str) -> None:
+    found = importlib.import_module(module)
+    for name in PUBLIC[module].split():
+        assert getattr(found, name) is not None
+        assert name in found.__all__
+    for name in found.__all__:
+        assert getattr(found, name) is not None
+
+
+def test_names_that_do_not_exist() -> None:
+    with pytest.raises(AttributeError, match="module 'invscore' has no attribute 'reconstrut'"):
+        invscore.reconstrut  # noqa: B018
+    assert set(invscore.__all__) <= set(dir(invscore))
+
+
+def test_operators_have_one_home() -> None:
+    assert Blur.__module__ == "invscore.operators.blur"
+    assert Path(inspect.getfile(Blur)).resolve().parent.name == "operators"
+
+
+def test_the_import_is_light() -> None:
+    heavy = "{'torch', 'numpy', 'scipy', 'matplotlib', 'skimage'}"
+    command = f"import sys, invscore; print(*sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True)
+    assert done.stdout.strip() == ""
+    assert done.stderr == ""
+
+
+def test_every_module_says_what_it_is() -> None:
+    for name, file in MODULES.items():
+        text = file.read_text(encoding="utf-8")
+        assert not text or ast.get_docstring(ast.parse(text)), name
