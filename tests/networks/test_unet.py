@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from invscore.networks import NETWORKS, UNet, build_network
+from invscore.networks.unet import ResidualBlock
 
 
 def network(channels: int = 1, dtype: torch.dtype = torch.float64) -> UNet:
@@ -45,6 +46,19 @@ def test_padding_is_replication() -> None:
     x = torch.randn(1, 1, 6, 7, dtype=torch.float64)
     extended = nn.functional.pad(x, (0, 1, 0, 2), mode="replicate")
     torch.testing.assert_close(net(x, noise), net(extended, noise)[..., :6, :7])
+
+
+def test_block_by_its_formula() -> None:
+    torch.manual_seed(1)
+    block = ResidualBlock(4, embedding=3).double()
+    for w in block.parameters():
+        nn.init.normal_(w, std=0.5)
+    h = torch.randn(2, 4, 5, 6, dtype=torch.float64)
+    embedding = torch.randn(2, 3, dtype=torch.float64)
+    film = embedding @ block.film.weight.T + block.film.bias
+    scale, shift = film[:, :4, None, None], film[:, 4:, None, None]
+    inner = nn.functional.silu(block.conv_in(h) * (1 + scale) + shift)
+    torch.testing.assert_close(block(h, embedding), h + block.conv_out(inner))
 
 
 def test_shifts_by_the_stride_shift_the_result() -> None:
