@@ -112,5 +112,4 @@ def read_config(path: Path) -> TrainConfig:
 
 def _fault(error: ErrorDetails) -> str:
     place = ".".join(map(str, error["loc"])) or "the file"
-    unknown = error["type"] == "extra_forbidden"
-    return f"{place}: {'unknown key' if unknown else error['msg'].removeprefix('Value error, ')}"
+    return f"{place}: {error['msg'].removeprefix('Value error, ')}"
