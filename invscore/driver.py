@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -92,9 +93,7 @@ def reconstruct(
     steps = chosen["steps"]
     if steps < 1:
         raise ValueError(f"steps is {steps}: at least 1 is needed")
-    factor = _scale(problem, prior) if scale == "auto" else float(scale)
-    if not factor > 0:
-        raise ValueError(f"scale is {scale}: a positive number or 'auto' is allowed")
+    factor = _scale(problem, prior) if scale == "auto" else _positive(scale)
     scaled = problem if factor == 1 else problem.scaled(1 / factor)
 
     count = len(problem.y)
@@ -166,6 +165,13 @@ def _require_finite(info: MethodInfo, state: Tensor, step: int) -> None:
         )
 
 
+def _positive(scale: float) -> float:
+    if isinstance(scale, str) or not (scale > 0 and math.isfinite(scale)):
+        raise ValueError(f"scale is {scale!r}: a positive number or 'auto' is allowed")
+    return float(scale)
+
+
+@torch.no_grad()
 def _scale(problem: InverseProblem, prior: Prior) -> float:
     """1, or the back-projection's peak over the prior's where the prior cannot know such images."""
     if prior.peak is None or not isinstance(problem.operator, LinearOperator):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from torch import Tensor
 
 from invscore.rng import SampleRNG
@@ -17,3 +19,17 @@ def ddim_step(
     kept = (lower**2 - fresh**2) ** 0.5
     stepped = denoised + kept / sigma * (x - denoised)
     return stepped + fresh * rng.normal_like(x) if fresh > 0 else stepped
+
+
+def langevin_step(
+    x: Tensor, denoised: Tensor, sigma: float, lower: float, time: float, rng: SampleRNG
+) -> Tensor:
+    """Langevin dynamics at level ``sigma`` for ``time`` (in units of sigma^2), ending at ``lower``.
+
+    Solves ``dx = (denoised - x) / sigma^2 dt + sqrt(2) dW`` exactly, ``denoised`` held fixed, and
+    shrinks the noise to the level ``lower``. Unlike Euler's step it leaves no more noise in x than
+    the level says, which networks rely on (Jolicoeur-Martineau et al. 2021, Sec. 3).
+    """
+    kept = math.exp(-time)
+    fresh = (1 - kept**2) ** 0.5
+    return denoised + kept * lower / sigma * (x - denoised) + fresh * lower * rng.normal_like(x)

@@ -26,7 +26,7 @@ class Flat(Prior):
 
 
 def test_ends() -> None:
-    assert levels.widest(Flat(0.0625)) == 80 * 0.25
+    assert levels.widest(Flat(0.0625)) == 20 * 0.25
     assert levels.widest(Flat(0.0625, sigma_max=3.0)) == 3.0
     assert levels.finest(Flat(0.0625)) == pytest.approx(0.008 * 0.25)
     assert levels.finest(Flat(0.0625, sigma_min=0.1)) == 0.1
@@ -65,7 +65,7 @@ def remaining(time: int) -> float:
 @pytest.mark.parametrize("peak", [None, 1.0, 255.0])
 def test_ddpm_at_every_time(peak: float | None) -> None:
     unit = 1.0 if peak is None else peak / 2
-    sigmas = levels.ddpm(1000, Flat((10 * unit) ** 2, peak))
+    sigmas = levels.ddpm(1000, Flat(unit**2, peak), 200 * unit)
     assert (len(sigmas), sigmas[-1]) == (1001, 0.0)
     assert all(sigma > lower for sigma, lower in pairwise(sigmas))
     for time in (1, 2, 10, 500, 999, 1000):
@@ -74,8 +74,8 @@ def test_ddpm_at_every_time(peak: float | None) -> None:
     assert {type(sigma) for sigma in sigmas} == {float}
 
 
-def test_ddpm_begins_where_the_prior_ends() -> None:
-    sigmas = levels.ddpm(50, Flat(0.0625, peak=1.0, sigma_max=7.0))
+def test_ddpm_begins_where_it_is_told() -> None:
+    sigmas = levels.ddpm(50, Flat(0.0625, peak=1.0), 7.0)
     assert sigmas[0] == pytest.approx(7.0, rel=1e-9)
     assert sigmas[-2] == pytest.approx(0.5 * (1e-4 / (1 - 1e-4)) ** 0.5, rel=1e-9)
     assert len(sigmas) == 51

@@ -12,7 +12,7 @@ from torch import Tensor
 from invscore import levels
 from invscore.priors import GaussianPrior
 from invscore.rng import SampleRNG
-from invscore.sampling import ddim_step
+from invscore.sampling import ddim_step, langevin_step
 
 F64 = torch.float64
 X0, NOISE = torch.tensor([[0.3]], dtype=F64), torch.tensor([[1.7]], dtype=F64)
@@ -79,3 +79,22 @@ def test_the_exact_denoiser_samples_the_data(eta: float, one_stream: Any) -> Non
     scale = deviations[:, None] * deviations
     errors = (torch.cov(x.T) - covariance).abs() / scale
     assert (errors < 5 * (2 / count) ** 0.5 + 0.02).all(), errors
+
+
+@pytest.mark.parametrize("time", [0.01, 0.5, 4.0])
+def test_langevin_ends_with_the_noise_of_its_level(time: float) -> None:
+    def landed(z: float) -> Tensor:
+        return langevin_step(X0 + 2.0 * NOISE, X0, 2.0, 0.5, time, Always(z))
+
+    kept, fresh = (landed(0.0) - X0) / NOISE, landed(1.0) - landed(0.0)
+    assert (kept**2 + fresh**2).item() == pytest.approx(0.25, rel=1e-10)
+    assert kept.item() == pytest.approx(0.5 * 2.718281828459045**-time, rel=1e-10)
+
+
+def test_langevin_is_euler_to_first_order() -> None:
+    """``x + a score + sqrt(2 a) z`` with ``a = time sigma^2``."""
+    sigma, time, z = 1.3, 1e-6, 0.8
+    x = X0 + sigma * NOISE
+    euler = x + time * (X0 - x) + (2 * time) ** 0.5 * sigma * z
+    stepped = langevin_step(x, X0, sigma, sigma, time, Always(z))
+    torch.testing.assert_close(stepped, euler, rtol=1e-8, atol=0)

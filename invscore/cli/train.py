@@ -26,8 +26,11 @@ def train(
     recipe = read_config(config)
 
     from invscore.cli.devices import choose_device
+    from invscore.training.loop import steps_done
     from invscore.training.loop import train as run
 
+    if steps_done(recipe) >= (steps := recipe.optimiser.steps):
+        typer.echo(f"all {steps} steps are done: raise optimiser.steps to go on", err=True)
     with TrainingBar() as bar:
         prior = run(recipe, device=choose_device(device), on_step=bar)
     typer.echo(f"{prior}")

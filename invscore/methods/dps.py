@@ -35,7 +35,7 @@ def dps(
     ``guidance``: the paper's zeta, a length in the units of [-1, 1]: 0.3 for blur and
     super-resolution, 0.5 for inpainting, 1.0 for phase retrieval.
     """
-    sigmas = levels.ddpm(steps, prior)
+    sigmas = levels.ddpm(steps, prior, levels.widest(prior))
     x = begin(problem, prior, sigmas[0], rng)
     for sigma, lower in pairwise(sigmas):
         denoised, pull = prior.pullback(x, sigma)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from invscore import levels
 from invscore.likelihood import InverseProblem
@@ -11,6 +12,7 @@ from invscore.methods.start import begin
 from invscore.methods.tempering import tempering
 from invscore.priors.base import Prior
 from invscore.rng import SampleRNG
+from invscore.sampling import langevin_step
 
 
 @register("langevin", exact=True, cites="Song & Ermon 2019, Algorithm 1; Jalal et al. 2021, Eq. 5")
@@ -21,17 +23,17 @@ def langevin(
     *,
     steps: int = 200,
     per_level: int = 3,
-    step_size: float = 0.2,
+    step_size: float = 0.5,
     sigma_min: float | None = None,
 ) -> Iterator[Step]:
     """Annealed Langevin dynamics on prior score plus likelihood score.
 
     At each of ``steps`` geometric levels sigma, ``per_level`` times:
-    ``x += a (score(x, sigma) + w grad log p(y | x)) + sqrt(2 a) z`` with ``a = step_size sigma^2``.
-    The weight ``w = s^2 / (s^2 + |A|^2 sigma^2)`` lets the likelihood know that x still carries
-    noise, and keeps the step stable at every level. Exact as ``step_size`` and ``sigma_min`` go to
-    0 and ``per_level`` grows: at the last level x has the posterior's law, up to sigma_min.
-    Serves any operator and noise.
+    ``dx = (score(x, sigma) + w grad log p(y | x)) dt + sqrt(2) dW`` for a time ``step_size sigma^2``,
+    the denoiser held fixed. The weight ``w = s^2 / (s^2 + |A|^2 sigma^2)`` lets the likelihood know
+    that x still carries noise, and keeps the step stable at every level. Exact as ``step_size``
+    and ``sigma_min`` go to 0 and ``per_level`` grows: at the last level x has the posterior's law,
+    up to sigma_min. Serves any operator and noise.
 
     ``step_size``: in units of sigma^2. ``sigma_min``: the last level, in image units (default:
     the finest that the prior knows).
@@ -40,10 +42,9 @@ def langevin(
     sigmas = levels.geometric(steps, levels.widest(prior), low)
     x = begin(problem, prior, sigmas[0], rng)
     weight = tempering(problem, x)
-    for sigma in sigmas:
-        pace = step_size * sigma**2
-        for _ in range(per_level):
+    for sigma, lower in pairwise([*sigmas, sigmas[-1]]):
+        for landing in [sigma] * (per_level - 1) + [lower]:
             denoised = prior.denoise(x, sigma)
-            drift = (denoised - x) / sigma**2 + weight(sigma) * problem.score(x)
-            x = x + pace * drift + (2 * pace) ** 0.5 * rng.normal_like(x)
-        yield Step(x, denoised, sigma)
+            corrected = denoised + sigma**2 * weight(sigma) * problem.score(x)
+            x = langevin_step(x, corrected, sigma, landing, step_size, rng)
+        yield Step(x, denoised, lower)

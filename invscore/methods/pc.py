@@ -13,6 +13,7 @@ from invscore.methods.base import Step, register
 from invscore.methods.start import begin
 from invscore.priors.base import Prior
 from invscore.rng import SampleRNG
+from invscore.sampling import ddim_step, langevin_step
 
 
 @register(
@@ -29,34 +30,33 @@ def pc(
     steps: int = 1000,
     snr: float = 0.16,
     mixing: float = 1.0,
+    lam: float = 4.0,
 ) -> Iterator[Step]:
     """Predictor-corrector sampling; the noised measurement is mixed in after every update.
 
-    On ``steps`` geometric levels: a reverse-diffusion predictor, then a Langevin corrector with
-    step ``2 (snr sigma)^2``, the papers' rule with the norm of the score at its typical value
-    (which, unlike the score's own, cannot vanish). After each, the measured part is replaced:
-    ``x += mixing (A^H A + rho I)^-1 A^H (y + sigma A z - A x)`` with ``rho = s^2 / sigma^2``, which
+    On ``steps`` geometric levels: an ancestral predictor, then a Langevin corrector for a time
+    ``2 snr^2 sigma^2``, the papers' rule with the norm of the score at its typical value (which,
+    unlike the score's own, cannot vanish). After each, the measured part is replaced:
+    ``x += mixing (A^H A + rho I)^-1 A^H (y + sigma A z - A x)`` with ``rho = lam s^2 / sigma^2``, which
     is the projection of the papers where s is small, and fades out where the measurement's own
     noise s exceeds sigma. Two denoiser evaluations a step. Biased.
 
-    ``snr``: the paper's r, 0.16. ``mixing``: the paper's lambda, 0 (ignore y) to 1.
+    ``snr``: the paper's r, 0.16. ``mixing``: the paper's lambda, 0 (ignore y) to 1. ``lam``:
+    distrust of the measurement's noise; at 1, textures of it are taken for image.
     """
     operator, y, variance = problem.linear_gaussian("pc")
 
     def consistent(x: Tensor, sigma: float) -> Tensor:
         noised = y + sigma * operator.matvec(rng.normal_like(x))
         mismatch = operator.rmatvec(noised - operator.matvec(x))
-        return x + mixing * operator.solve(mismatch, variance / sigma**2)
+        return x + mixing * operator.solve(mismatch, lam * variance / sigma**2)
 
     sigmas = levels.geometric(steps + 1, levels.widest(prior), levels.finest(prior))
     x = begin(problem, prior, sigmas[0], rng)
     for sigma, lower in pairwise(sigmas):
-        drop = sigma**2 - lower**2
-        x = x + drop * prior.score(x, sigma) + drop**0.5 * rng.normal_like(x)
+        x = ddim_step(x, prior.denoise(x, sigma), sigma, lower, 1.0, rng)
         x = consistent(x, lower)
-
-        score, z = prior.score(x, lower), rng.normal_like(x)
-        pace = 2 * (snr * lower) ** 2
-        x = x + pace * score + (2 * pace) ** 0.5 * z
+        denoised = prior.denoise(x, lower)
+        x = langevin_step(x, denoised, lower, lower, 2 * snr**2, rng)
         x = consistent(x, lower)
-        yield Step(x, x + lower**2 * score, lower)
+        yield Step(x, denoised, lower)

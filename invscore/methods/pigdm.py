@@ -21,7 +21,8 @@ def pigdm(
     rng: SampleRNG,
     *,
     steps: int = 100,
-    eta: float = 0.2,
+    eta: float = 1.0,
+    sigma_max: float | None = None,
 ) -> Iterator[Step]:
     """Pseudoinverse-guided diffusion: the likelihood of D(x) with an isotropic uncertainty.
 
@@ -32,10 +33,14 @@ def pigdm(
     Gaussian prior in the limit of many steps (at any ``eta``), biased otherwise.
 
     ``steps``: denoiser evaluations (each with one Jacobian product) on DDPM's schedule.
-    ``eta``: share of fresh noise in each step, 0 (deterministic) to 1 (ancestral).
+    ``eta``: share of fresh noise in each step, 0 (deterministic) to 1 (ancestral); the paper has
+    0.2, validation photographs preferred 1. ``sigma_max``: the first level, in image units
+    (default: 4 standard deviations of a pixel; at far larger ones, errors of a network's Jacobian
+    are multiplied by sigma^2 and the iteration can diverge).
     """
     operator, y, variance = problem.linear_gaussian("pigdm")
-    sigmas = levels.ddpm(steps, prior)
+    high = min(prior.sigma_max, 4 * prior.variance**0.5) if sigma_max is None else sigma_max
+    sigmas = levels.ddpm(steps, prior, high)
     x = begin(problem, prior, sigmas[0], rng)
     for sigma, lower in pairwise(sigmas):
         denoised, pull = prior.pullback(x, sigma)

@@ -61,7 +61,7 @@ def assert_law(x: Tensor, posterior: GaussianPrior, bias: float) -> None:
 @pytest.mark.parametrize("eta", [0.0, 0.2, 1.0])
 def test_pigdm_is_exact_for_isotropic_gaussians(eta: float, one_stream: Any) -> None:
     prior = isotropic_prior()
-    x = run("pigdm", problem(SAMPLES), prior, one_stream(0), steps=500, eta=eta)
+    x = run("pigdm", problem(SAMPLES), prior, one_stream(0), steps=500, eta=eta, sigma_max=60.0)
     assert_law(x, exact_posterior(problem(), prior), bias=0.02)
 
 
@@ -99,7 +99,7 @@ def test_pc_meets_precise_data_and_follows_the_prior_elsewhere(one_stream: Any) 
 
 def test_dps_follows_its_paper() -> None:
     """Algorithm 1 of Chung et al. 2023 in its own, variance-preserving coordinates."""
-    prior = GaussianPrior(correlated_prior().mean, 10 * correlated_prior().covariance)
+    prior = GaussianPrior(correlated_prior().mean, 200 * correlated_prior().covariance)
     steps, zeta = 1000, 0.3
     rng, task = SampleRNG([(0, 0), (0, 1)]), problem(2)
     x = run("dps", task, prior, rng, steps=steps, guidance=zeta)
@@ -208,6 +208,6 @@ def test_denoising_an_isotropic_gaussian(one_stream: Any) -> None:
     prior = GaussianPrior(torch.zeros(1, dtype=torch.float64), 1.0)
     y = torch.full((SAMPLES, 1), 1.5, dtype=torch.float64)
     task = InverseProblem(Identity((1,)), y, GaussianNoise(1.0))
-    x = run("pigdm", task, prior, one_stream(6), steps=500)
+    x = run("pigdm", task, prior, one_stream(6), steps=500, sigma_max=60.0)
     assert abs(x.mean() - 0.75) < 5 * (0.5 / SAMPLES) ** 0.5 + 0.01
     assert abs(x.var() - 0.5) < 5 * 0.5 * (2 / SAMPLES) ** 0.5 + 0.01

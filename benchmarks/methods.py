@@ -1,0 +1,62 @@
+"""Which method restores best for its cost: python benchmarks/methods.py data/photos/val [METHOD ...]
+
+Crops of the validation photographs (never of the held-out images) are restored from five kinds of
+measurement by each method. Prints PSNR in dB (mean over the crops, one sample each), evaluations
+and seconds. Steps are the defaults, cut at 100 where those are more.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from invscore import GaussianNoise, InverseProblem, load_prior, reconstruct, simulate
+from invscore.images import crop_and_shrink, load_image, to_gray
+from invscore.methods import METHODS
+from invscore.metrics import psnr
+from invscore.operators import MRI, Blur, Inpainting, LinearOperator, SuperResolution
+
+SHAPE = (1, 96, 96)
+SHRUNK = 400
+"""Pixels of a photograph's shorter side, of which the middle is cropped."""
+LONGEST = 100
+NOISE = 0.01
+TASKS: dict[str, LinearOperator] = {
+    "deblur": Blur.gaussian(1.6, SHAPE),
+    "motion": Blur.motion(15, 30, SHAPE),
+    "inpaint": Inpainting.random(SHAPE, keep=0.3),
+    "superres": SuperResolution(2, SHAPE),
+    "mri": MRI.random(SHAPE, real=True),
+}
+
+
+def crops(folder: Path) -> Tensor:
+    edge = (SHRUNK - SHAPE[-1]) // 2
+    middle = slice(edge, edge + SHAPE[-1])
+    photos = [to_gray(crop_and_shrink(load_image(f), SHRUNK)) for f in sorted(folder.iterdir())]
+    return torch.stack([photo[:, middle, middle] for photo in photos])
+
+
+def main(folder: Path, methods: list[str]) -> None:
+    truth, prior = crops(folder), load_prior("photos-gray")
+    print("method    " + "".join(f"{task:>10s}" for task in TASKS) + "      mean   evals   seconds")
+    for method in methods:
+        steps = min(LONGEST, METHODS[method].defaults["steps"])
+        scores, seconds = [], 0.0
+        for operator in TASKS.values():
+            noise = GaussianNoise(NOISE)
+            problem = InverseProblem(operator, simulate(operator, truth, noise, 1), noise)
+            result = reconstruct(problem, prior, method=method, steps=steps)
+            scores.append(psnr(result.mean, truth).mean().item())
+            seconds += result.seconds / len(TASKS)
+        columns = "".join(f"{score:10.2f}" for score in [*scores, sum(scores) / len(scores)])
+        print(f"{method:10s}{columns}{result.evaluations:8.0f}{seconds:10.1f}", flush=True)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    main(Path(sys.argv[1]), sys.argv[2:] or sorted(METHODS))
