@@ -29,11 +29,11 @@ def langevin(
     """Annealed Langevin dynamics on prior score plus likelihood score.
 
     At each of ``steps`` geometric levels sigma, ``per_level`` times:
-    ``dx = (score(x, sigma) + w grad log p(y | x)) dt + sqrt(2) dW`` for a time ``step_size sigma^2``,
-    the denoiser held fixed. The weight ``w = s^2 / (s^2 + |A|^2 sigma^2)`` lets the likelihood know
-    that x still carries noise, and keeps the step stable at every level. Exact as ``step_size``
-    and ``sigma_min`` go to 0 and ``per_level`` grows: at the last level x has the posterior's law,
-    up to sigma_min. Serves any operator and noise.
+    ``dx = (score(x, sigma) + w grad log p(y | x)) dt + sqrt(2) dW`` for a time
+    ``step_size sigma^2``, the denoiser held fixed. The weight ``w = s^2 / (s^2 + |A|^2 sigma^2)``
+    lets the likelihood know that x still carries noise, and keeps the step stable at every level.
+    Exact as ``step_size`` and ``sigma_min`` go to 0 and ``per_level`` grows: at the last level x
+    has the posterior's law, up to sigma_min. Serves any operator and noise.
 
     ``step_size``: in units of sigma^2. ``sigma_min``: the last level, in image units (default:
     the finest that the prior knows).

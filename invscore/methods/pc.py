@@ -37,7 +37,7 @@ def pc(
     On ``steps`` geometric levels: an ancestral predictor, then a Langevin corrector for a time
     ``2 snr^2 sigma^2``, the papers' rule with the norm of the score at its typical value (which,
     unlike the score's own, cannot vanish). After each, the measured part is replaced:
-    ``x += mixing (A^H A + rho I)^-1 A^H (y + sigma A z - A x)`` with ``rho = lam s^2 / sigma^2``, which
+    ``x += mixing (A^H A + rho I)^-1 A^H (y + sigma A z - A x)``, ``rho = lam s^2 / sigma^2``, which
     is the projection of the papers where s is small, and fades out where the measurement's own
     noise s exceeds sigma. Two denoiser evaluations a step. Biased.
 

@@ -1,7 +1,9 @@
 """The time of our operators against deepinv's, on the same input, forward and adjoint.
 
-Run as ``python benchmarks/operators.py``. Each time is the median of interleaved repeats on one
-thread, so that a busy machine slows both sides alike; a ratio below one means that ours is faster.
+    python examples/benchmarks/operators.py
+
+Each time is the median of interleaved repeats on one thread, so that a busy machine slows both
+sides alike; a ratio below one means that ours is faster.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""Which method restores best for its cost: python benchmarks/methods.py data/photos/val [METHOD ...]
+"""Which method restores best for its cost.
+
+    python examples/benchmarks/methods.py data/photos/val [METHOD ...]
 
 Crops of the validation photographs (never of the held-out images) are restored from five kinds of
 measurement by each method. Prints PSNR in dB (mean over the crops, one sample each), evaluations

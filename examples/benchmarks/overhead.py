@@ -1,4 +1,6 @@
-"""What a method costs beyond the network evaluations that it makes: python benchmarks/overhead.py
+"""What a method costs beyond the network evaluations that it makes.
+
+    python examples/benchmarks/overhead.py
 
 A 256 x 256 image is deblurred by each method; the same number of bare evaluations of its network
 (with a product of its Jacobian where the method needs one) is timed in turn. Prints the ratio of
