@@ -4,9 +4,25 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+
+def check_writable(folder: Path) -> None:
+    """Raise ``ValueError`` where no file could be written to ``folder``, which may not exist yet.
+
+    Tried with a file that vanishes at once: permissions alone do not tell (root, read-only disks).
+    """
+    parent = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    try:
+        with tempfile.TemporaryFile(dir=parent):
+            pass
+    except OSError as error:
+        raise ValueError(
+            f"folder {str(folder)!r}: {str(parent)!r} cannot be written to: {error.strerror}"
+        ) from error
 
 
 @contextmanager

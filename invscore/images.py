@@ -38,12 +38,13 @@ SAMPLES = {
     "immunohistochemistry": "ihc.png",
     "microaneurysms": "microaneurysms.png",
     "moon": "moon.png",
+    "motorcycle_left": "motorcycle_left.png",
     "page": "page.png",
     "retina": "retina.jpg",
     "rocket": "rocket.jpg",
     "text": "text.png",
 }
-"""Sample images of scikit-image, by the name of the function that returns them."""
+"""Sample images of scikit-image by the name of the function that returns them, or of the file."""
 
 IMAGE_KEYS = ("image", "y", "x")
 MEASUREMENT_KEYS = ("y", "measurement", "image")
@@ -192,7 +193,7 @@ def save_image(path: str | Path, image: Tensor) -> None:
 
 def _find(path_or_name: str | Path) -> Path:
     file, name = Path(path_or_name), str(path_or_name)
-    if file.is_file() or file.suffix or len(file.parts) != 1:
+    if file.exists() or file.suffix or len(file.parts) != 1:
         return _existing(file)
     names = sample_names()
     if name not in names:
@@ -236,12 +237,22 @@ def _read_array(file: Path, keys: Sequence[str]) -> Array:
     except _WrongContent:
         raise
     except _DAMAGED as error:
+        if "pickle" in str(error) and not _starts_as_npy(file):
+            raise _WrongContent(
+                f"{str(file)!r} cannot be read as {kind}: it is no NumPy file"
+            ) from None
         if "Object arrays" in str(error):
             raise ValueError(
                 f"{str(file)!r} holds Python objects, which are never unpickled: "
                 "an array of numbers is allowed"
             ) from None
         raise ValueError(f"{str(file)!r} cannot be read as {kind}: {_reason(error)}") from error
+
+
+def _starts_as_npy(file: Path) -> bool:
+    """Whether NumPy wrote it: NumPy takes a file that starts otherwise for a pickle."""
+    with file.open("rb") as opened:
+        return opened.read(len(np.lib.format.MAGIC_PREFIX)) == np.lib.format.MAGIC_PREFIX
 
 
 def _read_picture(file: Path) -> Array:

@@ -154,6 +154,7 @@ def test_samples_of_scikit_image() -> None:
     names = sample_names()
     assert {"camera", "astronaut", "coins"} <= set(names)
     assert load_image("camera").shape == (1, 512, 512)
+    assert load_image("motorcycle_left").shape == (3, 500, 741)
     assert load_image("astronaut").shape == (3, 512, 512)
     assert all(float(load_image(name).max()) <= 1 for name in names if name != "retina")
     with pytest.raises(ValueError, match=r"'kamera' is neither a file nor a sample: .*camera"):
@@ -217,12 +218,13 @@ def write_bad_files(folder: Path) -> dict[str, str]:
         folder / "film.gif", save_all=True, append_images=[Image.fromarray(255 - noise)]
     )
     (folder / "folder.png").mkdir()
+    (folder / "folder").mkdir()
     return {
         "missing.png": "no such file",
         "text.png": "no known image format",
         "truncated.png": "cannot be read as an image",
         "empty.png": "is empty",
-        "text.npy": "cannot be read as NPY",
+        "text.npy": "cannot be read as NPY: it is no NumPy file",
         "text.npz": "cannot be read as NPZ",
         "text.tif": "cannot be read as an image",
         "pickle.npy": "cannot be read as NPY",
@@ -237,6 +239,7 @@ def write_bad_files(folder: Path) -> dict[str, str]:
         "cut.npy": "cannot be read as NPY",
         "film.gif": "several images",
         "folder.png": "is a folder",
+        "folder": "is a folder",
     }
 
 

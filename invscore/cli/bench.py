@@ -36,11 +36,15 @@ def denoising(
     """PSNR on seven held-out photographs, 256 x 256, beside BM3D (about two minutes)."""
     from invscore.bench.denoising import HELD_OUT, means, run
     from invscore.cli.devices import choose_device
-    from invscore.files import atomic_file
+    from invscore.files import atomic_file, check_writable
     from invscore.priors import load_prior
 
     if json is not None and not json.absolute().parent.is_dir():
         raise ValueError(f"--json {json}: the folder {json.parent} does not exist")
+    if json is not None:
+        if json.is_dir():
+            raise ValueError(f"--json {json} is a folder: a file is allowed")
+        check_writable(json.parent)
     images = HELD_OUT[:limit]
     model = load_prior(prior).to(choose_device(device))
 

@@ -86,10 +86,15 @@ def mri(
     pattern: Literal["random", "equispaced", "gaussian"] = "random",
     seed: int = 0,
     real: bool = True,
+    mask: str | None = None,
 ) -> Operator:
-    """Magnetic resonance imaging: lines of k-space missing, one coil, real images"""
+    """MRI with one coil, a centred orthonormal FFT: lines are missing, or what a mask file says"""
     from invscore.operators import MRI
+    from invscore.operators.files import read_gray
 
+    if mask is not None:
+        values = read_gray(mask)
+        return MRI(values > 0.5 * values.max(), in_shape, real)
     make = {"random": MRI.random, "equispaced": MRI.equispaced, "gaussian": MRI.gaussian}[pattern]
     return make(in_shape, acceleration, center_fraction, seed, real)
 

@@ -36,8 +36,8 @@ def load_custom(
         return found
     if not callable(found):
         raise ValueError(
-            f"{name!r} in {str(file)!r} is a {type(found).__name__}: an Operator, or a class or "
-            "function that makes one, is allowed"
+            f"{name!r} in {str(file)!r} is of type {type(found).__name__}: an Operator, or a class "
+            "or function that makes one, is allowed"
         )
     made = _call(found, f"{name!r} in {str(file)!r}", options, in_shape)
     if not isinstance(made, Operator):
@@ -45,6 +45,12 @@ def load_custom(
             f"{name!r} in {str(file)!r} gives a {type(made).__name__}: an Operator is allowed "
             "(from_function makes one of a function)"
         )
+    for attribute in ("in_shape", "out_shape"):
+        if not hasattr(made, attribute):
+            raise ValueError(
+                f"{name!r} in {str(file)!r} has no {attribute}: its __init__ must set one, a tuple "
+                "such as (1, 256, 256)"
+            )
     return made
 
 
@@ -58,7 +64,7 @@ def _load_module(file: Path) -> ModuleType:
     sys.path.insert(0, str(file.parent.resolve()))  # as Python does for a script
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ValueError(f"{str(file)!r} cannot be imported: {_where(error)}") from error
     return module
 
@@ -79,15 +85,19 @@ def _call(target: Any, what: str, options: Mapping[str, Any], in_shape: Shape | 
             raise ValueError(f"{what} needs {parameter.name}: give {hint}")
     try:
         return target(**given)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ValueError(f"{what} fails: {_where(error)}") from error
 
 
-def _where(error: Exception) -> str:
+def _where(error: BaseException) -> str:
     """The error with the place in the user's code that raised it."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
+    if trace is not None and trace.tb_frame.f_code.co_filename == __file__:
+        return (
+            f"{type(error).__name__}: {error}"  # raised by the call itself, nowhere in their code
+        )
     line = error.lineno if isinstance(error, SyntaxError) else trace and trace.tb_lineno
     file = error.filename if isinstance(error, SyntaxError) else None
     file = file or (trace.tb_frame.f_code.co_filename if trace else "?")

@@ -27,6 +27,8 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
         except KeyboardInterrupt:
             say("interrupted")
             raise typer.Exit(INTERRUPTED) from None
+        except BrokenPipeError:  # the reader of our output, such as head, has seen enough
+            raise
         except Exception as error:
             if debug:
                 raise

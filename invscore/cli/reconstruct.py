@@ -55,7 +55,8 @@ def reconstruct(
         float,
         typer.Option(
             metavar="STD",
-            help="Standard deviation of the noise, for images in [0, 1].",
+            help="Standard deviation of the noise, in the units of the measurement; an image "
+            "from a file of 8 or 16 bits lies in [0, 1].",
             rich_help_panel=PROBLEM,
         ),
     ] = 0.01,

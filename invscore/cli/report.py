@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import platform
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,9 +20,12 @@ from invscore import __version__
 from invscore.cli.task import Task, backprojection
 from invscore.driver import Result
 from invscore.figures import panel, picture
-from invscore.files import atomic_folder
+from invscore.files import atomic_folder, check_writable
 from invscore.images import save_image
 from invscore.metrics import SSIM_WINDOW, psnr, ssim
+
+SUSPICIOUS = 3.0
+"""A residual, over the noise, of which the user is told more: it fits no measurement by chance."""
 
 METRICS = "metrics.json"
 PICTURES = (
@@ -38,7 +40,7 @@ FILES = (*PICTURES, "arrays.npz", METRICS)
 
 
 def check_folder(folder: Path, *, overwrite: bool) -> None:
-    """Raise ``ValueError`` or ``OSError`` where results could not be, or had better not be, put.
+    """Raise ``ValueError`` where results could not be, or had better not be, put.
 
     A folder with results of an earlier run is written over, one with anything else is not.
     """
@@ -50,9 +52,7 @@ def check_folder(folder: Path, *, overwrite: bool) -> None:
             f"output folder {str(folder)!r} is not empty and holds no results of invscore: "
             "another --out, or --overwrite, is allowed"
         )
-    parent = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    if not parent.is_dir() or not os.access(parent, os.W_OK):
-        raise ValueError(f"output folder {str(folder)!r}: {str(parent)!r} cannot be written to")
+    check_writable(folder)
 
 
 def measure(task: Task, result: Result) -> dict[str, Any]:
@@ -118,14 +118,15 @@ def write_results(folder: Path, task: Task, result: Result, metrics: Mapping[str
         if "reconstruction" in images:
             if len(result.samples) > 1:
                 save_image(partial / "mean.png", images["reconstruction"])
-            if spread is not None:
-                white = float(spread.max()) or 1.0
-                save_image(partial / "std.png", picture(spread, peak=white))
+            deviation = None if spread is None else _by_pixel(spread)
+            if deviation is not None:
+                white = float(deviation.max()) or 1.0
+                save_image(partial / "std.png", picture(deviation, peak=white))
             panel(
                 images,
                 partial / "figure.png",
                 captions=_captions(task, metrics),
-                deviation=spread,
+                deviation=deviation,
             )
         plain: dict[str, Any] = {name: array.cpu().numpy() for name, array in arrays.items()}
         np.savez(partial / "arrays.npz", **plain)
@@ -159,7 +160,10 @@ def print_summary(metrics: Mapping[str, Any], folder: Path) -> None:
         f"{' each' if several else ''}, {metrics['seconds']:.1f} s on {metrics['device']}"
     )
     if (discrepancy := metrics["discrepancy"]) is not None:
-        console.print(f"residual {discrepancy:.2f} times the noise (a faithful image has about 1)")
+        expected = "(a faithful image has about 1)"
+        if discrepancy > SUSPICIOUS:
+            expected += ": more --steps, a larger --noise or another operator may fit better"
+        console.print(f"residual {discrepancy:.2f} times the noise {expected}")
     first = folder / ("figure.png" if (folder / "figure.png").exists() else "arrays.npz")
     console.print(f"[bold]{escape(str(first))}[/bold]  and more in {escape(str(folder))}/")
 
@@ -177,13 +181,18 @@ def _images(task: Task, result: Result) -> dict[str, Tensor]:
     }
 
 
+def _by_pixel(spread: Tensor) -> Tensor:
+    """Standard deviations, (\\*any, h, w), averaged to one a pixel: (1, h, w)."""
+    return spread.reshape(-1, *spread.shape[-2:]).mean(dim=0, keepdim=True)
+
+
 def _captions(task: Task, metrics: Mapping[str, Any]) -> dict[str, str]:
     """Quality in words, under the titles of the figure; nothing where no truth is known."""
     y, truth = task.problem.y, task.truth
     compared = truth is not None and y.shape == truth.shape and not y.is_complex()
     captions = {}
     for title, suffix, start in (
-        ("measurement", "_measurement", "" if compared else "back-projected: "),
+        ("measurement", "_measurement", "" if compared else "as an image: "),
         ("reconstruction", "", ""),
     ):
         ratio, similarity = metrics[f"psnr{suffix}"], metrics[f"ssim{suffix}"]

@@ -125,7 +125,8 @@ def backprojection(problem: InverseProblem) -> Tensor | None:
 def _noise(level: float) -> GaussianNoise:
     if not (math.isfinite(level) and level > 0):
         raise ValueError(
-            f"noise is {level:g}: a positive standard deviation, in units of the image, is allowed"
+            f"noise is {level:g}: a positive standard deviation, in units of the measurement, is "
+            "allowed"
         )
     return GaussianNoise(level)
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
+from PIL import Image
 
 from invscore.cli.builtin import BUILTIN, build, check_options, image_shape
+from invscore.operators import MRI
 
 WAYS: list[tuple[str, dict[str, Any]]] = [
     *[(name, {}) for name in BUILTIN if name != "blur"],
@@ -54,3 +59,16 @@ def test_right_options_pass() -> None:
     given: dict[str, Any] = {"size": (2, 3), "position": None}
     assert check_options("box", given) == given
     assert check_options("deblur", {"sigma": 3}) == {"sigma": 3}
+
+
+@pytest.mark.parametrize("real", [True, False])
+def test_k_space_is_measured_where_a_mask_file_is_white(tmp_path: Path, real: bool) -> None:
+    mask = torch.rand(8, 6, generator=torch.Generator().manual_seed(0)) > 0.5
+    file = tmp_path / "mask.png"
+    Image.fromarray(mask.numpy().astype(np.uint8) * 255).save(file)
+    operator = build("mri", (3, 8, 6), {"mask": str(file), "real": real})
+    assert isinstance(operator, MRI)
+    assert torch.equal(operator.measured, mask.expand(3, 8, 6))
+    assert operator.in_complex != real
+    with pytest.raises(ValueError, match=r"mask has shape \(8, 6\)"):
+        build("mri", (1, 6, 8), {"mask": str(file)})

@@ -13,10 +13,11 @@ from click.testing import Result
 from rich.console import Console
 
 import invscore
+from invscore.bench.denoising import HELD_OUT
 from invscore.cli import progress
 from invscore.cli.builtin import BUILTIN
 from invscore.cli.tables import as_options
-from invscore.images import crop_and_shrink, load_image, save_image
+from invscore.images import crop_and_shrink, load_image, sample_names, save_image
 from invscore.methods import METHODS
 from invscore.priors import load_prior
 
@@ -76,6 +77,37 @@ def test_methods_are_listed(invscore: Run) -> None:
 def test_priors_are_listed(invscore: Run) -> None:
     listed = json.loads(invscore("priors", "--json").stdout)
     assert all(name in invscore("priors").stdout for name in listed)
+
+
+def test_a_reader_who_has_seen_enough_is_no_error() -> None:
+    command = [sys.executable, "-m", "invscore", "operators"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.stderr is not None
+    with process.stderr:
+        assert process.stderr.read() == b""
+    process.wait()
+
+
+@pytest.mark.parametrize(
+    ("file", "message"),
+    [
+        ("none/rows.json", "the folder none does not exist"),
+        ("photos", "--json photos is a folder"),
+    ],
+)
+def test_bench_tries_its_file_before_the_measurement(
+    invscore: Run, folder: Path, file: str, message: str
+) -> None:
+    (folder / "photos").mkdir()
+    done = invscore("bench", "denoising", "--prior", "photos-gray", "--json", file)
+    assert done.exit_code == 2
+    assert message in done.stderr
+
+
+def test_every_photograph_of_the_benchmark_is_a_sample() -> None:
+    assert set(HELD_OUT) <= set(sample_names())
 
 
 def test_defaults_are_shown_as_one_would_write_them() -> None:

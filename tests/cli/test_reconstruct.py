@@ -93,7 +93,9 @@ def test_several_samples_have_a_mean_and_a_spread(reconstruct: Run, folder: Path
     np.testing.assert_allclose(arrays["mean"], arrays["samples"].mean(0), atol=1e-6)
     np.testing.assert_allclose(arrays["std"], arrays["samples"].std(0, ddof=1), atol=1e-5)
     assert (out / "std.png").exists()
-    assert np.asarray(Image.open(out / "std.png")).max() == 255
+    drawn = np.asarray(Image.open(out / "std.png"))
+    assert drawn.shape == (64, 64)
+    assert drawn.max() == 255
     assert (out / "mean.png").read_bytes() == (out / "reconstruction.png").read_bytes()
     metrics = metrics_in(out)
     mean, samples, truth = (torch.from_numpy(arrays[k]) for k in ("mean", "samples", "truth"))
@@ -106,6 +108,21 @@ def test_several_samples_have_a_mean_and_a_spread(reconstruct: Run, folder: Path
     assert reconstruct("--image", "gray.png", "--out", "o").exit_code == 0
     assert not (out / "std.png").exists()
     assert "psnr_sample" not in metrics_in(out)
+
+
+def test_a_spread_of_colours_is_drawn_in_gray(reconstruct: Run, folder: Path) -> None:
+    assert reconstruct("--image", "colour.png", "--samples", "2", "--out", "o").exit_code == 0
+    spread = np.load(folder / "o" / "arrays.npz")["std"].mean(0)
+    drawn = np.asarray(Image.open(folder / "o" / "std.png"), dtype=float)
+    np.testing.assert_allclose(drawn, 255 * spread / spread.max(), atol=0.51)
+
+
+def test_a_residual_far_above_the_noise_is_spoken_of(reconstruct: Run, folder: Path) -> None:
+    options = ("--image", "gray.png", "--op", "denoise", "--method", "dps", "--out", "o")
+    for noise, suspicious in (("0.001", True), ("10", False)):
+        done = reconstruct(*options, "--noise", noise)
+        assert (metrics_in(folder / "o")["discrepancy"] > 3) == suspicious
+        assert ("a larger --noise" in done.stdout) == suspicious
 
 
 def test_json_prints_the_metrics_and_nothing_else(reconstruct: Run, folder: Path) -> None:
@@ -220,6 +237,17 @@ number = 3
 def broken(in_shape):
     return in_shape[7]
 
+class Shapeless(Half):
+    def __init__(self):
+        pass
+
+class Abstract(LinearOperator):
+    def matvec(self, x):
+        return x
+
+def leaves():
+    raise SystemExit(7)
+
 def nothing():
     return None
 """
@@ -288,11 +316,18 @@ BAD: list[tuple[list[str], str]] = [
     (["--image", "gray.png", "--op", "no.py:Op"], "'no.py': no such file"),
     (["--image", "gray.png", "--op", "bad.py:Op"], "SyntaxError"),
     (["--image", "gray.png", "--op", "ops.py:Op"], "'ops.py' defines no 'Op'"),
-    (["--image", "gray.png", "--op", "ops.py:number"], "is a int: an Operator"),
+    (["--image", "gray.png", "--op", "ops.py:number"], "is of type int: an Operator"),
     (["--image", "gray.png", "--op", "ops.py:nothing"], "gives a NoneType: an Operator"),
     (["--image", "gray.png", "--op", "ops.py:instance(a=1)"], "it takes no options"),
     (["--image", "gray.png", "--op", "ops.py:make(b=1)"], "no option 'b': it has a"),
     (["--image", "gray.png", "--op", "ops.py:broken"], "IndexError: tuple index out of range"),
+    (
+        ["--image", "gray.png", "--op", "ops.py:Shapeless"],
+        "'Shapeless' in 'ops.py' has no in_shape",
+    ),
+    (["--image", "gray.png", "--op", "ops.py:Abstract"], "instantiate abstract class Abstract"),
+    (["--image", "gray.png", "--op", "ops.py:leaves"], "SystemExit: 7 (ops.py, line "),
+    (["--image", "gray.png", "--op", "exits.py:Op"], "cannot be imported: SystemExit: 3"),
     (["--image", "gray.png", "--size", "32", "--op", "ops.py:make"], "shape (1, 32, 32)"),
     (["--measurement", "nan.npy"], "has values that are NaN or infinite"),
     (["--measurement", "vector.npy"], "has shape (5,)"),
@@ -313,6 +348,7 @@ BAD: list[tuple[list[str], str]] = [
 def bad_files(operators: Path) -> Path:
     (operators / "text.png").write_text("hello")
     (operators / "bad.py").write_text("class Op(:\n")
+    (operators / "exits.py").write_text("raise SystemExit(3)\n")
     np.save("nan.npy", np.full((64, 64), np.nan))
     np.save("complex.npy", np.full((64, 64), 0.5j))
     np.save("vector.npy", np.zeros(5))
@@ -332,6 +368,7 @@ def test_wrong_input_gives_one_sentence(
     assert done.stderr.startswith("invscore: error: ")
     assert done.stderr.count("\n") == 1
     assert "unexpected" not in done.stderr
+    assert "custom.py" not in done.stderr  # places are those in the user's own code
     assert done.stdout == ""
     after = [path for path in sorted(bad_files.rglob("*")) if "__pycache__" not in path.parts]
     assert after == before
