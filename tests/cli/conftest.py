@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from invscore.cli.main import app
 from invscore.images import crop_and_shrink, load_image, save_image

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from click.testing import Result
 from rich.console import Console
+from typer.testing import Result
 
 import invscore
 from invscore.bench.denoising import HELD_OUT
