@@ -70,10 +70,11 @@ def load_image(path_or_name: str | Path) -> Tensor:
     """The image in a file, or a sample image of scikit-image: float32 (c, h, w) with c 1 or 3.
 
     Files are PNG, JPEG (turned as their EXIF orientation says), TIFF and whatever else Pillow
-    reads, NPY, or NPZ with an array ``image``, ``y``, ``x`` or a single one. Integers are divided
-    by the largest of their type, so that images lie in [0, 1]; floating-point numbers are taken as
-    they are, and complex arrays stay complex (complex64). Transparent pixels show white behind
-    them. Arrays are (h, w), (h, w, c) or (c, h, w). Pillow reads 16-bit colour PNG as 8 bits.
+    reads, NPY, or NPZ with an array ``image``, ``y``, ``x`` or a single one. Unsigned integers of 8
+    and 16 bits are divided by the largest of their type, so that images lie in [0, 1]; other
+    numbers are taken as they are, and complex arrays stay complex (complex64). Transparent pixels
+    show white behind them. Arrays are (h, w), (h, w, c) or (c, h, w). Pillow reads 16-bit colour
+    PNG as 8 bits.
 
     Raises ``ValueError`` for anything else: an unknown name, a damaged file, NaN, an odd shape.
     """
@@ -296,9 +297,9 @@ def _as_tensor(array: Array, name: str) -> Tensor:
     if array.ndim == 0 or array.size == 0:
         raise ValueError(f"{name} has shape {array.shape}: at least one pixel is needed")
     kind = array.dtype.kind
-    if kind in "ui":
+    if array.dtype in (np.uint8, np.uint16):  # wider integers are counts, not shades of gray
         tensor = torch.from_numpy((array / np.iinfo(array.dtype).max).astype(np.float32))
-    elif kind in "bf":
+    elif kind in "buif":
         tensor = torch.from_numpy(array.astype(np.float32))
     elif kind == "c":
         tensor = torch.from_numpy(array.astype(np.complex64))

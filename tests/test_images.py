@@ -116,10 +116,14 @@ def test_integers_floats_and_complex_numbers(tmp_path: Path) -> None:
     np.save(tmp_path / "u1.npy", np.full((2, 2), 51, dtype=np.uint8))
     np.save(tmp_path / "u2.npy", np.full((2, 2), 13107, dtype=np.uint16))
     np.save(tmp_path / "f8.npy", np.full((2, 2), 51.0))
+    np.save(tmp_path / "i8.npy", np.full((2, 2), -51))
+    np.save(tmp_path / "u4.npy", np.full((2, 2), 51, dtype=np.uint32))
     np.save(tmp_path / "c16.npy", np.full((2, 2), 1 - 2j))
     assert load_image(tmp_path / "u1.npy").unique().item() == pytest.approx(0.2)
     assert load_image(tmp_path / "u2.npy").unique().item() == pytest.approx(0.2)
     assert load_image(tmp_path / "f8.npy").unique().item() == 51
+    assert load_image(tmp_path / "i8.npy").unique().item() == -51
+    assert load_image(tmp_path / "u4.npy").unique().item() == 51
     assert torch.equal(
         load_image(tmp_path / "c16.npy"), torch.full((1, 2, 2), 1 - 2j, dtype=torch.complex64)
     )

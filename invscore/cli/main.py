@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Annotated
 
 import typer
@@ -50,4 +51,6 @@ def invscore(
 
 
 def main() -> None:
+    # PyTorch warns of its own code where a Jacobian is taken: a user can do nothing about it.
+    warnings.filterwarnings("ignore", r"`torch\.jit", FutureWarning)
     app()

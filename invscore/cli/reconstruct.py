@@ -122,7 +122,8 @@ def reconstruct(
         int | None,
         typer.Option(
             metavar="N",
-            help="Samples drawn together, all by default; fewer need less memory.",
+            help="Samples drawn together: by default as many as have a million pixels; fewer need "
+            "less memory.",
             rich_help_panel=METHOD,
         ),
     ] = None,
@@ -198,7 +199,7 @@ def reconstruct(
             method=method,
             samples=samples,
             seed=seed,
-            batch_size=batch_size,
+            batch_size=task.together(job.problem) if batch_size is None else batch_size,
             scale=factor,
             on_step=on_step,
             **options,

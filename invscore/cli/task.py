@@ -22,6 +22,9 @@ from invscore.priors.network import NetworkPrior
 SAMPLE_SIZE = 256
 """Sample images are shrunk to this unless told otherwise: a prior of any size is quick there."""
 
+PIXELS_TOGETHER = 2**20
+"""Of all channels and samples treated at once: up to 1 GB of memory, 4 GB with derivatives."""
+
 Shape = tuple[int, ...]
 
 
@@ -100,6 +103,11 @@ def fit_prior(prior: NetworkPrior, operator: Operator, name: str) -> Prior:
     if prior.channels == 1:
         return Channelwise(prior)
     raise ValueError(f"prior {name!r} takes images of {prior.channels} channels, given {channels}")
+
+
+def together(problem: InverseProblem) -> int:
+    """How many samples to draw at once, so that memory does not grow with their number."""
+    return max(1, PIXELS_TOGETHER // math.prod(problem.operator.in_shape))
 
 
 def backprojection(problem: InverseProblem) -> Tensor | None:

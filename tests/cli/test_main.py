@@ -21,6 +21,8 @@ from invscore.images import crop_and_shrink, load_image, sample_names, save_imag
 from invscore.methods import METHODS
 from invscore.priors import load_prior
 
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
 Run = Callable[..., Result]
 
 HELP = """
@@ -77,6 +79,14 @@ def test_methods_are_listed(invscore: Run) -> None:
 def test_priors_are_listed(invscore: Run) -> None:
     listed = json.loads(invscore("priors", "--json").stdout)
     assert all(name in invscore("priors").stdout for name in listed)
+
+
+def test_pytorch_does_not_warn_of_itself() -> None:
+    operator = f"{EXAMPLES / 'my_operators.py'}:Saturating"
+    command = [sys.executable, "-m", "invscore", "check", operator, "--shape", "1,4,4"]
+    done = subprocess.run(command, capture_output=True, check=False, text=True)
+    assert done.returncode == 0
+    assert done.stderr == ""
 
 
 def test_a_reader_who_has_seen_enough_is_no_error() -> None:

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from invscore.cli.specs import Spec
-from invscore.cli.task import Task, backprojection, measured_task
+from invscore.cli.task import Task, backprojection, measured_task, together
 from invscore.likelihood import GaussianNoise, InverseProblem
-from invscore.operators import MRI, Blur, Inpainting, LinearOperator, SuperResolution
+from invscore.operators import MRI, Blur, Identity, Inpainting, LinearOperator, SuperResolution
 
 SHAPE = (1, 32, 48)
 X = torch.rand(1, *SHAPE, generator=torch.Generator().manual_seed(0))
@@ -86,3 +86,11 @@ def test_a_gray_measurement_needs_no_channel_axis(tmp_path: Path) -> None:
             Spec("denoise"), str(tmp_path / "y.npy"), shape=shape, noise=0.1, device="cpu"
         )
         assert task.problem.y.shape == (1, 1, 8, 16)
+
+
+@pytest.mark.parametrize(
+    ("shape", "count"), [((1, 256, 256), 16), ((3, 256, 256), 5), ((3, 768, 1024), 1)]
+)
+def test_many_samples_need_no_more_memory_than_few(shape: tuple[int, ...], count: int) -> None:
+    problem = InverseProblem(Identity(shape), torch.zeros(1, *shape), GaussianNoise(0.1))
+    assert together(problem) == count
