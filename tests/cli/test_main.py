@@ -90,7 +90,7 @@ def test_pytorch_does_not_warn_of_itself() -> None:
 
 
 def test_a_reader_who_has_seen_enough_is_no_error() -> None:
-    command = [sys.executable, "-m", "invscore", "operators"]
+    command = [sys.executable, "-m", "invscore", "operators", "--json"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdout is not None
     process.stdout.close()
