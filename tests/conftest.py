@@ -8,6 +8,8 @@ from torch import Tensor
 
 from invscore.rng import SampleRNG
 
+torch.set_num_threads(1)  # the tensors are small: a second thread only waits
+
 
 class OneStream(SampleRNG):
     """A single stream for a whole batch: quick where thousands of samples make a statistic."""

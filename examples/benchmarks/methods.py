@@ -21,8 +21,8 @@ from invscore.methods import METHODS
 from invscore.metrics import psnr
 from invscore.operators import MRI, Blur, Inpainting, LinearOperator, SuperResolution
 
-SHAPE = (1, 96, 96)
-SHRUNK = 400
+SHAPE = (1, 64, 64)
+SHRUNK = 300
 """Pixels of a photograph's shorter side, of which the middle is cropped."""
 LONGEST = 100
 NOISE = 0.01
