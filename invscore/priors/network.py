@@ -107,9 +107,19 @@ class NetworkPrior(Prior, nn.Module):
             if (kind := options.pop("name")) != "edm":
                 raise ValueError(f"unknown parametrisation {kind!r}")
             network = build_network(**metadata["architecture"])
-            network.load_state_dict(weights)
             prior = cls(network, metadata=metadata, **options)
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
-            reason = str(error).splitlines()[0]
-            raise CheckpointError(f"checkpoint {str(path)!r} is no prior: {reason}") from error
+        except KeyError as error:
+            raise CheckpointError(
+                f"checkpoint {str(path)!r} is no prior: its metadata has no {error}"
+            ) from error
+        except (TypeError, ValueError) as error:
+            raise CheckpointError(f"checkpoint {str(path)!r} is no prior: {error}") from error
+        try:
+            network.load_state_dict(weights)
+        except RuntimeError as error:
+            raise CheckpointError(
+                f"checkpoint {str(path)!r} is no prior: its weights do not fit its architecture"
+            ) from error
+        if not all(bool(w.isfinite().all()) for w in weights.values()):
+            raise CheckpointError(f"checkpoint {str(path)!r} has weights that are not finite")
         return prior.float().eval().requires_grad_(False)

@@ -177,13 +177,22 @@ def test_files_that_are_no_prior(tmp_path: Path) -> None:
         "'parametrisation'": (weights, {"architecture": ARCHITECTURE}),
         "unknown parametrisation 'vp'": (weights, metadata | {"parametrisation": {"name": "vp"}}),
         "unknown network": (weights, metadata | {"architecture": {"name": "net"}}),
-        "state_dict": ({"stem.weight": weights["stem.weight"]}, metadata),
+        "its weights do not fit": ({"stem.weight": weights["stem.weight"]}, metadata),
         "0 < sigma_min": (weights, metadata | {"parametrisation": edm | {"sigma_min": 0.0}}),
     }
     for message, content in broken.items():
         save_checkpoint(file, *content)
         with pytest.raises(CheckpointError, match=f"is no prior: .*{message}"):
             load_prior(file)
+
+
+def test_weights_that_are_not_finite(tmp_path: Path) -> None:
+    file = tmp_path / "mine.safetensors"
+    unet_prior().save(file)
+    weights, metadata = load_checkpoint(file)
+    save_checkpoint(file, weights | {"head.bias": weights["head.bias"] * float("nan")}, metadata)
+    with pytest.raises(CheckpointError, match="has weights that are not finite$"):
+        load_prior(file)
 
 
 def test_names(tmp_path: Path) -> None:
