@@ -153,6 +153,62 @@ def test_diffpir_follows_its_paper() -> None:
     torch.testing.assert_close(states[-1].x, x, rtol=1e-8, atol=1e-8)
 
 
+def denoise(prior: GaussianPrior, x: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
+    """``E[x0 | x0 + sigma n = x]`` and its Jacobian by dense algebra."""
+    noisy = prior.covariance + sigma**2 * torch.eye(3, dtype=torch.float64)
+    gain = prior.covariance @ torch.linalg.inv(noisy)
+    return prior.mean + (x - prior.mean) @ gain.T, gain
+
+
+def test_pigdm_follows_its_formula() -> None:
+    """Song et al. 2023, Eq. 7, and DDIM's step, on few levels, where each sigma counts."""
+    prior, task, s, eta = correlated_prior(), problem(2), 0.2, 0.6
+    rng, info = SampleRNG([(0, 0), (0, 1)]), METHODS["pigdm"]
+    states = list(info.run(task, prior, rng, **info.options({"steps": 5, "eta": eta})))
+
+    rng, high = SampleRNG([(0, 0), (0, 1)]), 4 * prior.variance**0.5
+    sigmas = [high, *(state.sigma for state in states)]
+    x = begin(task, prior, high, rng)
+    for now, then in pairwise(sigmas):
+        x0, jacobian = denoise(prior, x, now)
+        spread = prior.variance * now**2 / (prior.variance + now**2)
+        gram = spread * MATRIX @ MATRIX.T + s**2 * torch.eye(2, dtype=torch.float64)
+        likelihood = torch.linalg.solve(gram, (Y - x0 @ MATRIX.T).T).T @ MATRIX @ jacobian
+        x0 = x0 + now**2 * likelihood
+        fresh = eta * then * (1 - then**2 / now**2) ** 0.5
+        x = x0 + (then**2 - fresh**2) ** 0.5 * (x - x0) / now
+        if fresh > 0:
+            x = x + fresh * rng.normal_like(x)
+    torch.testing.assert_close(states[-1].x, x, rtol=1e-8, atol=1e-8)
+
+
+def test_pc_follows_its_formula() -> None:
+    """Predictor, consistency, corrector, consistency, by dense algebra."""
+    prior, task, s = correlated_prior(), problem(2), 0.2
+    options = {"steps": 4, "snr": 0.3, "mixing": 0.7, "lam": 2.0}
+    rng, info = SampleRNG([(0, 0), (0, 1)]), METHODS["pc"]
+    states = list(info.run(task, prior, rng, **info.options(options)))
+
+    rng, high = SampleRNG([(0, 0), (0, 1)]), 20 * prior.variance**0.5
+
+    def consistent(x: Tensor, sigma: float) -> Tensor:
+        noised = Y + sigma * rng.normal_like(x) @ MATRIX.T
+        system = MATRIX.T @ MATRIX + 2.0 * s**2 / sigma**2 * torch.eye(3, dtype=torch.float64)
+        return x + 0.7 * torch.linalg.solve(system, ((noised - x @ MATRIX.T) @ MATRIX).T).T
+
+    x = begin(task, prior, high, rng)
+    for now, then in pairwise([high, *(state.sigma for state in states)]):
+        x0, _ = denoise(prior, x, now)
+        ancestral = then * (1 - then**2 / now**2) ** 0.5
+        x = x0 + then**2 / now**2 * (x - x0) + ancestral * rng.normal_like(x)
+        x = consistent(x, then)
+        x0, _ = denoise(prior, x, then)
+        kept = np.exp(-2 * 0.3**2)
+        x = x0 + kept * (x - x0) + then * (1 - kept**2) ** 0.5 * rng.normal_like(x)
+        x = consistent(x, then)
+    torch.testing.assert_close(states[-1].x, x, rtol=1e-8, atol=1e-8)
+
+
 def first_level(task: InverseProblem, prior: GaussianPrior) -> float:
     """The level at which DiffPIR begins, read off its first call of the denoiser."""
     seen: list[float] = []

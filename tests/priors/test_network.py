@@ -191,7 +191,7 @@ def test_weights_that_are_not_finite(tmp_path: Path) -> None:
     unet_prior().save(file)
     weights, metadata = load_checkpoint(file)
     save_checkpoint(file, weights | {"head.bias": weights["head.bias"] * float("nan")}, metadata)
-    with pytest.raises(CheckpointError, match="has weights that are not finite$"):
+    with pytest.raises(CheckpointError, match=r"has weights that are not finite$"):
         load_prior(file)
 
 
