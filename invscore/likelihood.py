@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from invscore.batches import per_image
 from invscore.operators import LinearOperator, Operator
 from invscore.rng import SampleRNG, sample_rng
 
@@ -65,8 +66,7 @@ class GaussianNoise(Noise):
 
     def level(self, like: Tensor) -> Tensor:
         """``sigma`` as a real tensor that broadcasts against ``like``, (b, \\*shape)."""
-        sigma = torch.as_tensor(self.sigma, dtype=like.real.dtype, device=like.device)
-        return sigma.reshape(-1, *[1] * (like.ndim - 1)) if sigma.ndim else sigma
+        return per_image(self.sigma, like)
 
     def sample(self, clean: Tensor, rng: SampleRNG) -> Tensor:
         return clean + self.level(clean) * rng.normal_like(clean)

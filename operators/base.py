@@ -12,12 +12,12 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
+from invscore.batches import PerImage, per_image
 from invscore.operators.cg import conjugate_gradient, inner
 from invscore.operators.constant import Constant
 
 Shape = tuple[int, ...]
-Weight = float | Tensor
-"""A number, or one number an image: a tensor of shape (b,)."""
+Weight = PerImage
 
 
 @dataclass(frozen=True)
@@ -361,14 +361,7 @@ def jacobian(operator: Operator, x: Tensor) -> LinearOperator:
 
 def broadcast(weight: Weight, like: Tensor) -> Tensor:
     """A number, or (b,) numbers, as a real tensor that broadcasts against the batch ``like``."""
-    weight = torch.as_tensor(weight, dtype=like.real.dtype, device=like.device)
-    if weight.ndim == 0:
-        return weight
-    if weight.shape != like.shape[:1]:
-        raise ValueError(
-            f"the weight rho has shape {tuple(weight.shape)}: a number or ({len(like)},) is allowed"
-        )
-    return weight.reshape(-1, *[1] * (like.ndim - 1))
+    return per_image(weight, like, "the weight rho")
 
 
 def number_type(operator: Operator) -> Tensor:

@@ -8,7 +8,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-Level = float | Tensor
+from invscore.batches import PerImage, per_image
+
+Level = PerImage
 """A noise level: a number, or a tensor of shape (b,), one level an image."""
 
 
@@ -58,18 +60,6 @@ class Prior(abc.ABC):
             return torch.autograd.grad(denoised, leaf, u, retain_graph=True)[0]
 
         return denoised.detach(), pull
-
-
-def per_image(sigma: Level, x: Tensor) -> Tensor:
-    """``sigma`` as a real tensor that broadcasts against the batched images ``x``."""
-    sigma = torch.as_tensor(sigma, dtype=x.real.dtype, device=x.device)
-    if sigma.ndim == 0:
-        return sigma
-    if sigma.shape != x.shape[:1]:
-        raise ValueError(
-            f"sigma has shape {tuple(sigma.shape)}: a number or ({x.shape[0]},) is allowed"
-        )
-    return sigma.reshape(-1, *[1] * (x.ndim - 1))
 
 
 def require_images(x: Tensor, like: Tensor) -> None:

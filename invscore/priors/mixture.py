@@ -10,7 +10,8 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from invscore.priors.base import Level, Prior, per_image, require_images
+from invscore.batches import per_image
+from invscore.priors.base import Level, Prior, require_images
 from invscore.priors.covariance import Covariance, precision, shrinkage
 from invscore.priors.gaussian import require_finite
 from invscore.rng import SampleRNG, sample_rng

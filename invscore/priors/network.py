@@ -9,9 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from invscore.batches import per_image
 from invscore.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from invscore.networks import build_network
-from invscore.priors.base import Level, Prior, per_image
+from invscore.priors.base import Level, Prior
 
 
 class NetworkPrior(Prior, nn.Module):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from invscore.priors.base import per_image
+from invscore.batches import per_image
 from invscore.priors.network import NetworkPrior
 
 
