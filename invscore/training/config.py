@@ -84,6 +84,7 @@ class TrainConfig(_Section):
     description: str = ""
     licence: str = ""
     out: Path
+    init: str | None = None
     network: NetworkConfig = NetworkConfig()
     prior: PriorConfig = PriorConfig()
     noise: NoiseConfig = NoiseConfig()

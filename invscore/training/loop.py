@@ -27,6 +27,7 @@ from invscore.training.objectives import denoising_score_matching
 from invscore.training.schedule import trapezoid
 from invscore.training.state import TrainingState
 from invscore.training.validation import validate
+from invscore.training.warm_start import warm_start
 
 STATE = "state.safetensors"
 
@@ -54,6 +55,8 @@ def train(
 ) -> Path:
     """Train the prior that ``config`` describes, from where an earlier run stopped.
 
+    A new run starts from the weights of the prior ``config.init``, where one is named.
+
     Writes ``OUT/NAME.safetensors`` (the prior, its weights averaged over the steps),
     ``OUT/state.safetensors`` (to resume) and ``OUT/log.csv``. Returns the path of the prior. A run
     whose steps are all done, see ``steps_done``, is left as it is.
@@ -67,6 +70,8 @@ def train(
         return path
     photos = {split: _photos(config, split) for split in ("train", "val")}
     prior = _untrained(config, photos["train"].digest()).to(device)
+    if config.init and not state_file.exists():
+        warm_start(prior.network, config.init)
     run = TrainingState(
         prior.network, learning_rate=options.learning_rate, weight_decay=options.weight_decay
     )

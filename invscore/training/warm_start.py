@@ -1,0 +1,49 @@
+"""A run that starts from the weights of another prior."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from invscore.priors.library import load_prior
+
+
+@torch.no_grad()
+def warm_start(network: nn.Module, source: str) -> None:
+    """Give ``network`` the weights of the prior ``source``, a shipped one's name or a file.
+
+    Where the priors' images differ in their number of channels, the first layer, ``stem``, and the
+    last, ``head``, are adapted: an image whose channels are all alike gives the same features, and
+    each channel of the result is the mean of those there were.
+
+    Raises ``ValueError`` where the networks differ in anything else, and ``CheckpointError`` where
+    there is no such prior.
+    """
+    theirs = load_prior(source).network.state_dict()
+    ours = network.state_dict()
+    strangers = sorted(ours.keys() ^ theirs.keys())
+    if strangers:
+        raise ValueError(
+            f"init {source!r} has another architecture: {len(strangers)} tensors, such as "
+            f"{strangers[0]!r}, are in one network alone"
+        )
+    fitted = {name: _fitted(theirs[name], w, name) for name, w in ours.items()}
+    for name, w in ours.items():
+        if fitted[name].shape != w.shape:
+            raise ValueError(
+                f"init {source!r} has another architecture: its {name!r} has shape "
+                f"{tuple(theirs[name].shape)}, the network's {tuple(w.shape)}"
+            )
+        w.copy_(fitted[name])
+
+
+def _fitted(tensor: Tensor, like: Tensor, name: str) -> Tensor:
+    """``tensor`` with the image channels of ``like`` where ``name`` is one of stem or head."""
+    if tensor.shape == like.shape:
+        return tensor
+    if name == "stem.weight":  # (width, channels, rows, columns)
+        count = like.shape[1]
+        return tensor.sum(dim=1, keepdim=True).expand(-1, count, -1, -1) / count
+    if name in ("head.weight", "head.bias"):  # (channels, ...)
+        return tensor.mean(dim=0, keepdim=True).expand(len(like), *tensor.shape[1:])
+    return tensor

@@ -1,0 +1,96 @@
+"""A run that starts from another prior: same function, whatever the number of channels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from invscore.checkpoint import CheckpointError, load_checkpoint
+from invscore.networks import UNet
+from invscore.priors import NetworkPrior
+from invscore.training.loop import train
+from invscore.training.warm_start import warm_start
+
+OPTIONS = {"widths": (4, 8), "blocks": 1, "embedding": 8}
+
+
+def network(channels: int, seed: int = 0, **options: Any) -> UNet:
+    torch.manual_seed(seed)
+    made = UNet(channels, **{**OPTIONS, **options})
+    torch.nn.init.normal_(made.head.weight)  # which is 0 in a network that has learned nothing
+    torch.nn.init.normal_(made.head.bias)  # type: ignore[arg-type]
+    return made
+
+
+@pytest.fixture
+def save(tmp_path: Path) -> Any:
+    def write(channels: int, **options: Any) -> tuple[UNet, str]:
+        made, path = network(channels, **options), tmp_path / f"{channels}.safetensors"
+        architecture = {"name": "unet", "channels": channels, **OPTIONS, **options}
+        prior = NetworkPrior(made, channels=channels, metadata={"architecture": architecture})
+        prior.save(path, torch.float32)
+        return made, str(path)
+
+    return write
+
+
+def gray(channels: int) -> Tensor:
+    generator = torch.Generator().manual_seed(3)
+    return torch.rand(2, 1, 8, 6, generator=generator).expand(-1, channels, -1, -1)
+
+
+@pytest.mark.parametrize(("before", "after"), [(1, 1), (3, 3), (1, 3), (3, 1), (1, 2), (3, 2)])
+def test_gray_images_are_treated_as_before(save: Any, before: int, after: int) -> None:
+    source, file = save(before)
+    ours = network(after, seed=1)
+    warm_start(ours, file)
+    noise = torch.tensor([-0.5, 0.3])
+    with torch.no_grad():
+        torch.testing.assert_close(ours.stem(gray(after)), source.stem(gray(before)))
+        expected = source(gray(before), noise)
+        result = ours(gray(after), noise)
+    if before != after:
+        expected = expected.mean(dim=1, keepdim=True).expand(-1, after, -1, -1)
+    torch.testing.assert_close(result, expected)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"widths": (4, 6)}, r"has shape \(8, 8, 3, 3\), the network's \(6, 6, 3, 3\)"),
+        ({"widths": (6, 8)}, "has another architecture: its '"),
+        ({"blocks": 2}, r"8 tensors, such as 'bottom\.1\.conv_in\.bias', are in one network alone"),
+        ({"widths": (4,)}, "are in one network alone"),
+    ],
+)
+def test_another_architecture(save: Any, options: dict[str, Any], message: str) -> None:
+    _, file = save(1)
+    with pytest.raises(ValueError, match=message) as caught:
+        warm_start(network(1, **options), file)
+    assert str(caught.value).startswith(f"init {file!r} has another architecture")
+
+
+def test_no_such_prior() -> None:
+    with pytest.raises(CheckpointError, match="'nobody' is neither a file nor one of"):
+        warm_start(network(1), "nobody")
+
+
+def test_a_run_starts_there_and_does_not_go_back(make_config: Any, save: Any) -> None:
+    source, file = save(1)
+    tiny = 1e-9  # a learning rate that changes nothing to speak of
+    config = make_config(learning_rate=tiny).model_copy(update={"init": file})
+    train(config)
+
+    def weights() -> dict[str, Tensor]:
+        return load_checkpoint(config.out / "state.safetensors")[0]
+
+    for name, w in source.named_parameters():
+        torch.testing.assert_close(weights()[f"network.{name}"], w, rtol=0, atol=1e-6)
+    Path(file).unlink()  # a run that goes on has its own weights
+    longer = config.optimiser.model_copy(update={"steps": 8, "learning_rate": 1e-2})
+    train(config.model_copy(update={"optimiser": longer}))
+    assert not torch.allclose(weights()["network.stem.weight"], source.stem.weight, atol=1e-3)
