@@ -25,19 +25,34 @@ class Step:
     sigma: float
 
 
+NEEDS = {
+    "linear": "linear operator",
+    "svd": "operator with an SVD",
+    "gaussian": "Gaussian noise",
+    "density": "prior with `log_prob`",
+}
+"""What a method may ask of the problem and of the prior, and how tables say it."""
+
+
 @dataclass(frozen=True)
 class MethodInfo:
     """A registered method and what its users should know about it.
 
-    ``exact``: whether it samples the true posterior in the limit of small steps (a point
-    estimate is not exact). ``needs``: what it asks of the operator and of the noise, of
-    ``"linear"`` (a ``LinearOperator``), ``"gaussian"`` (``GaussianNoise``).
+    ``exact``: whether it samples the true posterior of any prior in a limit of its options (a
+    point estimate is not exact). ``law``: what its results follow, in a few words: the limit where
+    it is exact; otherwise the priors for which it is, the kind of bias, or "point estimate".
+    ``needs``: what it asks for, of the keys of ``NEEDS``. ``evaluations`` and ``products``: the
+    cost of a step for each image in evaluations of the denoiser D and in products with its
+    Jacobian, at most: a number, or an expression in the options. ``cites``: its source.
     """
 
     name: str
     run: Method
     exact: bool
+    law: str
     needs: tuple[str, ...]
+    evaluations: str
+    products: str
     cites: str
 
     @property
@@ -70,12 +85,28 @@ METHODS: dict[str, MethodInfo] = {}
 
 
 def register(
-    name: str, *, exact: bool, needs: tuple[str, ...] = (), cites: str
+    name: str,
+    *,
+    exact: bool,
+    law: str = "",
+    needs: tuple[str, ...] = (),
+    evaluations: str = "1",
+    products: str = "0",
+    cites: str,
 ) -> Callable[[Method], Method]:
-    """Enter a method under ``name``. Its keyword-only arguments with a default are its options."""
+    """Enter a method under ``name``; the rest as in ``MethodInfo``.
+
+    Its keyword-only arguments with a default are its options. Raises ``ValueError`` for a need
+    that ``NEEDS`` does not know.
+    """
+    unknown = set(needs) - set(NEEDS)
+    if unknown:
+        raise ValueError(
+            f"needs has {', '.join(sorted(unknown))}: of {', '.join(NEEDS)} is allowed"
+        )
 
     def enter(run: Method) -> Method:
-        METHODS[name] = MethodInfo(name, run, exact, needs, cites)
+        METHODS[name] = MethodInfo(name, run, exact, law, needs, evaluations, products, cites)
         return run
 
     return enter

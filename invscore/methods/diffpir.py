@@ -15,7 +15,11 @@ from invscore.rng import SampleRNG
 
 
 @register(
-    "diffpir", exact=False, needs=("linear", "gaussian"), cites="Zhu et al. 2023, Algorithm 1"
+    "diffpir",
+    exact=False,
+    law="biased: spreads less than the posterior",
+    needs=("linear", "gaussian"),
+    cites="Zhu et al. 2023, Algorithm 1",
 )
 def diffpir(
     problem: InverseProblem,

@@ -15,7 +15,13 @@ from invscore.rng import SampleRNG
 from invscore.sampling import ddim_step
 
 
-@register("dps", exact=False, cites="Chung et al. 2023, Algorithm 1")
+@register(
+    "dps",
+    exact=False,
+    law="biased: ignores the noise level",
+    products="1",
+    cites="Chung et al. 2023, Algorithm 1",
+)
 def dps(
     problem: InverseProblem,
     prior: Prior,

@@ -15,7 +15,13 @@ from invscore.rng import SampleRNG
 from invscore.sampling import langevin_step
 
 
-@register("langevin", exact=True, cites="Song & Ermon 2019, Algorithm 1; Jalal et al. 2021, Eq. 5")
+@register(
+    "langevin",
+    exact=True,
+    law="posterior as step_size and sigma_min go to 0 and per_level grows",
+    evaluations="per_level",
+    cites="Song & Ermon 2019, Algorithm 1; Jalal et al. 2021, Eq. 5",
+)
 def langevin(
     problem: InverseProblem,
     prior: Prior,

@@ -16,7 +16,12 @@ from invscore.priors.base import Prior
 from invscore.rng import SampleRNG
 
 
-@register("map", exact=False, cites="Hyvärinen 2005; backtracking: Hager & Zhang 2005, Eq. 4.1")
+@register(
+    "map",
+    exact=False,
+    law="point estimate: a mode of the posterior, the prior smoothed by sigma",
+    cites="Hyvärinen 2005; backtracking: Hager & Zhang 2005, Eq. 4.1",
+)
 def maximum_a_posteriori(
     problem: InverseProblem,
     prior: Prior,

@@ -19,7 +19,9 @@ from invscore.sampling import ddim_step, langevin_step
 @register(
     "pc",
     exact=False,
+    law="biased: replaces measured coefficients, does not condition on them",
     needs=("linear", "gaussian"),
+    evaluations="2",
     cites="Song et al. 2021, Algorithm 2; Song et al. 2022, Algorithm 2",
 )
 def pc(

@@ -14,7 +14,14 @@ from invscore.rng import SampleRNG
 from invscore.sampling import ddim_step
 
 
-@register("pigdm", exact=False, needs=("linear", "gaussian"), cites="Song et al. 2023, Algorithm 1")
+@register(
+    "pigdm",
+    exact=False,
+    law="posterior of an isotropic Gaussian prior as steps grow; biased elsewhere",
+    needs=("linear", "gaussian"),
+    products="1",
+    cites="Song et al. 2023, Algorithm 1",
+)
 def pigdm(
     problem: InverseProblem,
     prior: Prior,

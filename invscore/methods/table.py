@@ -1,0 +1,46 @@
+"""The table of methods, for the documentation: made from the registry, and only from there."""
+
+from __future__ import annotations
+
+from invscore.methods.base import METHODS, NEEDS, MethodInfo
+
+HEAD = """\
+# Methods
+
+This page is written by `invscore methods --markdown`; the code is the source.
+
+*Law*: what the results follow. *Evaluations* of the denoiser D and *products* with its Jacobian are
+those of one step for one image, at most; names are options, `steps` and their defaults are in the
+last column. Without products, a step holds one evaluation of the denoiser in memory; with them, its
+graph for automatic differentiation, several times as much for a network.
+
+"""
+COLUMNS = ("method", "what it does", "needs", "law", "evaluations", "products", "source", "options")
+
+
+def needs_in_words(info: MethodInfo) -> str:
+    """What a method asks for, or that it serves any operator and noise."""
+    served = [] if {"linear", "svd"} & set(info.needs) else ["any operator"]
+    served += [NEEDS[need] for need in info.needs]
+    return ", ".join(served if "gaussian" in info.needs else [*served, "any noise"])
+
+
+def markdown() -> str:
+    """The page of the documentation: every method in alphabetical order."""
+    rows = [COLUMNS, ("---",) * len(COLUMNS)]
+    rows += [_row(METHODS[name]) for name in sorted(METHODS)]
+    return HEAD + "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def _row(info: MethodInfo) -> tuple[str, ...]:
+    options = ", ".join(f"{name} = {value}" for name, value in info.defaults.items())
+    return (
+        f"`{info.name}`",
+        info.summary.rstrip(".").replace("|", "\\|"),
+        needs_in_words(info),
+        info.law,
+        info.evaluations,
+        info.products,
+        info.cites,
+        options,
+    )
