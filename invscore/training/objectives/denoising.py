@@ -1,4 +1,4 @@
-"""Training objectives: each a function of a prior, clean images and noise."""
+"""Denoising score matching."""
 
 from __future__ import annotations
 
