@@ -1,5 +1,62 @@
-"""Training objectives: each a function of what is learned and of data, with a number as value."""
+"""Training objectives: functions of what is taught (a score, a velocity) and of data.
 
+Each returns one number whose gradient, in the mean, is that of ``explicit_score_matching`` with
+the true score, up to a weight: so they all have the same minimiser. Random numbers are arguments.
+"""
+
+from invscore.training.objectives.bridge import bridge_matching
+from invscore.training.objectives.controlled import controlled_score_matching
+from invscore.training.objectives.coupling import optimal_pairing
 from invscore.training.objectives.denoising import denoising_score_matching
+from invscore.training.objectives.densities import (
+    GaussianDensity,
+    LaplaceDensity,
+    NoiseDensity,
+    StudentDensity,
+)
+from invscore.training.objectives.divergence import (
+    exact_divergence,
+    hutchinson_divergence,
+    random_signs,
+)
+from invscore.training.objectives.fields import Field, Potential, Schedule, TimeField, score_of
+from invscore.training.objectives.flow import flow_matching
+from invscore.training.objectives.implicit import (
+    hutchinson_score_matching,
+    implicit_score_matching,
+    sliced_score_matching,
+)
+from invscore.training.objectives.matching import explicit_score_matching
+from invscore.training.objectives.noise import noise_score_matching
+from invscore.training.objectives.process import process_score_matching
+from invscore.training.objectives.stable import stable_target, stable_target_score_matching
+from invscore.training.objectives.times import ImportanceTimes
 
-__all__ = ["denoising_score_matching"]
+__all__ = [
+    "Field",
+    "GaussianDensity",
+    "ImportanceTimes",
+    "LaplaceDensity",
+    "NoiseDensity",
+    "Potential",
+    "Schedule",
+    "StudentDensity",
+    "TimeField",
+    "bridge_matching",
+    "controlled_score_matching",
+    "denoising_score_matching",
+    "exact_divergence",
+    "explicit_score_matching",
+    "flow_matching",
+    "hutchinson_divergence",
+    "hutchinson_score_matching",
+    "implicit_score_matching",
+    "noise_score_matching",
+    "optimal_pairing",
+    "process_score_matching",
+    "random_signs",
+    "score_of",
+    "sliced_score_matching",
+    "stable_target",
+    "stable_target_score_matching",
+]

@@ -1,0 +1,40 @@
+"""Flow matching and denoising in one: the velocity and the score of Brownian bridges."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from invscore.batches import per_image
+from invscore.training.objectives.fields import TimeField
+from invscore.training.objectives.matching import squared_distance
+
+
+def bridge_matching(
+    velocity: TimeField,
+    score: TimeField,
+    clean: Tensor,
+    t: Tensor,
+    noise: Tensor,
+    wiggle: Tensor,
+    *,
+    spread: float,
+) -> Tensor:
+    """Mean of ``|v(x_t, t) - u|^2 + |l s(x_t, t) + z|^2`` over images and pixels.
+
+    The line of ``flow_matching`` becomes a Brownian bridge, ``x_t = (1 - t) x0 + t n + l z`` with
+    ``l = spread sqrt(t (1 - t))`` and unit noise z, ``wiggle``; its velocity is ``u = n - x0 +
+    dl/dt z``. The flow v and the diffusions ``(v -+ h^2 s / 2) dt + h dW``, to the noise and back,
+    have the same densities at all times, for any h(t) (Tong et al. 2023, "[SF]2M", Eq. 8 to 10).
+    Unlike v alone, s and v can be had for any pairing of noise and data; with that of
+    ``optimal_pairing`` the diffusion comes close to a Schrödinger bridge.
+
+    ``clean``, ``noise`` and ``wiggle`` have shape (b, \\*shape), ``t`` has shape (b,), between 0
+    and 1 and not at the ends, where dl/dt is infinite.
+    """
+    time = per_image(t, clean, "t")
+    width = spread * (time * (1 - time)).sqrt()
+    widening = spread**2 * (1 - 2 * time) / (2 * width)
+    x = (1 - time) * clean + time * noise + width * wiggle
+    flow = squared_distance(velocity(x, t), noise - clean + widening * wiggle)
+    denoising = squared_distance(width * score(x, t), -wiggle)
+    return flow + denoising

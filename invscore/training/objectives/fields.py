@@ -1,0 +1,33 @@
+"""What objectives teach: vector fields and potentials, as plain functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+Field = Callable[[Tensor], Tensor]
+"""A vector field such as a score: images (b, \\*shape) to (b, \\*shape), each on its own."""
+
+TimeField = Callable[[Tensor, Tensor], Tensor]
+"""A vector field that changes with time, a function of images (b, \\*shape) and times (b,)."""
+
+Potential = Callable[[Tensor], Tensor]
+"""An unnormalised negative log-density: images (b, \\*shape) to numbers (b,), each on its own."""
+
+Schedule = Callable[[Tensor], Tensor]
+"""A function of time that is applied to each entry of a tensor of times, (b,) to (b,)."""
+
+
+def score_of(potential: Potential) -> Field:
+    """The score ``-grad phi`` of the density ``exp(-phi(x)) / Z``, which does not depend on Z.
+
+    With it, every objective for scores trains potentials: the divergence in implicit score
+    matching becomes ``-Laplacian phi`` (Hyvärinen 2005, Eq. 4).
+    """
+
+    def score(x: Tensor) -> Tensor:
+        return -torch.func.grad(lambda images: potential(images).sum())(x)
+
+    return score

@@ -1,0 +1,29 @@
+"""Denoising score matching with noise of any density."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from invscore.batches import PerImage, per_image
+from invscore.training.objectives.densities import GaussianDensity, NoiseDensity
+from invscore.training.objectives.fields import Field
+from invscore.training.objectives.matching import explicit_score_matching
+
+GAUSSIAN = GaussianDensity()
+
+
+def noise_score_matching(
+    score: Field,
+    clean: Tensor,
+    sigma: PerImage,
+    noise: Tensor,
+    density: NoiseDensity = GAUSSIAN,
+) -> Tensor:
+    """Mean of ``|s(x) - grad log g(n) / sigma|^2`` at ``x = clean + sigma n``.
+
+    Its minimiser is the score of the noisy data for any density g of the noise (Vincent 2011,
+    Eq. 9). ``clean`` and ``noise``, drawn from ``density``: (b, \\*shape). The mean is over images
+    and pixels. With Gaussian noise only, that score is ``(D - x) / sigma^2``.
+    """
+    level = per_image(sigma, clean)
+    return explicit_score_matching(score, clean + level * noise, density.score(noise) / level)
