@@ -189,6 +189,7 @@ class _Counted(Prior):
         self.prior = prior
         self.mean, self.variance, self.peak = prior.mean, prior.variance, prior.peak
         self.sigma_min, self.sigma_max = prior.sigma_min, prior.sigma_max
+        self.has_density = prior.has_density
         self.weight = 1.0
         self.evaluations = 0.0
         self.jacobian_products = 0.0
@@ -200,6 +201,10 @@ class _Counted(Prior):
     def score(self, x: Tensor, sigma: Level) -> Tensor:
         self.evaluations += self.weight
         return self.prior.score(x, sigma)
+
+    def log_density(self, x: Tensor, sigma: Level) -> Tensor:
+        self.evaluations += self.weight
+        return self.prior.log_density(x, sigma)
 
     def pullback(self, x: Tensor, sigma: Level) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
         self.evaluations += self.weight

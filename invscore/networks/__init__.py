@@ -6,15 +6,20 @@ from typing import Any
 
 from torch import nn
 
+from invscore.networks.potential import Potential
 from invscore.networks.unet import UNet
 
-__all__ = ["NETWORKS", "UNet", "build_network"]
+__all__ = ["NETWORKS", "Potential", "UNet", "build_network"]
 
 NETWORKS: dict[str, type[nn.Module]] = {"unet": UNet}
 
 
-def build_network(name: str, **options: Any) -> nn.Module:
-    """The network ``name`` with untrained weights. Raises ``ValueError`` for an unknown name."""
+def build_network(name: str, *, energy: bool = False, **options: Any) -> nn.Module:
+    """The network ``name`` with untrained weights, or the ``Potential`` made of it (``energy``).
+
+    Raises ``ValueError`` for an unknown name.
+    """
     if name not in NETWORKS:
         raise ValueError(f"unknown network {name!r}: known are {', '.join(sorted(NETWORKS))}")
-    return NETWORKS[name](**options)
+    network = NETWORKS[name](**options)
+    return Potential(network) if energy else network

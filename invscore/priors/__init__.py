@@ -4,19 +4,24 @@ from invscore.priors.base import Level, Prior
 from invscore.priors.channelwise import Channelwise
 from invscore.priors.check import check_prior
 from invscore.priors.covariance import Covariance
+from invscore.priors.energy import EnergyPrior
 from invscore.priors.gaussian import GaussianPrior
 from invscore.priors.library import available_priors, load_prior
 from invscore.priors.mixture import GaussianMixturePrior
 from invscore.priors.network import NetworkPrior
+from invscore.priors.parametrisation import Mix, Parametrisation
 from invscore.priors.stationary import StationaryGaussianPrior
 
 __all__ = [
     "Channelwise",
     "Covariance",
+    "EnergyPrior",
     "GaussianMixturePrior",
     "GaussianPrior",
     "Level",
+    "Mix",
     "NetworkPrior",
+    "Parametrisation",
     "Prior",
     "StationaryGaussianPrior",
     "available_priors",

@@ -23,9 +23,10 @@ class Prior(abc.ABC):
 
     ``sigma_min`` and ``sigma_max`` bound the levels at which ``denoise`` can be trusted.
     ``mean`` is the mean image (a number, or a tensor of its shape) and ``variance`` the variance of
-    a pixel, averaged over the image. ``peak`` is the intensity that images reach, by which a
-    measurement in other units is normalised; ``None`` where the prior knows images in absolute
-    units.
+    a pixel, averaged over the image; that of the real part, and of the imaginary part, where
+    images are complex. ``peak`` is the intensity that images reach, by which a measurement in other
+    units is normalised; ``None`` where the prior knows images in absolute units. ``has_density``
+    tells whether there is a ``log_density``.
     """
 
     mean: float | Tensor
@@ -33,6 +34,7 @@ class Prior(abc.ABC):
     peak: float | None = None
     sigma_min: float = 0.0
     sigma_max: float = float("inf")
+    has_density: bool = False
 
     @property
     def unit(self) -> float:
@@ -46,6 +48,17 @@ class Prior(abc.ABC):
     def score(self, x: Tensor, sigma: Level) -> Tensor:
         """Gradient of the log-density of ``x0 + sigma n`` at ``x`` (Tweedie's formula)."""
         return (self.denoise(x, sigma) - x) / per_image(sigma, x) ** 2
+
+    def log_density(self, x: Tensor, sigma: Level) -> Tensor:  # noqa: ARG002
+        """Log-density of ``x0 + sigma n`` at ``x`` in nats, (b,), up to a constant of the level.
+
+        Its gradient in ``x`` is the score; ``sigma`` > 0. Most learned priors know their score
+        alone: raises ``ValueError`` where ``has_density`` is false.
+        """
+        raise ValueError(
+            f"the prior is a {type(self).__name__}, which has a score and no density: one with "
+            "has_density is allowed, such as an EnergyPrior or a GaussianMixturePrior"
+        )
 
     def pullback(self, x: Tensor, sigma: Level) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
         """``D(x, sigma)`` and the function ``u -> J^T u``, J the Jacobian of D in ``x``.

@@ -21,12 +21,16 @@ class Channelwise(Prior):
         self.prior = prior
         self.mean, self.variance, self.peak = prior.mean, prior.variance, prior.peak
         self.sigma_min, self.sigma_max = prior.sigma_min, prior.sigma_max
+        self.has_density = prior.has_density
 
     def denoise(self, x: Tensor, sigma: Level) -> Tensor:
         return self.prior.denoise(*_split(x, sigma)).reshape(x.shape)
 
     def score(self, x: Tensor, sigma: Level) -> Tensor:
         return self.prior.score(*_split(x, sigma)).reshape(x.shape)
+
+    def log_density(self, x: Tensor, sigma: Level) -> Tensor:
+        return self.prior.log_density(*_split(x, sigma)).reshape(x.shape[:2]).sum(dim=1)
 
     def pullback(self, x: Tensor, sigma: Level) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
         channels, levels = _split(x, sigma)

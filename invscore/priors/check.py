@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
-from invscore.priors.base import Level, Prior
+from invscore.priors.base import Prior
 from invscore.report import Report
-
-
-@runtime_checkable
-class Density(Protocol):
-    """A prior that knows its smoothed density."""
-
-    def log_prob(self, x: Tensor, sigma: Level = 0.0) -> Tensor: ...
 
 
 @torch.no_grad()
@@ -32,21 +24,25 @@ def check_prior(
 
     Shape and type of denoised images, independence of the images of a batch, a number as noise
     level against a tensor, Tweedie's formula, ``pullback`` against finite differences of
-    ``denoise``; ``score`` against those of ``log_prob`` where there is one; where the levels reach
-    down to 0 and up to infinity, the limits: an image of the prior is left alone, and the mean is
-    all that is left. Single precision forgives a wrong third digit: prefer float64.
+    ``denoise``; ``score`` against those of ``log_density`` where there is one; where the levels
+    reach down to 0 and up to infinity, the limits: an image of the prior is left alone, and the
+    mean is all that is left. Images are complex where ``dtype`` is. Single precision forgives a
+    wrong third digit: prefer float64 or complex128.
     """
     report = Report(type(prior).__name__)
-    exact, close, step = (1e-8, 1e-6, 1e-4) if dtype == torch.float64 else (1e-3, 2e-2, 3e-2)
+    real = dtype.to_real()
+    double = real == torch.float64
+    exact, close, step = (1e-8, 1e-6, 1e-4) if double else (1e-3, 2e-2, 3e-2)
     generator = torch.Generator().manual_seed(seed)
 
     def normal() -> Tensor:
-        return torch.randn(3, *shape, generator=generator, dtype=dtype).to(device)
+        parts = torch.randn(3, *shape, 2, generator=generator, dtype=real).to(device)
+        return torch.view_as_complex(parts) if dtype.is_complex else parts[..., 0]
 
     spread = math.sqrt(prior.variance)
     lowest, highest = max(0.2 * spread, prior.sigma_min), min(2 * spread, prior.sigma_max)
     levels = [lowest, math.sqrt(lowest * highest), highest]
-    sigma = torch.tensor(levels, dtype=dtype, device=device)
+    sigma = torch.tensor(levels, dtype=real, device=device)
     column = sigma.reshape(-1, *[1] * len(shape))
     x = (spread + column) * normal()
     u, v = normal(), normal()
@@ -76,9 +72,8 @@ def check_prior(
         return _relative(pull(2 * u), 2 * pull(u))
 
     def gradient() -> float:
-        assert isinstance(prior, Density)
         along = step * column * v
-        change = prior.log_prob(x + along, sigma) - prior.log_prob(x - along, sigma)
+        change = prior.log_density(x + along, sigma) - prior.log_density(x - along, sigma)
         return _relative(_inner(prior.score(x, sigma), column * v), change / (2 * step))
 
     def quiet() -> float:
@@ -95,8 +90,8 @@ def check_prior(
     report.add("tweedie", tweedie, exact, "the score is not (D - x) / sigma^2")
     report.add("pullback", jacobian, close, "J^T u is not that of denoise")
     report.add("pull twice", repeated, exact, "J^T u is not linear in u, or cannot be called twice")
-    if isinstance(prior, Density):
-        report.add("log_prob", gradient, close, "the score is not the gradient of log_prob")
+    if prior.has_density:
+        report.add("log_density", gradient, close, "the score is not the gradient of log_density")
     if prior.sigma_min == 0:
         report.add("sigma to 0", quiet, 1e-3, "an image of the prior changes at small sigma")
     if math.isinf(prior.sigma_max):
@@ -105,7 +100,8 @@ def check_prior(
 
 
 def _inner(a: Tensor, b: Tensor) -> Tensor:
-    return (a * b).flatten(1).sum(dim=1)
+    """The inner product over the reals, (b,): of complex images, that of their parts."""
+    return (a.conj() * b).real.flatten(1).sum(dim=1)
 
 
 def _relative(a: Tensor, b: Tensor) -> float:

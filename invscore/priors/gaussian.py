@@ -26,6 +26,7 @@ class Gaussian(Prior):
 
     mean: Tensor
     eigenvalues: Tensor
+    has_density = True
 
     @abc.abstractmethod
     def filter(self, x: Tensor, gain: Tensor) -> Tensor:
@@ -65,6 +66,9 @@ class Gaussian(Prior):
         energy = (centred * self.filter(centred, inverse)).flatten(1).sum(dim=1)
         log_volume = self.mean.numel() * math.log(2 * math.pi) - inverse.log().flatten(1).sum(dim=1)
         return -0.5 * (energy + log_volume)
+
+    def log_density(self, x: Tensor, sigma: Level) -> Tensor:
+        return self.log_prob(x, sigma)
 
     def sample(self, n: int, rng: SampleRNG | int = 0) -> Tensor:
         """``n`` images, (n, \\*shape), from a generator of ``n`` streams or from a seed."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from invscore.checkpoint import CheckpointError, read_metadata
+from invscore.priors.energy import EnergyPrior
 from invscore.priors.network import NetworkPrior
 
 SUFFIX = ".safetensors"
@@ -20,6 +22,8 @@ def available_priors() -> dict[str, dict[str, Any]]:
 def load_prior(name_or_file: str | Path) -> NetworkPrior:
     """A prior that comes with invscore, by name, or one from a ``.safetensors`` file.
 
+    It is an ``EnergyPrior`` where its network is a potential.
+
     Raises ``CheckpointError`` where there is no such prior or the file cannot be read.
     """
     path = _shipped().get(str(name_or_file), Path(name_or_file))
@@ -28,7 +32,12 @@ def load_prior(name_or_file: str | Path) -> NetworkPrior:
             f"prior {str(name_or_file)!r} is neither a file nor one of "
             f"{', '.join(sorted(_shipped()))}"
         )
-    return NetworkPrior.load(path)
+    return prior_class(read_metadata(path)).load(path)
+
+
+def prior_class(metadata: Mapping[str, Any]) -> type[NetworkPrior]:
+    """The class of the prior that ``metadata`` of a checkpoint describe."""
+    return EnergyPrior if metadata.get("architecture", {}).get("energy") else NetworkPrior
 
 
 def _shipped() -> dict[str, Path]:

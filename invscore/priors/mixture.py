@@ -37,6 +37,8 @@ class GaussianMixturePrior(Prior):
     Raises ``ValueError`` where one of them has another shape or forbidden values.
     """
 
+    has_density = True
+
     def __init__(
         self,
         means: Tensor,
@@ -76,6 +78,9 @@ class GaussianMixturePrior(Prior):
     def log_prob(self, x: Tensor, sigma: Level = 0.0) -> Tensor:
         """Log-density of ``x0 + sigma n`` at ``x`` in nats, (b,)."""
         return self._log_joint(x, sigma).logsumexp(dim=1)
+
+    def log_density(self, x: Tensor, sigma: Level) -> Tensor:
+        return self.log_prob(x, sigma)
 
     def denoise(self, x: Tensor, sigma: Level) -> Tensor:
         return self._denoise(x, self.responsibilities(x, sigma), sigma)

@@ -1,10 +1,10 @@
-"""A neural network as a prior, preconditioned as in EDM, and its checkpoint."""
+"""A neural network as a prior, and its checkpoint."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -13,16 +13,22 @@ from invscore.batches import per_image
 from invscore.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from invscore.networks import build_network
 from invscore.priors.base import Level, Prior
+from invscore.priors.parametrisation import Parametrisation, describe, find_parametrisation
 
 
 class NetworkPrior(Prior, nn.Module):
     """``D(x) = m + c_skip (x - m) + c_out F(c_in (x - m); c_noise)``.
 
-    The coefficients are those of Karras et al. 2022 (EDM), Table 1, with ``sigma_data`` the
-    standard deviation of the images about ``mean``: F sees and predicts tensors of unit variance
-    at every noise level. F has been trained for ``sigma_min`` to ``sigma_max``; beyond, it is
-    asked as at the nearer end and the other coefficients are those of the level itself, so that
-    ``D(x, 0) = x``.
+    ``parametrisation`` says what F predicts, by name, as a mix ``{"noise": a, "data": b}`` or as a
+    ``Parametrisation``, where the coefficients are. ``sigma_data`` is the standard deviation of
+    the images about ``mean``: F sees tensors of unit variance at every noise level. F has been
+    trained for ``sigma_min`` to ``sigma_max``; beyond, it is asked as at the nearer end and the
+    other coefficients are those of the level itself, so that ``D(x, 0) = x`` wherever F does not
+    predict the image alone.
+
+    Images have ``channels`` channels. Those of a prior that is ``complex`` are complex, of
+    ``sigma_data`` in the real and in the imaginary part about a real ``mean``; F takes and gives
+    twice as many real channels, the real and imaginary part of each in turn.
 
     F computes in the precision of its weights and the rest in that of the images, which is
     returned. Raises ``ValueError`` for noise levels that leave no range above 0.
@@ -37,6 +43,8 @@ class NetworkPrior(Prior, nn.Module):
         sigma_data: float = 0.25,
         sigma_min: float = 0.002,
         sigma_max: float = 20.0,
+        parametrisation: str | Mapping[str, float] | Parametrisation = "edm",
+        complex: bool = False,
         metadata: Mapping[str, Any] | None = None,
     ) -> None:
         if not (0 < sigma_min < sigma_max and sigma_data > 0):
@@ -51,53 +59,45 @@ class NetworkPrior(Prior, nn.Module):
         self.sigma_data = sigma_data
         self.sigma_min = sigma_min
         self.sigma_max = sigma_max
+        self.parametrisation = find_parametrisation(parametrisation)
+        self.complex = complex
         self.variance = sigma_data**2
         self.peak = 1.0
         self.metadata: dict[str, Any] = dict(metadata or {})
 
     def denoise(self, x: Tensor, sigma: Level) -> Tensor:
-        if x.ndim != 4 or x.shape[1] != self.channels:
-            raise ValueError(
-                f"the prior takes images of shape (b, {self.channels}, h, w), "
-                f"given {tuple(x.shape)}"
-            )
-        if not x.is_floating_point():
-            raise ValueError(f"the prior takes real images in floating point, given {x.dtype}")
+        self._require_images(x)
         level = per_image(sigma, x)
-        variance = level**2 + self.sigma_data**2
-        known = level.clamp(self.sigma_min, self.sigma_max)
-        noise = (known.log() / 4).reshape(-1).expand(len(x))
-        centred = x - self.mean
-        weights = next(self.network.parameters(), x)
-        prediction = self.network(
-            (centred * variance.rsqrt()).to(weights.dtype), noise.to(weights.dtype)
-        )
-        skip = self.sigma_data**2 / variance
-        out = level * self.sigma_data * variance.rsqrt()
-        return self.mean + skip * centred + out * prediction.to(x.dtype)
+        skip, out = self.parametrisation.coefficients(level, self.sigma_data)
+        prediction = self._as_images(self.network(*self._inputs(x, level)), x)
+        return self.mean + skip * (x - self.mean) + out * prediction
 
     def loss_weight(self, sigma: Tensor) -> Tensor:
-        """``1 / c_out^2``: the weight that makes the loss of F uniform over noise levels."""
-        return (sigma**2 + self.sigma_data**2) / (sigma * self.sigma_data) ** 2
+        """``1 / c_out^2``: the weight that makes the loss of D the squared error of F."""
+        return self.parametrisation.loss_weight(sigma, self.sigma_data)
 
     def save(self, path: Path, dtype: torch.dtype = torch.float16) -> None:
-        """Write the weights in ``dtype`` with all that ``load`` needs to rebuild the prior."""
+        """Write the weights in ``dtype`` with all that ``load`` needs to rebuild the prior.
+
+        Raises ``ValueError`` for a parametrisation of one's own, which a file cannot describe.
+        """
         metadata = {
             **self.metadata,
             "parametrisation": {
-                "name": "edm",
+                "name": describe(self.parametrisation),
                 "channels": self.channels,
                 "mean": self.mean,
                 "sigma_data": self.sigma_data,
                 "sigma_min": self.sigma_min,
                 "sigma_max": self.sigma_max,
+                "complex": self.complex,
             },
         }
         weights = {name: w.to(dtype) for name, w in self.network.state_dict().items()}
         save_checkpoint(path, weights, metadata)
 
     @classmethod
-    def load(cls, path: Path) -> NetworkPrior:
+    def load(cls, path: Path) -> Self:
         """The prior saved in ``path``, in float32, without gradients to its weights.
 
         Raises ``CheckpointError`` where the file does not describe such a prior.
@@ -105,10 +105,9 @@ class NetworkPrior(Prior, nn.Module):
         weights, metadata = load_checkpoint(path)
         try:
             options = dict(metadata["parametrisation"])
-            if (kind := options.pop("name")) != "edm":
-                raise ValueError(f"unknown parametrisation {kind!r}")
+            kind = find_parametrisation(options.pop("name"))
             network = build_network(**metadata["architecture"])
-            prior = cls(network, metadata=metadata, **options)
+            prior = cls(network, parametrisation=kind, metadata=metadata, **options)
         except KeyError as error:
             raise CheckpointError(
                 f"checkpoint {str(path)!r} is no prior: its metadata has no {error}"
@@ -124,3 +123,31 @@ class NetworkPrior(Prior, nn.Module):
         if not all(bool(w.isfinite().all()) for w in weights.values()):
             raise CheckpointError(f"checkpoint {str(path)!r} has weights that are not finite")
         return prior.float().eval().requires_grad_(False)
+
+    def _require_images(self, x: Tensor) -> None:
+        if x.ndim != 4 or x.shape[1] != self.channels:
+            raise ValueError(
+                f"the prior takes images of shape (b, {self.channels}, h, w), "
+                f"given {tuple(x.shape)}"
+            )
+        if not (x.is_complex() if self.complex else x.is_floating_point()):
+            kind = "complex images" if self.complex else "real images in floating point"
+            raise ValueError(f"the prior takes {kind}, given {x.dtype}")
+
+    def _inputs(self, x: Tensor, level: Tensor) -> tuple[Tensor, Tensor]:
+        """``c_in (x - m)`` in real channels and ``c_noise``, in the precision of the weights."""
+        known = level.clamp(self.sigma_min, self.sigma_max)
+        noise = (known.log() / 4).reshape(-1).expand(len(x))
+        centred = (x - self.mean) * (level**2 + self.sigma_data**2).rsqrt()
+        if self.complex:
+            centred = torch.view_as_real(centred).movedim(-1, 2).flatten(1, 2)
+        weights = next(self.network.parameters(), noise)
+        return centred.to(weights.dtype), noise.to(weights.dtype)
+
+    def _as_images(self, prediction: Tensor, like: Tensor) -> Tensor:
+        """What F predicts, in the dtype of the images ``like``."""
+        prediction = prediction.to(like.real.dtype)
+        if not self.complex:
+            return prediction
+        pairs = prediction.reshape(len(like), self.channels, 2, *like.shape[2:]).movedim(2, -1)
+        return torch.view_as_complex(pairs.contiguous())

@@ -75,6 +75,7 @@ class _Wrong(Prior):
     """A standard normal prior, with one thing wrong."""
 
     variance = 1.0
+    has_density = True
 
     def __init__(self, fault: str) -> None:
         self.fault = fault
@@ -105,14 +106,14 @@ class _Wrong(Prior):
             return denoised, lambda u: pull(u) * u.abs().mean()
         return denoised, pull
 
-    def log_prob(self, x: Tensor, sigma: Level = 0.0) -> Tensor:
+    def log_density(self, x: Tensor, sigma: Level) -> Tensor:
         level = torch.as_tensor(sigma, dtype=x.dtype).reshape(-1, *[1] * (x.ndim - 1))
-        factor = 0.51 if self.fault == "log_prob" else 0.5
+        factor = 0.51 if self.fault == "log_density" else 0.5
         return -factor * (x**2 / (1 + level**2)).flatten(1).sum(dim=1)
 
 
 FAULTS = [
-    "shape, dtype", "batch", "number", "tweedie", "pullback", "pull twice", "log_prob",
+    "shape, dtype", "batch", "number", "tweedie", "pullback", "pull twice", "log_density",
     "sigma to 0", "sigma to inf",
 ]  # fmt: skip
 
