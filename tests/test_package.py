@@ -19,7 +19,7 @@ from invscore.operators import Blur
 ROOT = Path(invscore.__file__).parent
 
 FLOORS = (
-    "batches checkpoint figures files images metrics networks operators report rng",
+    "batches checkpoint figures files images metrics modules networks operators processes report rng",
     "levels likelihood priors sampling training",
     "exact methods",
     "driver",
