@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import inspect
-import sys
 from collections.abc import Mapping
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
+
+from invscore.modules import load_module, where
 
 if TYPE_CHECKING:
     from invscore.operators import Operator
@@ -27,7 +26,7 @@ def load_custom(
     """
     from invscore.operators import Operator
 
-    found = getattr(_load_module(file), name, None)
+    found = getattr(load_module(file), name, None)
     if found is None:
         raise ValueError(f"{str(file)!r} defines no {name!r}")
     if isinstance(found, Operator):
@@ -54,21 +53,6 @@ def load_custom(
     return made
 
 
-def _load_module(file: Path) -> ModuleType:
-    if not file.is_file():
-        raise ValueError(f"{str(file)!r}: no such file")
-    spec = importlib.util.spec_from_file_location(file.stem, file)
-    assert spec is not None  # the suffix is .py
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.path.insert(0, str(file.parent.resolve()))  # as Python does for a script
-    try:
-        spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
-        raise ValueError(f"{str(file)!r} cannot be imported: {_where(error)}") from error
-    return module
-
-
 def _call(target: Any, what: str, options: Mapping[str, Any], in_shape: Shape | None) -> object:
     parameters = inspect.signature(target).parameters
     given = dict(options)
@@ -86,20 +70,4 @@ def _call(target: Any, what: str, options: Mapping[str, Any], in_shape: Shape | 
     try:
         return target(**given)
     except (Exception, SystemExit) as error:
-        raise ValueError(f"{what} fails: {_where(error)}") from error
-
-
-def _where(error: BaseException) -> str:
-    """The error with the place in the user's code that raised it."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    if trace is not None and trace.tb_frame.f_code.co_filename == __file__:
-        return (
-            f"{type(error).__name__}: {error}"  # raised by the call itself, nowhere in their code
-        )
-    line = error.lineno if isinstance(error, SyntaxError) else trace and trace.tb_lineno
-    file = error.filename if isinstance(error, SyntaxError) else None
-    file = file or (trace.tb_frame.f_code.co_filename if trace else "?")
-    text = error.msg if isinstance(error, SyntaxError) else " ".join(str(error).split())
-    return f"{type(error).__name__}: {text} ({Path(file).name}, line {line})"
+        raise ValueError(f"{what} fails: {where(error, __file__)}") from error

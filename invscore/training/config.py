@@ -7,38 +7,61 @@ from typing import Any, Literal, Self
 
 import yaml
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     PositiveFloat,
     PositiveInt,
     ValidationError,
+    field_validator,
     model_validator,
 )
 from pydantic_core import ErrorDetails
+
+from invscore.networks import SIZES
+from invscore.priors.parametrisation import find_parametrisation
+from invscore.training.data.config import DataConfig
+from invscore.training.section import Section
 
 
 class ConfigError(ValueError):
     """The configuration file is missing, is no YAML or says something that is not allowed."""
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class NetworkConfig(_Section):
+class NetworkConfig(Section):
     name: Literal["unet"] = "unet"
     channels: PositiveInt = 1
     widths: tuple[PositiveInt, ...] = (32, 64, 128, 256)
     blocks: PositiveInt = 2
     embedding: PositiveInt = 128
+    attention: int = Field(0, ge=0)
+    energy: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _sized(cls, given: Any) -> Any:
+        """``size``, of ``invscore.networks.SIZES``, stands for its widths and blocks."""
+        if not isinstance(given, dict) or "size" not in given:
+            return given
+        size, rest = given["size"], {name: v for name, v in given.items() if name != "size"}
+        if size not in SIZES:
+            raise ValueError(f"size is {size!r}: {', '.join(SIZES)} are allowed")
+        if twice := sorted({"widths", "blocks"} & set(rest)):
+            raise ValueError(f"size and {' and '.join(twice)} are given: one of them is allowed")
+        return rest | SIZES[size]
 
 
-class PriorConfig(_Section):
+class PriorConfig(Section):
     mean: float = 0.5
     sigma_data: PositiveFloat = 0.25
     sigma_min: PositiveFloat = 0.002
     sigma_max: PositiveFloat = 20.0
+    parametrisation: str | dict[Literal["noise", "data"], float] = "edm"
+    complex: bool = False
+
+    @field_validator("parametrisation")
+    @classmethod
+    def _known(cls, given: str | dict[str, float]) -> str | dict[str, float]:
+        find_parametrisation(given)
+        return given
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -47,25 +70,12 @@ class PriorConfig(_Section):
         return self
 
 
-class NoiseConfig(_Section):
+class NoiseConfig(Section):
     log_mean: float = -2.2
     log_std: PositiveFloat = 1.3
 
 
-class DataConfig(_Section):
-    folder: Path
-    crop: PositiveInt = 64
-    longest_side: tuple[PositiveInt, PositiveInt] = (400, 1500)
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        low, high = self.longest_side
-        if low > high:
-            raise ValueError(f"longest_side is [{low}, {high}]: the smaller number comes first")
-        return self
-
-
-class OptimiserConfig(_Section):
+class OptimiserConfig(Section):
     steps: PositiveInt
     batch: PositiveInt = 16
     learning_rate: PositiveFloat = 1e-3
@@ -77,7 +87,7 @@ class OptimiserConfig(_Section):
     ema: float = Field(0.999, ge=0, lt=1)
 
 
-class TrainConfig(_Section):
+class TrainConfig(Section):
     """Everything that a training run depends on, data apart."""
 
     name: str
@@ -112,5 +122,7 @@ def read_config(path: Path) -> TrainConfig:
 
 
 def _fault(error: ErrorDetails) -> str:
-    place = ".".join(map(str, error["loc"])) or "the file"
+    first, *rest = error["loc"] or ("the file",)
+    # Below "data", pydantic says which kind of data it took it for.
+    place = ".".join(map(str, [first, *rest[first == "data" :]]))
     return f"{place}: {error['msg'].removeprefix('Value error, ')}"

@@ -21,7 +21,7 @@ from invscore.checkpoint import read_metadata
 from invscore.networks import build_network
 from invscore.priors.network import NetworkPrior
 from invscore.training.config import TrainConfig
-from invscore.training.data import PhotoCrops
+from invscore.training.data import Source, open_source
 from invscore.training.log import Tally, write_row
 from invscore.training.objectives import denoising_score_matching
 from invscore.training.schedule import trapezoid
@@ -68,7 +68,10 @@ def train(
     path, state_file = config.out / f"{config.name}.safetensors", config.out / STATE
     if path.exists() and steps_done(config) >= options.steps:
         return path
-    photos = {split: _photos(config, split) for split in ("train", "val")}
+    channels = config.network.channels
+    photos = {
+        split: open_source(config.data, split, channels=channels) for split in ("train", "val")
+    }
     prior = _untrained(config, photos["train"].digest()).to(device)
     if config.init and not state_file.exists():
         warm_start(prior.network, config.init)
@@ -120,15 +123,6 @@ def steps_done(config: TrainConfig) -> int:
     return int(read_metadata(state_file)["step"]) if state_file.exists() else 0
 
 
-def _photos(config: TrainConfig, split: str) -> PhotoCrops:
-    return PhotoCrops(
-        config.data.folder / split,
-        crop=config.data.crop,
-        longest_side=config.data.longest_side,
-        channels=config.network.channels,
-    )
-
-
 def _untrained(config: TrainConfig, digest: str) -> NetworkPrior:
     architecture = config.network.model_dump(mode="json")
     with torch.random.fork_rng(devices=[]):
@@ -151,7 +145,7 @@ def _untrained(config: TrainConfig, digest: str) -> NetworkPrior:
 
 
 def _publish(
-    path: Path, prior: NetworkPrior, run: TrainingState, photos: PhotoCrops
+    path: Path, prior: NetworkPrior, run: TrainingState, photos: Source
 ) -> dict[str, float]:
     """Save the prior with the average of its weights, and return its validation."""
     averaged = copy.deepcopy(prior).eval()
@@ -164,7 +158,7 @@ def _publish(
     return validation
 
 
-def _batch(config: TrainConfig, photos: PhotoCrops, step: int) -> tuple[Tensor, Tensor, Tensor]:
+def _batch(config: TrainConfig, photos: Source, step: int) -> tuple[Tensor, Tensor, Tensor]:
     """Clean crops, their noise levels, log-normal, and unit noise."""
     random = np.random.default_rng([config.seed, step])
     clean = photos.batch(config.optimiser.batch, random)

@@ -6,14 +6,14 @@ import numpy as np
 import torch
 
 from invscore.priors.network import NetworkPrior
-from invscore.training.data import PhotoCrops
+from invscore.training.data import Source
 
 LEVELS = (15 / 255, 25 / 255, 50 / 255)
 CROPS = 64
 
 
 @torch.no_grad()
-def validate(prior: NetworkPrior, photos: PhotoCrops) -> dict[str, float]:
+def validate(prior: NetworkPrior, photos: Source) -> dict[str, float]:
     """PSNR in dB of the denoiser on fixed crops at sigma 15, 25 and 50 of 255."""
     random = np.random.default_rng(0)
     clean = photos.batch(CROPS, random)

@@ -10,11 +10,13 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from invscore.training.data.base import Source
+
 SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff"}
 FILTERS = (Image.Resampling.BOX, Image.Resampling.BICUBIC, Image.Resampling.LANCZOS)
 
 
-class PhotoCrops:
+class PhotoCrops(Source):
     """Square crops from the photographs in ``folder``, as a function of a random generator.
 
     Each crop is taken from a photograph shrunk, by a random filter, so that its longest side is
@@ -38,6 +40,7 @@ class PhotoCrops:
         self.crop = crop
         self.longest_side = longest_side
         self.channels = channels
+        self.shape = (channels, crop, crop)
 
     def digest(self) -> str:
         """SHA-256 over all pixels: which data a prior has seen."""

@@ -1,0 +1,67 @@
+"""Python files of the user's own: imported by name, their errors told with file and line."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+
+def load_module(file: Path) -> ModuleType:
+    """The module in ``file``. Raises ``ValueError`` where it is missing or cannot be imported."""
+    if not file.is_file():
+        raise ValueError(f"{str(file)!r}: no such file")
+    spec = importlib.util.spec_from_file_location(file.stem, file)
+    assert spec is not None  # the suffix is .py
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.path.insert(0, str(file.parent.resolve()))  # as Python does for a script
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        raise ValueError(f"{str(file)!r} cannot be imported: {where(error, __file__)}") from error
+    return module
+
+
+def find_object(address: str) -> Any:
+    """What ``file.py:name`` or ``package.module:name`` stands for.
+
+    Raises ``ValueError`` where there is no such module or it has no such name.
+    """
+    place, colon, name = address.rpartition(":")
+    if not (colon and place and name):
+        raise ValueError(
+            f"{address!r} names nothing: file.py:name or package.module:name is allowed"
+        )
+    if place.endswith(".py"):
+        module = load_module(Path(place))
+    else:
+        try:
+            module = importlib.import_module(place)
+        except (Exception, SystemExit) as error:
+            raise ValueError(f"{place!r} cannot be imported: {where(error, __file__)}") from error
+    if not hasattr(module, name):
+        raise ValueError(f"{place!r} defines no {name!r}")
+    return getattr(module, name)
+
+
+def where(error: BaseException, caller: str) -> str:
+    """The error with the place in the user's code that raised it.
+
+    ``caller`` is our file that called their code: an error raised there, by the call itself, is
+    nowhere in their code.
+    """
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    code = trace.tb_frame.f_code.co_filename if trace is not None else ""
+    if code == caller or code.startswith("<frozen"):  # Python's own machinery of imports
+        return f"{type(error).__name__}: {error}"
+    line = error.lineno if isinstance(error, SyntaxError) else trace and trace.tb_lineno
+    file = error.filename if isinstance(error, SyntaxError) else None
+    file = file or code or "?"
+    text = error.msg if isinstance(error, SyntaxError) else " ".join(str(error).split())
+    return f"{type(error).__name__}: {text} ({Path(file).name}, line {line})"

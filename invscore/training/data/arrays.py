@@ -1,0 +1,188 @@
+"""Training images that are slices of arrays: stacks of images, volumes, real or complex."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from invscore.training.data.base import Source
+from invscore.training.data.config import ArraysConfig
+from invscore.training.data.files import Values, array_files, digest, open_array
+
+Array = npt.NDArray[Any]
+Index = tuple[int | slice, ...]
+
+
+@dataclass(frozen=True)
+class Volume:
+    """An array, what its values are divided by, and its axis of image channels."""
+
+    file: Path
+    values: Values
+    peak: float
+    channel_axis: int | None
+
+    def image(self, index: Index) -> Array:
+        """One slice, (c, h, w) in image units."""
+        part = np.asarray(self.values[index])
+        kind = np.complex64 if part.dtype.kind == "c" else np.float32
+        part = part.astype(kind) / np.float32(self.peak)
+        if self.channel_axis is None:
+            return part[None]
+        gone = sum(isinstance(at, int) for at in index[: self.channel_axis])
+        return np.moveaxis(part, self.channel_axis - gone, 0)
+
+
+class ArraySlices(Source):
+    """Slices ``config.along`` some axes of arrays, cropped, flipped and turned at random.
+
+    The data of ``split`` are those in the folder of that name, or, where there are no folders
+    train/ and val/, a share of all slices that ``config.seed`` decides on. Raises ``ValueError``
+    for files, axes or sizes that do not fit.
+    """
+
+    def __init__(self, config: ArraysConfig, split: str) -> None:
+        self.config = config
+        folders = config.path / "train", config.path / "val"
+        apart = all(folder.is_dir() for folder in folders)
+        self.files = array_files(config.path / split if apart else config.path)
+        volumes = [_open(file, config) for file in self.files]
+        runs = [
+            [(volume, index) for index in _slices(volume, axes)]
+            for volume in volumes
+            for axes in _families(volume, config.along)
+        ]
+        self.slices = [*chain(*runs)] if apart else _split(runs, split, config)
+        if config.darkest:
+            self.slices = [s for s in self.slices if np.abs(_image(s)).mean() >= config.darkest]
+            if not self.slices:
+                raise ValueError(f"darkest is {config.darkest}: all slices for {split} are darker")
+        self.shape = self._common_shape()
+
+    def batch(self, count: int, random: np.random.Generator) -> Tensor:
+        return torch.from_numpy(np.stack([self._one(random) for _ in range(count)]))
+
+    def digest(self) -> str:
+        """SHA-256 over the files."""
+        return digest(self.files)
+
+    def _one(self, random: np.random.Generator) -> Array:
+        image = _image(self.slices[random.integers(len(self.slices))])
+        if (size := self.config.crop) is not None:
+            top, left = (int(random.integers(side - size + 1)) for side in image.shape[1:])
+            image = image[:, top : top + size, left : left + size]
+        if self.config.rotate:  # a quarter turn changes the shape of what is not square
+            turns = 1 if image.shape[1] == image.shape[2] else 2
+            image = np.rot90(image, turns * int(random.integers(4)), axes=(1, 2))
+        if self.config.flip and random.integers(2):
+            image = image[..., ::-1]
+        return np.ascontiguousarray(image)
+
+    def _common_shape(self) -> tuple[int, int, int]:
+        """The shape of an image, the same for all; and all are real or all complex."""
+        crop = self.config.crop
+        found: dict[tuple[tuple[int, int, int], bool], Path] = {}
+        for volume, index in self.slices:
+            shape = _image_shape(volume, index)
+            if crop is not None and min(shape[1:]) < crop:
+                raise ValueError(
+                    f"crop is {crop}: slices of {str(volume.file)!r} have {shape[1]} x {shape[2]} "
+                    "pixels"
+                )
+            height, width = shape[1:] if crop is None else (crop, crop)
+            found[(shape[0], height, width), volume.values.dtype.kind == "c"] = volume.file
+        (shape, _), *others = found
+        if others:
+            ours, theirs = list(found.values())[:2]
+            raise ValueError(
+                f"slices of {str(ours)!r} and {str(theirs)!r} differ in shape or type: one shape "
+                "(or a crop), real or complex, is allowed"
+            )
+        return shape
+
+
+def _open(file: Path, config: ArraysConfig) -> Volume:
+    values, axis = open_array(file, config.key), config.channel_axis
+    dimensions = len(values.shape)
+    if axis is not None and not -dimensions <= axis < dimensions:
+        raise ValueError(f"channel_axis is {axis}: {str(file)!r} has shape {values.shape}")
+    peak = _largest(file, values) if config.peak == "file" else config.peak
+    return Volume(file, values, peak, None if axis is None else axis % dimensions)
+
+
+def _largest(file: Path, values: Values) -> float:
+    """The largest magnitude, read in parts: the array may be larger than memory."""
+    largest = float(np.max([np.abs(values[k]).max() for k in range(values.shape[0])]))
+    if not 0 < largest < float("inf"):
+        raise ValueError(f"the largest magnitude in {str(file)!r} is {largest}: a peak is needed")
+    return largest
+
+
+def _families(volume: Volume, along: tuple[int | tuple[int, ...], ...]) -> list[tuple[int, ...]]:
+    """Sets of axes that are gone in a slice; what remains is an image."""
+    shape = volume.values.shape
+    extra = len(shape) - 2 - (volume.channel_axis is not None)
+    if extra == 0:
+        return [()]
+    families = []
+    for entry in along:
+        axes = (entry,) if isinstance(entry, int) else entry
+        fits = all(-len(shape) <= axis < len(shape) for axis in axes)
+        distinct = {axis % len(shape) for axis in axes} - {volume.channel_axis}
+        if not fits or len(distinct) != len(axes) or len(axes) != extra:
+            raise ValueError(
+                f"along has {entry}: {str(volume.file)!r} of shape {shape} becomes images where "
+                f"{extra} of its axes, channels apart, are given"
+            )
+        families.append(tuple(sorted(distinct)))
+    return families
+
+
+def _slices(volume: Volume, axes: tuple[int, ...]) -> Iterator[Index]:
+    shape = volume.values.shape
+    for place in np.ndindex(*(shape[axis] for axis in axes)):
+        at = dict(zip(axes, place, strict=True))
+        yield tuple(at.get(axis, slice(None)) for axis in range(len(shape)))
+
+
+def _split(
+    runs: list[list[tuple[Volume, Index]]], split: str, config: ArraysConfig
+) -> list[tuple[Volume, Index]]:
+    """The slices of ``split``: a share of all, or a block of each run of neighbours."""
+    random = np.random.default_rng(config.seed)
+    chosen = []
+    for run in runs if config.contiguous else [[*chain(*runs)]]:
+        held_out = max(1, round(config.validation * len(run)))
+        if held_out >= len(run):
+            raise ValueError(
+                f"{str(config.path)!r} has too few slices to hold out a share of "
+                f"{config.validation}: give folders train/ and val/"
+            )
+        first = int(random.integers(len(run) - held_out + 1))
+        order = range(len(run)) if config.contiguous else random.permutation(len(run))
+        out = set(list(order)[first : first + held_out])
+        chosen += [run[k] for k in range(len(run)) if (k in out) == (split == "val")]
+    return chosen
+
+
+def _image(place: tuple[Volume, Index]) -> Array:
+    volume, index = place
+    return volume.image(index)
+
+
+def _image_shape(volume: Volume, index: Index) -> tuple[int, int, int]:
+    axis = volume.channel_axis
+    height, width = (
+        size
+        for k, (size, at) in enumerate(zip(volume.values.shape, index, strict=True))
+        if isinstance(at, slice) and k != axis
+    )
+    return 1 if axis is None else volume.values.shape[axis], height, width

@@ -1,0 +1,65 @@
+"""What ``data:`` may say in a training configuration: one section for each kind of data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Discriminator, Field, PositiveFloat, PositiveInt, Tag, model_validator
+
+from invscore.training.section import Section
+
+
+class FolderConfig(Section):
+    """Crops of photographs in ``folder/train`` and ``folder/val``."""
+
+    kind: Literal["folder"] = "folder"
+    folder: Path
+    crop: PositiveInt = 64
+    longest_side: tuple[PositiveInt, PositiveInt] = (400, 1500)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        low, high = self.longest_side
+        if low > high:
+            raise ValueError(f"longest_side is [{low}, {high}]: the smaller number comes first")
+        return self
+
+
+class ArraysConfig(Section):
+    """Slices of the arrays in a file, or in the files of a folder."""
+
+    kind: Literal["arrays"]
+    path: Path
+    key: str | None = None
+    along: tuple[int | tuple[int, ...], ...] = (0,)
+    channel_axis: int | None = None
+    peak: PositiveFloat | Literal["file"] = "file"
+    darkest: float = Field(0.0, ge=0)
+    crop: PositiveInt | None = None
+    flip: bool = True
+    rotate: bool = True
+    validation: float = Field(0.1, gt=0, lt=1)
+    contiguous: bool = False
+    seed: int = Field(0, ge=0)
+
+
+class CallableConfig(Section):
+    """Whatever a Python function makes."""
+
+    kind: Literal["callable"]
+    callable: str
+    options: dict[str, Any] = Field(default_factory=dict)
+    together: PositiveInt = 1
+
+
+def _kind(data: Any) -> Any:
+    return data.get("kind", "folder") if isinstance(data, dict) else getattr(data, "kind", None)
+
+
+DataConfig = Annotated[
+    Annotated[FolderConfig, Tag("folder")]
+    | Annotated[ArraysConfig, Tag("arrays")]
+    | Annotated[CallableConfig, Tag("callable")],
+    Discriminator(_kind),
+]

@@ -1,0 +1,59 @@
+"""Training data that a Python function makes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from invscore.modules import find_object, where
+from invscore.training.data.base import Source
+
+SPECIMENS = 16
+
+
+class FunctionSource(Source):
+    """``function(count, random, split, **options)`` gives ``count`` images (count, c, h, w).
+
+    ``address`` is ``file.py:function`` or ``package.module:function``. Arrays and tensors are
+    taken, in any real or complex type. Raises ``ValueError`` where the function is missing, fails
+    or returns anything else.
+    """
+
+    def __init__(
+        self, address: str, *, split: str, options: Mapping[str, Any], together: int = 1
+    ) -> None:
+        self.address = address
+        self.function = find_object(address)
+        if not callable(self.function):
+            raise ValueError(f"callable {address!r} is of type {type(self.function).__name__}")
+        self.split = split
+        self.options = dict(options)
+        self.together = together
+        _, *shape = self.batch(1, np.random.default_rng(0)).shape
+        self.shape = (shape[0], shape[1], shape[2])
+
+    def batch(self, count: int, random: np.random.Generator) -> Tensor:
+        try:
+            made = self.function(count, random, self.split, **self.options)
+        except Exception as error:
+            raise ValueError(
+                f"callable {self.address!r} fails: {where(error, __file__)}"
+            ) from error
+        images = np.asarray(made)
+        if images.ndim != 4 or len(images) != count or images.dtype.kind not in "buifc":
+            raise ValueError(
+                f"callable {self.address!r} gives {images.dtype} of shape {images.shape}: numbers "
+                f"of shape ({count}, c, h, w) are allowed"
+            )
+        kind = np.complex64 if images.dtype.kind == "c" else np.float32
+        return torch.from_numpy(np.array(images, dtype=kind))
+
+    def digest(self) -> str:
+        """SHA-256 of images that it makes from a fixed seed: nothing else is known about them."""
+        images = self.batch(SPECIMENS, np.random.default_rng(0))
+        return hashlib.sha256(images.numpy().tobytes()).hexdigest()

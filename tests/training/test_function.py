@@ -1,0 +1,111 @@
+"""Training data from a function of the user's own, and what is said of one that does not work."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from invscore.modules import find_object
+from invscore.training.data import FunctionSource
+
+TEXT = """
+import numpy as np
+import torch
+
+def ones(count, random, split, size=4):
+    level = random.random() if split == "train" else 2.0
+    return np.full((count, 1, size, size), level)
+
+def phases(count, random, split):
+    return torch.polar(torch.ones(count, 2, 3, 3), torch.ones(count, 2, 3, 3))
+
+def flat(count, random, split):
+    return np.zeros((count, 4))
+
+def broken(count, random, split):
+    raise RuntimeError("no data today")
+
+number = 3
+"""
+
+
+@pytest.fixture
+def module(tmp_path: Path) -> str:
+    (tmp_path / "mine.py").write_text(TEXT)
+    return str(tmp_path / "mine.py")
+
+
+def source(address: str, split: str = "train", **options: Any) -> FunctionSource:
+    return FunctionSource(address, split=split, options=options)
+
+
+def test_arrays(module: str) -> None:
+    data = source(f"{module}:ones", size=5)
+    images = data.batch(3, np.random.default_rng(7))
+    assert images.dtype == torch.float32
+    assert data.shape == (1, 5, 5)
+    np.testing.assert_allclose(images.numpy(), np.random.default_rng(7).random(), rtol=1e-6)
+    assert source(f"{module}:ones", "val").batch(1, np.random.default_rng(0)).max() == 2
+
+
+def test_complex_tensors(module: str) -> None:
+    data = source(f"{module}:phases")
+    assert data.shape == (2, 3, 3)
+    image = data.batch(1, np.random.default_rng(0))
+    assert image.dtype == torch.complex64
+    assert image[0, 0, 0, 0].item() == pytest.approx(complex(math.cos(1), math.sin(1)))
+
+
+def test_the_digest_is_of_what_it_makes(module: str) -> None:
+    digests = {source(f"{module}:ones", size=size).digest() for size in (4, 4, 5)}
+    assert len(digests) == 2
+    assert source(f"{module}:ones", "val").digest() not in digests
+
+
+def test_by_the_name_of_a_module() -> None:
+    assert find_object("math:sqrt") is math.sqrt
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("flat", {}, r"mine\.py:flat' gives float64 of shape \(1, 4\): numbers of shape \(1, c, h"),
+        ("broken", {}, r"fails: RuntimeError: no data today \(mine\.py, line 16\)"),
+        ("ones", {"colour": 1}, r"fails: TypeError: ones\(\) got an unexpected .* 'colour'$"),
+        ("number", {}, r"mine\.py:number' is of type int"),
+        ("nothing", {}, r"mine\.py' defines no 'nothing'"),
+    ],
+)
+def test_functions_that_do_not_work(
+    module: str, name: str, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        source(f"{module}:{name}", **options)
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("mine.py", r"'mine\.py' names nothing: file\.py:name or package\.module:name is allowed"),
+        (":f", "names nothing"),
+        ("none.py:f", r"'none\.py': no such file"),
+        (
+            "no.such.module:f",
+            r"'no\.such\.module' cannot be imported: ModuleNotFoundError: .*'no'$",
+        ),
+    ],
+)
+def test_addresses_that_lead_nowhere(address: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        find_object(address)
+
+
+def test_a_file_with_a_fault(tmp_path: Path) -> None:
+    (tmp_path / "faulty.py").write_text("x = 1\ny = x +\n")
+    with pytest.raises(ValueError, match=r"cannot be imported: SyntaxError: .*faulty\.py, line 2"):
+        find_object(f"{tmp_path / 'faulty.py'}:f")
