@@ -7,9 +7,9 @@ from typing import Any
 from torch import nn
 
 from invscore.networks.potential import Potential
-from invscore.networks.unet import UNet
+from invscore.networks.unet import SIZES, UNet
 
-__all__ = ["NETWORKS", "Potential", "UNet", "build_network"]
+__all__ = ["NETWORKS", "SIZES", "Potential", "UNet", "build_network"]
 
 NETWORKS: dict[str, type[nn.Module]] = {"unet": UNet}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 
 class Potential(nn.Module):
@@ -30,5 +31,7 @@ class Potential(nn.Module):
         def total(u: Tensor) -> Tensor:
             return self.potential(u, noise).sum()
 
-        # Unlike autograd.grad, it heeds the caller's gradient mode and needs no leaf.
-        return torch.func.grad(total)(u)
+        # Unlike autograd.grad, it heeds the caller's gradient mode and needs no leaf. The fast
+        # kernels of attention cannot be differentiated twice.
+        with sdpa_kernel(SDPBackend.MATH):
+            return torch.func.grad(total)(u)

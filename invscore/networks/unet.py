@@ -5,10 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad, silu
+
+from invscore.networks.attention import SelfAttention
+
+SIZES: dict[str, dict[str, Any]] = {
+    "tiny": {"widths": (16, 32, 64), "blocks": 2},  # 0.3 million weights
+    "small": {"widths": (16, 32, 64, 128), "blocks": 2},  # 1.2 million
+    "base": {"widths": (32, 64, 128, 256), "blocks": 2},  # 4.6 million
+    "large": {"widths": (64, 128, 256, 512), "blocks": 2},  # 18 million
+}
+"""Widths and blocks of a ``UNet`` by the name of its size."""
 
 
 class ResidualBlock(nn.Module):
@@ -55,7 +66,9 @@ class UNet(nn.Module):
     is extended by replication to a multiple of the coarsest stride and cropped afterwards.
 
     ``widths`` gives the channels of each resolution (one halving between neighbours), ``blocks``
-    the residual blocks of each resolution on each side.
+    the residual blocks of each resolution on each side; ``SIZES`` has some that go well together.
+    The ``attention`` coarsest resolutions have self-attention after their residual blocks. Raises
+    ``ValueError`` where there are fewer.
     """
 
     def __init__(
@@ -64,7 +77,13 @@ class UNet(nn.Module):
         widths: Sequence[int] = (32, 64, 128, 256),
         blocks: int = 2,
         embedding: int = 128,
+        attention: int = 0,
     ) -> None:
+        if not 0 <= attention <= len(widths):
+            raise ValueError(
+                f"attention is {attention}: 0 to {len(widths)}, the number of resolutions, is "
+                "allowed"
+            )
         super().__init__()
         self.stride = 2 ** (len(widths) - 1)
         self.embed = FourierEmbedding(embedding)
@@ -73,13 +92,17 @@ class UNet(nn.Module):
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
 
-        def stage(width: int) -> nn.ModuleList:
-            return nn.ModuleList(ResidualBlock(width, embedding) for _ in range(blocks))
+        coarsest = len(widths) - 1
+
+        def stage(level: int) -> nn.ModuleList:
+            width = widths[level]
+            made = nn.ModuleList(ResidualBlock(width, embedding) for _ in range(blocks))
+            return made.append(SelfAttention(width)) if level > coarsest - attention else made
 
         pairs = list(pairwise(widths))
-        self.encoder = nn.ModuleList(stage(width) for width in widths[:-1])
-        self.bottom = stage(widths[-1])
-        self.decoder = nn.ModuleList(stage(width) for width in widths[:-1])
+        self.encoder = nn.ModuleList(stage(level) for level in range(coarsest))
+        self.bottom = stage(coarsest)
+        self.decoder = nn.ModuleList(stage(level) for level in range(coarsest))
         self.down = nn.ModuleList(nn.Conv2d(fine, coarse, 2, stride=2) for fine, coarse in pairs)
         self.up = nn.ModuleList(
             nn.ConvTranspose2d(coarse, fine, 2, stride=2) for fine, coarse in pairs

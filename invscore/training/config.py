@@ -54,7 +54,7 @@ class PriorConfig(Section):
     sigma_data: PositiveFloat = 0.25
     sigma_min: PositiveFloat = 0.002
     sigma_max: PositiveFloat = 20.0
-    parametrisation: str | dict[Literal["noise", "data"], float] = "edm"
+    parametrisation: str | dict[str, float] = "edm"
     complex: bool = False
 
     @field_validator("parametrisation")

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from invscore.checkpoint import read_metadata
 from invscore.networks import build_network
+from invscore.priors.library import prior_class
 from invscore.priors.network import NetworkPrior
 from invscore.training.config import TrainConfig
 from invscore.training.data import Source, open_source
@@ -136,9 +137,9 @@ def _untrained(config: TrainConfig, digest: str) -> NetworkPrior:
         "recipe": config.model_dump(mode="json"),
         "data_digest": digest,
     }
-    return NetworkPrior(
+    return prior_class(metadata)(
         network,
-        channels=config.network.channels,
+        channels=config.network.channels // (2 if config.prior.complex else 1),
         **config.prior.model_dump(),
         metadata=metadata,
     )

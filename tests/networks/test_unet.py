@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from invscore.networks import NETWORKS, UNet, build_network
+from invscore.networks import NETWORKS, SIZES, UNet, build_network
 from invscore.networks.unet import ResidualBlock
 
 
@@ -100,3 +100,18 @@ def test_names() -> None:
     assert isinstance(build_network("unet", channels=2, widths=(4,), blocks=1), NETWORKS["unet"])
     with pytest.raises(ValueError, match="unknown network 'unett': known are unet"):
         build_network("unett")
+
+
+@pytest.mark.parametrize(
+    ("size", "millions"), [("tiny", 0.36), ("small", 1.26), ("base", 4.64), ("large", 17.76)]
+)
+def test_sizes(size: str, millions: float) -> None:
+    with torch.device("meta"):
+        net = UNet(1, **SIZES[size])
+    assert sum(w.numel() for w in net.parameters()) / 1e6 == pytest.approx(millions, abs=0.005)
+
+
+def test_the_default_is_base() -> None:
+    with torch.device("meta"):
+        default, base = UNet().state_dict(), UNet(**SIZES["base"]).state_dict()
+    assert {k: w.shape for k, w in default.items()} == {k: w.shape for k, w in base.items()}

@@ -37,6 +37,20 @@ def test_defaults(tmp_path: Path) -> None:
     assert config.seed == 0
 
 
+def test_networks_by_their_size(tmp_path: Path) -> None:
+    text = SMALLEST + "network: {size: small, channels: 2, attention: 1}\n"
+    architecture = read_config(written(tmp_path, text)).network.model_dump(mode="json")
+    assert (architecture["widths"], architecture["blocks"]) == ([16, 32, 64, 128], 2)
+    assert (architecture["channels"], architecture["attention"]) == (2, 1)
+    assert "size" not in architecture, "sizes may change, files must not"
+
+
+@pytest.mark.parametrize("given", ["noise", {"noise": 1.0, "data": -0.5}])
+def test_parametrisations(tmp_path: Path, given: object) -> None:
+    text = SMALLEST + f"prior: {{parametrisation: {given}}}\n"
+    assert read_config(written(tmp_path, text)).prior.parametrisation == given
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -49,6 +63,16 @@ def test_defaults(tmp_path: Path) -> None:
         (
             SMALLEST.replace("photos", "photos\n  longest_side: [9, 8]"),
             r"data: longest_side is \[9, 8\]: the smaller number comes first",
+        ),
+        (SMALLEST + "network:\n  size: huge\n", "network: size is 'huge': tiny, small, base"),
+        (
+            SMALLEST + "network: {size: tiny, blocks: 1}\n",
+            "network: size and blocks are given: one of them is allowed",
+        ),
+        (SMALLEST + "prior: {parametrisation: vp}\n", "unknown parametrisation 'vp': edm, v, "),
+        (
+            SMALLEST + "prior: {parametrisation: {noise: 1, data: 2}}\n",
+            r"the mix has noise 1\.0 and data 2\.0",
         ),
         ("", "the file: "),
         ("a: [1", "cannot be read: "),

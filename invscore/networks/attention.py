@@ -1,0 +1,37 @@
+"""Self-attention between the places of an image."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn.functional import scaled_dot_product_attention
+
+HEAD = 32  # channels a head
+
+
+class SelfAttention(nn.Module):
+    """``h + conv(softmax(q k^T / sqrt(d)) v)`` with q, k, v from 1 x 1 convolutions of h.
+
+    Every place sees all others: the work grows with the square of their number. Queries and keys
+    are brought to unit root mean square, with learned gains, in place of the normalisation that
+    the network lacks (Dehghani et al. 2023, Sec. 2).
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.heads = max(1, width // HEAD)
+        if width % self.heads:
+            raise ValueError(f"a width of {width} has no whole heads: a multiple of {HEAD} has")
+        self.qkv = nn.Conv2d(width, 3 * width, 1)
+        self.norm_q = nn.RMSNorm(width // self.heads, eps=1e-6)
+        self.norm_k = nn.RMSNorm(width // self.heads, eps=1e-6)
+        self.out = nn.Conv2d(width, width, 1)
+        nn.init.normal_(self.out.weight, std=0.1 * width**-0.5)  # as in a residual block
+        nn.init.zeros_(self.out.bias)  # type: ignore[arg-type]
+
+    def forward(self, h: Tensor, embedding: Tensor) -> Tensor:  # noqa: ARG002
+        """Of the shape of ``h``, (b, width, *, *); the noise level is known to ``h`` already."""
+        b, _, height, width = h.shape
+        qkv = self.qkv(h).reshape(b, 3, self.heads, -1, height * width).transpose(3, 4)
+        q, k, v = qkv.unbind(1)
+        mixed = scaled_dot_product_attention(self.norm_q(q), self.norm_k(k), v)
+        return h + self.out(mixed.transpose(2, 3).reshape(h.shape))
