@@ -19,7 +19,7 @@ from invscore.training.objectives.divergence import (
     hutchinson_divergence,
     random_signs,
 )
-from invscore.training.objectives.fields import Field, Potential, Schedule, TimeField, score_of
+from invscore.training.objectives.fields import Field, ScalarField, Schedule, TimeField, score_of
 from invscore.training.objectives.flow import flow_matching
 from invscore.training.objectives.implicit import (
     hutchinson_score_matching,
@@ -38,7 +38,7 @@ __all__ = [
     "ImportanceTimes",
     "LaplaceDensity",
     "NoiseDensity",
-    "Potential",
+    "ScalarField",
     "Schedule",
     "StudentDensity",
     "TimeField",

@@ -32,8 +32,8 @@ def bridge_matching(
     and 1 and not at the ends, where dl/dt is infinite.
     """
     time = per_image(t, clean, "t")
-    width = spread * (time * (1 - time)).sqrt()
-    widening = spread**2 * (1 - 2 * time) / (2 * width)
+    root = (time * (1 - time)).sqrt()
+    width, widening = spread * root, spread * (1 - 2 * time) / (2 * root)
     x = (1 - time) * clean + time * noise + width * wiggle
     flow = squared_distance(velocity(x, t), noise - clean + widening * wiggle)
     denoising = squared_distance(width * score(x, t), -wiggle)

@@ -13,14 +13,14 @@ Field = Callable[[Tensor], Tensor]
 TimeField = Callable[[Tensor, Tensor], Tensor]
 """A vector field that changes with time, a function of images (b, \\*shape) and times (b,)."""
 
-Potential = Callable[[Tensor], Tensor]
-"""An unnormalised negative log-density: images (b, \\*shape) to numbers (b,), each on its own."""
+ScalarField = Callable[[Tensor], Tensor]
+"""A potential, or another function from images (b, \\*shape) to numbers (b,), each on its own."""
 
 Schedule = Callable[[Tensor], Tensor]
 """A function of time that is applied to each entry of a tensor of times, (b,) to (b,)."""
 
 
-def score_of(potential: Potential) -> Field:
+def score_of(potential: ScalarField) -> Field:
     """The score ``-grad phi`` of the density ``exp(-phi(x)) / Z``, which does not depend on Z.
 
     With it, every objective for scores trains potentials: the divergence in implicit score
