@@ -8,6 +8,7 @@ from itertools import pairwise
 from invscore import levels
 from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
+from invscore.methods.renoise import renoise
 from invscore.methods.start import begin
 from invscore.operators.base import broadcast
 from invscore.priors.base import Prior
@@ -55,6 +56,5 @@ def diffpir(
         denoised = prior.denoise(x, sigma)
         weight = lam * variance / sigma**2
         fitted = operator.solve(back_projected + broadcast(weight, x) * denoised, weight)
-        old = (x - fitted) / sigma
-        x = fitted + lower * ((1 - zeta) ** 0.5 * old + zeta**0.5 * rng.normal_like(x))
+        x = renoise(fitted, (x - fitted) / sigma, lower, zeta**0.5, rng)
         yield Step(x, fitted, lower)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
+from torch import Tensor
+
 from invscore import levels
 from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
@@ -44,12 +46,25 @@ def dps(
     sigmas = levels.ddpm(steps, prior, levels.widest(prior))
     x = begin(problem, prior, sigmas[0], rng)
     for sigma, lower in pairwise(sigmas):
-        denoised, pull = prior.pullback(x, sigma)
-        residual = problem.residual(denoised)
-        length = inner(residual, residual).sqrt().clamp_min(1e-12)
-        gradient = pull(problem.operator.vjp(denoised, residual / length))
-        # The paper steps in sqrt(abar) x; dividing by sqrt(abar) before and after the step.
-        inflation = ((1 + (sigma / prior.unit) ** 2) * (1 + (lower / prior.unit) ** 2)) ** 0.5
-        x = ddim_step(x, denoised, sigma, lower, 1.0, rng)
-        x = x + guidance * prior.unit * inflation * gradient
+        x, denoised = guided_step(problem, prior, x, sigma, lower, guidance, rng)
         yield Step(x, denoised, lower)
+
+
+def guided_step(
+    problem: InverseProblem,
+    prior: Prior,
+    x: Tensor,
+    sigma: float,
+    lower: float,
+    guidance: float,
+    rng: SampleRNG,
+) -> tuple[Tensor, Tensor]:
+    """The next state, at level ``lower``, and the denoised image at ``sigma``."""
+    denoised, pull = prior.pullback(x, sigma)
+    residual = problem.residual(denoised)
+    length = inner(residual, residual).sqrt().clamp_min(1e-12)
+    gradient = pull(problem.operator.vjp(denoised, residual / length))
+    # The paper steps in sqrt(abar) x; dividing by sqrt(abar) before and after the step.
+    inflation = ((1 + (sigma / prior.unit) ** 2) * (1 + (lower / prior.unit) ** 2)) ** 0.5
+    x = ddim_step(x, denoised, sigma, lower, 1.0, rng)
+    return x + guidance * prior.unit * inflation * gradient, denoised

@@ -10,6 +10,7 @@ from torch import Tensor
 from invscore import levels
 from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
+from invscore.methods.consistency import replacement
 from invscore.methods.start import begin
 from invscore.priors.base import Prior
 from invscore.rng import SampleRNG
@@ -46,12 +47,10 @@ def pc(
     ``snr``: the paper's r, 0.16. ``mixing``: the paper's lambda, 0 (ignore y) to 1. ``lam``:
     distrust of the measurement's noise; at 1, textures of it are taken for image.
     """
-    operator, y, variance = problem.linear_gaussian("pc")
+    problem.linear_gaussian("pc")
 
     def consistent(x: Tensor, sigma: float) -> Tensor:
-        noised = y + sigma * operator.matvec(rng.normal_like(x))
-        mismatch = operator.rmatvec(noised - operator.matvec(x))
-        return x + mixing * operator.solve(mismatch, lam * variance / sigma**2)
+        return x + mixing * replacement(problem, x, x, sigma, lam, rng)
 
     sigmas = levels.geometric(steps + 1, levels.widest(prior), levels.finest(prior))
     x = begin(problem, prior, sigmas[0], rng)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise
 
-from invscore import levels
+from torch import Tensor
+
 from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
-from invscore.methods.start import begin
+from invscore.methods.conditioned import sample_posterior
 from invscore.priors.base import Prior
 from invscore.rng import SampleRNG
-from invscore.sampling import ddim_step
 
 
 @register(
@@ -42,18 +41,17 @@ def pigdm(
     ``steps``: denoiser evaluations (each with one Jacobian product) on DDPM's schedule.
     ``eta``: share of fresh noise in each step, 0 (deterministic) to 1 (ancestral); the paper has
     0.2, validation photographs preferred 1. ``sigma_max``: the first level, in image units
-    (default: 4 standard deviations of a pixel; at far larger ones, errors of a network's Jacobian
-    are multiplied by sigma^2 and the iteration can diverge).
+    (default: 4 standard deviations of a pixel).
     """
     operator, y, variance = problem.linear_gaussian("pigdm")
-    high = min(prior.sigma_max, 4 * prior.variance**0.5) if sigma_max is None else sigma_max
-    sigmas = levels.ddpm(steps, prior, high)
-    x = begin(problem, prior, sigmas[0], rng)
-    for sigma, lower in pairwise(sigmas):
+
+    def posterior_mean(x: Tensor, sigma: float) -> Tensor:
         denoised, pull = prior.pullback(x, sigma)
         spread = prior.variance * sigma**2 / (prior.variance + sigma**2)
         mismatch = operator.rmatvec(y - operator.matvec(denoised))
         guidance = pull(operator.solve(mismatch, variance / spread) / spread)
-        conditioned = denoised + sigma**2 * guidance
-        x = ddim_step(x, conditioned, sigma, lower, eta, rng)
-        yield Step(x, conditioned, lower)
+        return denoised + sigma**2 * guidance
+
+    return sample_posterior(
+        posterior_mean, problem, prior, rng, steps=steps, eta=eta, sigma_max=sigma_max
+    )

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor
 
 from invscore.likelihood import InverseProblem
-from invscore.operators import jacobian
+from invscore.operators import LinearOperator, jacobian
+from invscore.operators.base import broadcast
+from invscore.operators.cg import inner
 
 
 def tempering(problem: InverseProblem, x: Tensor) -> Callable[[float], Tensor]:
@@ -18,7 +21,28 @@ def tempering(problem: InverseProblem, x: Tensor) -> Callable[[float], Tensor]:
     ``s^2 I + sigma^2 A A^H`` that y has when x carries noise of deviation sigma (Jalal et al. 2021,
     Eq. 5). The weighted likelihood score is then Lipschitz with constant at most 1 / sigma^2.
     """
-    variance = problem.noise.variance(problem.y).expand(problem.y.shape).flatten(1).mean(dim=1)
-    variance = variance.reshape(-1, *[1] * (x.ndim - 1))
-    strength = jacobian(problem.operator, x).norm() ** 2
+    variance = broadcast(mean_variance(problem), x)
+    strength = squared_norm(problem, x)
     return lambda sigma: variance / (variance + strength * sigma**2)
+
+
+def mean_variance(problem: InverseProblem) -> Tensor:
+    """The variance of a number of y, averaged over the image: (b,)."""
+    return problem.noise.variance(problem.y).expand(problem.y.shape).flatten(1).mean(dim=1)
+
+
+def squared_norm(problem: InverseProblem, x: Tensor, iterations: int = 50) -> float | Tensor:
+    """``|A|^2``, or that of the Jacobian at each image of ``x``, (b, 1, ..., 1), by the power
+    method."""
+    if isinstance(problem.operator, LinearOperator):
+        return problem.operator.norm() ** 2
+    tangent = jacobian(problem.operator, x)
+    generator = torch.Generator().manual_seed(0)
+    # One start for all images: what an image gets does not depend on its place in the batch.
+    start = torch.randn(x.shape[1:], dtype=x.dtype, generator=generator).to(x.device)
+    v = start.expand(x.shape)
+    growth = inner(v, v)
+    for _ in range(iterations):
+        v = tangent.normal(v / growth.sqrt().clamp_min(1e-30))
+        growth = inner(v, v)
+    return growth.sqrt()

@@ -10,7 +10,7 @@ import torch
 from invscore import reconstruct
 from invscore.likelihood import GaussianNoise, InverseProblem, PoissonNoise, simulate
 from invscore.methods import METHODS, MethodInfo, get_method
-from invscore.operators import Identity, Inpainting, from_function
+from invscore.operators import Identity, Inpainting, from_function, stack
 from invscore.priors import GaussianPrior
 from invscore.rng import SampleRNG
 
@@ -138,7 +138,10 @@ def test_refusals(info: MethodInfo) -> None:
     square = from_function(lambda x: x**2, SHAPE, linear=False)
     nonlinear = InverseProblem(square, y, GaussianNoise(0.1))
     poisson = InverseProblem(Identity(SHAPE), y, PoissonNoise(50.0))
-    for need, problem in (("linear", nonlinear), ("gaussian", poisson)):
+    halves = stack([Inpainting.box(SHAPE, 2), Inpainting.random(SHAPE, keep=0.5)])
+    unfactored = InverseProblem(halves, torch.ones(1, 32, dtype=torch.float64), GaussianNoise(0.1))
+    needs = (("linear", nonlinear), ("gaussian", poisson), ("svd", unfactored))
+    for need, problem in needs:
         if need in info.needs:
             with pytest.raises(ValueError, match=f"{info.name} needs"):
                 reconstruct(problem, prior, method=info.name, steps=4)
