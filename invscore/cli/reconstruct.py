@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from invscore.cli.arguments import DEBUG_HELP, DEVICE_HELP, JSON_HELP, parse_shape
 from invscore.cli.errors import guarded
-from invscore.cli.specs import parse_assignment, parse_spec
+from invscore.cli.method_options import check_options, parse_options
+from invscore.cli.specs import parse_spec
 
 PROBLEM, METHOD, OUTPUT = "Problem", "Method", "Output"
 
@@ -169,19 +170,19 @@ def reconstruct(
     if seed < 0:
         raise ValueError(f"seed is {seed}: a whole number from 0 is allowed")
     spec = parse_spec(op)
-    options = _options(set_ or [], steps)
+    options = parse_options(set_, steps)
     factor = _scale(scale)
 
     # Heavy imports wait until the command line is understood.
     from invscore import driver
     from invscore.cli import report, task
     from invscore.cli.devices import choose_device
-    from invscore.cli.method_options import check_method_options
     from invscore.cli.progress import StepBar
+    from invscore.methods import get_method
     from invscore.priors import load_prior
 
     method = method or driver.DEFAULT_METHOD
-    check_method_options(method, options)
+    check_options(f"method {method!r}", get_method(method), options)
     folder = out or Path("results") / task.default_name(spec, source)
     report.check_folder(folder, overwrite=overwrite)
     device = choose_device(device)
@@ -218,17 +219,6 @@ def reconstruct(
         typer.echo(report.as_json(metrics))
     else:
         report.print_summary(metrics, folder)
-
-
-def _options(assignments: list[str], steps: int | None) -> dict[str, Any]:
-    """The method's options, from ``--set`` and ``--steps``."""
-    options: dict[str, Any] = {} if steps is None else {"steps": steps}
-    for assignment in assignments:
-        name, value = parse_assignment(assignment, "--set")
-        if name in options:
-            raise ValueError(f"option {name} is given twice")
-        options[name] = value
-    return options
 
 
 def _scale(text: str) -> float | Literal["auto"]:

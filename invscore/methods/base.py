@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
+
+from invscore import options
 
 Method = Callable[..., Iterator["Step"]]
 
@@ -58,27 +59,16 @@ class MethodInfo:
     @property
     def summary(self) -> str:
         """The first sentence of its documentation."""
-        return (inspect.getdoc(self.run) or "").split("\n\n")[0].replace("\n", " ")
+        return options.summary(self.run)
 
     @property
     def defaults(self) -> dict[str, Any]:
         """Its options and their defaults."""
-        parameters = inspect.signature(self.run).parameters.values()
-        return {
-            p.name: p.default
-            for p in parameters
-            if p.kind is p.KEYWORD_ONLY and p.default is not p.empty
-        }
+        return options.defaults(self.run)
 
     def options(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """The defaults, with ``given`` in their place. Raises ``ValueError`` on an unknown name."""
-        defaults = self.defaults
-        for name in given:
-            if name not in defaults:
-                raise ValueError(
-                    f"method {self.name!r} has no option {name!r}: it has {', '.join(defaults)}"
-                )
-        return {**defaults, **given}
+        return options.with_defaults(f"method {self.name!r}", self.defaults, given)
 
 
 METHODS: dict[str, MethodInfo] = {}

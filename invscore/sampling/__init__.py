@@ -1,0 +1,32 @@
+"""Unconditional samplers and the exact likelihood, as functions of a denoiser."""
+
+from invscore.sampling.adaptive import adaptive
+from invscore.sampling.ancestral import ddim, ddpm
+from invscore.sampling.base import SAMPLERS, NotFiniteError, SamplerInfo, get_sampler
+from invscore.sampling.density import LogLikelihood, dequantise, log_likelihood
+from invscore.sampling.draw import Drawn, sample
+from invscore.sampling.ode import dpm_solver, euler, heun
+from invscore.sampling.sde import euler_maruyama, predictor_corrector
+from invscore.sampling.steps import ddim_step, langevin_step
+
+__all__ = [
+    "SAMPLERS",
+    "Drawn",
+    "LogLikelihood",
+    "NotFiniteError",
+    "SamplerInfo",
+    "adaptive",
+    "ddim",
+    "ddim_step",
+    "ddpm",
+    "dequantise",
+    "dpm_solver",
+    "euler",
+    "euler_maruyama",
+    "get_sampler",
+    "heun",
+    "langevin_step",
+    "log_likelihood",
+    "predictor_corrector",
+    "sample",
+]

@@ -1,0 +1,41 @@
+"""The probability flow in ln(sigma), ``dx/dln(sigma) = x - D(x, sigma)``, to a tolerance."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+from torch import Tensor
+
+from invscore.processes import Denoiser
+from invscore.rng import SampleRNG
+from invscore.sampling import runge_kutta
+from invscore.sampling.base import karras, register
+
+
+@register("adaptive", steps=None, spacing=karras, cites="Song et al. 2021 (score SDE), Sec. 4.3")
+def adaptive(
+    denoise: Denoiser,
+    x: Tensor,
+    sigmas: Sequence[float],
+    rng: SampleRNG,  # noqa: ARG001
+    *,
+    rtol: float = 1e-3,
+    atol: float = 1e-3,
+) -> Iterator[Tensor]:
+    """The probability flow by Dormand and Prince's method, each image in steps of its own.
+
+    Of ``sigmas`` the first and the last that is not 0 count. A step's error is at most
+    ``atol + rtol |x|`` in root mean square over the pixels, ``atol`` in image units.
+    """
+    positive = [sigma for sigma in sigmas if sigma > 0]
+
+    def velocity(log_sigma: Tensor, x: Tensor, images: Tensor) -> Tensor:  # noqa: ARG001
+        return x - denoise(x, log_sigma.exp())
+
+    ends = math.log(positive[0]), math.log(positive[-1])
+    for state in runge_kutta.adaptive(velocity, x, *ends, rtol=rtol, atol=atol):
+        x = state
+        yield x
+    if sigmas[-1] == 0:
+        yield denoise(x, positive[-1])

@@ -1,0 +1,101 @@
+"""The sampler contract: a generator function from a denoiser and noise to a sequence of states."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from invscore import levels, options
+from invscore.priors.base import Prior
+
+Sampler = Callable[..., Iterator[Tensor]]
+"""``sampler(denoise, x, sigmas, rng, *, options)``: the state after each step, the last of which
+is the sample. ``denoise(x, sigma)`` is D, that of a prior or one bent by a condition; ``x``,
+(b, \\*shape), is data plus noise of ``sigmas[0]``; ``sigmas`` decrease to where it shall end,
+mostly 0."""
+
+Spacing = Callable[[int, Prior], list[float]]
+"""Decreasing noise levels for a number of steps and a prior, 0 at the end."""
+
+START = 160
+"""Standard deviations of a pixel in the first noise level, as in EDM (80 where they are 0.5): it
+has to hide what pixels have in common, which grows with the image."""
+
+
+class NotFiniteError(ArithmeticError):
+    """A sampler's state, or a likelihood, has left the finite numbers."""
+
+
+@dataclass(frozen=True)
+class SamplerInfo:
+    """A registered sampler and what its users should know about it.
+
+    ``steps``: their number unless another is asked for; None where the sampler chooses them.
+    """
+
+    name: str
+    run: Sampler
+    steps: int | None
+    spacing: Spacing
+    cites: str
+
+    @property
+    def summary(self) -> str:
+        """The first sentence of its documentation."""
+        return options.summary(self.run)
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """Its options and their defaults, ``steps`` among them where it has them."""
+        steps = {} if self.steps is None else {"steps": self.steps}
+        return {**steps, **options.defaults(self.run)}
+
+    def options(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The defaults, with ``given`` in their place. Raises ``ValueError`` on an unknown name."""
+        return options.with_defaults(f"sampler {self.name!r}", self.defaults, given)
+
+
+SAMPLERS: dict[str, SamplerInfo] = {}
+
+
+def widest(prior: Prior) -> float:
+    """The level at which generation starts: ``START`` standard deviations of a pixel, or the
+    largest level that the prior knows."""
+    return float(min(prior.sigma_max, START * prior.variance**0.5))
+
+
+def karras(steps: int, prior: Prior) -> list[float]:
+    """Equally spaced in sigma^(1/7)."""
+    return levels.karras(steps, widest(prior), levels.finest(prior))
+
+
+def geometric(steps: int, prior: Prior) -> list[float]:
+    """Equally spaced in ln(sigma)."""
+    return [*levels.geometric(steps, widest(prior), levels.finest(prior)), 0.0]
+
+
+def ddpm(steps: int, prior: Prior) -> list[float]:
+    """Equally spaced in the time of DDPM."""
+    return levels.ddpm(steps, prior, widest(prior))
+
+
+def register(
+    name: str, *, steps: int | None, spacing: Spacing, cites: str
+) -> Callable[[Sampler], Sampler]:
+    """Enter a sampler under ``name``. Its keyword-only arguments with a default are options."""
+
+    def enter(run: Sampler) -> Sampler:
+        SAMPLERS[name] = SamplerInfo(name, run, steps, spacing, cites)
+        return run
+
+    return enter
+
+
+def get_sampler(name: str) -> SamplerInfo:
+    """The sampler ``name``. Raises ``ValueError`` for an unknown one."""
+    if name not in SAMPLERS:
+        raise ValueError(f"unknown sampler {name!r}: known are {', '.join(sorted(SAMPLERS))}")
+    return SAMPLERS[name]

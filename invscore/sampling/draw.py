@@ -1,0 +1,100 @@
+"""Images from a prior: seeds, batches and the watch over what a sampler does."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from invscore.batches import PerImage
+from invscore.priors.base import Prior
+from invscore.rng import sample_rng
+from invscore.sampling import terminal
+from invscore.sampling.base import NotFiniteError, get_sampler
+
+ENDS = 2
+"""Noise levels of a sampler that chooses its own steps between the first and the last."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Images drawn from a prior, (n, \\*shape), and what they took.
+
+    ``evaluations`` of the denoiser for each image, on average.
+    """
+
+    samples: Tensor
+    evaluations: float
+    seconds: float
+    sampler: str
+    options: dict[str, Any] = field(repr=False)
+    seed: int
+
+
+@torch.no_grad()
+def sample(
+    prior: Prior,
+    shape: tuple[int, ...],
+    *,
+    n: int = 1,
+    sampler: str = "heun",
+    seed: int = 0,
+    batch_size: int | None = None,
+    dtype: torch.dtype = torch.float32,
+    device: torch.device | str = "cpu",
+    on_step: Callable[[int, int], None] = lambda done, total: None,
+    **options: Any,
+) -> Drawn:
+    """``n`` images of ``shape`` from ``prior``, from pure noise down to none.
+
+    Image k draws from a random stream of its own, seeded by ``seed + k``: it does not depend on
+    ``n`` or on ``batch_size``, how many are drawn together (default: all). ``on_step(done, total)``
+    is told of progress. ``options`` are the sampler's own, such as ``steps``.
+
+    Raises ``ValueError`` for unknown samplers and options, and ``NotFiniteError`` when images
+    are not finite.
+    """
+    info = get_sampler(sampler)
+    chosen = info.options(options)
+    for name, count in {"n": n, "batch_size": batch_size, "steps": chosen.get("steps")}.items():
+        if count is not None and count < 1:
+            raise ValueError(f"{name} is {count}: at least 1 is needed")
+    if seed < 0:
+        raise ValueError(f"seed is {seed}: it must not be negative")
+    own = {name: value for name, value in chosen.items() if name != "steps"}
+    sigmas = info.spacing(chosen.get("steps", ENDS), prior)
+    size, evaluated = batch_size or n, 0
+    batches = [range(first, min(first + size, n)) for first in range(0, n, size)]
+    total = len(batches) * (len(sigmas) - 1)
+
+    def denoise(x: Tensor, sigma: PerImage) -> Tensor:
+        nonlocal evaluated
+        evaluated += len(x)
+        return prior.denoise(x, sigma)
+
+    finished, done, began = [], 0, time.monotonic()
+    for batch in batches:
+        rng = sample_rng(seed + batch[0], len(batch), "sample", device)
+        like = torch.empty(len(batch), *shape, dtype=dtype, device=device)
+        x = terminal.draw(prior, like, sigmas[0], rng)
+        for state in info.run(denoise, x, sigmas, rng, **own):
+            x, done = state, min(done + 1, total)
+            on_step(done, total)
+        if not bool(x.isfinite().all()):
+            raise NotFiniteError(
+                f"sampler {sampler!r} left the finite numbers: more steps or another sampler may "
+                "help"
+            )
+        finished.append(x)
+    return Drawn(
+        samples=torch.cat(finished),
+        evaluations=evaluated / n,
+        seconds=time.monotonic() - began,
+        sampler=sampler,
+        options=chosen,
+        seed=seed,
+    )

@@ -1,0 +1,97 @@
+"""Dormand and Prince's embedded Runge-Kutta method of orders 5 and 4, each image by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from invscore.batches import per_image
+
+Velocity = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""``dy/dt`` at times (k,), in float64, and states (k, \\*shape) of the images with indices (k,),
+those whose end has not been reached."""
+
+# Dormand & Prince 1980; Hairer, Norsett & Wanner 1993, Table II.5.2.
+NODES = (1 / 5, 3 / 10, 4 / 5, 8 / 9, 1.0, 1.0)
+STAGES = (
+    (1 / 5,),
+    (3 / 40, 9 / 40),
+    (44 / 45, -56 / 15, 32 / 9),
+    (19372 / 6561, -25360 / 2187, 64448 / 6561, -212 / 729),
+    (9017 / 3168, -355 / 33, 46732 / 5247, 49 / 176, -5103 / 18656),
+    (35 / 384, 0.0, 500 / 1113, 125 / 192, -2187 / 6784, 11 / 84),
+)
+ERROR = (71 / 57600, 0.0, -71 / 16695, 71 / 1920, -17253 / 339200, 22 / 525, -1 / 40)
+
+FIRST, SAFETY, SHRINK, GROW = 0.02, 0.9, 0.2, 5.0
+"""The first step as a share of the whole; the factors by which steps change (ibid., Sec. II.4)."""
+
+SMALLEST = 1e-4
+"""A share of the whole below which no step goes: what asks for less is noise."""
+
+
+def fixed(velocity: Velocity, y: Tensor, start: float, end: float, steps: int) -> Iterator[Tensor]:
+    """``steps`` equal steps from ``start`` to ``end``, six evaluations each and one more."""
+    everyone, h = torch.arange(len(y)), torch.full((len(y),), (end - start) / steps).double()
+    t = torch.full_like(h, start)
+    slope = velocity(t, y, everyone)
+    for _ in range(steps):
+        y, slope, _ = _step(velocity, t, y, h, slope, everyone)
+        t = t + h
+        yield y
+
+
+def adaptive(
+    velocity: Velocity, y: Tensor, start: float, end: float, *, rtol: float, atol: float
+) -> Iterator[Tensor]:
+    """From ``start`` to ``end`` in steps that each image chooses for itself.
+
+    The root mean square of a step's error over ``atol + rtol |y|`` is at most 1. As no image waits
+    for another, none depends on the company that it is in. The scalars live on the CPU.
+    """
+    whole = end - start
+    t, h = (torch.full((len(y),), number).double() for number in (start, FIRST * whole))
+    going = torch.arange(len(y))
+    slope = velocity(t, y, going)
+    while len(going):
+        left = end - t[going]
+        last = h[going].abs() >= left.abs()
+        step = torch.where(last, left, h[going])
+        state = y[going]
+        stepped, ahead, error = _step(velocity, t[going], state, step, slope, going)
+        scale = atol + rtol * torch.maximum(state.abs(), stepped.abs())
+        ratio = (error.abs() / scale).flatten(1).square().mean(dim=1).sqrt().double().cpu()
+        # What is no longer finite stays so, however small the steps: it goes on to the end.
+        ratio = torch.where(ratio.isfinite(), ratio, 1.0).clamp_min(1e-10)
+        taken = (ratio <= 1) | (step.abs() <= SMALLEST * abs(whole))
+
+        keep = taken.reshape(-1, *[1] * (y.ndim - 1)).to(y.device)
+        y = y.index_copy(0, going.to(y.device), torch.where(keep, stepped, state))
+        slope = torch.where(keep, ahead, slope)
+        t[going] = t[going] + torch.where(taken, step, 0.0)
+        factor = (SAFETY * ratio**-0.2).clamp(SHRINK, GROW)
+        smallest = torch.full_like(step, SMALLEST * whole)
+        h[going] = torch.where((step * factor).abs() > smallest.abs(), step * factor, smallest)
+        stay = ~(taken & last)
+        going, slope = going[stay], slope[stay.to(y.device)]
+        yield y
+
+
+def _step(
+    velocity: Velocity, t: Tensor, y: Tensor, h: Tensor, slope: Tensor, images: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The state after a step ``h``, its slope, and the difference of the two orders."""
+    wide, slopes, stage = per_image(h, y, "h"), [slope], y
+    for node, row in zip(NODES, STAGES, strict=True):
+        stage = y + wide * _weighted(row, slopes)
+        slopes.append(velocity(t + node * h, stage, images))
+    return stage, slopes[-1], wide * _weighted(ERROR, slopes)
+
+
+def _weighted(weights: Sequence[float], slopes: Sequence[Tensor]) -> Tensor:
+    total = weights[0] * slopes[0]
+    for weight, slope in zip(weights[1:], slopes[1:], strict=True):
+        total = total + weight * slope
+    return total
