@@ -186,6 +186,19 @@ def test_files_that_are_no_prior(tmp_path: Path) -> None:
             load_prior(file)
 
 
+def test_files_of_old(tmp_path: Path) -> None:
+    """Before there were complex images and other parametrisations."""
+    file, prior = tmp_path / "mine.safetensors", unet_prior()
+    prior.save(file, dtype=torch.float32)
+    weights, metadata = load_checkpoint(file)
+    names = ["name", "channels", "mean", "sigma_data", "sigma_min", "sigma_max"]
+    old = {name: metadata["parametrisation"][name] for name in names}
+    assert old["name"] == "edm"
+    save_checkpoint(file, weights, metadata | {"parametrisation": old})
+    x = torch.rand(1, 1, 7, 8)
+    assert torch.equal(load_prior(file).denoise(x, 0.1), prior.denoise(x, 0.1))
+
+
 def test_weights_that_are_not_finite(tmp_path: Path) -> None:
     file = tmp_path / "mine.safetensors"
     unet_prior().save(file)

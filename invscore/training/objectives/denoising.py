@@ -15,8 +15,8 @@ def denoising_score_matching(
 
     Since ``score = (D - x) / sigma^2``, this is denoising score matching (Vincent 2011, Eq. 11)
     with weight ``sigma^4 w(sigma)``; ``w`` is the prior's own (Karras et al. 2022, Table 1).
-    ``clean`` and ``noise`` have shape (b, c, h, w), complex where images are, with unit noise in both
-    parts; ``sigma`` has shape (b,), in image units.
+    ``clean`` and ``noise`` have shape (b, c, h, w), ``sigma`` has shape (b,), in image units;
+    complex noise has unit variance in both parts.
     """
     level = per_image(sigma, clean)
     denoised = prior.denoise(clean + level * noise, sigma)
