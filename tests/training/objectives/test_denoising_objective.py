@@ -38,7 +38,7 @@ def sample(count: int, seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def test_the_minimiser_is_the_exact_score() -> None:
-    count = 200_000
+    count = 50_000
     prior, batch = affine_prior(), sample(count)
     optimiser = torch.optim.LBFGS(
         prior.parameters(), max_iter=50, tolerance_grad=1e-12, line_search_fn="strong_wolfe"
@@ -60,7 +60,7 @@ def test_the_minimiser_is_the_exact_score() -> None:
     variance = 1 + SIGMA**2
     error = (SIGMA**2 / variance / count * (1 + x.flatten() ** 2 / variance)).sqrt() / SIGMA**2
     assert ((score + x.flatten() / variance).abs() <= 5 * error).all()
-    assert error.max() < 0.01
+    assert error.max() < 0.02
 
 
 def test_its_gradient_is_that_of_explicit_score_matching() -> None:
