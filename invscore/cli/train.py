@@ -26,8 +26,8 @@ def train(
     recipe = read_config(config)
 
     from invscore.cli.devices import choose_device
-    from invscore.training.loop import steps_done
     from invscore.training.loop import train as run
+    from invscore.training.record import steps_done
 
     if steps_done(recipe) >= (steps := recipe.optimiser.steps):
         typer.echo(f"all {steps} steps are done: raise optimiser.steps to go on", err=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import (
@@ -32,7 +32,7 @@ class NetworkConfig(Section):
     widths: tuple[PositiveInt, ...] = (32, 64, 128, 256)
     blocks: PositiveInt = 2
     embedding: PositiveInt = 128
-    attention: int = Field(0, ge=0)
+    attention: int = Field(default=0, ge=0)
     energy: bool = False
 
     @model_validator(mode="before")
@@ -76,15 +76,38 @@ class NoiseConfig(Section):
 
 
 class OptimiserConfig(Section):
+    name: Literal["adamw", "muon"] = "adamw"
     steps: PositiveInt
     batch: PositiveInt = 16
+    accumulate: PositiveInt = 1
     learning_rate: PositiveFloat = 1e-3
-    warmup: int = Field(300, ge=0)
-    decay_fraction: float = Field(0.3, ge=0, le=1)
-    weight_decay: float = Field(1e-4, ge=0)
+    schedule: Literal["trapezoid", "cosine", "constant"] = "trapezoid"
+    warmup: int = Field(default=300, ge=0)
+    decay_fraction: float = Field(default=0.3, ge=0, le=1)
+    weight_decay: float = Field(default=1e-4, ge=0)
     clip: PositiveFloat = 1.0
     skip_above: PositiveFloat = 20.0
-    ema: float = Field(0.999, ge=0, lt=1)
+    ema: tuple[Annotated[float, Field(ge=0, lt=1)], ...] = (0.999,)
+
+    @field_validator("ema", mode="before")
+    @classmethod
+    def _one_or_more(cls, given: Any) -> Any:
+        return [given] if isinstance(given, float | int) else given
+
+    @field_validator("ema")
+    @classmethod
+    def _distinct(cls, given: tuple[float, ...]) -> tuple[float, ...]:
+        if not given or len(set(given)) < len(given):
+            raise ValueError(
+                f"ema is {list(given)}: one decay or several different ones are allowed"
+            )
+        return given
+
+
+class SamplesConfig(Section):
+    count: int = Field(default=16, ge=0)
+    steps: PositiveInt = 20
+    every: PositiveInt = 1000
 
 
 class TrainConfig(Section):
@@ -100,8 +123,11 @@ class TrainConfig(Section):
     noise: NoiseConfig = NoiseConfig()
     data: DataConfig
     optimiser: OptimiserConfig
+    samples: SamplesConfig = SamplesConfig()
     precision: Literal["fp32", "bf16"] = "bf16"
-    seed: int = 0
+    compile: bool = False
+    workers: PositiveInt = 1
+    seed: int = Field(default=0, ge=0)
     save_every: PositiveInt = 250
 
 

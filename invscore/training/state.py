@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from invscore.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from invscore.training.ema import Average
 
 
 class TrainingState:
-    """A network, the running average of its weights, its optimiser and recent gradient norms."""
+    """A network, running averages of its weights, its optimisers and recent gradient norms."""
 
     def __init__(
-        self, network: nn.Module, *, learning_rate: float, weight_decay: float, history: int = 128
+        self,
+        network: nn.Module,
+        optimisers: Sequence[torch.optim.Optimizer],
+        *,
+        decays: Sequence[float] = (0.999,),
+        history: int = 128,
     ) -> None:
         self.network = network
-        self.optimiser = torch.optim.AdamW(
-            network.parameters(), lr=learning_rate, weight_decay=weight_decay
-        )
-        self.average = {name: w.detach().clone() for name, w in network.named_parameters()}
+        self.optimisers = optimisers
+        self.averages = [Average(network, decay) for decay in decays]
         self.norms: list[float] = []
         self.history = history
         self.step = 0
@@ -35,48 +41,61 @@ class TrainingState:
         norm = float(nn.utils.clip_grad_norm_(self.network.parameters(), clip))
         usual = sorted(self.norms)[len(self.norms) // 2] if self._experienced() else float("inf")
         made = norm <= skip_above * usual and norm < float("inf")
-        if made:
-            for group in self.optimiser.param_groups:
-                group["lr"] = learning_rate
-            self.optimiser.step()
-        self.optimiser.zero_grad()
+        for optimiser in self.optimisers:
+            if made:
+                for group in optimiser.param_groups:
+                    group["lr"] = learning_rate
+                optimiser.step()
+            optimiser.zero_grad()
         # Outliers are remembered too: a lasting change of scale soon counts as usual.
         self.norms = [*self.norms, norm][-self.history :]
         return norm, made
 
-    @torch.no_grad()
-    def update_average(self, decay: float) -> None:
-        """``average = decay average + (1 - decay) weights``."""
-        for name, w in self.network.named_parameters():
-            self.average[name].lerp_(w, 1 - decay)
+    def count(self) -> None:
+        """Take the weights into the averages: the step is done."""
+        for average in self.averages:
+            average.update(self.network, self.step)
+        self.step += 1
 
-    def save(self, path: Path) -> None:
-        tensors = {f"average.{name}": w for name, w in self.average.items()}
-        tensors |= {f"network.{name}": w for name, w in self.network.named_parameters()}
-        for index, moments in self.optimiser.state_dict()["state"].items():
-            tensors |= {f"optimiser.{index}.{name}": value for name, value in moments.items()}
-        save_checkpoint(path, tensors, {"step": self.step, "norms": self.norms})
+    def save(self, path: Path, about: Mapping[str, Any]) -> None:
+        """Write all to ``path``; its metadata are the step and what ``about`` says of the run."""
+        tensors: dict[str, Tensor] = {
+            f"network.{name}": w.detach() for name, w in self.network.named_parameters()
+        }
+        for number, average in enumerate(self.averages):
+            tensors |= {f"average.{number}.{name}": w for name, w in average.weights.items()}
+        for number, optimiser in enumerate(self.optimisers):
+            for index, moments in optimiser.state_dict()["state"].items():
+                place = f"optimiser.{number}.{index}"
+                tensors |= {f"{place}.{name}": moment for name, moment in moments.items()}
+        save_checkpoint(path, tensors, {**about, "step": self.step, "norms": self.norms})
 
     @torch.no_grad()
     def restore(self, path: Path) -> None:
         """Raises ``CheckpointError`` for a damaged file or the state of another network."""
         tensors, metadata = load_checkpoint(path)
-        moments: dict[int, dict[str, Tensor]] = {}
+        moments: list[dict[int, dict[str, Tensor]]] = [{} for _ in self.optimisers]
         try:
-            for name, w in self.network.named_parameters():
-                _copy(tensors.pop(f"network.{name}"), w)
-                _copy(tensors.pop(f"average.{name}"), self.average[name])
+            for name, weight in self.network.named_parameters():
+                _copy(tensors.pop(f"network.{name}"), weight)
+                for number, average in enumerate(self.averages):
+                    _copy(tensors.pop(f"average.{number}.{name}"), average.weights[name])
             for key, value in tensors.items():
-                _, index, moment = key.split(".", 2)
-                moments.setdefault(int(index), {})[moment] = value
-            self.step = int(metadata["step"])
-        except (KeyError, ValueError) as error:
+                _, which, index, moment = key.split(".", 3)
+                moments[int(which)].setdefault(int(index), {})[moment] = value
+            self.step, self.norms = int(metadata["step"]), list(metadata["norms"])
+        except (KeyError, ValueError, IndexError) as error:
             raise CheckpointError(
                 f"{str(path)!r} is the state of another network: restore its configuration, or "
                 "train into another folder"
             ) from error
-        self.optimiser.load_state_dict({**self.optimiser.state_dict(), "state": moments})
-        self.norms = metadata.get("norms", [])
+        for optimiser, state in zip(self.optimisers, moments, strict=True):
+            optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
+            for w, kept in optimiser.state.items():
+                # Fused kernels take for granted that moments lie in memory as their weight does.
+                for name, moment in kept.items():
+                    if moment.shape == w.shape:
+                        kept[name] = torch.empty_like(w, requires_grad=False).copy_(moment)
 
     def _experienced(self) -> bool:
         return len(self.norms) >= self.history // 4

@@ -41,9 +41,9 @@ def _fitted(tensor: Tensor, like: Tensor, name: str) -> Tensor:
     """``tensor`` with the image channels of ``like`` where ``name`` is one of stem or head."""
     if tensor.shape == like.shape:
         return tensor
-    if name == "stem.weight":  # (width, channels, rows, columns)
+    if name.endswith("stem.weight"):  # (width, channels, rows, columns)
         count = like.shape[1]
         return tensor.sum(dim=1, keepdim=True).expand(-1, count, -1, -1) / count
-    if name in ("head.weight", "head.bias"):  # (channels, ...)
+    if name.endswith(("head.weight", "head.bias")):  # (channels, ...)
         return tensor.mean(dim=0, keepdim=True).expand(len(like), *tensor.shape[1:])
     return tensor

@@ -37,6 +37,7 @@ def make_config(tmp_path: Path, photos: Path) -> MakeConfig:
                 "network": {"widths": [4, 8], "blocks": 1, "embedding": 8},
                 "data": {"folder": photos, "crop": 16, "longest_side": [30, 60]},
                 "optimiser": {"steps": 6, "batch": 2, "warmup": 2, **optimiser},
+                "samples": {"count": 3, "steps": 2, "every": 3},
                 "save_every": 2,
             }
         )

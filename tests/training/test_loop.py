@@ -1,40 +1,21 @@
-"""A run can be killed at any moment and goes on as if nothing had been."""
+"""What a run leaves behind, what it learns, and how it ends where it cannot go on."""
 
 from __future__ import annotations
 
 import csv
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-import yaml
 
-from invscore.checkpoint import CheckpointError, load_checkpoint
+from invscore.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from invscore.images import load_image
 from invscore.priors import NetworkPrior, load_prior
-from invscore.training import loop, state
+from invscore.training import loop, record
 from invscore.training.config import TrainConfig
-from invscore.training.loop import Progress, TrainingDiverged, steps_done, train
-
-
-class Interrupted(Exception):
-    pass
-
-
-def assert_same_run(left: Path, right: Path) -> None:
-    """Weights, averages, moments, metadata and logs are equal bit for bit."""
-    for file in ("tiny.safetensors", "state.safetensors"):
-        (ours, data), (theirs, other) = load_checkpoint(left / file), load_checkpoint(right / file)
-        assert ours.keys() == theirs.keys()
-        for name in ours:
-            assert torch.equal(ours[name], theirs[name]), name
-        data.pop("recipe", None)
-        other.pop("recipe", None)
-        assert data == other
-    assert (left / "log.csv").read_text() == (right / "log.csv").read_text()
+from invscore.training.loop import train
+from invscore.training.record import TrainingDiverged, state_file, steps_done
 
 
 def rows(folder: Path) -> list[dict[str, str]]:
@@ -47,74 +28,6 @@ def straight(make_config: Any) -> TrainConfig:
     config: TrainConfig = make_config("straight")
     train(config)
     return config
-
-
-def test_interrupted_at_any_step_it_is_the_same_run(make_config: Any, straight: Any) -> None:
-    config = make_config("broken")
-
-    def stop_at(step: int) -> Any:
-        def on_step(progress: Progress) -> None:
-            if progress.step == step:
-                raise Interrupted
-
-        return on_step
-
-    for step in (1, 2, 3, 4, 5):
-        with pytest.raises(Interrupted):
-            train(config, on_step=stop_at(step))
-        assert steps_done(config) == step - step % 2
-    train(config)
-    assert_same_run(config.out, straight.out)
-
-
-@pytest.mark.parametrize("write", range(1, 10))
-def test_interrupted_at_any_write_it_is_the_same_run(
-    make_config: Any, straight: Any, write: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    config, replace, count = make_config("broken"), os.replace, 0
-
-    def failing(source: Path, target: Path) -> None:
-        nonlocal count
-        count += 1
-        if count == write:
-            raise Interrupted
-        replace(source, target)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "replace", failing)
-        with pytest.raises(Interrupted):
-            train(config)
-    assert not list(config.out.glob("*partial*"))
-    train(config)
-    assert_same_run(config.out, straight.out)
-
-
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from invscore.training.config import read_config
-from invscore.training.loop import train
-replace, count = os.replace, 0
-def deadly(source, target):
-    global count
-    count += 1
-    if count == 6:
-        os.kill(os.getpid(), signal.SIGKILL)
-    replace(source, target)
-os.replace = deadly
-train(read_config(Path(sys.argv[1])))
-"""
-
-
-def test_killed_it_is_the_same_run(make_config: Any, straight: Any, tmp_path: Path) -> None:
-    config = make_config("broken")
-    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(config.model_dump(mode="json")))
-    killed = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / "tiny.yaml")])
-    assert killed.returncode == -9
-    assert steps_done(config) == 2
-    assert [row["step"] for row in rows(config.out)] == ["2", "4"]
-    train(config)
-    assert_same_run(config.out, straight.out)
 
 
 def test_back_from_an_older_state_the_log_has_each_step_once(
@@ -166,10 +79,11 @@ def test_the_prior_is_the_average_of_the_weights(straight: TrainConfig) -> None:
     stored, _ = load_checkpoint(straight.out / "state.safetensors")
     prior = NetworkPrior.load(straight.out / "tiny.safetensors")
     for name, w in prior.network.named_parameters():
-        assert torch.equal(w, stored[f"average.{name}"].half().float())
+        assert torch.equal(w, stored[f"average.0.{name}"].half().float())
     assert prior.metadata["architecture"]["widths"] == [4, 8]
     assert prior.metadata["step"] == 6
-    assert set(prior.metadata["validation"]) == {"psnr15", "psnr25", "psnr50"}
+    assert {"psnr15", "psnr25", "psnr50"} < set(prior.metadata["validation"])
+    assert prior.metadata["shape"] == [1, 16, 16]
     assert len(prior.metadata["data_digest"]) == 64
 
 
@@ -188,23 +102,116 @@ def test_divergence_keeps_the_last_good_state(
     with pytest.raises(TrainingDiverged, match=r"^step 3: the loss is nan .* last good state"):
         train(config)
     assert steps_done(config) == 2
-    assert all(w.isfinite().all() for w in load_checkpoint(config.out / loop.STATE)[0].values())
+    assert all(w.isfinite().all() for w in load_checkpoint(state_file(config))[0].values())
 
 
 def test_a_useless_denoiser_is_not_saved(make_config: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     config = make_config()
-    monkeypatch.setattr(loop, "validate", lambda prior, photos: {"psnr15": float("nan")})
+    monkeypatch.setattr(record.Validation, "__call__", lambda *_: {"psnr15": float("nan")})
     with pytest.raises(TrainingDiverged, match="none saved"):
         train(config)
     assert not config.out.exists()
 
 
-def test_state_of_another_network(straight: TrainConfig) -> None:
-    for options in ({"widths": (4, 6)}, {"widths": (4, 8, 8)}, {"blocks": 2}, {"widths": (4,)}):
-        network = straight.network.model_copy(update=options)
-        optimiser = straight.optimiser.model_copy(update={"steps": 8})
-        with pytest.raises(CheckpointError, match=r"state\.safetensors' is the state of another"):
-            train(straight.model_copy(update={"network": network, "optimiser": optimiser}))
+CHANGES: list[tuple[str, dict[str, Any], str]] = [
+    ("network", {"widths": (4, 6)}, r"network\.widths is \[4, 6\], and \[4, 8\] in the run that"),
+    ("network", {"blocks": 2}, r"network\.blocks is 2, and 1 in"),
+    (
+        "optimiser",
+        {"batch": 4},
+        r"optimiser\.batch is 4, and 2 in the run that .*state\.safetensors",
+    ),
+    ("optimiser", {"ema": (0.9,)}, r"optimiser\.ema is \[0\.9\], and \[0\.999\] in"),
+    ("optimiser", {"name": "muon"}, r"optimiser\.name is muon, and adamw in"),
+    ("data", {"crop": 8}, r"data\.crop is 8, and 16 in"),
+    ("noise", {"log_std": 1.0}, r"noise\.log_std is 1\.0, and 1\.3 in"),
+]
+
+
+def changed(config: TrainConfig, section: str, **changes: Any) -> TrainConfig:
+    """``config`` with more steps to do and ``changes`` in one of its sections."""
+    longer = config.model_copy(
+        update={"optimiser": config.optimiser.model_copy(update={"steps": 8})}
+    )
+    part = getattr(longer, section).model_copy(update=changes)
+    return longer.model_copy(update={section: part})
+
+
+def test_another_recipe_is_another_run(straight: TrainConfig) -> None:
+    for section, changes, message in CHANGES:
+        with pytest.raises(CheckpointError, match=message):
+            train(changed(straight, section, **changes))
+    with pytest.raises(CheckpointError, match="seed is 1, and 0 in"):
+        train(changed(straight, "optimiser").model_copy(update={"seed": 1}))
+    assert steps_done(straight) == 6
+
+
+def test_what_may_change_within_a_run(straight: TrainConfig, photos: Path) -> None:
+    moved = photos.rename(photos.parent / "moved")
+    again = changed(straight, "data", folder=moved)
+    again = changed(again, "optimiser", steps=7, decay_fraction=0.2, accumulate=2)
+    train(again.model_copy(update={"save_every": 1, "workers": 2, "description": "longer"}))
+    assert steps_done(straight) == 7
+
+
+def test_other_data_are_another_run(straight: TrainConfig, photos: Path) -> None:
+    (photos / "train" / "two.png").unlink()
+    with pytest.raises(CheckpointError, match="the training data are not those of the run that"):
+        train(changed(straight, "optimiser"))
+
+
+def test_a_state_without_a_recipe(straight: TrainConfig) -> None:
+    save_checkpoint(state_file(straight), {}, {"step": 3})
+    with pytest.raises(
+        CheckpointError, match=r"state\.safetensors' is of an older kind: train into"
+    ):
+        train(straight)
+
+
+def test_a_picture_of_samples(straight: TrainConfig) -> None:
+    files = sorted((straight.out / "samples").iterdir())
+    assert [file.name for file in files] == ["step-000003.png", "step-000006.png"]
+    sheet = load_image(files[-1])  # 3 images of 16 x 16 pixels, in 2 columns
+    assert sheet.shape == (1, 34, 34)
+    assert sheet[0, 16:18].min() == sheet[0, :, 16:18].min() == sheet[0, 18:, 18:].min() == 1
+    for rows_, columns in ((slice(16), slice(16)), (slice(16), slice(18, 34))):
+        assert sheet[0, rows_, columns].std() > 0.001  # it has hardly learned anything
+    assert not torch.equal(sheet[0, :16, :16], sheet[0, :16, 18:])
+
+
+def test_priors_of_several_averages(make_config: Any) -> None:
+    config = make_config("several", ema=[0.5, 0.0], steps=3)
+    train(config)
+    stored, _ = load_checkpoint(state_file(config))
+    half, last = (load_prior(config.out / f"tiny{end}.safetensors") for end in ("", "-ema0.0"))
+    assert (half.metadata["ema"], last.metadata["ema"]) == (0.5, 0.0)
+    for name, w in last.network.named_parameters():
+        assert torch.equal(w, stored[f"network.{name}"].half().float())
+    assert not torch.equal(half.network.stem.weight, last.network.stem.weight)
+    assert half.metadata["validation"] != last.metadata["validation"]
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_parts_of_a_step_add_up(make_config: Any, precision: str) -> None:
+    """Accumulated gradients are those of the whole batch."""
+    weights = []
+    for out, parts in (("whole", 1), ("parts", 4)):
+        config = make_config(out, batch=8, accumulate=parts, steps=2, learning_rate=1e-3)
+        config = config.model_copy(update={"precision": precision})
+        train(config)
+        weights.append(load_checkpoint(state_file(config))[0])
+    whole, parts_ = weights
+    tolerance = 1e-5 if precision == "fp32" else 1e-3
+    for name, w in whole.items():
+        if name.startswith("network."):
+            torch.testing.assert_close(parts_[name], w, rtol=0, atol=tolerance)
+    assert (whole["network.head.bias"] - parts_["network.head.bias"]).abs().max() <= tolerance
+    assert whole["network.head.bias"].abs().max() > 5e-4  # how far it has come
+
+
+def test_uneven_parts(make_config: Any) -> None:
+    with pytest.raises(ValueError, match=r"optimiser\.batch is 6: a multiple of 4 is allowed"):
+        train(make_config(batch=6, accumulate=4))
 
 
 def test_the_callers_random_numbers_are_left_alone(make_config: Any) -> None:
@@ -221,45 +228,3 @@ def test_training_learns(make_config: Any) -> None:
     path = train(config, on_step=lambda progress: losses.append(progress.loss))
     assert sum(losses[-15:]) < 0.8 * sum(losses[:15])
     assert load_prior(path).metadata["validation"]["psnr50"] > 16  # noisy: 14.2 dB
-
-
-class Constant(torch.nn.Module):
-    """The gradient of ``forward(g)`` in the weight is g."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.weight = torch.nn.Parameter(torch.zeros(1))
-
-    def forward(self, g: float) -> torch.Tensor:
-        return g * self.weight.sum()
-
-
-def push(run: state.TrainingState, g: float) -> tuple[float, bool]:
-    run.network(g).backward()
-    return run.update(0.1, clip=1.0, skip_above=20.0)
-
-
-def test_an_outlier_of_the_gradient_is_skipped() -> None:
-    run = state.TrainingState(Constant(), learning_rate=0.1, weight_decay=0.0, history=8)
-    assert push(run, 100.0) == (100.0, True)  # nothing to compare with yet
-    for _ in range(8):
-        assert push(run, 0.5)[1]
-    before = run.network.weight.item()
-    assert push(run, 10.5) == (10.5, False)
-    assert run.network.weight.item() == before
-    assert push(run, 9.5) == (9.5, True)
-    assert run.network.weight.item() != before
-    for _ in range(2):
-        assert not push(run, 50.0)[1]
-    assert push(run, 50.0)[1], "a lasting change of scale is taken for usual"
-    assert push(run, float("inf"))[1] is False
-
-
-def test_the_norms_survive_a_restart(tmp_path: Path) -> None:
-    run = state.TrainingState(Constant(), learning_rate=0.1, weight_decay=0.0)
-    for norm in range(1, 140):
-        push(run, float(norm))
-    run.save(tmp_path / "s.safetensors")
-    again = state.TrainingState(Constant(), learning_rate=0.1, weight_decay=0.0)
-    again.restore(tmp_path / "s.safetensors")
-    assert again.norms == run.norms == [float(norm) for norm in range(12, 140)]

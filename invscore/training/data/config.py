@@ -35,13 +35,13 @@ class ArraysConfig(Section):
     along: tuple[int | tuple[int, ...], ...] = (0,)
     channel_axis: int | None = None
     peak: PositiveFloat | Literal["file"] = "file"
-    darkest: float = Field(0.0, ge=0)
+    darkest: float = Field(default=0.0, ge=0)
     crop: PositiveInt | None = None
     flip: bool = True
     rotate: bool = True
-    validation: float = Field(0.1, gt=0, lt=1)
+    validation: float = Field(default=0.1, gt=0, lt=1)
     contiguous: bool = False
-    seed: int = Field(0, ge=0)
+    seed: int = Field(default=0, ge=0)
 
 
 class CallableConfig(Section):

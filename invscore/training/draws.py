@@ -1,0 +1,102 @@
+"""What a step of training is computed from: clean images, their noise levels, unit noise.
+
+Every random number of image i of step k is drawn from a generator seeded by (seed, k, i), so that
+no step depends on another, and no image on the process that works on it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Generator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from invscore.training.config import NoiseConfig, TrainConfig
+from invscore.training.data import Source
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Batch:
+    """``clean`` and ``noise`` (b, c, h, w), ``sigma`` (b,) in image units."""
+
+    clean: Tensor
+    sigma: Tensor
+    noise: Tensor
+
+    def to(self, device: torch.device) -> Batch:
+        return Batch(*(t.to(device) for t in (self.clean, self.sigma, self.noise)))
+
+
+class Draws:
+    """``draws(step)`` are the batches of one of several processes, one for each part of the step.
+
+    Raises ``ValueError`` where the images of a step cannot be dealt out evenly.
+    """
+
+    def __init__(
+        self, config: TrainConfig, source: Source, *, rank: int = 0, processes: int = 1
+    ) -> None:
+        parts, batch = config.optimiser.accumulate, config.optimiser.batch
+        portion = processes * parts * source.together
+        if batch % portion:
+            raise ValueError(
+                f"optimiser.batch is {batch}: a multiple of {portion} is allowed, for {processes} "
+                f"processes, {parts} parts of a step and {source.together} images drawn together"
+            )
+        self.config = config
+        self.source = source
+        groups = batch // source.together // processes
+        mine = range(rank * groups, (rank + 1) * groups)
+        self.parts = [mine[k : k + groups // parts] for k in range(0, groups, groups // parts)]
+
+    def __call__(self, step: int) -> list[Batch]:
+        return [_joined([self._group(step, index) for index in part]) for part in self.parts]
+
+    def _group(self, step: int, index: int) -> Batch:
+        random = np.random.default_rng([self.config.seed, step, index])
+        clean = self.source.batch(self.source.together, random)
+        uniform = random.random(len(clean))
+        sigma = noise_levels(self.config, uniform)
+        return Batch(clean, torch.from_numpy(sigma), unit_noise(clean, random))
+
+
+def noise_levels(config: TrainConfig, quantiles: np.ndarray) -> np.ndarray:
+    """The levels of the configured law, log-normal and clipped, at ``quantiles`` in (0, 1)."""
+    law: NoiseConfig = config.noise
+    normal = torch.special.ndtri(torch.from_numpy(quantiles)).numpy()
+    sigma = np.exp(law.log_mean + law.log_std * normal)
+    return sigma.clip(config.prior.sigma_min, config.prior.sigma_max).astype(np.float32)
+
+
+def unit_noise(like: Tensor, random: np.random.Generator) -> Tensor:
+    """Standard normal numbers of the shape of ``like``, in both parts where it is complex."""
+    shape = (*like.shape, 2) if like.is_complex() else like.shape
+    noise = torch.from_numpy(random.standard_normal(shape, dtype=np.float32))
+    return torch.view_as_complex(noise) if like.is_complex() else noise
+
+
+def prefetched(draw: Callable[[int], T], steps: range, workers: int) -> Generator[T]:
+    """``draw(step)`` for each of ``steps`` in turn, made ahead by as many threads."""
+    waiting: deque[Future[T]] = deque()
+    with ThreadPoolExecutor(workers) as pool:
+        for step in steps:
+            waiting.append(pool.submit(draw, step))
+            if len(waiting) > workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def _joined(groups: list[Batch]) -> Batch:
+    return Batch(
+        torch.cat([g.clean for g in groups]),
+        torch.cat([g.sigma for g in groups]),
+        torch.cat([g.noise for g in groups]),
+    )
