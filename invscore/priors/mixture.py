@@ -16,13 +16,52 @@ from invscore.priors.covariance import Covariance, precision, shrinkage
 from invscore.priors.gaussian import require_finite
 from invscore.rng import SampleRNG, sample_rng
 
+RANK_TOLERANCE = 1e-9
+MOST_ROOM = 16
+"""The numbers that differences within a subspace may take, in units of the size of an image."""
+
 
 @dataclass(frozen=True)
 class Cluster:
-    """Components that share a covariance; ``centres`` (m, d): their means in its eigenbasis."""
+    """Components that share a covariance; ``centres`` (m, d): their means in its eigenbasis.
+
+    ``axes`` (d, r), orthonormal, span the differences of the centres from their average. Where the
+    covariance is isotropic, components are told apart in this subspace alone; ``None`` elsewhere,
+    and where it would save nothing.
+    """
 
     covariance: Covariance
     centres: Tensor
+    axes: Tensor | None
+
+    @classmethod
+    def of(cls, covariance: Covariance, means: Tensor) -> Cluster:
+        """The cluster of ``means``, (m, d)."""
+        centres = covariance.analyse(means)
+        if not covariance.isotropic:
+            return cls(covariance, centres, None)
+        spread = (centres - centres.mean(dim=0)).double()
+        _, lengths, axes = torch.linalg.svd(spread, full_matrices=False)
+        rank = int((lengths > RANK_TOLERANCE * lengths.max()).sum())
+        saves = len(means) * rank <= MOST_ROOM * means.shape[1]
+        return cls(covariance, centres, axes[:rank].T.to(means) if saves else None)
+
+    def distances(self, coefficients: Tensor, inverse: Tensor) -> Tensor:
+        """``sum_i inverse_i (coefficients_i - centre_i)^2`` of each component: (b, d) -> (b, m).
+
+        Differences are taken before they are squared, so that no digits are lost.
+        """
+        if self.axes is None:
+            # One component at a time: memory stays that of the coefficients.
+            root = inverse.sqrt()
+            each = [(root * (coefficients - c)).square().sum(dim=1) for c in self.centres]
+            return torch.stack(each, dim=1)
+        origin = self.centres.mean(dim=0)
+        away = coefficients - origin
+        seen = away @ self.axes
+        unseen = (away - seen @ self.axes.T).square().sum(1, True)
+        apart = seen[:, None] - (self.centres - origin) @ self.axes
+        return inverse[:, :1] * (unseen + apart.square().sum(dim=2))
 
 
 class GaussianMixturePrior(Prior):
@@ -55,7 +94,7 @@ class GaussianMixturePrior(Prior):
         self.variance = float(self.std.square().mean())
         flat = torch.split(means.flatten(1), len(means) // len(self.covariances))
         self._clusters = [
-            Cluster(covariance, covariance.analyse(means))
+            Cluster.of(covariance, means)
             for covariance, means in zip(self.covariances, flat, strict=True)
         ]
 
@@ -160,14 +199,10 @@ class GaussianMixturePrior(Prior):
         for cluster in self._clusters:
             coefficients = cluster.covariance.analyse(x.flatten(1))
             inverse = precision(cluster.covariance.values, level)
-            root, log_volume = inverse.sqrt(), inverse.log().sum(dim=1)
-            # One component at a time: distances lose no digits, and memory stays that of x.
-            columns += [
-                0.5 * (log_volume - (root * (coefficients - centre)).square().sum(dim=1))
-                for centre in cluster.centres
-            ]
+            log_volume = inverse.log().sum(1, True)
+            columns.append(0.5 * (log_volume - cluster.distances(coefficients, inverse)))
         constant = 0.5 * x[0].numel() * math.log(2 * math.pi)
-        return self.weights.log() + torch.stack(columns, dim=1) - constant
+        return self.weights.log() + torch.cat(columns, dim=1) - constant
 
     def _denoise(self, x: Tensor, responsibilities: Tensor, sigma: Level) -> Tensor:
         level, flat = _column(sigma, x), x.flatten(1)
