@@ -74,10 +74,11 @@ def reconstruct(
     ``samples`` is their number for each measurement. Sample k draws from a random stream of its
     own, seeded by ``seed + k`` and the measurement's place in the batch, so it does not depend on
     how many others are drawn or on ``batch_size``, the number of images treated together (default:
-    all). ``scale`` divides the measurement so that images fit a prior trained on a peak near 1;
-    ``"auto"`` does so for linear problems whose back-projection exceeds the prior's peak by more
-    than 4 in either direction. ``on_step(done, total)`` is told of progress. ``options`` are the
-    method's own, for example ``steps``; ``invscore methods`` lists them.
+    all; methods that draw from populations have an option of their own instead). ``scale`` divides
+    the measurement so that images fit a prior trained on a peak near 1; ``"auto"`` does so for
+    linear problems whose back-projection exceeds the prior's peak by more than 4 in either
+    direction. ``on_step(done, total)`` is told of progress. ``options`` are the method's own, for
+    example ``steps``; ``invscore methods`` lists them.
 
     Raises ``ValueError`` for unknown methods and options, or a problem that the method does not
     serve, and ``NumericalError`` when a state is no longer finite.
@@ -98,15 +99,17 @@ def reconstruct(
 
     count = len(problem.y)
     places = [(k, image) for k in range(samples) for image in range(count)]
-    size = batch_size or len(places)
-    chunks = [places[i : i + size] for i in range(0, len(places), size)]
-    counted = _Counted(prior)
+    if info.population is None:
+        size = batch_size or len(places)
+        chunks = [places[i : i + size] for i in range(0, len(places), size)]
+    else:
+        chunks = _populations(places, seed, chosen[info.population])
+    counted = _Counted(prior, 1 / len(places))
     device = problem.y.device
     finished: list[Tensor] = []
     traces: list[Tensor] = []
     began = time.monotonic()
     for index, chunk in enumerate(chunks):
-        counted.weight = len(chunk) / len(places)
         rng = SampleRNG([(seed + k, image) for k, image in chunk], device)
         images = torch.tensor([image for _, image in chunk], device=device)
         part = scaled.select(images)
@@ -115,7 +118,9 @@ def reconstruct(
         finished.append(state)
         traces.append(trace * len(chunk) / len(places))
     trace = torch.stack(traces).sum(dim=0)
-    drawn = factor * torch.cat(finished)
+    done = [place for chunk in chunks for place in chunk]
+    order = sorted(range(len(done)), key=done.__getitem__)
+    drawn = factor * torch.cat(finished)[order]
     return Result(
         samples=drawn.reshape(samples, count, *drawn.shape[1:]),
         trace={
@@ -130,6 +135,16 @@ def reconstruct(
         seed=seed,
         scale=factor,
     )
+
+
+def _populations(
+    places: list[tuple[int, int]], seed: int, size: int
+) -> list[list[tuple[int, int]]]:
+    """The samples of one population of an image together, see ``methods.population``."""
+    together: dict[tuple[int, int], list[tuple[int, int]]] = {}
+    for k, image in places:
+        together.setdefault(((seed + k) // size, image), []).append((k, image))
+    return list(together.values())
 
 
 def _run(
@@ -183,35 +198,35 @@ def _scale(problem: InverseProblem, prior: Prior) -> float:
 
 
 class _Counted(Prior):
-    """A prior that counts its evaluations, each weighted by the share of images that it serves."""
+    """A prior that counts its evaluations of images, each by ``weight``."""
 
-    def __init__(self, prior: Prior) -> None:
+    def __init__(self, prior: Prior, weight: float) -> None:
         self.prior = prior
         self.mean, self.variance, self.peak = prior.mean, prior.variance, prior.peak
         self.sigma_min, self.sigma_max = prior.sigma_min, prior.sigma_max
         self.has_density = prior.has_density
-        self.weight = 1.0
+        self.weight = weight
         self.evaluations = 0.0
         self.jacobian_products = 0.0
 
     def denoise(self, x: Tensor, sigma: Level) -> Tensor:
-        self.evaluations += self.weight
+        self.evaluations += self.weight * len(x)
         return self.prior.denoise(x, sigma)
 
     def score(self, x: Tensor, sigma: Level) -> Tensor:
-        self.evaluations += self.weight
+        self.evaluations += self.weight * len(x)
         return self.prior.score(x, sigma)
 
     def log_density(self, x: Tensor, sigma: Level) -> Tensor:
-        self.evaluations += self.weight
+        self.evaluations += self.weight * len(x)
         return self.prior.log_density(x, sigma)
 
     def pullback(self, x: Tensor, sigma: Level) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
-        self.evaluations += self.weight
+        self.evaluations += self.weight * len(x)
         denoised, pull = self.prior.pullback(x, sigma)
 
         def counted_pull(u: Tensor) -> Tensor:
-            self.jacobian_products += self.weight
+            self.jacobian_products += self.weight * len(u)
             return pull(u)
 
         return denoised, counted_pull

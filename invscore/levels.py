@@ -26,6 +26,17 @@ def geometric(steps: int, high: float, low: float) -> list[float]:
     return [float(sigma) for sigma in np.geomspace(high, low, steps)]
 
 
+def annealed(
+    prior: Prior, steps: int, high: float | None = None, low: float | None = None
+) -> list[float]:
+    """``steps`` geometric levels of plug-and-play methods, which start at a first guess: from 0.8
+    to 0.04 standard deviations of a pixel unless others are given, within what the prior knows."""
+    deviation = prior.variance**0.5
+    high = min(0.8 * deviation, prior.sigma_max) if high is None else high
+    low = max(0.04 * deviation, prior.sigma_min) if low is None else low
+    return geometric(steps, high, low)
+
+
 def karras(steps: int, high: float, low: float, rho: float = 7.0) -> list[float]:
     """``steps`` levels from ``high`` to ``low``, equally spaced in sigma^(1/rho), and 0 at the end
     (Karras et al. 2022, Eq. 5)."""

@@ -18,6 +18,7 @@ class SampleRNG:
 
     def __init__(self, keys: Sequence[tuple[int, ...]], device: torch.device | str = "cpu") -> None:
         self.device = torch.device(device)
+        self.keys = tuple(keys)
         self._generators = [_generator(key, self.device) for key in keys]
 
     def normal_like(self, x: Tensor) -> Tensor:

@@ -42,7 +42,9 @@ def method(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Enter a method for one test."""
 
     def enter(run: Any) -> str:
-        monkeypatch.setitem(METHODS, "mine", MethodInfo("mine", run, False, (), "nobody"))
+        monkeypatch.setitem(
+            METHODS, "mine", MethodInfo("mine", run, False, "?", (), "1", "0", "nobody")
+        )
         return "mine"
 
     return enter

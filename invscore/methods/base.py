@@ -45,6 +45,7 @@ class MethodInfo:
     ``needs``: what it asks for, of the keys of ``NEEDS``. ``evaluations`` and ``products``: the
     cost of a step for each image in evaluations of the denoiser D and in products with its
     Jacobian, at most: a number, or an expression in the options. ``cites``: its source.
+    ``population``: where samples of an image are drawn together, the option with their number.
     """
 
     name: str
@@ -55,6 +56,7 @@ class MethodInfo:
     evaluations: str
     products: str
     cites: str
+    population: str | None = None
 
     @property
     def summary(self) -> str:
@@ -83,6 +85,7 @@ def register(
     evaluations: str = "1",
     products: str = "0",
     cites: str,
+    population: str | None = None,
 ) -> Callable[[Method], Method]:
     """Enter a method under ``name``; the rest as in ``MethodInfo``.
 
@@ -96,7 +99,9 @@ def register(
         )
 
     def enter(run: Method) -> Method:
-        METHODS[name] = MethodInfo(name, run, exact, law, needs, evaluations, products, cites)
+        METHODS[name] = MethodInfo(
+            name, run, exact, law, needs, evaluations, products, cites, population
+        )
         return run
 
     return enter

@@ -8,10 +8,9 @@ import torch
 
 from invscore import levels
 from invscore.likelihood import InverseProblem
+from invscore.methods.ascent import Point, anneal
 from invscore.methods.base import Step, register
-from invscore.methods.start import begin
-from invscore.methods.tempering import tempering
-from invscore.operators.cg import inner
+from invscore.methods.target import Target
 from invscore.priors.base import Prior
 from invscore.rng import SampleRNG
 
@@ -20,6 +19,7 @@ from invscore.rng import SampleRNG
     "map",
     exact=False,
     law="point estimate: a mode of the posterior, the prior smoothed by sigma",
+    evaluations="2",
     cites="Hyvärinen 2005; backtracking: Hager & Zhang 2005, Eq. 4.1",
 )
 def maximum_a_posteriori(
@@ -36,33 +36,22 @@ def maximum_a_posteriori(
     ``p_sigma`` is the prior smoothed by ``sigma``, known through its score. A homotopy leads
     there: during the first share ``annealing`` of the steps the smoothing falls from the width of
     the prior to ``sigma``, the likelihood tempered so that steps of level^2 / 2 suit both. The
-    remaining steps climb the true objective. The learned score has no potential to compare,
-    so a step is accepted when the derivative along it has not fallen below -0.8 times its start
-    (the approximate Armijo condition), else halved. A point estimate; serves any operator and
-    noise.
+    remaining steps climb the true objective, each accepted or halved by Armijo's condition; most
+    learned scores have no potential to compare, and then the derivative along the step decides.
+    A point estimate; serves any operator and noise. ``map_accelerated`` and ``map_lbfgs`` need
+    fewer steps.
 
     ``steps``: gradient evaluations. ``annealing``: share of them spent on the homotopy, 0 to 1.
     ``sigma``: the final smoothing in image units (default: twice the finest level of the prior).
     """
     final = 2 * levels.finest(prior) if sigma is None else sigma
     count = round(annealing * steps)
-    wide = prior.variance**0.5
-    x = begin(problem, prior, wide, rng)
-    weight = tempering(problem, x)
-    for level in levels.geometric(count, wide, final):
-        denoised = prior.denoise(x, level)
-        uphill = (denoised - x) / level**2 + weight(level) * problem.score(x)
-        x = x + level**2 / 2 * uphill
-        yield Step(x, denoised, level)
-
-    gradient = torch.zeros_like(x)
-    pace = weight(final) * final**2
+    x = yield from anneal(problem, prior, rng, count, final)
+    target = Target(problem, prior, final)
+    point, pace = Point.unseen(target, x), target.pace(x)
     for _ in range(steps - count):
-        trial = x + pace * gradient
-        denoised = prior.denoise(trial, final)
-        uphill = (denoised - trial) / final**2 + problem.score(trial)
-        accepted = inner(uphill, gradient) >= -0.8 * inner(gradient, gradient)
-        x = torch.where(accepted, trial, x)
-        gradient = torch.where(accepted, uphill, gradient)
+        trial = Point.seen(target, point.x + pace * point.uphill)
+        accepted = point.accepts(trial)
+        point = point.or_if(accepted, trial)
         pace = torch.where(accepted, 1.5 * pace, 0.5 * pace)
-        yield Step(x, denoised, final)
+        yield Step(point.x, point.denoised, final)

@@ -1,0 +1,76 @@
+"""The Metropolis-adjusted Langevin algorithm."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+
+from invscore.likelihood import InverseProblem
+from invscore.methods.base import Step, register
+from invscore.methods.start import begin
+from invscore.methods.target import Target
+from invscore.operators.base import broadcast
+from invscore.operators.cg import inner
+from invscore.priors.base import Prior
+from invscore.rng import SampleRNG
+
+BEST_ACCEPTANCE = 0.574
+"""The share of accepted proposals at which MALA explores fastest (Roberts & Rosenthal 1998)."""
+
+
+@register(
+    "mala",
+    exact=True,
+    law="posterior as sigma goes to 0 and steps grow, at any step_size",
+    needs=("density",),
+    evaluations="2",
+    cites="Roberts & Tweedie 1996, Sec. 1.4.1",
+)
+def mala(
+    problem: InverseProblem,
+    prior: Prior,
+    rng: SampleRNG,
+    *,
+    steps: int = 1000,
+    burn_in: float = 0.5,
+    step_size: float = 0.5,
+    sigma: float | None = None,
+) -> Iterator[Step]:
+    """Langevin proposals, accepted or refused so that the law is the posterior's at any step.
+
+    From x, ``x' = x + a g(x) + sqrt(2 a) z`` with g the gradient of
+    ``log p = log p(y | x) + log p_sigma(x)`` is accepted with probability
+    ``p(x') q(x | x') / (p(x) q(x' | x))``, q the density of proposals. During the first share
+    ``burn_in`` of the steps each chain adapts its own a towards an acceptance of 0.574; then a is
+    fixed, and the chain leaves p invariant. Serves any operator and noise, and priors with a
+    log-density.
+
+    ``steps``: proposals. ``burn_in``: share of them that adapt, 0 to 1. ``step_size``: the first a,
+    in units of ``1 / (1 / sigma^2 + |A|^2 / s^2)``. ``sigma``: smoothing of the prior, in image
+    units (default: 0.1 standard deviations of a pixel).
+    """
+    level = max(0.1 * prior.variance**0.5, prior.sigma_min) if sigma is None else sigma
+    target = Target(problem, prior, level)
+    x = proposal = begin(problem, prior, level, rng)
+    log_time = (step_size * target.pace(x)).log()
+    log_density = torch.full_like(log_time, -torch.inf)  # accepts the first image as it is
+    uphill, noise, denoised = torch.zeros_like(x), torch.zeros_like(x), x
+    for step in range(steps):
+        time = log_time.exp()
+        there, denoised_there = target.uphill(proposal)
+        density_there = target.log_density(proposal)
+        # The noise that would lead back, in the units of the noise that led here.
+        back = (x - proposal - time * there) / (2 * time).sqrt()
+        log_ratio = density_there - log_density + 0.5 * (inner(noise, noise) - inner(back, back))
+        accepted = broadcast(rng.uniform(x), x).log() < log_ratio
+        x = torch.where(accepted, proposal, x)
+        uphill = torch.where(accepted, there, uphill)
+        denoised = torch.where(accepted, denoised_there, denoised)
+        log_density = torch.where(accepted, density_there, log_density)
+        if 0 < step <= burn_in * steps:
+            chance = log_ratio.clamp_max(0).exp()
+            log_time = log_time + step**-0.6 * (chance - BEST_ACCEPTANCE)
+        noise = rng.normal_like(x)
+        proposal = x + log_time.exp() * uphill + (2 * log_time.exp()).sqrt() * noise
+        yield Step(x, denoised, level)

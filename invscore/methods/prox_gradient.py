@@ -1,0 +1,62 @@
+"""Plug-and-play proximal gradient descent that converges."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+
+from invscore.likelihood import InverseProblem
+from invscore.methods.base import Step, register
+from invscore.methods.proximal import proximal
+from invscore.methods.start import begin
+from invscore.methods.target import Target
+from invscore.operators.cg import inner
+from invscore.priors.base import Prior
+from invscore.rng import SampleRNG
+
+
+@register(
+    "prox_gradient",
+    exact=False,
+    law="point estimate: a mode of the posterior, the prior smoothed by sigma",
+    needs=("density",),
+    evaluations="2",
+    cites="Hurault et al. 2022, Algorithm 1 and Eq. 22",
+)
+def prox_gradient(
+    problem: InverseProblem,
+    prior: Prior,
+    rng: SampleRNG,
+    *,
+    steps: int = 100,
+    sigma: float | None = None,
+) -> Iterator[Step]:
+    """Plug-and-play proximal gradient descent on a true objective, which falls at every step.
+
+    Minimises ``-log p(y | x) - log p_sigma(x)``: a step along the prior's score, which at length
+    ``t = sigma^2`` is the denoiser itself, then the proximal step of the data term,
+    ``x = argmin -log p(y | x) + |x - (x_k + t score(x_k))|^2 / (2 t)``. It is accepted where the
+    objective has fallen by ``0.1 |x - x_k|^2 / t``, else t is halved; after a success it grows
+    again, to sigma^2 at most. Serves any operator and noise, and priors with a log-density. A
+    point estimate.
+
+    ``steps``: trials. ``sigma``: the final smoothing in image units (default: 0.1 standard
+    deviations of a pixel under the prior).
+    """
+    level = max(0.1 * prior.variance**0.5, prior.sigma_min) if sigma is None else sigma
+    target = Target(problem, prior, level)
+    x = trial = begin(problem, prior, 0.0, rng)
+    share = torch.ones_like(inner(x, x))
+    height = torch.full_like(share, -torch.inf)  # accepts the first image as it is
+    denoised = x
+    for _ in range(steps):
+        there, denoised_there = target.log_density(trial), prior.denoise(trial, level)
+        move = trial - x
+        risen = there - height >= 0.1 * inner(move, move) / (share * level**2)
+        x = torch.where(risen, trial, x)
+        height = torch.where(risen, there, height)
+        denoised = torch.where(risen, denoised_there, denoised)
+        share = torch.where(risen, 1.5 * share, 0.5 * share).clamp_max(1.0)
+        trial = proximal(problem, x + share * (denoised - x), level * share.sqrt().flatten())
+        yield Step(x, denoised, level)

@@ -1,0 +1,49 @@
+"""Regularisation by denoising."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from invscore.likelihood import InverseProblem
+from invscore.methods.base import Step, register
+from invscore.methods.start import begin
+from invscore.methods.tempering import mean_variance, squared_norm
+from invscore.operators.base import broadcast
+from invscore.priors.base import Prior
+from invscore.rng import SampleRNG
+
+
+@register(
+    "red",
+    exact=False,
+    law="point estimate: where data term and denoiser balance at one level",
+    cites="Romano et al. 2017, Eq. 32 and Sec. 5.2",
+)
+def red(
+    problem: InverseProblem,
+    prior: Prior,
+    rng: SampleRNG,
+    *,
+    steps: int = 200,
+    lam: float = 0.2,
+    sigma: float | None = None,
+) -> Iterator[Step]:
+    """Regularisation by denoising: descent on data term and ``lam x . (x - D(x)) / 2 sigma^2``.
+
+    ``x += m (grad log p(y | x) + lam (D(x, sigma) - x) / sigma^2)``, with the paper's gradient of
+    the regulariser, that of denoisers whose Jacobian is symmetric and which scale with the image.
+    As ``D - x`` is sigma^2 times the score, ``lam`` 1 climbs to the mode of the posterior with the
+    prior smoothed by sigma. The step m is the inverse of ``|A|^2 / s^2 + lam / sigma^2``. Serves
+    any operator and noise. A point estimate.
+
+    ``steps``: denoiser evaluations. ``lam``: weight of the prior; 0.2 is that of the paper's
+    experiments in these units. ``sigma``: the level of the denoiser, in image units (default: 0.08
+    standard deviations of a pixel under the prior, the paper's 5/255).
+    """
+    level = max(0.08 * prior.variance**0.5, prior.sigma_min) if sigma is None else sigma
+    x = begin(problem, prior, 0.0, rng)
+    curvature = squared_norm(problem, x) / broadcast(mean_variance(problem), x) + lam / level**2
+    for _ in range(steps):
+        denoised = prior.denoise(x, level)
+        x = x + (problem.score(x) + lam * (denoised - x) / level**2) / curvature
+        yield Step(x, denoised, level)

@@ -1,0 +1,48 @@
+"""The unadjusted Langevin algorithm."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from invscore.likelihood import InverseProblem
+from invscore.methods.base import Step, register
+from invscore.methods.start import begin
+from invscore.methods.target import Target
+from invscore.priors.base import Prior
+from invscore.rng import SampleRNG
+
+
+@register(
+    "ula",
+    exact=True,
+    law="posterior as step_size and sigma go to 0 and steps grow",
+    cites="Roberts & Tweedie 1996, Sec. 1.4; Laumont et al. 2022 (PnP-ULA), Algorithm 1",
+)
+def ula(
+    problem: InverseProblem,
+    prior: Prior,
+    rng: SampleRNG,
+    *,
+    steps: int = 1000,
+    step_size: float = 0.5,
+    sigma: float | None = None,
+) -> Iterator[Step]:
+    """The unadjusted Langevin algorithm on the posterior, its prior smoothed by sigma.
+
+    ``x += a (grad log p(y | x) + score(x, sigma)) + sqrt(2 a) z``, with a fixed
+    ``a = step_size / (1 / sigma^2 + |A|^2 / s^2)``. The law of x after many steps has a bias of
+    order ``step_size`` (directions of the greatest curvature are too wide, by ``1 / (1 - a c / 2)``
+    in variance at curvature c), to which that of ``sigma`` adds. It mixes slowly, as steps suit the
+    narrowest direction: ``langevin`` anneals, ``mala`` corrects. Serves any operator and noise.
+
+    ``steps``: denoiser evaluations. ``step_size``: below 2 for stability. ``sigma``: smoothing of
+    the prior, in image units (default: 0.1 standard deviations of a pixel).
+    """
+    level = max(0.1 * prior.variance**0.5, prior.sigma_min) if sigma is None else sigma
+    target = Target(problem, prior, level)
+    x = begin(problem, prior, level, rng)
+    time = step_size * target.pace(x)
+    for _ in range(steps):
+        uphill, denoised = target.uphill(x)
+        x = x + time * uphill + (2 * time).sqrt() * rng.normal_like(x)
+        yield Step(x, denoised, level)
