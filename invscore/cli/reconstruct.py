@@ -187,6 +187,7 @@ def reconstruct(
     report.check_folder(folder, overwrite=overwrite)
     device = choose_device(device)
     network = load_prior(prior).to(device)
+    spec = task.fit_operator(spec, network)
     if image is not None:
         job = task.simulated_task(spec, image, size=size, noise=noise, seed=seed, device=device)
     else:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from invscore.cli.builtin import build, image_shape
+from invscore.cli.builtin import build, image_shape, option_defaults
 from invscore.cli.custom import load_custom
 from invscore.cli.specs import Spec
 from invscore.images import as_image, crop_and_shrink, is_sample, load_image, load_measurement
@@ -62,10 +62,9 @@ def simulated_task(
             f"the image has shape {tuple(truth.shape)}: operator {spec.name!r} takes "
             f"{operator.in_shape}"
         )
-    if truth.is_complex() != operator.in_complex:
-        kind, other = ("complex", "real") if truth.is_complex() else ("real", "complex")
-        raise ValueError(f"the image is {kind}: operator {spec.name!r} takes {other} images")
-    x = truth[None].to(device)
+    if truth.is_complex() and not operator.in_complex:
+        raise ValueError(f"the image is complex: operator {spec.name!r} takes real images")
+    x = truth[None].to(device, torch.complex64 if operator.in_complex else None)
     law = _noise(noise)
     y = simulate(operator, x, law, seed)
     return Task(InverseProblem(operator, y, law), x)
@@ -93,10 +92,18 @@ def make_operator(spec: Spec, in_shape: Shape | None) -> Operator:
     return build(spec.name, in_shape, spec.options)
 
 
+def fit_operator(spec: Spec, prior: NetworkPrior) -> Spec:
+    """``spec`` for the images of ``prior``: MRI of complex images unless it says ``real`` itself."""
+    if spec.file is not None or not prior.complex or "real" not in option_defaults(spec.name):
+        return spec
+    return replace(spec, options={"real": False, **spec.options})
+
+
 def fit_prior(prior: NetworkPrior, operator: Operator, name: str) -> Prior:
     """``prior`` for the images of ``operator``: one of gray images serves each colour by itself."""
-    if operator.in_complex:
-        raise ValueError(f"the images are complex: prior {name!r} knows real ones")
+    if operator.in_complex != prior.complex:
+        given, known = ("complex", "real") if operator.in_complex else ("real", "complex")
+        raise ValueError(f"the images are {given}: prior {name!r} knows {known} ones")
     channels = operator.in_shape[0]
     if len(operator.in_shape) != 3 or prior.channels in (channels, None):
         return prior
