@@ -1,4 +1,4 @@
-"""``invscore train``: a prior from a folder of images."""
+"""``invscore train``: a prior from images of one's own."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from invscore.cli.arguments import Debug, Device
 from invscore.cli.errors import guarded
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from invscore.training.loop import Progress
 
 
@@ -20,7 +22,10 @@ def train(
     device: Device = "auto",
     debug: Debug = False,  # noqa: ARG001
 ) -> None:
-    """Train a prior, or go on where an interrupted training stopped."""
+    """Train a prior, or go on where an interrupted training stopped.
+
+    Several processes, on one machine or more, share the work: accelerate launch -m invscore train.
+    """
     from invscore.training.config import read_config
 
     recipe = read_config(config)
@@ -28,27 +33,42 @@ def train(
     from invscore.cli.devices import choose_device
     from invscore.training.loop import train as run
     from invscore.training.record import steps_done
+    from invscore.training.team import is_main_process
 
     if steps_done(recipe) >= (steps := recipe.optimiser.steps):
         typer.echo(f"all {steps} steps are done: raise optimiser.steps to go on", err=True)
-    with TrainingBar() as bar:
+    with TrainingBar(recipe.optimiser.batch) as bar:
         prior = run(recipe, device=choose_device(device), on_step=bar)
-    typer.echo(f"{prior}")
+    if is_main_process():
+        typer.echo(f"{prior}")
 
 
 class TrainingBar:
-    """Loss, speed, time left and the PSNR of the last validation, on a terminal only."""
+    """Loss, speed, times and the last validation, on a terminal only.
 
-    def __init__(self) -> None:
+    Steps have ``batch`` images. The bar appears with the first step, which processes that do not
+    report never make known.
+    """
+
+    def __init__(self, batch: int, console: Console | None = None) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich.progress import (
+            BarColumn,
+            Progress,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
 
-        self._console = Console(stderr=True, highlight=False)
+        self._console = console or Console(stderr=True, highlight=False)
+        self._batch = batch
         self._bar = Progress(
             BarColumn(),
             TextColumn("{task.completed}/{task.total} steps"),
             TextColumn("loss {task.fields[loss]:.4f}"),
-            TextColumn("{task.fields[speed]:.1f} steps/s"),
+            TextColumn("{task.fields[speed]:.1f} images/s"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
             TimeRemainingColumn(),
             console=self._console,
             disable=not self._console.is_terminal,
@@ -58,7 +78,6 @@ class TrainingBar:
         self._loss = 0.0
 
     def __enter__(self) -> TrainingBar:
-        self._bar.start()
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -67,17 +86,26 @@ class TrainingBar:
     def __call__(self, progress: Progress) -> None:
         if self._start is None:  # a resumed run does not begin at 0
             self._start, self._loss = progress.step - 1, progress.loss
+            self._bar.start()
         self._loss += 0.02 * (progress.loss - self._loss)  # the loss of one batch is noisy
         self._bar.update(
             self._task,
             completed=progress.step,
             total=progress.steps,
             loss=self._loss,
-            speed=(progress.step - self._start) / max(progress.seconds, 1e-9),
+            speed=self._batch * (progress.step - self._start) / max(progress.seconds, 1e-9),
         )
         if progress.validation and self._console.is_terminal:
-            levels = ", ".join(
-                f"{value:.2f} dB at noise {name.removeprefix('psnr')}/255"
-                for name, value in progress.validation.items()
-            )
-            self._bar.print(f"step {progress.step}: validation {levels}")
+            self._bar.print(f"step {progress.step}: {described(progress.validation)}")
+
+
+def described(validation: dict[str, float]) -> str:
+    """One line: the PSNR at each noise level, and the loss in each band of levels."""
+    psnr, loss = [], []
+    for name, value in validation.items():
+        if name.startswith("psnr"):
+            psnr.append(f"{value:.2f} dB at {name.removeprefix('psnr')}/255")
+        else:
+            low, high = name.removeprefix("loss_").split("_")
+            loss.append(f"{value:.4f} for sigma {low} to {high}")
+    return f"validation {', '.join(psnr)}; loss {', '.join(loss)}"

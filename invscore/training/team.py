@@ -40,6 +40,11 @@ class Team:
             start += t.numel()
 
 
+def is_main_process() -> bool:
+    """Whether this process is the one that writes: for those who are not in the team."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 def join_team(device: str) -> Team:
     """The team that ``accelerate launch`` (or ``torchrun``) has started us in: this process alone
     where neither has. Each process takes a GPU of its own where ``device`` is one.

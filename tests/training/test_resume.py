@@ -123,7 +123,7 @@ def test_killed_at_random_moments_it_is_the_same_run(make_config: Any, tmp_path:
     files = []
     for out in ("straight", "broken"):
         config = make_config(
-            out, steps=16, accumulate=2, ema=[0.9, 0.99], name="muon", schedule="cosine"
+            out, steps=10, accumulate=2, ema=[0.9, 0.99], name="muon", schedule="cosine"
         )
         files.append(tmp_path / f"{out}.yaml")
         files[-1].write_text(yaml.safe_dump(config.model_dump(mode="json")))
