@@ -82,7 +82,7 @@ def main(figure: str = "potentials.png", samples: str = "20000") -> None:
             axes.plot(line, values, color=colour, label=name, **style)
         panels[2].fill_between(line, weight, color=colour, alpha=0.12, lw=0)
         peak = int((line - 1).abs().argmin())
-        panels[2].text(1.1, weight[peak] - 0.16, f"$Z$ = {partition:.2f}", color=colour, ha="center")
+        panels[2].text(1, weight[peak] - 0.16, f"$Z$ = {partition:.2f}", color=colour, ha="center")
     panels[3].hist(x[:, 0].numpy(), bins=60, density=True, color="#dddddd", zorder=0)
     panels[0].legend(frameon=False)
     for axes, title in zip(panels, titles, strict=True):
