@@ -1,8 +1,9 @@
-"""One figure that tells the story: measurement, reconstruction, truth, standard deviation."""
+"""Pictures side by side: a reconstruction beside what it is compared with, samples in a grid."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,6 +47,21 @@ def picture(tensor: Tensor, *, peak: float = 1.0, spectrum: bool = False) -> Ten
         decades = torch.log10(image / image.max().clamp_min(1e-30) + 1e-30)
         return (1 + decades / 4).clamp(0, 1)
     return (image / peak).clamp(0, 1).float()
+
+
+def grid(pictures: Sequence[Tensor], *, gap: int = 2) -> Tensor:
+    """Pictures (c, h, w) of one shape, about as many rows as columns, as one: (c, height, width).
+
+    ``gap`` white pixels between them; what is left of the last row is white.
+    """
+    columns = math.ceil(math.sqrt(len(pictures)))
+    rows = math.ceil(len(pictures) / columns)
+    channels, height, width = pictures[0].shape
+    whole = torch.ones(channels, rows * (height + gap) - gap, columns * (width + gap) - gap)
+    for index, image in enumerate(pictures):
+        top, left = (height + gap) * (index // columns), (width + gap) * (index % columns)
+        whole[:, top : top + height, left : left + width] = image
+    return whole
 
 
 def panel(

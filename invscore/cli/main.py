@@ -10,10 +10,12 @@ import typer
 from invscore import __version__
 from invscore.cli.bench import bench
 from invscore.cli.check import check
+from invscore.cli.likelihood import likelihood
 from invscore.cli.methods import methods
 from invscore.cli.operators import operators
 from invscore.cli.priors import priors
 from invscore.cli.reconstruct import reconstruct
+from invscore.cli.sample import sample
 from invscore.cli.train import train
 
 app = typer.Typer(
@@ -23,8 +25,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (reconstruct, operators, priors, methods, check, train):
-    app.command(no_args_is_help=command is reconstruct)(command)
+NEEDS_ARGUMENTS = (reconstruct, sample, likelihood)
+for command in (reconstruct, sample, likelihood, operators, priors, methods, check, train):
+    app.command(no_args_is_help=command in NEEDS_ARGUMENTS)(command)
 app.add_typer(bench, name="bench")
 
 

@@ -39,14 +39,15 @@ PICTURES = (
 FILES = (*PICTURES, "arrays.npz", METRICS)
 
 
-def check_folder(folder: Path, *, overwrite: bool) -> None:
+def check_folder(folder: Path, *, overwrite: bool, mark: str = METRICS) -> None:
     """Raise ``ValueError`` where results could not be, or had better not be, put.
 
-    A folder with results of an earlier run is written over, one with anything else is not.
+    A folder with results of an earlier run, known by the file ``mark``, is written over, one with
+    anything else is not.
     """
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"output folder {str(folder)!r} is a file")
-    foreign = folder.is_dir() and any(folder.iterdir()) and not (folder / METRICS).exists()
+    foreign = folder.is_dir() and any(folder.iterdir()) and not (folder / mark).exists()
     if foreign and not overwrite:
         raise ValueError(
             f"output folder {str(folder)!r} is not empty and holds no results of invscore: "
@@ -88,12 +89,17 @@ def describe(result: Result, device: str) -> dict[str, Any]:
         "evaluations": result.evaluations,
         "seconds": round(result.seconds, 3),
         "device": device,
-        "versions": {
-            "invscore": __version__,
-            "torch": torch.__version__,
-            "numpy": np.__version__,
-            "python": platform.python_version(),
-        },
+        "versions": versions(),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Of what computes."""
+    return {
+        "invscore": __version__,
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
     }
 
 

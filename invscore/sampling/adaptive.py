@@ -25,8 +25,8 @@ def adaptive(
 ) -> Iterator[Tensor]:
     """The probability flow by Dormand and Prince's method, each image in steps of its own.
 
-    Of ``sigmas`` the first and the last that is not 0 count. A step's error is at most
-    ``atol + rtol |x|`` in root mean square over the pixels, ``atol`` in image units.
+    Of ``sigmas`` the first and the last that is not 0 count. ``rtol``, ``atol``: a step's error is
+    at most ``atol + rtol |x|`` in root mean square over the pixels, ``atol`` in image units.
     """
     positive = [sigma for sigma in sigmas if sigma > 0]
 

@@ -34,8 +34,8 @@ SMALLEST = 1e-4
 
 def fixed(velocity: Velocity, y: Tensor, start: float, end: float, steps: int) -> Iterator[Tensor]:
     """``steps`` equal steps from ``start`` to ``end``, six evaluations each and one more."""
-    everyone, h = torch.arange(len(y)), torch.full((len(y),), (end - start) / steps).double()
-    t = torch.full_like(h, start)
+    everyone = torch.arange(len(y))
+    t, h = _scalars(len(y), start), _scalars(len(y), (end - start) / steps)
     slope = velocity(t, y, everyone)
     for _ in range(steps):
         y, slope, _ = _step(velocity, t, y, h, slope, everyone)
@@ -52,7 +52,7 @@ def adaptive(
     for another, none depends on the company that it is in. The scalars live on the CPU.
     """
     whole = end - start
-    t, h = (torch.full((len(y),), number).double() for number in (start, FIRST * whole))
+    t, h = _scalars(len(y), start), _scalars(len(y), FIRST * whole)
     going = torch.arange(len(y))
     slope = velocity(t, y, going)
     while len(going):
@@ -63,8 +63,8 @@ def adaptive(
         stepped, ahead, error = _step(velocity, t[going], state, step, slope, going)
         scale = atol + rtol * torch.maximum(state.abs(), stepped.abs())
         ratio = (error.abs() / scale).flatten(1).square().mean(dim=1).sqrt().double().cpu()
-        # What is no longer finite stays so, however small the steps: it goes on to the end.
-        ratio = torch.where(ratio.isfinite(), ratio, 1.0).clamp_min(1e-10)
+        # What is no longer finite stays so, however small the steps: quickly to the end with it.
+        ratio = torch.where(ratio.isfinite(), ratio, 0.0).clamp_min(1e-10)
         taken = (ratio <= 1) | (step.abs() <= SMALLEST * abs(whole))
 
         keep = taken.reshape(-1, *[1] * (y.ndim - 1)).to(y.device)
@@ -77,6 +77,10 @@ def adaptive(
         stay = ~(taken & last)
         going, slope = going[stay], slope[stay.to(y.device)]
         yield y
+
+
+def _scalars(n: int, value: float) -> Tensor:
+    return torch.full((n,), value, dtype=torch.float64)
 
 
 def _step(

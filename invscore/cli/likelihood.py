@@ -1,0 +1,129 @@
+"""``invscore likelihood``: how likely images are under a prior."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from invscore.cli.arguments import Debug, Device, Json
+from invscore.cli.errors import guarded
+from invscore.cli.sample import PRIOR_HELP
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from invscore.priors import NetworkPrior
+
+
+@guarded
+def likelihood(
+    images: Annotated[
+        list[str],
+        typer.Argument(metavar="IMAGES...", help="Files, or samples of scikit-image."),
+    ],
+    prior: Annotated[str, typer.Option(metavar="NAME|FILE", help=PRIOR_HELP)],
+    size: Annotated[
+        int | None, typer.Option(metavar="N", help="Shrink and crop the images to N x N pixels.")
+    ] = None,
+    probes: Annotated[
+        int,
+        typer.Option(metavar="N", help="Random vectors for the trace: more are more precise."),
+    ] = 4,
+    exact: Annotated[
+        bool,
+        typer.Option(
+            "--exact", metavar="", help="The exact trace: as many products as an image has pixels."
+        ),
+    ] = False,
+    steps: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Equal steps instead of those that a tolerance needs."),
+    ] = None,
+    tolerance: Annotated[
+        float, typer.Option(metavar="TOL", help="Error of a step, relative and in image units.")
+    ] = 1e-3,
+    seed: Annotated[int, typer.Option(metavar="K", help="Seed of all randomness.")] = 0,
+    device: Device = "auto",
+    json: Json = False,
+    debug: Debug = False,  # noqa: ARG001
+) -> None:
+    """Log-likelihood of images under a prior, in nats and in bits a number.
+
+    Images of 8 bits are spread over the cells of their values first: their bits bound from above
+    what a code without loss needs.
+    """
+    if seed < 0:
+        raise ValueError(f"seed is {seed}: a whole number from 0 is allowed")
+
+    # Heavy imports wait until the command line is understood.
+    from invscore.cli.devices import choose_device
+    from invscore.cli.tables import print_json, print_table
+    from invscore.priors import load_prior
+    from invscore.sampling import log_likelihood
+
+    device = choose_device(device)
+    network = load_prior(prior).to(device)
+    loaded = {name: _load(name, size, network, prior, seed) for name in images}
+    rows: list[dict[str, Any]] = []
+    for name, image in loaded.items():
+        found = log_likelihood(
+            network,
+            image[None].to(device),
+            probes=None if exact else probes,
+            steps=steps,
+            rtol=tolerance,
+            atol=tolerance,
+            rng=seed,
+        )
+        stderr = float(found.stderr)
+        rows.append(
+            {
+                "image": name,
+                "shape": list(image.shape),
+                "nats": float(found.nats),
+                "stderr": None if stderr != stderr else stderr,
+                "bits_per_dimension": float(found.bits_per_dimension),
+                "evaluations": int(found.evaluations),
+            }
+        )
+    if json:
+        print_json(
+            {"prior": prior, "exact": exact, "probes": None if exact else probes, "rows": rows}
+        )
+        return
+    print_table(
+        ("image", "nats", "standard error", "bits/dim", "evaluations"),
+        [
+            (
+                row["image"],
+                f"{row['nats']:.1f}",
+                "" if row["stderr"] is None else f"{row['stderr']:.1f}",
+                f"{row['bits_per_dimension']:.3f}",
+                f"{row['evaluations']}",
+            )
+            for row in rows
+        ],
+    )
+
+
+def _load(name: str, size: int | None, network: NetworkPrior, prior: str, seed: int) -> Tensor:
+    """An image (c, h, w) that the prior takes, dequantised where it has 8 bits."""
+    import torch
+
+    from invscore.images import crop_and_shrink, load_image
+    from invscore.sampling import dequantise
+    from invscore.sampling.density import CELLS
+
+    image = load_image(name)
+    if size is not None:
+        image = crop_and_shrink(image, size)
+    if len(image) != network.channels or image.is_complex() != network.complex:
+        kinds = ["complex" if c else "real" for c in (network.complex, image.is_complex())]
+        raise ValueError(
+            f"prior {prior!r} takes {kinds[0]} images of {network.channels} channels: {name!r} is "
+            f"{kinds[1]} and has {len(image)}"
+        )
+    if image.is_complex() or not torch.allclose(CELLS * image, (CELLS * image).round(), atol=1e-3):
+        return image
+    return dequantise(image[None], seed)[0]

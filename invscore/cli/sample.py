@@ -1,0 +1,126 @@
+"""``invscore sample``: images from a prior, as it imagines them."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from invscore.cli.arguments import Debug, Device, Json
+from invscore.cli.errors import guarded
+from invscore.cli.method_options import check_options, parse_options
+
+PRIOR_HELP = "A prior by name ('invscore priors' lists them) or a .safetensors file."
+USUAL_SIZE = 64
+
+
+@guarded
+def sample(
+    prior: Annotated[str, typer.Option(metavar="NAME|FILE", help=PRIOR_HELP)],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the images.")],
+    n: Annotated[int, typer.Option("--n", metavar="N", help="How many images.")] = 16,
+    sampler: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="adaptive, ddim, ddpm, dpm++2m, euler, euler-maruyama, heun or pc.",
+        ),
+    ] = "heun",
+    steps: Annotated[
+        int | None, typer.Option(metavar="N", help="Steps of the sampler: its own by default.")
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="OPTION=VALUE",
+            help="Another option of the sampler, such as eta=0.5; may be repeated.",
+        ),
+    ] = None,
+    size: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Height and width of the images in pixels: by default those that the prior was "
+            "trained on.",
+        ),
+    ] = None,
+    seed: Annotated[
+        int, typer.Option(metavar="K", help="Seed of the first image; the next has the next.")
+    ] = 0,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", help="Images drawn together: by default as many as have a million pixels."
+        ),
+    ] = None,
+    overwrite: Annotated[
+        bool,
+        typer.Option(
+            "--overwrite", metavar="", help="Write into --out even if it holds other files."
+        ),
+    ] = False,
+    device: Device = "auto",
+    json: Json = False,
+    debug: Debug = False,  # noqa: ARG001
+) -> None:
+    """Draw images from a prior: a PNG each, all in grid.png, samples.npy and options.json."""
+    if size is not None and size < 1:
+        raise ValueError(f"size is {size}: at least 1 is needed")
+    options = parse_options(set_, steps)
+
+    # Heavy imports wait until the command line is understood.
+    import torch
+
+    from invscore import sampling
+    from invscore.cli import album
+    from invscore.cli.devices import choose_device
+    from invscore.cli.progress import StepBar
+    from invscore.cli.report import check_folder, versions
+    from invscore.cli.tables import print_json
+    from invscore.cli.task import PIXELS_TOGETHER
+    from invscore.priors import load_prior
+
+    check_options(f"sampler {sampler!r}", sampling.get_sampler(sampler), options)
+    check_folder(out, overwrite=overwrite, mark=album.OPTIONS)
+    device = choose_device(device)
+    network = load_prior(prior).to(device)
+    side = size or network.metadata.get("recipe", {}).get("data", {}).get("crop", USUAL_SIZE)
+    shape = (network.channels, side, side)
+    together = max(1, PIXELS_TOGETHER // math.prod(shape))
+    with StepBar(sampler) as on_step:
+        drawn = sampling.sample(
+            network,
+            shape,
+            n=n,
+            sampler=sampler,
+            seed=seed,
+            batch_size=together if batch_size is None else batch_size,
+            dtype=torch.complex64 if network.complex else torch.float32,
+            device=device,
+            on_step=on_step,
+            **options,
+        )
+    content = {
+        "prior": prior,
+        "n": n,
+        "shape": list(shape),
+        "sampler": sampler,
+        "options": drawn.options,
+        "seed": seed,
+        "evaluations": drawn.evaluations,
+        "seconds": round(drawn.seconds, 3),
+        "device": device,
+        "versions": versions(),
+    }
+    album.write(out, drawn.samples.cpu(), content)
+    if json:
+        print_json(content)
+        return
+    typer.echo(
+        f"{n} images by {sampler}, {drawn.evaluations:.0f} denoiser evaluations each, "
+        f"{drawn.seconds:.1f} s on {device}"
+    )
+    typer.echo(f"{out / 'grid.png'}  and more in {out}/")

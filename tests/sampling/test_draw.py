@@ -1,0 +1,110 @@
+"""Images from a prior: seeds, batches, counts and errors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from invscore.priors import GaussianPrior, Level, Prior
+from invscore.sampling import SAMPLERS, NotFiniteError, sample
+
+F64 = torch.float64
+COVARIANCE = torch.tensor([[0.5, 0.3], [0.3, 0.4]], dtype=F64)
+PRIOR = GaussianPrior(torch.tensor([3.0, -1.0], dtype=F64), COVARIANCE)
+
+
+def draw(sampler: str, n: int, **options: Any) -> Tensor:
+    if sampler != "adaptive":
+        options = {"steps": 6, **options}
+    return sample(PRIOR, (2,), n=n, sampler=sampler, dtype=F64, **options).samples
+
+
+@pytest.mark.parametrize("sampler", sorted(SAMPLERS))
+def test_an_image_does_not_depend_on_its_batch(sampler: str) -> None:
+    together = draw(sampler, 5, seed=2)
+    torch.testing.assert_close(draw(sampler, 5, seed=2, batch_size=2), together)
+    torch.testing.assert_close(draw(sampler, 1, seed=4), together[2:3])
+    assert len({tuple(image.tolist()) for image in together}) == 5
+
+
+@pytest.mark.parametrize(
+    ("sampler", "evaluations"),
+    [("ddpm", 7), ("ddim", 7), ("euler", 7), ("heun", 13), ("dpm++2m", 7), ("pc", 13)],
+)
+def test_evaluations_are_counted_for_each_image(sampler: str, evaluations: int) -> None:
+    drawn = sample(PRIOR, (2,), n=5, batch_size=2, sampler=sampler, dtype=F64, steps=7)
+    assert drawn.evaluations == evaluations
+    assert drawn.options["steps"] == 7
+
+
+def test_the_prior_is_sampled_from_pure_noise() -> None:
+    """Mean, variances and covariance; the flow is that of the closed form."""
+    n = 4000
+    x = sample(PRIOR, (2,), n=n, sampler="adaptive", dtype=F64, rtol=1e-4, atol=1e-4).samples
+    deviations = COVARIANCE.diagonal().sqrt()
+    assert bool(((x.mean(dim=0) - PRIOR.mean).abs() < 5 * deviations / n**0.5).all())
+    errors = (torch.cov(x.T) - COVARIANCE).abs() / (deviations[:, None] * deviations)
+    assert float(errors.max()) < 5 * (2 / n) ** 0.5
+
+
+def test_generation_starts_with_the_variance_of_the_noisy_prior() -> None:
+    """Where the first level is not large, the variance of the images counts."""
+    prior = GaussianPrior(torch.full((1,), 3.0, dtype=F64), 0.5)
+    prior.sigma_max = 1.0
+    n = 4000
+    x = sample(prior, (1,), n=n, sampler="adaptive", dtype=F64, rtol=1e-5, atol=1e-5).samples
+    assert abs(float(x.mean()) - 3) < 5 * (0.5 / n) ** 0.5
+    assert abs(float(x.var()) / 0.5 - 1) < 5 * (2 / n) ** 0.5
+
+
+def test_progress_is_told() -> None:
+    told: list[tuple[int, int]] = []
+    sample(PRIOR, (2,), n=3, batch_size=2, dtype=F64, steps=4, on_step=lambda *a: told.append(a))
+    assert told == [(done, 8) for done in range(1, 9)]
+
+
+class White(Prior):
+    """White noise of variance 1 in each part of a complex image."""
+
+    mean, variance = 0.0, 1.0
+
+    def denoise(self, x: Tensor, sigma: Level) -> Tensor:
+        assert isinstance(sigma, float)
+        return x / (1 + sigma**2)
+
+
+class Broken(White):
+    def denoise(self, x: Tensor, sigma: Level) -> Tensor:  # noqa: ARG002
+        return x * float("nan")
+
+
+def test_complex_images() -> None:
+    x = sample(White(), (2000,), dtype=torch.complex64, steps=40).samples
+    assert x.dtype == torch.complex64
+    assert abs(float(x.real.var()) - 1) < 0.15
+    assert abs(float(x.imag.var()) - 1) < 0.15
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"n": 0}, "n is 0: at least 1"),
+        ({"steps": 0}, "steps is 0: at least 1"),
+        ({"batch_size": 0}, "batch_size is 0: at least 1"),
+        ({"seed": -1}, "seed is -1: it must not be negative"),
+        ({"sampler": "magic"}, "unknown sampler 'magic'"),
+        ({"eta": 0.5}, "sampler 'heun' has no option 'eta'"),
+    ],
+)
+def test_wrong_arguments(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        sample(PRIOR, (2,), dtype=F64, **options)
+
+
+@pytest.mark.parametrize("sampler", ["heun", "adaptive"])
+def test_states_that_are_not_finite(sampler: str) -> None:
+    with pytest.raises(NotFiniteError, match=f"sampler '{sampler}' left the finite numbers"):
+        sample(Broken(), (2,), sampler=sampler)
