@@ -1,0 +1,99 @@
+"""The page of results of the documentation, from the rows and from nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from invscore.bench.posterior import tables
+from invscore.bench.posterior.figures import calibration_figure, error_figure
+from invscore.bench.posterior.problem import PROBLEMS, Problem
+from invscore.bench.posterior.rows import Row
+from invscore.files import atomic_file
+
+HEAD = """\
+# How far from the true posterior?
+
+This page is written by `invscore bench posterior --page`; `{command}` repeats it.
+
+Each method draws samples for measurements whose posterior is known, with the exact denoiser of the
+prior. Its *error* is compared with the *floor*, the error of as many samples from the true
+posterior, which no method can beat on average. Errors are means over {instances} instances, `±`
+their standard errors. *Evaluations* of the denoiser and *products* with its Jacobian are for each
+sample; *seconds* are for all samples of an instance. A dash: the method refuses the problem.
+{versions}.
+
+"""
+
+
+def write(content: dict[str, Any], path: Path) -> None:
+    """Write the page to ``path`` and its figures beside it.
+
+    ``content``: what the command writes as JSON, with ``rows``, ``command``, ``instances`` and
+    ``versions``.
+    """
+    rows = content["rows"]
+    pictures = {
+        "Error over floor, against evaluations": (error_figure, f"{path.stem}-error.png"),
+        "Calibration": (calibration_figure, f"{path.stem}-calibration.png"),
+    }
+    lines = []
+    for title, (draw, name) in pictures.items():
+        draw(rows, path.with_name(name))
+        lines += [f"![{title}]({name})", ""]
+    with atomic_file(path) as partial:
+        partial.write_text("\n".join([_head(content), *_summary(rows), *lines, *_body(rows)]))
+
+
+def _head(content: dict[str, Any]) -> str:
+    versions = ", ".join(f"{name} {number}" for name, number in content["versions"].items())
+    fields = {"command": content["command"], "instances": content["instances"]}
+    return HEAD.format(versions=f"Made with {versions}, seed {content['seed']}", **fields)
+
+
+def _summary(rows: Sequence[Row]) -> Iterator[str]:
+    yield "## Error over floor"
+    yield ""
+    yield "Geometric means over problems, of the first metric of each."
+    yield ""
+    yield from _table(*tables.summary(rows))
+
+
+def _body(rows: Sequence[Row]) -> Iterator[str]:
+    problems = [PROBLEMS[name] for name in dict.fromkeys(row["problem"] for row in rows)]
+    for family in dict.fromkeys(problem.family for problem in problems):
+        members = [problem for problem in problems if problem.family == family]
+        yield f"## {family.capitalize()}"
+        yield ""
+        yield from (f"- `{problem.name}`: {problem.what}." for problem in members)
+        yield ""
+        for metric in members[0].metrics:
+            yield f"### {family.capitalize()}: {metric.name}"
+            yield ""
+            yield f"{metric.what[0].upper()}{metric.what[1:]}{_target(metric.target)}."
+            yield ""
+            for names in _by_noise(members):
+                chosen = [row for row in rows if row["problem"] in names]
+                yield from _table(*tables.errors(chosen, metric.name))
+    found = tables.refusals(rows)
+    if found:
+        yield "## Refusals"
+        yield ""
+        yield from _table(["problem", "method", "reason"], found)
+
+
+def _target(target: float) -> str:
+    return "" if target == 0 else f"; the error is its distance from {target:g}"
+
+
+def _by_noise(problems: Sequence[Problem]) -> list[set[str]]:
+    """The names of the problems of each noise level: a table that is not too wide."""
+    levels = dict.fromkeys(problem.noise for problem in problems)
+    return [{p.name for p in problems if p.noise == level} for level in levels]
+
+
+def _table(columns: Sequence[str], lines: Sequence[Sequence[str]]) -> Iterator[str]:
+    for cells in (columns, ["---"] * len(columns), *lines):
+        yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+    yield ""

@@ -1,0 +1,96 @@
+"""The contract of a problem with a known posterior, and the registry of problems."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from fnmatch import fnmatch
+
+from torch import Tensor
+
+from invscore.likelihood import InverseProblem
+from invscore.priors.base import Prior
+
+Scores = dict[str, float]
+"""A number for each metric, by its name."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number that an instance gives: its ``name``, ``what`` it is, and its ``target``.
+
+    ``target`` is the mean under the true posterior: 0 for distances, which are not negative and
+    where the floor is a distance too.
+    """
+
+    name: str
+    what: str
+    target: float = 0.0
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One measurement, (1, \\*out_shape), with the prior of its unknown image.
+
+    ``score``: from samples, (n, \\*shape), to a number for each metric, the same at each call.
+    ``floor``: from a number n of samples to the scores that n independent draws from the true
+    posterior have.
+    """
+
+    problem: InverseProblem
+    prior: Prior
+    score: Callable[[Tensor], Scores]
+    floor: Callable[[int], Scores]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A family of instances, one a seed.
+
+    ``what``: a sentence about it. ``dim``: numbers in an image. ``measurements``: real numbers that
+    are measured. ``noise``: their standard deviation. ``metrics``: what instances score, the one to
+    compare methods by first. ``samples``: how many samples of a method are scored, unless the user
+    asks for others.
+    """
+
+    name: str
+    what: str
+    dim: int
+    measurements: int
+    noise: float
+    metrics: tuple[Metric, ...]
+    samples: int
+    build: Callable[[int], Instance]
+
+    @property
+    def family(self) -> str:
+        """What its name begins with."""
+        return self.name.split("-")[0]
+
+
+PROBLEMS: dict[str, Problem] = {}
+
+
+def register(problem: Problem) -> Problem:
+    """Enter ``problem`` under its name."""
+    PROBLEMS[problem.name] = problem
+    return problem
+
+
+def select(patterns: Iterable[str]) -> list[Problem]:
+    """The problems of which the name, or what it begins with up to a dash, matches a pattern.
+
+    Patterns are as in a shell: ``mixture``, ``mixture-8-*-0.1``. In the order of the registry;
+    raises ``ValueError`` for a pattern that matches none.
+    """
+    chosen: set[str] = set()
+    for pattern in patterns:
+        found = {name for name in PROBLEMS if fnmatch(name, pattern) or _begins(name, pattern)}
+        if not found:
+            raise ValueError(f"no problem is called {pattern!r}: known are {', '.join(PROBLEMS)}")
+        chosen |= found
+    return [problem for name, problem in PROBLEMS.items() if name in chosen]
+
+
+def _begins(name: str, pattern: str) -> bool:
+    return fnmatch(name, f"{pattern}-*")

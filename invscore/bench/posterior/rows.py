@@ -1,0 +1,75 @@
+"""From the outcomes of cells to rows: a problem, a method and a metric, all instances together."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from invscore.bench.posterior.cells import EXACT, Outcome
+from invscore.bench.posterior.problem import PROBLEMS, Metric, Problem
+
+Row = dict[str, Any]
+"""``problem``, ``dim``, ``measurements``, ``noise``, ``method``, ``options``, ``samples``,
+``instances``; for each sample ``evaluations`` and ``products``; ``seconds`` for an instance;
+``metric``, ``value`` (the mean over instances), ``stderr`` (its standard error, ``None`` for one
+instance), ``error`` (the distance of the value from the metric's target), ``floor`` (the error that
+exact samples have) and ``refusal``. Where a method refuses, numbers of quality are ``None``."""
+
+
+def rows_of(outcomes: Sequence[Outcome]) -> list[Row]:
+    """The rows of all methods, in the order of the outcomes."""
+    groups: dict[tuple[str, str, str], list[Outcome]] = {}
+    for outcome in outcomes:
+        cell = outcome.cell
+        groups.setdefault((cell.problem, cell.method, str(cell.options)), []).append(outcome)
+    floors = {problem: group for (problem, method, _), group in groups.items() if method == EXACT}
+    return [
+        _row(PROBLEMS[problem], metric, group, floors[problem])
+        for (problem, method, _), group in groups.items()
+        if method != EXACT
+        for metric in PROBLEMS[problem].metrics
+    ]
+
+
+def _row(
+    problem: Problem, metric: Metric, group: Sequence[Outcome], floors: Sequence[Outcome]
+) -> Row:
+    cell = group[0].cell
+    refusal = next((outcome.refusal for outcome in group if outcome.refusal), None)
+    values = [] if refusal else [outcome.scores[metric.name] for outcome in group]
+    value = float(np.mean(values)) if values else None
+    return {
+        "problem": problem.name,
+        "dim": problem.dim,
+        "measurements": problem.measurements,
+        "noise": problem.noise,
+        "method": cell.method,
+        "options": cell.options,
+        "samples": cell.samples,
+        "instances": len(group),
+        "evaluations": float(np.mean([outcome.evaluations for outcome in group])),
+        "products": float(np.mean([outcome.products for outcome in group])),
+        "seconds": float(np.mean([outcome.seconds for outcome in group])),
+        "metric": metric.name,
+        "value": value,
+        "error": None if value is None else abs(value - metric.target),
+        "stderr": standard_error(values),
+        "floor": _floor(metric, [outcome.scores[metric.name] for outcome in floors]),
+        "refusal": refusal,
+    }
+
+
+def standard_error(values: Sequence[float]) -> float | None:
+    """Of the mean of ``values``; ``None`` where one value tells none."""
+    return float(np.std(values, ddof=1) / math.sqrt(len(values))) if len(values) > 1 else None
+
+
+def _floor(metric: Metric, values: Iterable[float]) -> float:
+    """The mean distance of exact samples; from a target other than 0, that of their mean (rms)."""
+    away = np.array([value - metric.target for value in values])
+    if metric.target == 0:
+        return float(away.mean())
+    return float(np.sqrt(np.mean(away**2) / len(away)))

@@ -1,0 +1,107 @@
+"""Which cells there are, and running them, one process a core."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from invscore.bench.posterior.cells import EXACT, Cell, Outcome, remember, remembered, run
+from invscore.bench.posterior.problem import Problem
+from invscore.methods import get_method
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A method with options, those that are not given being its defaults."""
+
+    method: str
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def at(self, evaluations: int | None) -> Contestant:
+        """With all its options, and as many steps as ``evaluations`` of the denoiser allow.
+
+        ``None``: as many steps as the options say. At least one step.
+        """
+        info = get_method(self.method)
+        options = info.options(self.options)
+        if evaluations is not None:
+            # An expression in the options, from the registry of methods.
+            each = float(eval(info.evaluations, {"__builtins__": {}}, options))
+            options["steps"] = max(1, int(evaluations / each))
+        return Contestant(self.method, options)
+
+
+def plan(
+    problems: Iterable[Problem],
+    contestants: Iterable[Contestant],
+    *,
+    evaluations: Sequence[int | None] = (None,),
+    instances: int,
+    samples: int | None,
+    seed: int = 0,
+) -> list[Cell]:
+    """The cells of every problem: the floor, then each method at each number of evaluations.
+
+    ``samples``: how many a cell draws, by default what the problem asks for. Methods whose options
+    agree appear once.
+    """
+    fields: list[Contestant] = [Contestant(EXACT)]
+    for contestant in contestants:
+        for number in evaluations:
+            if (entry := contestant.at(number)) not in fields:
+                fields.append(entry)
+    return [
+        Cell(p.name, c.method, c.options, samples or p.samples, instance, seed)
+        for p in problems
+        for instance in range(instances)
+        for c in fields
+    ]
+
+
+def run_cells(
+    cells: Sequence[Cell],
+    folder: Path,
+    *,
+    jobs: int = 1,
+    on_cell: Callable[[int, int], None] = lambda done, total: None,
+) -> list[Outcome]:
+    """The outcome of every cell, in order; those that ``folder`` remembers are not run again.
+
+    ``jobs``: processes, each with one thread; 1 runs in this process. ``on_cell(done, total)`` is
+    told of each cell that has been run.
+    """
+    todo = [cell for cell in cells if remembered(cell, folder) is None]
+    if jobs == 1 or len(todo) <= 1:
+        for done, cell in enumerate(todo, start=1):
+            remember(run(cell), folder)
+            on_cell(done, len(todo))
+    else:
+        _in_processes(todo, folder, jobs, on_cell)
+    outcomes = [remembered(cell, folder) for cell in cells]
+    return [outcome for outcome in outcomes if outcome is not None]
+
+
+def _in_processes(
+    cells: Sequence[Cell], folder: Path, jobs: int, on_cell: Callable[[int, int], None]
+) -> None:
+    # A forked process may inherit a lock of one of torch's threads; a spawned one has none.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, context, initializer=torch.set_num_threads, initargs=(1,)) as p:
+        futures = [p.submit(_run_and_remember, cell, folder) for cell in cells]
+        try:
+            for done, future in enumerate(as_completed(futures), start=1):
+                future.result()
+                on_cell(done, len(cells))
+        except BaseException:
+            p.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _run_and_remember(cell: Cell, folder: Path) -> None:
+    remember(run(cell), folder)
