@@ -1,69 +1,129 @@
-"""How well a prior denoises the held-out photographs, beside BM3D."""
+"""How well a prior denoises held-out images, beside BM3D."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
+from torch import Tensor
 
+from invscore.bench import brain, rivals
 from invscore.images import crop_and_shrink, load_image, to_gray
 from invscore.metrics import psnr
 from invscore.priors.base import Prior
 
 HELD_OUT = ("astronaut", "camera", "chelsea", "coffee", "coins", "motorcycle_left", "rocket")
 """Photographs of scikit-image that no prior of ours was trained or tuned on."""
-LEVELS = (15, 25, 50)
-"""Noise levels on the scale of 255."""
+IN_COLOUR = ("astronaut", "chelsea", "coffee", "motorcycle_left", "rocket")
 SIZE = 256
+
+
+@dataclass(frozen=True)
+class Task:
+    """Images by name, (c, h, w), noise levels as multiples of 1 / ``scale``, and who else tries."""
+
+    images: tuple[str, ...]
+    load: Callable[[str], Tensor]
+    levels: tuple[float, ...]
+    scale: int
+    rival: rivals.Rival
+
+    def noise(self, level: float) -> str:
+        """A level in words: ``15/255``."""
+        return f"{level:g}" if self.scale == 1 else f"{level:g}/{self.scale}"
+
+
+def photograph(name: str) -> Tensor:
+    """The middle of a photograph in colour, its shorter side shrunk to 256 pixels: (3, h, w)."""
+    return crop_and_shrink(load_image(name), SIZE)
+
+
+TASKS = {
+    "gray": Task(HELD_OUT, lambda name: to_gray(photograph(name)), (15, 25, 50), 255, rivals.gray),
+    "colour": Task(IN_COLOUR, photograph, (15, 25, 50), 255, rivals.colour),
+    "brain": Task(brain.NAMES, brain.brain_slice, (0.025, 0.05, 0.1), 1, rivals.complex_valued),
+}
+"""Gray photographs, those in colour, and complex slices of a brain compared by magnitude."""
+
+
+def choose_task(channels: int, *, complex_valued: bool) -> str:
+    """The name of the task for a prior of such images. Raises ``ValueError`` if there is none."""
+    tasks = {(1, False): "gray", (3, False): "colour", (1, True): "brain"}
+    if (channels, complex_valued) not in tasks:
+        raise ValueError(
+            f"the prior knows {'complex' if complex_valued else 'real'} images of {channels} "
+            "channels: real ones of 1 or 3, or complex ones of 1, are allowed"
+        )
+    return tasks[channels, complex_valued]
 
 
 @torch.no_grad()
 def run(
     prior: Prior,
+    task: Task,
     *,
-    images: Sequence[str] = HELD_OUT,
-    size: int = SIZE,
+    limit: int | None = None,
+    device: torch.device | str = "cpu",
     on_row: Callable[[dict[str, Any]], None] = lambda row: None,
 ) -> list[dict[str, Any]]:
     """PSNR in dB of the prior's denoiser and of BM3D on the same noisy image, row by row.
 
-    Images are gray, their shorter side shrunk to ``size`` and cropped; the noise of each (image,
-    level) has a seed of its own. A row has ``image``, ``sigma`` (of 255), ``psnr``, ``psnr_bm3d``.
-    Raises ``ValueError`` where the package ``bm3d`` is not installed.
+    The noise of each (image, level) has a seed of its own; complex noise has the level in the real
+    and in the imaginary part. A row has ``image``, ``sigma`` (in units of 1 / ``task.scale``),
+    ``psnr`` and ``psnr_bm3d``, the best of BM3D's tries; if there are several, each as well.
+    ``limit``: the first few images only. Raises ``ValueError`` where a package is not installed.
     """
-    try:
-        from bm3d import bm3d
-    except ImportError as error:
-        raise ValueError(
-            "the comparison needs the package bm3d: pip install 'invscore[bench]'"
-        ) from error
+    rivals.require_bm3d()
     rows = []
-    for number, name in enumerate(images):
-        clean = to_gray(crop_and_shrink(load_image(name), size))[None]
-        for level in LEVELS:
-            random = np.random.default_rng([number, level])
-            noise = torch.from_numpy(random.standard_normal(clean.shape, dtype=np.float32))
-            noisy = clean + level / 255 * noise
-            rival = torch.from_numpy(bm3d(noisy[0, 0].numpy(), level / 255)).float()[None, None]
+    for number, name in enumerate(task.images[:limit]):
+        clean = task.load(name)[None]
+        for level in task.levels:
+            sigma = level / task.scale
+            noisy = clean + sigma * _noise(clean, [number, round(255 * sigma)])
+            rival = task.rival(noisy, sigma)
+            tries = {key: psnr(image, clean).item() for key, image in rival.items()}
             row = {
                 "image": name,
                 "sigma": level,
-                "psnr": psnr(prior.denoise(noisy, level / 255), clean).item(),
-                "psnr_bm3d": psnr(rival, clean).item(),
+                "psnr": psnr(prior.denoise(noisy.to(device), sigma).cpu(), clean).item(),
+                "psnr_bm3d": max(tries.values()),
             }
+            if len(tries) > 1:
+                row |= {f"psnr_bm3d_{key}": value for key, value in tries.items()}
             rows.append(row)
             on_row(row)
     return rows
 
 
-def means(rows: Sequence[dict[str, Any]]) -> list[dict[str, float]]:
-    """The mean over images for each noise level: ``sigma``, ``psnr``, ``psnr_bm3d``, ``gain``."""
-    table = []
+def means(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Means over images for each noise level: ``sigma``, ``psnr``, ``psnr_bm3d`` and ``gain``.
+
+    Each with its standard error over images, ``psnr_se`` and so on; None for a single image. The
+    gain is a difference on the same image: its error is much smaller than those of the two.
+    """
+    table: list[dict[str, Any]] = []
     for level in sorted({row["sigma"] for row in rows}):
         chosen = [row for row in rows if row["sigma"] == level]
-        ours = float(np.mean([row["psnr"] for row in chosen]))
-        rival = float(np.mean([row["psnr_bm3d"] for row in chosen]))
-        table.append({"sigma": level, "psnr": ours, "psnr_bm3d": rival, "gain": ours - rival})
+        ours, rival = (np.array([row[key] for row in chosen]) for key in ("psnr", "psnr_bm3d"))
+        entry = {"sigma": level}
+        for key, values in {"psnr": ours, "psnr_bm3d": rival, "gain": ours - rival}.items():
+            entry |= {key: float(values.mean()), f"{key}_se": _standard_error(values)}
+        table.append(entry)
     return table
+
+
+def _standard_error(values: npt.NDArray[np.float64]) -> float | None:
+    return float(values.std(ddof=1) / len(values) ** 0.5) if len(values) > 1 else None
+
+
+def _noise(clean: Tensor, key: Sequence[int]) -> Tensor:
+    """Unit noise for the image ``clean``, in each part of a complex number."""
+    random = np.random.default_rng(key)
+    if not clean.is_complex():
+        return torch.from_numpy(random.standard_normal(clean.shape, dtype=np.float32))
+    parts = torch.from_numpy(random.standard_normal((*clean.shape, 2), dtype=np.float32))
+    return torch.view_as_complex(parts)
