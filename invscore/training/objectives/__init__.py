@@ -1,7 +1,8 @@
 """Training objectives: functions of what is taught (a score, a velocity) and of data.
 
-Each returns one number whose gradient, in the mean, is that of ``explicit_score_matching`` with
-the true score, up to a weight: so they all have the same minimiser. Random numbers are arguments.
+Each loss is one number. In the mean, its gradient is that of the squared distance from the true
+score or velocity, up to a weight: all losses for scores have the same minimiser. What is random in
+them is an argument.
 """
 
 from invscore.training.objectives.bridge import bridge_matching

@@ -23,10 +23,11 @@ def bridge_matching(
 
     The line of ``flow_matching`` becomes a Brownian bridge, ``x_t = (1 - t) x0 + t n + l z`` with
     ``l = spread sqrt(t (1 - t))`` and unit noise z, ``wiggle``; its velocity is ``u = n - x0 +
-    dl/dt z``. The flow v and the diffusions ``(v -+ h^2 s / 2) dt + h dW``, to the noise and back,
-    have the same densities at all times, for any h(t) (Tong et al. 2023, "[SF]2M", Eq. 8 to 10).
-    Unlike v alone, s and v can be had for any pairing of noise and data; with that of
-    ``optimal_pairing`` the diffusion comes close to a Schrödinger bridge.
+    dl/dt z``. The flow v and the diffusions ``(v +- h^2 s / 2) dt + h dW``, + to the noise and - on
+    the way back, have the same densities at all times, for any h(t) (Tong et al. 2023, "Simulation-
+    free Schrödinger bridges via score and flow matching"). Where v alone tells the score only for
+    independent noise, here s is the score for any pairing; with that of ``optimal_pairing`` the
+    diffusion of strength h = spread comes close to a Schrödinger bridge.
 
     ``clean``, ``noise`` and ``wiggle`` have shape (b, \\*shape), ``t`` has shape (b,), between 0
     and 1 and not at the ends, where dl/dt is infinite.

@@ -12,14 +12,14 @@ def optimal_pairing(clean: Tensor, noise: Tensor) -> Tensor:
 
     Both have shape (b, \\*shape); the work, on the CPU, is of order b^3. Each image has a noise of
     its own, so that neither distribution changes (Pooladian et al. 2023; Tong et al. 2024).
-    Raises ``ValueError`` where the numbers of images differ.
+    Raises ``ValueError`` where their shapes differ.
     """
     if clean.shape != noise.shape:
         raise ValueError(
             f"clean has shape {tuple(clean.shape)} and noise {tuple(noise.shape)}: the same is "
             "needed"
         )
-    # The squares of |clean - noise|^2 do not depend on the order: its products do.
+    # Of |clean - noise|^2 only the products depend on the order.
     products = clean.flatten(1) @ noise.flatten(1).T
     _, order = linear_sum_assignment(products.detach().cpu().numpy(), maximize=True)
     return noise[torch.from_numpy(order).to(noise.device)]

@@ -24,7 +24,7 @@ def score_of(potential: ScalarField) -> Field:
     """The score ``-grad phi`` of the density ``exp(-phi(x)) / Z``, which does not depend on Z.
 
     With it, every objective for scores trains potentials: the divergence in implicit score
-    matching becomes ``-Laplacian phi`` (Hyvärinen 2005, Eq. 4).
+    matching becomes ``-Laplacian phi`` (Hyvärinen 2005, Theorem 1).
     """
 
     def score(x: Tensor) -> Tensor:

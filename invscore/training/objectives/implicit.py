@@ -17,7 +17,7 @@ from invscore.training.objectives.fields import Field
 
 
 def implicit_score_matching(score: Field, x: Tensor) -> Tensor:
-    """Mean of ``|s(x)|^2 + 2 div s(x)`` (Hyvärinen 2005, Eq. 4), exact: for few pixels."""
+    """Mean of ``|s(x)|^2 + 2 div s(x)`` (Hyvärinen 2005, Theorem 1), exact: for few pixels."""
     value, divergence = exact_divergence(score, x)
     return _mean(inner(value, value) + 2 * divergence, x)
 
@@ -26,7 +26,7 @@ def hutchinson_score_matching(score: Field, x: Tensor, probe: Tensor) -> Tensor:
     """Mean of ``|s(x)|^2 + 2 v . J v``, for any number of pixels.
 
     ``probe`` holds one v an image, with ``E[v v^T] = I``: normal numbers or ``random_signs``. This
-    is sliced score matching with reduced variance, SSM-VR (Song et al. 2019, Sec. 3.2).
+    is sliced score matching with reduced variance, SSM-VR (Song et al. 2019).
     """
     value, divergence = hutchinson_divergence(score, x, probe)
     return _mean(inner(value, value) + 2 * divergence, x)
@@ -35,7 +35,7 @@ def hutchinson_score_matching(score: Field, x: Tensor, probe: Tensor) -> Tensor:
 def sliced_score_matching(score: Field, x: Tensor, direction: Tensor) -> Tensor:
     """Mean of ``(v . s(x))^2 + 2 v . J v``: the score matched along random lines.
 
-    ``direction`` holds one v an image, with ``E[v v^T] = I`` (Song et al. 2019, Sec. 3.1).
+    ``direction`` holds one v an image, with ``E[v v^T] = I`` (Song et al. 2019).
     """
     value, curvature = hutchinson_divergence(score, x, direction)
     return _mean(inner(direction, value) ** 2 + 2 * curvature, x)

@@ -9,15 +9,13 @@ from invscore.training.objectives.densities import GaussianDensity, NoiseDensity
 from invscore.training.objectives.fields import Field
 from invscore.training.objectives.matching import explicit_score_matching
 
-GAUSSIAN = GaussianDensity()
-
 
 def noise_score_matching(
     score: Field,
     clean: Tensor,
     sigma: PerImage,
     noise: Tensor,
-    density: NoiseDensity = GAUSSIAN,
+    density: NoiseDensity = GaussianDensity(),
 ) -> Tensor:
     """Mean of ``|s(x) - grad log g(n) / sigma|^2`` at ``x = clean + sigma n``.
 

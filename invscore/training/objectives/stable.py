@@ -14,7 +14,7 @@ def stable_target(x: Tensor, sigma: PerImage, reference: Tensor) -> Tensor:
     """``E[(x0 - x) / sigma^2]`` over the images x0 of ``reference`` that may lie behind ``x``.
 
     Each is weighted by ``N(x; x0, sigma^2 I)``, and the weights of one x sum to 1 (Xu et al. 2023,
-    "Stable target field", Sec. 3). ``x``: (b, \\*shape). ``reference``: (n, \\*shape). Where the
+    "Stable target field"). ``x``: (b, \\*shape). ``reference``: (n, \\*shape). Where the
     image behind x is one of the reference, as likely as any other, this is the mean of the usual
     target given x and the reference: its mean given x is the score, as before, and its variance
     is smaller (Rao and Blackwell).

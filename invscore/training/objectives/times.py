@@ -13,7 +13,7 @@ class ImportanceTimes:
     """Times between ``first`` and ``last`` with a density proportional to ``rate(t) > 0``.
 
     The best ``rate`` is the size of what is integrated: ``g(t)^2 / sigma(t)^2`` for the likelihood
-    weight g^2 (Song, Durkan et al. 2021, Sec. 5), since the loss of a score is about ``d /
+    weight g^2 (Song, Durkan et al. 2021), since the loss of a score is about ``d /
     sigma^2``. It is taken as constant in each of ``cells`` intervals of equal ratio, and
     ``density`` says exactly what ``sample`` draws from: a ratio of the two has no bias.
 
