@@ -194,12 +194,13 @@ def test_priors_of_several_averages(make_config: Any) -> None:
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_parts_of_a_step_add_up(make_config: Any, precision: str) -> None:
     """Accumulated gradients are those of the whole batch."""
-    weights = []
+    weights, norms = [], []
     for out, parts in (("whole", 1), ("parts", 4)):
         config = make_config(out, batch=8, accumulate=parts, steps=2, learning_rate=1e-3)
         config = config.model_copy(update={"precision": precision})
         train(config)
         weights.append(load_checkpoint(state_file(config))[0])
+        norms.append(float(rows(config.out)[0]["gradient_norm"]))
     whole, parts_ = weights
     tolerance = 1e-5 if precision == "fp32" else 1e-3
     for name, w in whole.items():
@@ -207,6 +208,7 @@ def test_parts_of_a_step_add_up(make_config: Any, precision: str) -> None:
             torch.testing.assert_close(parts_[name], w, rtol=0, atol=tolerance)
     assert (whole["network.head.bias"] - parts_["network.head.bias"]).abs().max() <= tolerance
     assert whole["network.head.bias"].abs().max() > 5e-4  # how far it has come
+    assert norms[1] == pytest.approx(norms[0], rel=1e-3 if precision == "fp32" else 0.02)
 
 
 def test_uneven_parts(make_config: Any) -> None:
