@@ -13,7 +13,8 @@ from invscore.cli.errors import guarded
 from invscore.cli.method_options import check_options, parse_options
 
 PRIOR_HELP = "A prior by name ('invscore priors' lists them) or a .safetensors file."
-USUAL_SIZE = 64
+USUAL_SHAPE = (64, 64)
+"""Of images where a prior does not say on which it was trained."""
 
 
 @guarded
@@ -87,8 +88,8 @@ def sample(
     check_folder(out, overwrite=overwrite, mark=album.OPTIONS)
     device = choose_device(device)
     network = load_prior(prior).to(device)
-    side = size or network.metadata.get("recipe", {}).get("data", {}).get("crop", USUAL_SIZE)
-    shape = (network.channels, side, side)
+    known = network.metadata.get("shape", USUAL_SHAPE) if size is None else (size, size)
+    shape = (network.channels, *known[-2:])
     together = max(1, PIXELS_TOGETHER // math.prod(shape))
     with StepBar(sampler) as on_step:
         drawn = sampling.sample(

@@ -61,7 +61,7 @@ class SamplerInfo:
 SAMPLERS: dict[str, SamplerInfo] = {}
 
 
-def widest(prior: Prior) -> float:
+def noise_only(prior: Prior) -> float:
     """The level at which generation starts: ``START`` standard deviations of a pixel, or the
     largest level that the prior knows."""
     return float(min(prior.sigma_max, START * prior.variance**0.5))
@@ -69,17 +69,17 @@ def widest(prior: Prior) -> float:
 
 def karras(steps: int, prior: Prior) -> list[float]:
     """Equally spaced in sigma^(1/7)."""
-    return levels.karras(steps, widest(prior), levels.finest(prior))
+    return levels.karras(steps, noise_only(prior), levels.finest(prior))
 
 
 def geometric(steps: int, prior: Prior) -> list[float]:
     """Equally spaced in ln(sigma)."""
-    return [*levels.geometric(steps, widest(prior), levels.finest(prior)), 0.0]
+    return [*levels.geometric(steps, noise_only(prior), levels.finest(prior)), 0.0]
 
 
 def ddpm(steps: int, prior: Prior) -> list[float]:
     """Equally spaced in the time of DDPM."""
-    return levels.ddpm(steps, prior, widest(prior))
+    return levels.ddpm(steps, prior, noise_only(prior))
 
 
 def register(

@@ -13,7 +13,7 @@ from invscore import levels
 from invscore.priors.base import Prior
 from invscore.rng import SampleRNG, sample_rng
 from invscore.sampling import runge_kutta, terminal
-from invscore.sampling.base import NotFiniteError, widest
+from invscore.sampling.base import NotFiniteError, noise_only
 
 CELLS = 255
 """Widths of a cell of 8-bit images in [0, 1]: their values k / 255 are its centres."""
@@ -82,7 +82,7 @@ def log_likelihood(
     leaves the finite numbers.
     """
     low = levels.finest(prior) if sigma_min is None else sigma_min
-    high = widest(prior) if sigma_max is None else sigma_max
+    high = noise_only(prior) if sigma_max is None else sigma_max
     if not 0 < low < high < math.inf:
         raise ValueError(
             f"sigma_min and sigma_max are {low:g} and {high:g}: 0 < sigma_min < sigma_max is needed"

@@ -123,3 +123,15 @@ def test_what_goes_wrong_while_writing_leaves_nothing(
     monkeypatch.setattr(np, "save", fail)
     assert draw().exit_code == 2
     assert not (folder / "o").exists()
+
+
+def test_images_are_as_large_as_those_of_the_training(
+    invscore: Run, folder: Path, prior: str
+) -> None:
+    trained = load_prior(prior)
+    trained.metadata["shape"] = [1, 6, 10]
+    trained.save(folder / "trained.safetensors")
+    for name, shape in (("trained.safetensors", (1, 1, 6, 10)), (prior, (1, 1, 64, 64))):
+        done = invscore("sample", "--prior", name, "--out", "o", "--n", "1", "--steps", "1")
+        assert done.exit_code == 0, done.output
+        assert np.load("o/samples.npy").shape == shape
