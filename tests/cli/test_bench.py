@@ -11,7 +11,7 @@ import torch
 from typer.testing import Result
 
 from invscore.bench import denoising
-from invscore.bench.denoising import TASKS, Task
+from invscore.bench.denoising import Task
 
 Run = Callable[..., Result]
 
@@ -53,7 +53,3 @@ def test_one_image_has_no_error(invscore: Run, prior: str) -> None:
     content = json.loads(Path("rows.json").read_text())
     assert content["images"] == ["a"]
     assert content["means"][0]["gain_se"] is None
-
-
-def test_every_task_has_levels_and_a_rival() -> None:
-    assert all(task.levels and task.images for task in TASKS.values())
