@@ -44,22 +44,22 @@ def test_updates_are_as_long_as_those_of_adamw(shape: tuple[int, ...]) -> None:
     assert (w * w.grad).sum() < 0
 
 
-def test_momentum_and_decay_by_hand() -> None:
+@pytest.mark.parametrize(("second", "momentum", "sign"), [(-0.05, 0.085, 1), (-0.6, 0.03, -1)])
+def test_momentum_and_decay_by_hand(second: float, momentum: float, sign: int) -> None:
     """Two steps with gradients along one singular pair, whose update is known."""
     w = nn.Parameter(torch.full((2, 2), 5.0))
     optimiser = Muon([w], lr=0.1, weight_decay=0.5, momentum=0.9)
-    first, second = torch.diag(torch.tensor([1.0, 0.0])), torch.diag(torch.tensor([-1.0, 0.0]))
-    w.grad = first
+    pair = torch.diag(torch.tensor([1.0, 0.0]))
+    w.grad = pair.clone()
     optimiser.step()
-    one = orthogonalised(first)  # of any positive multiple: m = 0.1 g, looked ahead 0.19 g
-    length = 0.1 * 0.2 * 2**0.5
+    one, length = orthogonalised(pair), 0.1 * 0.2 * 2**0.5
     torch.testing.assert_close(w.detach(), 5 * (1 - 0.05) - length * one, rtol=0, atol=1e-4)
-    w.grad = second
     before = w.detach().clone()
+    w.grad = second * pair
     optimiser.step()
-    # m = 0.9 x 0.1 - 0.1 = -0.01; ahead: 0.9 m - 0.1 = -0.109.
-    assert optimiser.state[w]["momentum"][0, 0].item() == pytest.approx(-0.01, abs=1e-7)
-    expected = before * (1 - 0.05) + length * one
+    # m = 0.9 x 0.1 + 0.1 g; ahead, 0.9 m + 0.1 g, the sign is that of 0.081 + 0.19 g.
+    assert optimiser.state[w]["momentum"][0, 0].item() == pytest.approx(momentum, abs=1e-7)
+    expected = before * (1 - 0.05) - sign * length * one
     torch.testing.assert_close(w.detach(), expected, rtol=0, atol=1e-4)
 
 
