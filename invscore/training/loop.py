@@ -75,6 +75,7 @@ def train(
     draws = Draws(config, data, rank=team.rank, processes=team.size)
     prior = untrained_prior(config).to(team.device)
     run = _begin(config, prior, digest)
+    team.check_agreement(run.step, f"out is {str(config.out)!r}: its state")
     record = Record(config, prior, run, digest=digest, validation=held_out)
     if finished:  # under another name
         if team.main:
@@ -94,9 +95,9 @@ def train(
             if not math.isfinite(norm):
                 raise record.diverged(f"the loss is {loss:.3g} and the norm of its gradient {norm}")
             run.count()
-            tally.add(loss, norm, made)
             if not team.main:
                 continue
+            tally.add(loss, norm, made)
             last, validation = run.step == options.steps, None
             if config.samples.count and (run.step % config.samples.every == 0 or last):
                 record.samples()

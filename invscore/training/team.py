@@ -39,6 +39,16 @@ class Team:
             t.copy_(flat[start : start + t.numel()].view_as(t))
             start += t.numel()
 
+    def check_agreement(self, number: int, what: str) -> None:
+        """Raise ``ValueError``, saying ``what``, unless all processes have the same ``number``."""
+        mean = torch.tensor([float(number)], device=self.device)
+        self.average([mean])
+        if mean.item() != number:
+            raise ValueError(
+                f"{what} is not the same for all processes: a folder that all machines share is "
+                "needed"
+            )
+
 
 def is_main_process() -> bool:
     """Whether this process is the one that writes: for those who are not in the team."""

@@ -16,7 +16,7 @@ from invscore.training.data import PhotoCrops
 from invscore.training.draws import Batch, Draws, prefetched
 from invscore.training.loop import train
 from invscore.training.record import state_file
-from invscore.training.team import join_team
+from invscore.training.team import Team, join_team
 
 
 def test_two_processes_make_the_run_of_one(make_config: Any, tmp_path: Any) -> None:
@@ -106,6 +106,14 @@ def test_an_error_in_the_data_is_the_callers() -> None:
     assert (next(steps), next(steps)) == (0, 1)
     with pytest.raises(ValueError, match="no such image"):
         next(steps)
+
+
+def test_machines_that_see_different_states(monkeypatch: pytest.MonkeyPatch) -> None:
+    team = Team(torch.device("cpu"))
+    team.check_agreement(7, "the state")
+    monkeypatch.setattr(Team, "average", lambda self, tensors: tensors[0].div_(2))
+    with pytest.raises(ValueError, match="the state is not the same for all processes: a folder"):
+        team.check_agreement(7, "the state")
 
 
 def test_without_accelerate(monkeypatch: pytest.MonkeyPatch) -> None:
