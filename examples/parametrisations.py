@@ -58,12 +58,16 @@ class Perceptron(nn.Module):
             *(nn.Linear(2 + 32, width), nn.SiLU()),
             *(nn.Linear(width, width), nn.SiLU()),
             *(nn.Linear(width, width), nn.SiLU()),
-            nn.Linear(width, 2),
         )
+        for layer in self.layers[::2]:
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+        self.head = nn.Linear(width, 2)
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
 
     def forward(self, u: Tensor, noise: Tensor) -> Tensor:
         given = torch.cat([u.flatten(1), self.embed(noise)], dim=1)
-        return self.layers(given).reshape(u.shape)
+        return self.head(self.layers(given)).reshape(u.shape)
 
 
 def untrained(parametrisation: str) -> NetworkPrior:
@@ -89,7 +93,7 @@ def batch(count: int, sigma: Tensor, seed: int) -> tuple[Tensor, Tensor, Tensor]
 
 def learn(parametrisation: str, steps: int) -> NetworkPrior:
     prior = untrained(parametrisation)
-    optimiser = torch.optim.Adam(prior.parameters(), lr=4e-3)
+    optimiser = torch.optim.Adam(prior.parameters(), lr=3e-3)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
     ratio = np.log(HIGHEST / LOWEST)
     for step in range(steps):
@@ -157,7 +161,7 @@ def generate(denoise: Callable[[Tensor, float], Tensor]) -> Tensor:
 
 def draw_curves(axes: Axes, title: str, curves: dict[str, list[float]], ylabel: str) -> None:
     for name, values in curves.items():
-        style = {"ls": (0, (2, 2)), "lw": 1.2} if name == "v" else {"lw": 2.2}
+        style = {"ls": (0, (1, 2)), "lw": 1.6, "zorder": 3} if name == "v" else {"lw": 2.4}
         axes.loglog(GRID, values, color=COLOURS[name], label=LABELS[name], **style)
     for level, name in ((WIDTH, "one mode"), (SPREAD, "all data")):
         axes.axvline(level, color="#cccccc", lw=0.8, zorder=0)
@@ -197,8 +201,9 @@ def main(figure: str = "parametrisations.png", steps: str = "2000") -> None:
     draw_curves(panels[1], "noise of its gradient", noises, "standard deviation, one example")
     draw_curves(panels[2], "error after training", errors, "relative rms error of $D$")
     for axes, values in zip(panels, (scales, noises), strict=False):
-        axes.text(LOWEST, 0.55 * values["edm"][0], "all others", color="#666666")
-    panels[0].legend(frameon=False, title="the network predicts", alignment="left")
+        place = {"xytext": (0, -14), "textcoords": "offset points"}
+        axes.annotate("all others", (LOWEST, values["edm"][0]), color="#666666", **place)
+    panels[0].legend(title="the network predicts", alignment="left", framealpha=1, edgecolor="w")
     below.suptitle("drawn by the probability flow of", x=0.005, ha="left", fontsize=11)
     clouds = below.subplots(1, 6)
     for axes, name in zip(clouds, names, strict=False):

@@ -130,6 +130,8 @@ def test_counts_are_of_one_sample(method: Any, batch_size: int | None) -> None:
         x = rng.normal_like(problem.y)
         for _ in range(steps):
             prior.score(x, 1.0)
+            assert prior.has_density
+            prior.log_density(x, 1.0)
             x = prior.denoise(x, 1.0)
             denoised, pull = prior.pullback(x, 1.0)
             yield Step(x + pull(denoised) + pull(denoised), denoised, 1.0)
@@ -137,7 +139,7 @@ def test_counts_are_of_one_sample(method: Any, batch_size: int | None) -> None:
     result = reconstruct(
         blurred(2), images(), method=method(run), samples=3, batch_size=batch_size, steps=4
     )
-    assert result.evaluations == pytest.approx(12)
+    assert result.evaluations == pytest.approx(16)
     assert result.jacobian_products == pytest.approx(8)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
-from torch.nn.functional import scaled_dot_product_attention
+from torch.nn.functional import rms_norm, scaled_dot_product_attention
 
 HEAD = 32  # channels a head
 
@@ -12,8 +13,9 @@ class SelfAttention(nn.Module):
     """``h + conv(softmax(q k^T / sqrt(d)) v)`` with q, k, v from 1 x 1 convolutions of h.
 
     Every place sees all others: the work grows with the square of their number. Queries and keys
-    are brought to unit root mean square, with learned gains, in place of the normalisation that
-    the network lacks (Dehghani et al. 2023, Sec. 2).
+    are brought to unit root mean square, with a learned gain, in place of the normalisation that
+    the network lacks (Dehghani et al. 2023, Sec. 2). Raises ``ValueError`` for a width that has no
+    whole heads.
     """
 
     def __init__(self, width: int) -> None:
@@ -22,8 +24,7 @@ class SelfAttention(nn.Module):
         if width % self.heads:
             raise ValueError(f"a width of {width} has no whole heads: a multiple of {HEAD} has")
         self.qkv = nn.Conv2d(width, 3 * width, 1)
-        self.norm_q = nn.RMSNorm(width // self.heads, eps=1e-6)
-        self.norm_k = nn.RMSNorm(width // self.heads, eps=1e-6)
+        self.gain = nn.Parameter(torch.ones(width // self.heads))
         self.out = nn.Conv2d(width, width, 1)
         nn.init.normal_(self.out.weight, std=0.1 * width**-0.5)  # as in a residual block
         nn.init.zeros_(self.out.bias)  # type: ignore[arg-type]
@@ -33,5 +34,6 @@ class SelfAttention(nn.Module):
         b, _, height, width = h.shape
         qkv = self.qkv(h).reshape(b, 3, self.heads, -1, height * width).transpose(3, 4)
         q, k, v = qkv.unbind(1)
-        mixed = scaled_dot_product_attention(self.norm_q(q), self.norm_k(k), v)
+        q, k = (rms_norm(t, self.gain.shape, eps=1e-6) for t in (q, k))
+        mixed = scaled_dot_product_attention(self.gain * q, k, v)
         return h + self.out(mixed.transpose(2, 3).reshape(h.shape))

@@ -29,15 +29,14 @@ def test_by_its_formula(width: int, heads: int) -> None:
     matrix = attention.qkv.weight[:, :, 0, 0]
     q, k, v = (places @ matrix.T + attention.qkv.bias).chunk(3, dim=2)
 
-    def unit(t: Tensor, gain: Tensor) -> Tensor:
-        return gain * t / (t.square().mean(dim=-1, keepdim=True) + 1e-6).sqrt()
+    def unit(t: Tensor) -> Tensor:
+        return t / (t.square().mean(dim=-1, keepdim=True) + 1e-6).sqrt()
 
     mixed = []
     d = width // heads
     for head in range(heads):
         part = slice(head * d, (head + 1) * d)
-        queries = unit(q[..., part], attention.norm_q.weight)
-        keys = unit(k[..., part], attention.norm_k.weight)
+        queries, keys = attention.gain * unit(q[..., part]), unit(k[..., part])
         chances = (queries @ keys.transpose(1, 2) / d**0.5).softmax(dim=2)
         mixed.append(chances @ v[..., part])
     out = torch.cat(mixed, dim=2) @ attention.out.weight[:, :, 0, 0].T + attention.out.bias
@@ -91,3 +90,11 @@ def test_energies_with_attention_learn() -> None:
     torch.testing.assert_close((forth * w).sum(), (back * v).sum())
     field.square().sum().backward()
     assert all(w.grad is not None for w in psi.parameters())
+
+
+@pytest.mark.filterwarnings("error")
+def test_mixed_precision() -> None:
+    attention, h = SelfAttention(32), torch.randn(2, 32, 3, 4)
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = attention(h, torch.zeros(2, 1))
+    torch.testing.assert_close(mixed.float(), attention(h, torch.zeros(2, 1)), rtol=0, atol=0.05)
