@@ -14,7 +14,7 @@ from torch import Tensor
 from invscore import levels
 from invscore.priors import GaussianMixturePrior, GaussianPrior
 from invscore.rng import SampleRNG
-from invscore.sampling import SAMPLERS, get_sampler
+from invscore.sampling import SAMPLERS, ddim_step, get_sampler, langevin_step
 
 F64 = torch.float64
 MEAN, VARIANCE = 0.8, 0.5
@@ -121,6 +121,17 @@ def test_variance_on_a_gaussian(
     assert abs(float(x.var()) / variance - 1) < 5 * (2 / COUNT) ** 0.5
     covariance = float(((x - MEAN) * (start - MEAN)).mean()) / (VARIANCE + LEVELS[0] ** 2)
     assert abs(covariance - gain) < 5 * (variance / COUNT) ** 0.5 / LEVELS[0]
+
+
+def test_corrections_last_as_long_as_snr_says() -> None:
+    """Langevin steps of ``2 snr^2 sigma^2`` at the lower level, Song et al. 2021, Algorithm 4."""
+    x, rng = torch.tensor([[3.0]], dtype=F64), SampleRNG([(0,)])
+    expected = ddim_step(x, GAUSSIAN.denoise(x, 2.0), 2.0, 1.0, 1.0, rng)
+    for _ in range(2):
+        denoised = GAUSSIAN.denoise(expected, 1.0)
+        expected = langevin_step(expected, denoised, 1.0, 1.0, 0.18, rng)
+    found = run("pc", x, [2.0, 1.0], SampleRNG([(0,)]), snr=0.3, corrections=2)
+    torch.testing.assert_close(found, expected)
 
 
 @pytest.mark.parametrize("name", sorted(SAMPLERS))
