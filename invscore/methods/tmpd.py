@@ -36,7 +36,8 @@ def tmpd(
     ``Cov(x0 | x) = sigma^2 J``, cut off at 0; of a complex image, of the part of J that takes real
     parts to real parts. So ``grad log p(y | x) = J^T A^H (A diag(c) A^H + S)^-1 (y - A D)`` by
     conjugate gradients, which corrects the denoiser by sigma^2 times itself for DDIM. Serves any
-    operator, linearised at D, and any noise, of variance S at A(D). No step size.
+    operator, linearised at D, and any noise, of variance S at A(D). No step size, but row sums that
+    understate the uncertainty, as negative correlations make them do, diverge in few steps.
 
     ``steps``: denoiser evaluations on DDPM's schedule. ``eta``: share of fresh noise, 0 to 1 (the
     paper's ancestral sampling). ``sigma_max``: the first level, in image units (default: 4 standard

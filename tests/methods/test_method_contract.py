@@ -6,12 +6,15 @@ import inspect
 
 import pytest
 import torch
+from torch import Tensor
 
-from invscore import reconstruct
+from invscore import Prior, reconstruct
+from invscore.batches import per_image
 from invscore.likelihood import GaussianNoise, InverseProblem, PoissonNoise, simulate
 from invscore.methods import METHODS, MethodInfo, get_method
-from invscore.operators import Identity, Inpainting, from_function, stack
+from invscore.operators import MRI, Identity, Inpainting, from_function, stack
 from invscore.priors import GaussianPrior
+from invscore.priors.base import Level
 from invscore.rng import SampleRNG
 
 SHAPE = (1, 4, 4)
@@ -25,6 +28,18 @@ def gaussian_prior(scale: float = 1.0) -> GaussianPrior:
     prior = GaussianPrior(scale * mean, scale**2 * covariance)
     prior.peak = 2 * scale
     return prior
+
+
+class White(Prior):
+    """Independent complex pixels, N(0, 1/2) in both their parts."""
+
+    mean, variance, has_density = 0.0, 0.5, True
+
+    def denoise(self, x: Tensor, sigma: Level) -> Tensor:
+        return 0.5 / (0.5 + per_image(sigma, x) ** 2) * x
+
+    def log_density(self, x: Tensor, sigma: Level) -> Tensor:
+        return -0.5 * (x.abs() ** 2 / (0.5 + per_image(sigma, x) ** 2)).flatten(1).sum(dim=1)
 
 
 def masked_problem(images: int = 2, scale: float = 1.0) -> InverseProblem:
@@ -110,6 +125,20 @@ def test_images_do_not_mix(info: MethodInfo) -> None:
     torch.testing.assert_close(pair.samples[:, :1], alone.samples, rtol=1e-10, atol=1e-10)
 
 
+def test_images_do_not_mix_where_the_operator_bends(info: MethodInfo) -> None:
+    if "linear" in info.needs:
+        return
+    bend = from_function(lambda x: x + 0.3 * x**2, SHAPE, linear=False)
+    y, prior = masked_problem().y, GaussianPrior(gaussian_prior().mean, 0.3)
+    many = reconstruct(
+        InverseProblem(bend, y, GaussianNoise(0.1)), prior, method=info.name, seed=1, steps=6
+    )
+    alone = reconstruct(
+        InverseProblem(bend, y[:1], GaussianNoise(0.1)), prior, method=info.name, seed=1, steps=6
+    )
+    torch.testing.assert_close(many.samples[:, :1], alone.samples, rtol=1e-8, atol=1e-8)
+
+
 def test_noise_level_of_each_image(info: MethodInfo) -> None:
     problem, prior = masked_problem(images=2), gaussian_prior()
     apart = []
@@ -147,6 +176,17 @@ def test_refusals(info: MethodInfo) -> None:
                 reconstruct(problem, prior, method=info.name, steps=4)
         else:
             assert reconstruct(problem, prior, method=info.name, steps=4).samples.isfinite().all()
+
+
+def test_complex_images(info: MethodInfo) -> None:
+    operator = MRI(torch.arange(4) % 2 == 0, SHAPE)
+    truth = torch.view_as_complex(gaussian_prior().sample(2, 3).reshape(1, *SHAPE, 2))
+    noise = GaussianNoise(0.1)
+    problem = InverseProblem(operator, simulate(operator, truth, noise), noise)
+    result = reconstruct(problem, White(), method=info.name, samples=2, steps=4)
+    assert result.samples.dtype == torch.complex128
+    assert torch.view_as_real(result.samples).isfinite().all()
+    assert not torch.allclose(result.samples.imag, torch.zeros((), dtype=torch.float64))
 
 
 def test_unknown_option_lists_the_known(info: MethodInfo) -> None:
