@@ -6,7 +6,8 @@ One multilayer perceptron learns a mixture in the plane by denoising at all nois
 from the same weights and data: only what it predicts differs. Asked for the score, it must give
 numbers of order 1 / sigma^2: the finest levels drown the others in the loss and in its gradient.
 Noise and image have targets of one size; but the image's leaves an error that small noise levels
-do not forgive, the noise's one that large levels multiply. v and EDM mix the two level by level.
+do not forgive, the noise's one that large levels multiply. v and EDM, the same up to a sign, mix
+the two level by level.
 """
 
 from __future__ import annotations
@@ -203,7 +204,13 @@ def main(figure: str = "parametrisations.png", steps: str = "2000") -> None:
     for axes, values in zip(panels, (scales, noises), strict=False):
         place = {"xytext": (0, -14), "textcoords": "offset points"}
         axes.annotate("all others", (LOWEST, values["edm"][0]), color="#666666", **place)
-    panels[0].legend(title="the network predicts", alignment="left", framealpha=1, edgecolor="w")
+    panels[0].legend(
+        title="the network predicts",
+        alignment="left",
+        framealpha=1,
+        edgecolor="w",
+        bbox_to_anchor=(1, 0.97),
+    )
     below.suptitle("drawn by the probability flow of", x=0.005, ha="left", fontsize=11)
     clouds = below.subplots(1, 6)
     for axes, name in zip(clouds, names, strict=False):
