@@ -24,22 +24,22 @@ class Spec:
     file: Path | None = None
 
 
-def parse_spec(text: str) -> Spec:
-    """The specification ``text``. Raises ``ValueError`` where it is malformed."""
+def parse_spec(text: str, kind: str = "operator") -> Spec:
+    """The specification ``text`` of a ``kind``. Raises ``ValueError`` where it is malformed."""
     file, head = None, text.strip()
     if match := re.match(r"(.+?\.py):(.*)", head, re.DOTALL):
         file, head = Path(match[1]), match[2]
     match = re.fullmatch(r"\s*([\w.-]+)\s*(?:\((.*)\))?\s*", head, re.DOTALL)
     if not match:
         raise ValueError(
-            f"operator {text!r} is not understood: NAME, 'NAME(option=value, ...)' or "
+            f"{kind} {text!r} is not understood: NAME, 'NAME(option=value, ...)' or "
             "FILE.py:NAME is allowed"
         )
     options: dict[str, Any] = {}
     for item in split(match[2] or ""):
-        key, value = parse_assignment(item, f"operator {text!r}")
+        key, value = parse_assignment(item, f"{kind} {text!r}")
         if key in options:
-            raise ValueError(f"operator {text!r}: {key} is given twice")
+            raise ValueError(f"{kind} {text!r}: {key} is given twice")
         options[key] = value
     return Spec(match[1], options, file)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +25,23 @@ class Contestant:
     method: str
     options: dict[str, Any] = field(default_factory=dict)
 
-    def at(self, evaluations: int | None) -> Contestant:
+    def at(self, evaluations: int | None, samples: int) -> Contestant:
         """With all its options, and as many steps as ``evaluations`` of the denoiser allow.
 
-        ``None``: as many steps as the options say. At least one step.
+        ``None``: as many steps as the options say. At least one step. ``samples`` are drawn, which
+        share the particles of methods that have them.
         """
+        if self.method == EXACT:
+            return self
         info = get_method(self.method)
         options = info.options(self.options)
         if evaluations is not None:
+            shared = dict(options)
+            if "particles" in options:
+                populations = math.ceil(samples / options["particles"])
+                shared["particles"] = Fraction(populations * options["particles"], samples)
             # An expression in the options, from the registry of methods.
-            each = float(eval(info.evaluations, {"__builtins__": {}}, options))
+            each = eval(info.evaluations, {"__builtins__": {}}, shared)
             options["steps"] = max(1, int(evaluations / each))
         return Contestant(self.method, options)
 
@@ -51,17 +60,20 @@ def plan(
     ``samples``: how many a cell draws, by default what the problem asks for. Methods whose options
     agree appear once.
     """
-    fields: list[Contestant] = [Contestant(EXACT)]
-    for contestant in contestants:
-        for number in evaluations:
-            if (entry := contestant.at(number)) not in fields:
-                fields.append(entry)
-    return [
-        Cell(p.name, c.method, c.options, samples or p.samples, instance, seed)
-        for p in problems
-        for instance in range(instances)
-        for c in fields
-    ]
+    entries = [Contestant(EXACT), *contestants]
+    cells = []
+    for problem in problems:
+        n = samples or problem.samples
+        settings: list[Contestant] = []
+        for setting in (entry.at(number, n) for entry in entries for number in evaluations):
+            if setting not in settings:
+                settings.append(setting)
+        cells += [
+            Cell(problem.name, setting.method, setting.options, n, instance, seed)
+            for instance in range(instances)
+            for setting in settings
+        ]
+    return cells
 
 
 def run_cells(

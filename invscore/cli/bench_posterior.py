@@ -1,0 +1,156 @@
+"""``invscore bench posterior``: how far each method is from the true posterior."""
+
+from __future__ import annotations
+
+import json as text
+import os
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from invscore.cli.arguments import Debug
+from invscore.cli.errors import guarded
+from invscore.cli.progress import StepBar
+from invscore.cli.specs import parse_spec, split
+from invscore.cli.tables import print_table
+
+if TYPE_CHECKING:
+    from invscore.bench.posterior.run import Contestant
+
+QUICK = "gaussian,field-mask,mixture-8-1-0.1,mixture-80-4-0.1,nonlinear-phase"
+QUICK_SAMPLES = 200
+DEFAULT = "default"
+
+
+@guarded
+def posterior(
+    problems: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAMES", help="Such as mixture,field-blur,'mixture-8-*'; default all."
+        ),
+    ] = None,
+    methods: Annotated[
+        str | None,
+        typer.Option(metavar="NAMES", help="Such as dps,'smc(particles=1000)'; default all."),
+    ] = None,
+    evaluations: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NUMBERS",
+            help="Of the denoiser, for each sample, such as 20,100,default; 'default' stands for "
+            "the method's own number of steps.",
+        ),
+    ] = None,
+    instances: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Measurements of each problem.")
+    ] = None,
+    samples: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=2, help="Of each method; default as the problem says."),
+    ] = None,
+    quick: Annotated[
+        bool,
+        typer.Option(
+            "--quick", metavar="", help="Five problems, two instances, 50 evaluations: minutes."
+        ),
+    ] = False,
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="Finished cells: a run that was stopped goes on.")
+    ] = Path("bench-posterior"),
+    json: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write every row to this file.")
+    ] = None,
+    page: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.md", help="Write a page of results, its figures beside it."),
+    ] = None,
+    seed: Annotated[int, typer.Option(metavar="N", min=0)] = 0,
+    jobs: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Processes; default one a core.")
+    ] = None,
+    debug: Debug = False,  # noqa: ARG001
+) -> None:
+    """Measure how far methods are from posteriors that are known."""
+    from invscore.bench.posterior import PROBLEMS
+    from invscore.bench.posterior.problem import select
+    from invscore.bench.posterior.rows import rows_of
+    from invscore.bench.posterior.run import plan, run_cells
+    from invscore.bench.posterior.tables import refusals, summary
+    from invscore.cli.report import versions
+    from invscore.files import atomic_file, check_writable
+
+    for target in (out, *(file.parent for file in (json, page) if file is not None)):
+        check_writable(target)
+    patterns = split(problems or (QUICK if quick else "")) or list(PROBLEMS)
+    instances = instances or (2 if quick else 4)
+    samples = samples or (QUICK_SAMPLES if quick else None)
+    evaluations = evaluations or ("50" if quick else "50,100,default")
+    cells = plan(
+        select(patterns),
+        _contestants(methods),
+        evaluations=_evaluations(evaluations),
+        instances=instances,
+        samples=samples,
+        seed=seed,
+    )
+    with StepBar("posteriors") as bar:
+        outcomes = run_cells(cells, out, jobs=jobs or os.cpu_count() or 1, on_cell=bar)
+    rows = rows_of(outcomes)
+    content: dict[str, Any] = {
+        "command": _command(
+            problems=",".join(patterns) if problems or quick else None,
+            methods=methods,
+            evaluations=evaluations,
+            instances=instances,
+            samples=samples,
+            seed=seed,
+        ),
+        "seed": seed,
+        "instances": instances,
+        "versions": versions(),
+        "problems": {name: PROBLEMS[name].what for name in {row["problem"] for row in rows}},
+        "rows": rows,
+    }
+    print_table(*summary(rows))
+    typer.echo("Error over floor, the error of as many exact samples; 1 is the best there is.")
+    for problem, method, reason in refusals(rows):
+        typer.echo(f"{problem}: {method}: {reason}", err=True)
+    if json is not None:
+        with atomic_file(json) as file:
+            file.write_text(text.dumps(content, indent=1) + "\n", encoding="utf-8")
+    if page is not None:
+        from invscore.bench.posterior.page import write
+
+        write(content, page)
+
+
+def _contestants(given: str | None) -> list[Contestant]:
+    from invscore.bench.posterior.run import Contestant
+    from invscore.cli.method_options import check_options
+    from invscore.methods import METHODS, get_method
+
+    chosen = []
+    for entry in split(given) if given is not None else METHODS:
+        spec = parse_spec(entry, "method")
+        check_options(f"method {spec.name!r}", get_method(spec.name), spec.options)
+        chosen.append(Contestant(spec.name, spec.options))
+    return chosen
+
+
+def _evaluations(given: str) -> list[int | None]:
+    numbers: list[int | None] = []
+    for part in split(given):
+        if part != DEFAULT and not (part.isdigit() and int(part) > 0):
+            raise ValueError(f"--evaluations {given}: positive numbers and '{DEFAULT}' are allowed")
+        numbers.append(None if part == DEFAULT else int(part))
+    return numbers
+
+
+def _command(**options: str | int | None) -> str:
+    """The command with those ``options`` that are given: what shapes the numbers."""
+    given = [(name, str(value)) for name, value in options.items() if value is not None]
+    words = [word for name, value in given for word in (f"--{name}", value)]
+    return shlex.join(["invscore", "bench", "posterior", *words])
