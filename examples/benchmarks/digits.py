@@ -62,10 +62,10 @@ def mosaic(images: Tensor) -> Tensor:
 
 def show(recognised: dict[str, Recognised], nats: dict[str, tuple[float, float]]) -> None:
     console = Console(highlight=False)
-    table = Table("images", "sure", *map(str, range(len(recognised["samples"].histogram))))
+    table = Table("share in %", "sure", *map(str, range(len(recognised["samples"].histogram))))
     for name, found in recognised.items():
-        shares = (f"{100 * share:.0f} %" for share in found.histogram)
-        table.add_row(name, f"{100 * found.confident:.1f} %", *shares)
+        shares = (f"{100 * share:.0f}" for share in found.histogram)
+        table.add_row(name, f"{100 * found.confident:.1f}", *shares)
     console.print(table)
     table = Table("images", "log-likelihood in nats")
     for name, (mean, error) in nats.items():
