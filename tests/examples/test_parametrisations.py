@@ -30,9 +30,9 @@ def test_the_target_of_the_score_has_no_bound(example: ModuleType) -> None:
 def test_so_has_the_noise_of_its_gradient(example: ModuleType) -> None:
     """The gradient is linear in the target, as the network gives 0."""
     score = [example.gradient_noise(example.untrained("score"), s) for s in (0.01, 0.02)]
-    assert score[0] / score[1] == pytest.approx(2, rel=0.02)
+    assert score[0] / score[1] == pytest.approx(2, rel=0.2)  # the network sees other inputs
     noise = example.gradient_noise(example.untrained("noise"), 0.01)
-    assert score[0] / noise == pytest.approx(example.SPREAD / 0.01, rel=0.02)
+    assert score[0] / noise == pytest.approx(example.SPREAD / 0.01, rel=1e-3)
 
 
 def test_the_exact_denoiser_has_no_error(example: ModuleType) -> None:
