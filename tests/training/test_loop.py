@@ -76,7 +76,8 @@ def test_the_log_tells_rate_norm_and_skipped_steps(straight: TrainConfig) -> Non
 
 
 def test_the_prior_is_the_average_of_the_weights(straight: TrainConfig) -> None:
-    stored, _ = load_checkpoint(straight.out / "state.safetensors")
+    stored, about = load_checkpoint(straight.out / "state.safetensors")
+    assert (about["step"], len(about["norms"])) == (6, 6)
     prior = NetworkPrior.load(straight.out / "tiny.safetensors")
     for name, w in prior.network.named_parameters():
         assert torch.equal(w, stored[f"average.0.{name}"].half().float())
