@@ -6,9 +6,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from invscore import GaussianNoise, InverseProblem, NetworkPrior, reconstruct, simulate
+from invscore import GaussianNoise, InverseProblem, reconstruct, simulate
 from invscore.methods import METHODS
+from invscore.networks import Potential
 from invscore.operators import MRI
+from invscore.priors import EnergyPrior
 
 SHAPE = (1, 8, 8)
 DATA, SIGMA = 0.3, 0.2
@@ -21,9 +23,11 @@ class Silent(nn.Module):
         return torch.zeros_like(u)
 
 
-def prior(mean: float = 0.0) -> NetworkPrior:
-    return NetworkPrior(
-        Silent(), channels=1, complex=True, mean=mean, sigma_data=DATA, sigma_min=1e-3
+def prior(mean: float = 0.0) -> EnergyPrior:
+    """With a density, which some methods ask for."""
+    network = Potential(Silent())
+    return EnergyPrior(
+        network, channels=1, complex=True, mean=mean, sigma_data=DATA, sigma_min=1e-3
     )
 
 
