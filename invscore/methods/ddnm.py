@@ -48,6 +48,11 @@ def ddnm(
     above 0. ``travel``, ``repeats``: time travel; every stretch of ``travel`` steps is done
     ``repeats`` times, noise being added in between, for large holes.
     """
+    if not (0 < eta <= 1 and travel >= 1 and repeats >= 1):
+        raise ValueError(
+            f"eta, travel and repeats are {eta}, {travel} and {repeats}: 0 < eta <= 1, and whole "
+            "numbers from 1, are allowed"
+        )
     operator, y, variance = problem.linear_gaussian("ddnm")
 
     def replaced(denoised: Tensor, fresh: float) -> tuple[Tensor, Tensor]:

@@ -238,6 +238,13 @@ def test_ddnm_without_noise_meets_the_data_and_leaves_the_rest_to_the_prior(law:
     assert abs((hidden @ covariance @ hidden) / 0.9 - 1) < 0.06
 
 
+@pytest.mark.parametrize("options", [{"eta": 0.0}, {"eta": 1.2}, {"travel": 0}, {"repeats": 0}])
+def test_ddnm_refuses_options_without_meaning(options: dict[str, float]) -> None:
+    info = METHODS["ddnm"]
+    with pytest.raises(ValueError, match="eta, travel and repeats are"):
+        next(info.run(task(), prior(), SampleRNG([(0,)]), **info.options(options)))
+
+
 # DDS
 
 
