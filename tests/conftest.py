@@ -20,6 +20,9 @@ class OneStream(SampleRNG):
     def normal_like(self, x: Tensor) -> Tensor:
         return torch.randn(x.shape, generator=self._generators[0], dtype=x.dtype)
 
+    def uniform(self, x: Tensor) -> Tensor:
+        return torch.rand(len(x), generator=self._generators[0], dtype=x.real.dtype)
+
 
 @pytest.fixture
 def one_stream() -> type[OneStream]:

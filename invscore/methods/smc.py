@@ -22,7 +22,7 @@ from invscore.methods.tempering import squared_norm
 from invscore.methods.twisting import general_twist, is_linear_gaussian, linear_twist
 from invscore.priors.base import Prior
 from invscore.rng import SampleRNG
-from invscore.sampling.base import widest
+from invscore.sampling.base import noise_only
 
 
 @register(
@@ -93,9 +93,8 @@ def smc(
         denoised, potential, gradient = (torch.cat(part) for part in zip(*parts, strict=True))
         return denoised.reshape(x.shape), potential.reshape(x.shape[:2]), gradient.reshape(x.shape)
 
-    sigmas = levels.geometric(
-        steps, widest(prior) if sigma_max is None else sigma_max, levels.finest(prior)
-    )
+    high = noise_only(prior) if sigma_max is None else sigma_max
+    sigmas = levels.geometric(steps, high, levels.finest(prior))
     x = guess[:, None].expand(count, particles, *guess.shape[1:])
     x = prior.mean + (sigmas[0] ** 2 + prior.variance) ** 0.5 * streams.normal_like(x)
     log_weights = torch.zeros_like(x.real.flatten(2)[..., 0])

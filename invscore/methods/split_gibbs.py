@@ -45,10 +45,12 @@ def split_gibbs(
     posterior as ``rho_min`` goes to 0 (and the chain mixes ever more slowly). Serves any operator
     and noise.
 
-    ``steps``: iterations. ``denoising_steps``: denoiser evaluations in each. ``rho_max``,
-    ``rho_min``: in image units (default: 20 and 0.6 standard deviations of a pixel under the
-    prior, the papers' 10 and 0.3 on images in [-1, 1] with a deviation of 1/2). ``mcmc_steps``:
-    Langevin steps for z where they are needed, of length ``step_size`` over the curvature at x.
+    ``steps``: iterations. ``denoising_steps``: denoiser evaluations in each, on levels equally
+    spaced in sigma; what the prior adds lacks a share of up to 4 / denoising_steps in variance.
+    ``rho_max``, ``rho_min``: in image units (default: 20 and 0.6 standard deviations of a pixel
+    under the prior, the papers' 10 and 0.3 on images in [-1, 1] with a deviation of 1/2).
+    ``mcmc_steps``: Langevin steps for z where they are needed, of length ``step_size`` over the
+    curvature at x.
     """
     wide = levels.widest(prior) if rho_max is None else rho_max
     final = max(0.6 * prior.variance**0.5, prior.sigma_min) if rho_min is None else rho_min
@@ -57,6 +59,6 @@ def split_gibbs(
     for rho in [*levels.geometric(count, wide, final), *[final] * (steps - count)]:
         x = draw_given(problem, x, rho, rng, mcmc_steps=mcmc_steps, step_size=step_size)
         end = min(0.1 * rho, levels.finest(prior))
-        for sigma, lower in pairwise(levels.karras(denoising_steps, rho, end)):
+        for sigma, lower in pairwise(levels.karras(denoising_steps, rho, end, 1.0)):
             x = ddim_step(x, prior.denoise(x, sigma), sigma, lower, 1.0, rng)
         yield Step(x, x, rho)

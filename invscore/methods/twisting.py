@@ -38,7 +38,7 @@ def linear_twist(
     u = operator.solve(mismatch, variance / typical)
     product, square = pull(u), inner(u, u).clamp_min(torch.finfo(u.real.dtype).tiny)
     least = SMALLEST * typical
-    width = (sigma**2 * inner(u, product) / square).clamp(least, sigma**2)
+    width = (sigma**2 * inner(u, product) / square).clamp_min(least)
 
     # The best explanation of the residual, by an error of D and by noise; its cost is
     # r^H (s^2 I + r^2 A A^H)^-1 r, without loss of digits where s is small.
