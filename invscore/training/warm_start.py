@@ -14,7 +14,8 @@ def warm_start(network: nn.Module, source: str) -> None:
 
     Where the priors' images differ in their number of channels, the first layer, ``stem``, and the
     last, ``head``, are adapted: an image whose channels are all alike gives the same features, and
-    each channel of the result is the mean of those there were.
+    each channel of the result is the mean of those there were. Of C channels, feature k of the
+    stem sees channel k mod C: features of the mean alone, blind to colour, would learn it slowly.
 
     Raises ``ValueError`` where the networks differ in anything else, and ``CheckpointError`` where
     there is no such prior.
@@ -42,8 +43,9 @@ def _fitted(tensor: Tensor, like: Tensor, name: str) -> Tensor:
     if tensor.shape == like.shape:
         return tensor
     if name.endswith("stem.weight"):  # (width, channels, rows, columns)
-        count = like.shape[1]
-        return tensor.sum(dim=1, keepdim=True).expand(-1, count, -1, -1) / count
+        width, count = like.shape[:2]
+        seen = torch.eye(count)[torch.arange(width) % count]
+        return tensor.sum(dim=1, keepdim=True) * seen[:, :, None, None]
     if name.endswith(("head.weight", "head.bias")):  # (channels, ...)
         return tensor.mean(dim=0, keepdim=True).expand(len(like), *tensor.shape[1:])
     return tensor

@@ -58,6 +58,17 @@ def test_gray_images_are_treated_as_before(save: Any, before: int, after: int) -
     torch.testing.assert_close(result, expected)
 
 
+def test_features_of_a_gray_prior_see_the_colours_in_turn(save: Any) -> None:
+    source, file = save(1)
+    ours = network(3, seed=1)
+    warm_start(ours, file)
+    blue = torch.cat([torch.zeros_like(gray(2)), gray(1)], dim=1)
+    with torch.no_grad():
+        features, expected = ours.stem(blue), source.stem(gray(1))
+    torch.testing.assert_close(features[:, 2::3], expected[:, 2::3])
+    assert torch.equal(features[:, 0], ours.stem.bias[0].expand(2, 8, 6))
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
