@@ -30,7 +30,7 @@ NEEDS = {
     "linear": "linear operator",
     "svd": "operator with an SVD",
     "gaussian": "Gaussian noise",
-    "density": "prior with `log_prob`",
+    "density": "prior with `log_density`",
 }
 """What a method may ask of the problem and of the prior, and how tables say it."""
 
