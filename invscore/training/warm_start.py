@@ -43,8 +43,8 @@ def _fitted(tensor: Tensor, like: Tensor, name: str) -> Tensor:
     if tensor.shape == like.shape:
         return tensor
     if name.endswith("stem.weight"):  # (width, channels, rows, columns)
-        width, count = like.shape[:2]
-        seen = torch.eye(count)[torch.arange(width) % count]
+        count = like.shape[1]
+        seen = torch.eye(count)[torch.arange(len(tensor)) % count]
         return tensor.sum(dim=1, keepdim=True) * seen[:, :, None, None]
     if name.endswith(("head.weight", "head.bias")):  # (channels, ...)
         return tensor.mean(dim=0, keepdim=True).expand(len(like), *tensor.shape[1:])
