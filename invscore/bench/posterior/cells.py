@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from invscore import __version__
 from invscore.bench.posterior.problem import PROBLEMS, Instance, Scores
 from invscore.driver import reconstruct
 from invscore.files import atomic_file
@@ -39,8 +40,8 @@ class Cell:
 
     @property
     def file(self) -> str:
-        """A name for its outcome: readable, and another one for other options."""
-        text = json.dumps(asdict(self), sort_keys=True)
+        """A name for its outcome: readable, and another one for other options and versions."""
+        text = json.dumps([__version__, asdict(self)], sort_keys=True)
         digest = hashlib.sha256(text.encode()).hexdigest()[:12]
         return f"{self.problem}_{self.method}_{self.instance}_{digest}.json"
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from invscore.bench.posterior.data_space import DataSpace
-from invscore.bench.posterior.metrics import COVERAGE, MEAN, VARIANCE, gaussian_scores
+from invscore.bench.posterior.metrics import COVERAGE, MARGINALS, MEAN, VARIANCE, gaussian_scores
 from invscore.bench.posterior.problem import Instance, Problem, Scores, register
 from invscore.exact import exact_posterior
 from invscore.likelihood import GaussianNoise, InverseProblem, simulate
@@ -77,7 +77,7 @@ for name, (measured, numbers) in KINDS.items():
             dim=torch.Size(SHAPE).numel(),
             measurements=numbers,
             noise=NOISE,
-            metrics=(MEAN, VARIANCE, COVERAGE),
+            metrics=(MARGINALS, MEAN, VARIANCE, COVERAGE),
             samples=100,
             build=partial(build, kind=name),
         )

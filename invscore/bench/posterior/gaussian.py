@@ -8,6 +8,7 @@ from torch import Tensor
 from invscore.bench.posterior.metrics import (
     COVARIANCE,
     COVERAGE,
+    MARGINALS,
     MEAN,
     VARIANCE,
     gaussian_scores,
@@ -63,7 +64,7 @@ register(
         dim=DIM,
         measurements=MEASUREMENTS,
         noise=NOISE,
-        metrics=(MEAN, VARIANCE, COVARIANCE, COVERAGE),
+        metrics=(MARGINALS, MEAN, VARIANCE, COVARIANCE, COVERAGE),
         samples=1000,
         build=build,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import multiprocessing
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
@@ -104,15 +105,21 @@ def _in_processes(
 ) -> None:
     # A forked process may inherit a lock of one of torch's threads; a spawned one has none.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, context, initializer=torch.set_num_threads, initargs=(1,)) as p:
-        futures = [p.submit(_run_and_remember, cell, folder) for cell in cells]
+    with ProcessPoolExecutor(jobs, context, initializer=_begin_process) as pool:
+        futures = [pool.submit(_run_and_remember, cell, folder) for cell in cells]
         try:
             for done, future in enumerate(as_completed(futures), start=1):
                 future.result()
                 on_cell(done, len(cells))
         except BaseException:
-            p.shutdown(wait=False, cancel_futures=True)
+            pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def _begin_process() -> None:
+    torch.set_num_threads(1)  # the processes share the cores
+    # PyTorch warns of its own code where a Jacobian is taken: a user can do nothing about it.
+    warnings.filterwarnings("ignore", r"`torch\.jit", FutureWarning)
 
 
 def _run_and_remember(cell: Cell, folder: Path) -> None:

@@ -9,7 +9,7 @@ from invscore.bench.posterior.problem import PROBLEMS
 from invscore.bench.posterior.rows import Row
 from invscore.methods import get_method
 
-MANY = 6
+MANY = 3
 """Problems that a table shows side by side; of more, it shows the families."""
 
 
@@ -18,19 +18,23 @@ def primary(rows: Iterable[Row]) -> list[Row]:
     return [row for row in rows if row["metric"] == PROBLEMS[row["problem"]].metrics[0].name]
 
 
-def label(row: Row) -> str:
-    """The method, with those options that are not its defaults."""
+def label(row: Row, *, steps: bool = True) -> str:
+    """The method, with those options that are not its defaults, and with its steps or without."""
     known = get_method(row["method"]).defaults
-    changed = {name: v for name, v in row["options"].items() if v != known[name] or name == "steps"}
-    inside = ", ".join(f"{name}={value}" for name, value in changed.items())
-    return f"{row['method']}({inside})"
+    shown = [
+        f"{name}={value}"
+        for name, value in row["options"].items()
+        if (steps if name == "steps" else value != known[name])
+    ]
+    return f"{row['method']}({', '.join(shown)})" if shown else row["method"]
 
 
 def summary(rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
     """Columns and lines: error over floor, a geometric mean over the problems of each column.
 
-    Methods come from the nearest to the floor to the farthest; those that serve only some of the
-    problems come after those that serve more.
+    Then the cost: ``evals`` of the denoiser, products with its Jacobian ``J``, and seconds, means
+    over the problems that are served. Methods come from the nearest to the floor to the farthest;
+    those that serve only some of the problems come after those that serve more.
     """
     chosen = primary(rows)
     names = list(dict.fromkeys(row["problem"] for row in chosen))
@@ -43,8 +47,8 @@ def summary(rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
         order = (-sum(ratio is not None for ratio in ratios), ratio_of(mine) or math.inf)
         costs = [_mean(mine, key) for key in ("evaluations", "products", "seconds")]
         numbers = ["-" if ratio is None else f"{ratio:.2f}" for ratio in ratios]
-        lines.append((order, [name, *numbers, *costs]))
-    head = ["method", *columns, "evaluations", "products", "seconds"]
+        lines.append((order, [label(mine[0], steps=False), *numbers, *costs]))
+    head = ["method", *columns, "evals", "J", "seconds"]
     return head, [line for _, line in sorted(lines, key=lambda line: line[0])]
 
 

@@ -32,13 +32,14 @@ def test_rows_page_and_going_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     arguments = (*FEW, "--methods", methods, "--json", "rows.json", "--page", "page.md")
     done = bench(*arguments)
     assert done.exit_code == 0, done.output
-    assert "diffpir(steps=20)" in done.output
+    assert "diffpir" in done.output
+    assert "ddrm(eta=0.5)" in done.output
     content = json.loads(Path("rows.json").read_text())
     assert content["seed"] == 0
     assert {"invscore", "torch"} <= content["versions"].keys()
     assert content["command"].startswith("invscore bench posterior --problems gaussian --methods")
     rows = content["rows"]
-    assert len(rows) == 4 * 4  # settings, metrics
+    assert len(rows) == 4 * 5  # settings, metrics
     assert {row["options"]["steps"] for row in rows} == {3, 4, 20}
     assert Path("page.md").exists()
     before = {file: file.stat().st_mtime_ns for file in Path("bench-posterior").iterdir()}

@@ -64,6 +64,7 @@ def test_intervals_of_wide_samples_hold_more() -> None:
 def test_scores_of_exact_samples_of_a_gaussian() -> None:
     n, mean, std = 400, randn(30, 100), 0.2 + randn(30, 100, seed=1).abs()
     scores = gaussian_scores(mean + std * randn(n, 30, 100, seed=2), mean, std)
+    assert scores["marginals"] == pytest.approx((1.5 / n) ** 0.5, rel=0.06)
     assert scores["mean"] == pytest.approx(n**-0.5, rel=0.06)
     assert scores["variance"] == pytest.approx((2 / (n - 1)) ** 0.5, rel=0.06)
     assert scores["coverage"] == pytest.approx(0.9, abs=0.003)
@@ -72,9 +73,11 @@ def test_scores_of_exact_samples_of_a_gaussian() -> None:
 def test_scores_of_biased_samples_of_a_gaussian() -> None:
     mean, std = randn(50), 0.2 + randn(50, seed=1).abs()
     scores = gaussian_scores(mean + std * (0.5 + 2 * randn(20_000, 50, seed=2)), mean, std)
+    assert scores["marginals"] == pytest.approx(1.25**0.5, rel=0.02)
     assert scores["mean"] == pytest.approx(0.5, rel=0.02)
     assert scores["variance"] == pytest.approx(3, rel=0.02)
     assert gaussian_scores(mean.expand(20, 50), mean, std) == {
+        "marginals": 1.0,
         "mean": 0.0,
         "variance": 1.0,
         "coverage": 0.0,
