@@ -10,28 +10,37 @@ from invscore.operators.base import (
     stack,
 )
 from invscore.operators.blur import Blur
+from invscore.operators.camera import CameraBlur, HighDynamicRange
 from invscore.operators.check import check_operator
+from invscore.operators.compressed import CompressedSensing
 from invscore.operators.functions import from_function
 from invscore.operators.identity import Identity
 from invscore.operators.inpainting import Inpainting
 from invscore.operators.interop import from_scipy, to_scipy
 from invscore.operators.matrix import from_matrix
 from invscore.operators.mri import MRI
+from invscore.operators.phase import PhaseRetrieval
 from invscore.operators.separable import SeparableOperator
 from invscore.operators.superresolution import SuperResolution
+from invscore.operators.tomography import Tomography
 
 __all__ = [
     "MRI",
     "SVD",
     "Blur",
+    "CameraBlur",
+    "CompressedSensing",
+    "HighDynamicRange",
     "Identity",
     "Inpainting",
     "LinearOperator",
     "NonlinearOperator",
     "Operator",
+    "PhaseRetrieval",
     "SeparableOperator",
     "SpectralOperator",
     "SuperResolution",
+    "Tomography",
     "check_operator",
     "from_function",
     "from_matrix",

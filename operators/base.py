@@ -7,7 +7,7 @@ import copy
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Literal, Self
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,7 @@ from invscore.operators.constant import Constant
 
 Shape = tuple[int, ...]
 Weight = PerImage
+View = Literal["image", "spectrum", "stretched"]
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,10 @@ class Operator(abc.ABC):
 
     ``measured`` is a boolean mask over ``out_shape``, false where A(x) is zero by construction and
     tells nothing (the holes of an inpainting problem); ``None`` where everything is measured.
+
+    ``view`` says how a real measurement is shown: as an ``"image"``, in the units of images; as a
+    ``"spectrum"``, by logarithmic magnitude; or ``"stretched"`` from its least to its largest
+    value. A complex one is always shown as a spectrum.
     """
 
     in_shape: Shape
@@ -57,6 +62,7 @@ class Operator(abc.ABC):
     in_complex: bool = False
     out_complex: bool = False
     measured: Tensor | None = None
+    view: View = "image"
 
     @abc.abstractmethod
     def __call__(self, x: Tensor) -> Tensor:
@@ -224,7 +230,7 @@ class Composition(LinearOperator):
         self.outer, self.inner = outer, inner
         self.in_shape, self.out_shape = inner.in_shape, outer.out_shape
         self.in_complex, self.out_complex = inner.in_complex, outer.out_complex
-        self.measured = outer.measured
+        self.measured, self.view = outer.measured, outer.view
 
     def matvec(self, x: Tensor) -> Tensor:
         return self.outer.matvec(self.inner.matvec(x))
@@ -242,6 +248,7 @@ class Sum(LinearOperator):
         _require_equal("input complexity of a sum", left.in_complex, right.in_complex)
         _require_equal("output complexity of a sum", left.out_complex, right.out_complex)
         self.left, self.right = left, right
+        self.view = left.view
         if left.measured is not None and right.measured is not None:
             self.measured = left.measured | right.measured
         self.in_shape, self.out_shape = left.in_shape, left.out_shape
@@ -263,7 +270,7 @@ class Multiple(LinearOperator):
                 f"the factor of an operator is {factor}: a finite number other than 0 is allowed"
             )
         self.operator, self.factor = operator, float(factor)
-        self.measured = operator.measured
+        self.measured, self.view = operator.measured, operator.view
         self.in_shape, self.out_shape = operator.in_shape, operator.out_shape
         self.in_complex, self.out_complex = operator.in_complex, operator.out_complex
 
@@ -328,7 +335,7 @@ class Jacobian(LinearOperator):
 
     def __init__(self, operator: Operator, x: Tensor) -> None:
         self.operator, self.x = operator, x.detach()
-        self.measured = operator.measured
+        self.measured, self.view = operator.measured, operator.view
         self.in_shape, self.out_shape = operator.in_shape, operator.out_shape
         self.in_complex, self.out_complex = operator.in_complex, operator.out_complex
 

@@ -16,6 +16,7 @@ from invscore.operators.convolution import (
     ValidConvolution,
 )
 from invscore.operators.files import read_gray
+from invscore.operators.trajectories import shake_kernel
 
 
 class Blur(LinearOperator):
@@ -60,6 +61,19 @@ class Blur(LinearOperator):
     ) -> Blur:
         """A straight line of ``length`` pixels, ``angle`` degrees counter-clockwise."""
         return cls(kernels.motion_kernel(length, angle), in_shape, boundary=boundary)
+
+    @classmethod
+    def shake(
+        cls,
+        in_shape: Shape,
+        size: int = 61,
+        intensity: float = 0.5,
+        seed: int = 0,
+        model: str = "polyline",
+        boundary: str = "circular",
+    ) -> Blur:
+        """A random path, the trace of a shaken camera: ``trajectories.shake_kernel``."""
+        return cls(shake_kernel(size, intensity, seed, model), in_shape, boundary=boundary)
 
     @classmethod
     def disk(cls, radius: float, in_shape: Shape, boundary: str = "circular") -> Blur:

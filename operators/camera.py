@@ -1,0 +1,67 @@
+"""What a camera does to light: it blurs, saturates, and writes down a curve of what it saw."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from invscore.operators.base import NonlinearOperator, Shape
+from invscore.operators.blur import Blur
+
+
+class CameraBlur(NonlinearOperator):
+    """Blur in linear light behind a camera's response: ``y = g(min(e K g^-1(x), 1))``.
+
+    Pixel values x of a photograph are a curve g of the light that fell on them (here that of sRGB,
+    IEC 61966-2-1), while motion and defocus K add up light itself: bright points leave longer
+    traces than a blur of pixel values would give them. ``exposure``, e, multiplies the light, of
+    which the sensor holds no more than 1: where it saturates, y is 1 and tells only that x was
+    bright.
+
+    ``kernel`` and ``boundary`` as in ``Blur``. The papers' "nonlinear deblurring" is something
+    else, a network trained on the GOPRO videos (Tran et al. 2021), whose weights would have to be
+    downloaded. Raises ``ValueError`` for an ``exposure`` that is not positive.
+    """
+
+    def __init__(
+        self, kernel: Tensor, in_shape: Shape, exposure: float = 1.0, boundary: str = "circular"
+    ) -> None:
+        if not 0 < exposure < float("inf"):
+            raise ValueError(f"exposure is {exposure}: a positive number is allowed")
+        self.blur = Blur(kernel, in_shape, boundary=boundary)
+        self.exposure = exposure
+        self.in_shape, self.out_shape = self.blur.in_shape, self.blur.out_shape
+
+    def __call__(self, x: Tensor) -> Tensor:
+        light = self.exposure * self.blur.matvec(linear_light(x))
+        return pixel_values(light.clamp_max(1))
+
+
+class HighDynamicRange(NonlinearOperator):
+    """Contrast beyond what the medium holds: ``y = clip(1/2 + factor (x - 1/2), 0, 1)``.
+
+    The papers' ``clip(2 x, -1, 1)`` on [-1, 1], written for images in [0, 1]: factor 2 loses the
+    darkest and the brightest quarter of the range. ``in_shape`` is any shape. Raises ``ValueError``
+    for a ``factor`` that is not positive.
+    """
+
+    def __init__(self, in_shape: Shape, factor: float = 2.0) -> None:
+        if not 0 < factor < float("inf"):
+            raise ValueError(f"factor is {factor}: a positive number is allowed")
+        self.in_shape = self.out_shape = tuple(in_shape)
+        self.factor = factor
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return (0.5 + self.factor * (x - 0.5)).clamp(0, 1)
+
+
+def linear_light(values: Tensor) -> Tensor:
+    """The light that gives sRGB ``values``; 1 gives 1. Odd values continue the curve."""
+    curved = ((values.clamp_min(0.04045) + 0.055) / 1.055) ** 2.4
+    return torch.where(values > 0.04045, curved, values / 12.92)
+
+
+def pixel_values(light: Tensor) -> Tensor:
+    """The sRGB values of ``light``: the inverse of ``linear_light``."""
+    curved = 1.055 * light.clamp_min(0.0031308) ** (1 / 2.4) - 0.055
+    return torch.where(light > 0.0031308, curved, 12.92 * light)

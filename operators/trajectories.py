@@ -1,0 +1,122 @@
+"""Kernels of cameras that move along a random path while the shutter is open.
+
+A path is a complex vector: columns to the right and rows downwards, in pixels from its centroid.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+Path = npt.NDArray[np.complex128]
+
+SPOT = 0.5
+"""Standard deviation, in pixels, of the image of a point that stands still."""
+
+POINTS = 16
+"""Of a path, to a pixel of its length."""
+
+
+def shake_kernel(
+    size: int = 61, intensity: float = 0.5, seed: int = 0, model: str = "polyline"
+) -> Tensor:
+    """The trace of a random path at constant speed: float64 (size, size) of sum one.
+
+    ``intensity``, from 0 to 1: 0 is a straight line, 1 the most restless path. ``model``:
+
+    - ``"polyline"``: ``polyline_path``, the "motion blur of size 61 and intensity 0.5" of the
+      papers on diffusion posterior sampling. What leaves the square is cut off.
+    - ``"inertial"``: ``inertial_path`` of length ``size - 1``, which never leaves the square.
+
+    Unlike the drawn kernels of the papers, a place that is crossed twice is exposed twice. Raises
+    ``ValueError`` for another model, an even or too small size, or an intensity out of range.
+    """
+    if size < 3 or size % 2 == 0:
+        raise ValueError(f"size is {size}: an odd number of pixels from 3 is allowed")
+    if not 0 <= intensity <= 1:
+        raise ValueError(f"intensity is {intensity}: a number from 0 to 1 is allowed")
+    if model not in _MODELS:
+        raise ValueError(f"model is {model!r}: allowed are {', '.join(_MODELS)}")
+    path = _MODELS[model](size, intensity, np.random.default_rng(seed))
+    pixels = torch.arange(size, dtype=torch.float64)[:, None] - size // 2
+    rows, columns = (_spot(pixels - torch.from_numpy(part)) for part in (path.imag, path.real))
+    kernel = rows @ columns.T
+    return kernel / kernel.sum()
+
+
+def polyline_path(size: int, intensity: float, random: np.random.Generator) -> Path:
+    """A polyline whose corners turn the more, and the shorter its pieces, the higher ``intensity``.
+
+    The law of the generator of Borodenko ("motionblur", 2020), which Chung et al. 2023 (DPS) and
+    their successors use. With d the diagonal of the square: pieces of length
+    ``Beta(1, 30) (1.1 - intensity) d`` until ``0.75 d (U(0, 1) + U(0, intensity^2))`` is exceeded;
+    headings of at most m = ``U(0, pi intensity)`` from the axis, after the first one triangular on
+    [0, m + 0.1] with mode ``intensity m``, and changing sides with probability ``Beta(2, 20)``; all
+    turned by ``U(0, pi)``.
+    """
+    diagonal = math.sqrt(2) * size
+    goal = 0.75 * diagonal * (random.uniform() + random.uniform(0, intensity**2))
+    unit = (1.1 - intensity) * diagonal
+    # Beta(1, 30) by the inverse of its distribution function, given that the piece is below goal.
+    below = 1 - (1 - min(goal / unit, 1)) ** 30
+    lengths = [0.0]
+    while sum(lengths) < goal:
+        lengths.append(unit * (1 - (1 - below * random.uniform()) ** (1 / 30)))
+    limit, change = random.uniform(0, intensity * math.pi), random.beta(2, 20)
+    headings = [random.uniform(-limit, limit)]
+    for _ in lengths[2:]:
+        side = math.copysign(1, headings[-1]) * (-1 if random.uniform() < change else 1)
+        headings.append(side * random.triangular(0, intensity * limit, limit + 0.1))
+    corners = np.cumsum(np.array(lengths[1:]) * np.exp(1j * np.array(headings)))
+    return _centred(_along(corners)) * np.exp(1j * random.uniform(0, math.pi))
+
+
+def inertial_path(size: int, intensity: float, random: np.random.Generator) -> Path:
+    """A particle of constant speed pushed at random and pulled back to where it began.
+
+    Boracchi & Foi 2012, Sec. V, with ``intensity`` their anxiety a, of which 0.005 is already
+    restless: at each of 2000 steps of length l, the velocity changes by ``a l (g n - c x)``, n
+    complex white noise, g in U(0, 10), c in U(0, 0.7), and, with probability ``a U(0, 0.2)``, by
+    twice itself turned round by ``pi + U(-0.5, 0.5)``; then its length becomes l again.
+    """
+    steps = 2000
+    pull, push, shock = random.uniform(0, (0.7, 10.0, 0.2))
+    step = (size - 1) / (steps - 1)
+    velocity = complex(np.exp(2j * math.pi * random.uniform())) * (intensity or step)
+    noise = random.standard_normal((steps, 2)) @ (1, 1j)
+    shocked = random.uniform(size=steps) < shock * intensity
+    turns = 2 * np.exp(1j * (math.pi + random.uniform(-0.5, 0.5, steps)))
+    path = np.zeros(steps, dtype=np.complex128)
+    for t in range(steps - 1):
+        kick = turns[t] * velocity if shocked[t] else 0
+        velocity += kick + intensity * step * (push * noise[t] - pull * path[t])
+        velocity *= step / abs(velocity)
+        path[t + 1] = path[t] + velocity
+    return _centred(path)
+
+
+_MODELS: dict[str, Callable[[int, float, np.random.Generator], Path]] = {
+    "polyline": polyline_path,
+    "inertial": inertial_path,
+}
+
+
+def _along(corners: Path) -> Path:
+    """Points at equal distances on the line through ``corners``."""
+    walked = np.concatenate([[0.0], np.cumsum(np.abs(np.diff(corners)))])
+    points = 1 + math.ceil(POINTS * walked[-1])
+    stops = (np.arange(points) + 0.5) / points * walked[-1]
+    return np.interp(stops, walked, corners)
+
+
+def _centred(path: Path) -> Path:
+    return path - path.mean()
+
+
+def _spot(distance: Tensor) -> Tensor:
+    return torch.exp(-0.5 * (distance / SPOT) ** 2)
