@@ -103,4 +103,4 @@ def test_what_a_method_cannot_do_is_an_outcome(tmp_path: Path) -> None:
     assert astray.scores == {}
     cells = plan([PROBLEMS["nonlinear-banana"]], [Contestant("pigdm")], instances=1, samples=30)
     refused = run_cells(cells, tmp_path)[1]
-    assert refused.refusal == "pigdm needs a linear operator, given Banana"
+    assert refused.refusal.startswith("pigdm needs a linear operator, given Banana")
