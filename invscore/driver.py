@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from invscore.likelihood import InverseProblem
-from invscore.methods import MethodInfo, Step, get_method
-from invscore.operators import LinearOperator
+from invscore.methods import METHODS, MethodInfo, Step, get_method
+from invscore.operators import LinearOperator, Operator
 from invscore.priors.base import Level, Prior
 from invscore.rng import SampleRNG
 
@@ -97,6 +97,7 @@ def reconstruct(
     factor = _scale(problem, prior) if scale == "auto" else _positive(scale)
     scaled = problem if factor == 1 else problem.scaled(1 / factor)
 
+    _require_served(problem.operator, info)
     count = len(problem.y)
     places = [(k, image) for k in range(samples) for image in range(count)]
     if info.population is None:
@@ -135,6 +136,15 @@ def reconstruct(
         seed=seed,
         scale=factor,
     )
+
+
+def _require_served(operator: Operator, info: MethodInfo) -> None:
+    if "linear" in info.needs and not isinstance(operator, LinearOperator):
+        others = ", ".join(name for name, other in sorted(METHODS.items()) if not other.needs)
+        raise ValueError(
+            f"{info.name} needs a linear operator, given {type(operator).__name__}: "
+            f"the methods {others} take any"
+        )
 
 
 def _populations(

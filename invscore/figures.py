@@ -26,13 +26,17 @@ TICKS = 0.5  # room to the right of the bar for its numbers
 DPI = 200
 
 
-def picture(tensor: Tensor, *, peak: float = 1.0, spectrum: bool = False) -> Tensor:
+def picture(
+    tensor: Tensor, *, peak: float = 1.0, spectrum: bool = False, stretch: bool = False
+) -> Tensor:
     """A tensor of any kind as an image (c, h, w) in [0, 1], c 1 or 3.
 
     A real image is divided by ``peak``, a complex one shown by magnitude. A ``spectrum`` (k-space)
-    is shown as log magnitude over four decades. Other channel counts are combined by root sum of
-    squares; two axes without a channel are stretched to [0, 1]. Raises ``ValueError`` for a
-    vector, which has no picture.
+    is shown as log magnitude over four decades. With ``stretch`` the least value is black and the
+    largest white, and the rows of a wide tensor (the angles of a sinogram) are repeated until it is
+    about as high as wide. Other channel counts are combined by root sum of squares; two axes
+    without a channel are stretched to [0, 1]. Raises ``ValueError`` for a vector, which has no
+    picture.
     """
     if tensor.ndim < 2:
         raise ValueError(f"a tensor of shape {tuple(tensor.shape)} has no picture")
@@ -43,7 +47,11 @@ def picture(tensor: Tensor, *, peak: float = 1.0, spectrum: bool = False) -> Ten
     image = image.flatten(0, -3) if image.ndim > 3 else image
     if image.shape[0] not in (1, 3) or image.is_complex():
         image = image.abs().square().sum(dim=0, keepdim=True).sqrt()
+    if stretch:
+        rows, columns = image.shape[1:]
+        return _stretched(image).repeat_interleave(max(1, round(columns / rows)), dim=1).float()
     if spectrum:
+        image = image.abs()  # noise may have taken a magnitude below zero
         decades = torch.log10(image / image.max().clamp_min(1e-30) + 1e-30)
         return (1 + decades / 4).clamp(0, 1)
     return (image / peak).clamp(0, 1).float()

@@ -34,8 +34,6 @@ def product(matrix: Rows, transpose: Rows, x: Tensor) -> Tensor:
 
 
 class _Product(torch.autograd.Function):
-    generate_vmap_rule = False
-
     @staticmethod
     def forward(x: Tensor, matrix: Rows, transpose: Rows) -> Tensor:  # noqa: ARG004
         return (_sparse(matrix, x.shape[1], x.dtype) @ x.T).T.contiguous()

@@ -15,10 +15,11 @@ from invscore.operators.sparse import compressed, product, transposed
 class Tomography(LinearOperator):
     """Line integrals along parallel rays, (c, h, w) -> (c, angles, detectors).
 
-    ``angles`` in degrees, or a whole number n of them: 0, 180 / n, 360 / n, ... At angle a,
-    detector s sees the line ``u cos(a) + v sin(a) = s``, with u to the right, v upwards, and 0 in
-    the middle of the image and of the detectors. These are one pixel apart; by default there are as
-    many as the diagonal is long, so that none of the image is missed.
+    ``angles`` in degrees, or a whole number n of them: 0, span / n, 2 span / n, ... with ``span``
+    180, or less where a wedge is missing. At angle a, detector s sees the line
+    ``u cos(a) + v sin(a) = s``, with u to the right, v upwards, and 0 in the middle of the image
+    and of the detectors. These are one pixel apart; by default there are as many as the diagonal is
+    long, so that none of the image is missed.
 
     The unit of length is the longer side of the image: measurements of an image in [0, 1] are of
     the order of 1, and so is a noise level. ``max(h, w) * Tomography(...)`` counts pixels.
@@ -32,11 +33,15 @@ class Tomography(LinearOperator):
     view = "stretched"
 
     def __init__(
-        self, angles: int | Sequence[float] | Tensor, in_shape: Shape, detectors: int | None = None
+        self,
+        angles: int | Sequence[float] | Tensor,
+        in_shape: Shape,
+        detectors: int | None = None,
+        span: float = 180.0,
     ) -> None:
         if len(in_shape) != 3:
             raise ValueError(f"in_shape is {tuple(in_shape)}: an image (c, h, w) is allowed")
-        degrees = _degrees(angles)
+        degrees = _degrees(angles, span)
         channels, height, width = in_shape
         if detectors is None:
             detectors = math.ceil(math.hypot(height, width))
@@ -93,9 +98,11 @@ class Tomography(LinearOperator):
         return _spacing(self.angles) * image
 
 
-def _degrees(angles: int | Sequence[float] | Tensor) -> Tensor:
+def _degrees(angles: int | Sequence[float] | Tensor, span: float) -> Tensor:
     if isinstance(angles, int):
-        degrees = 180 * torch.arange(angles, dtype=torch.float64) / max(angles, 1)
+        if not 0 < span <= 180:
+            raise ValueError(f"span is {span}: degrees in (0, 180] are allowed")
+        degrees = span / max(angles, 1) * torch.arange(max(angles, 0), dtype=torch.float64)
     else:
         degrees = torch.as_tensor(angles, dtype=torch.float64).cpu()
     if degrees.ndim != 1 or len(degrees) == 0 or not bool(degrees.isfinite().all()):

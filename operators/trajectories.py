@@ -18,7 +18,7 @@ Path = npt.NDArray[np.complex128]
 SPOT = 0.5
 """Standard deviation, in pixels, of the image of a point that stands still."""
 
-POINTS = 16
+POINTS = 8
 """Of a path, to a pixel of its length."""
 
 
@@ -64,15 +64,17 @@ def polyline_path(size: int, intensity: float, random: np.random.Generator) -> P
     unit = (1.1 - intensity) * diagonal
     # Beta(1, 30) by the inverse of its distribution function, given that the piece is below goal.
     below = 1 - (1 - min(goal / unit, 1)) ** 30
-    lengths = [0.0]
-    while sum(lengths) < goal:
-        lengths.append(unit * (1 - (1 - below * random.uniform()) ** (1 / 30)))
+    pieces = np.zeros(0)
+    while pieces.sum() < goal:
+        more = unit * (1 - (1 - below * random.uniform(size=64)) ** (1 / 30))
+        pieces = np.concatenate([pieces, more])
+    pieces = pieces[: 1 + np.searchsorted(pieces.cumsum(), goal)]
     limit, change = random.uniform(0, intensity * math.pi), random.beta(2, 20)
-    headings = [random.uniform(-limit, limit)]
-    for _ in lengths[2:]:
-        side = math.copysign(1, headings[-1]) * (-1 if random.uniform() < change else 1)
-        headings.append(side * random.triangular(0, intensity * limit, limit + 0.1))
-    corners = np.cumsum(np.array(lengths[1:]) * np.exp(1j * np.array(headings)))
+    first, others = random.uniform(-limit, limit), len(pieces) - 1
+    sides = np.where(random.uniform(size=others) < change, -1, 1).cumprod()
+    sizes = random.triangular(0, intensity * limit, limit + 0.1, size=others)
+    headings = np.concatenate([[first], math.copysign(1, first) * sides * sizes])
+    corners: Path = np.cumsum(pieces * np.exp(1j * headings))
     return _centred(_along(corners)) * np.exp(1j * random.uniform(0, math.pi))
 
 
@@ -119,4 +121,5 @@ def _centred(path: Path) -> Path:
 
 
 def _spot(distance: Tensor) -> Tensor:
-    return torch.exp(-0.5 * (distance / SPOT) ** 2)
+    profile = torch.exp(-0.5 * (distance / SPOT) ** 2)
+    return torch.where(distance.abs() < 5 * SPOT, profile, 0.0)

@@ -32,6 +32,14 @@ def test_a_spectrum_spans_four_decades() -> None:
     torch.testing.assert_close(picture(spectrum, spectrum=True), expected)
 
 
+def test_a_stretched_picture_is_black_at_its_least_and_about_square() -> None:
+    sinogram = torch.tensor([[[-3.0, 0.0, 1.0, 1.0, 0.0, 1.0], [0.0, 1.0, 1.0, 5.0, 0.0, 1.0]]])
+    drawn = picture(sinogram, stretch=True)
+    assert drawn.shape == (1, 6, 6)
+    torch.testing.assert_close(drawn[0, ::3], (sinogram[0] + 3) / 8)
+    assert torch.equal(drawn[0, 0], drawn[0, 2])
+
+
 def test_two_axes_are_stretched_and_one_is_refused() -> None:
     assert picture(torch.tensor([[5.0, 7.0], [6.0, 9.0]])).tolist() == [[[0.0, 0.5], [0.25, 1.0]]]
     with pytest.raises(ValueError, match=r"shape \(4,\) has no picture"):

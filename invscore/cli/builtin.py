@@ -37,6 +37,21 @@ def motion(
     return Blur.motion(length, angle, in_shape, boundary=boundary)
 
 
+def shake(
+    in_shape: Shape,
+    *,
+    size: int = 61,
+    intensity: float = 0.5,
+    model: Literal["polyline", "inertial"] = "polyline",
+    seed: int = 0,
+    boundary: Boundary = "circular",
+) -> Operator:
+    """Motion along a random path, intensity from 0 (straight) to 1 (restless)"""
+    from invscore.operators import Blur
+
+    return Blur.shake(in_shape, size, intensity, seed, model, boundary)
+
+
 def defocus(in_shape: Shape, *, radius: float = 4.0, boundary: Boundary = "circular") -> Operator:
     """Defocus, a uniform disk, radius in pixels"""
     from invscore.operators import Blur
@@ -99,6 +114,52 @@ def mri(
     return make(in_shape, acceleration, center_fraction, seed, real)
 
 
+def ct(
+    in_shape: Shape, *, angles: int = 60, span: float = 180.0, detectors: int | None = None
+) -> Operator:
+    """Parallel-beam tomography, angles evenly over a span in degrees; the image's side is 1"""
+    from invscore.operators import Tomography
+
+    return Tomography(angles, in_shape, detectors, span)
+
+
+def cs(in_shape: Shape, *, ratio: float = 0.5, seed: int = 0) -> Operator:
+    """Compressed sensing: a fraction of random mixtures of all pixels"""
+    from invscore.operators import CompressedSensing
+
+    return CompressedSensing(in_shape, ratio, seed)
+
+
+def phase(in_shape: Shape, *, oversampling: float = 2.0, squared: bool = False) -> Operator:
+    """Phase retrieval: magnitudes of the Fourier transform with zeros around; nonlinear"""
+    from invscore.operators import PhaseRetrieval
+
+    return PhaseRetrieval(in_shape, oversampling, squared)
+
+
+def hdr(in_shape: Shape, *, factor: float = 2.0) -> Operator:
+    """Contrast raised by a factor about 1/2 and clipped to [0, 1]; nonlinear"""
+    from invscore.operators import HighDynamicRange
+
+    return HighDynamicRange(in_shape, factor)
+
+
+def nonlinear_blur(
+    in_shape: Shape,
+    *,
+    size: int = 61,
+    intensity: float = 0.5,
+    exposure: float = 1.5,
+    seed: int = 0,
+    boundary: Boundary = "circular",
+) -> Operator:
+    """A shaken camera: blur of linear light, saturation, sRGB response; nonlinear"""
+    from invscore.operators import CameraBlur
+    from invscore.operators.trajectories import shake_kernel
+
+    return CameraBlur(shake_kernel(size, intensity, seed), in_shape, exposure, boundary)
+
+
 def denoise(in_shape: Shape) -> Operator:
     """Noise alone"""
     from invscore.operators import Identity
@@ -107,8 +168,11 @@ def denoise(in_shape: Shape) -> Operator:
 
 
 BUILTIN: dict[str, Builder] = {
-    builder.__name__: builder
-    for builder in (deblur, motion, defocus, blur, inpaint, box, superres, mri, denoise)
+    builder.__name__.replace("_", "-"): builder
+    for builder in (
+        *(deblur, motion, shake, defocus, blur, nonlinear_blur),
+        *(inpaint, box, superres, mri, ct, cs, phase, hdr, denoise),
+    )
 }
 
 
@@ -131,7 +195,15 @@ def build(name: str, in_shape: Shape, options: Mapping[str, Any]) -> Operator:
 
 
 def image_shape(name: str, y_shape: Shape, options: Mapping[str, Any]) -> Shape:
-    """The shape (c, h, w) of the images whose measurements by ``name`` have shape ``y_shape``."""
+    """The shape (c, h, w) of the images whose measurements by ``name`` have shape ``y_shape``.
+
+    Raises ``ValueError`` where measurements do not tell.
+    """
+    if name == "ct":
+        raise ValueError("a sinogram does not tell the shape of its image: give --shape C,H,W")
+    if name == "phase":
+        oversampling = check_options(name, options).get("oversampling", 2.0)
+        return (*y_shape[:-2], *(_inner_size(size, oversampling / 8) for size in y_shape[-2:]))
     if name == "superres":
         factor = check_options(name, options).get("factor", option_defaults(name)["factor"])
         return (*y_shape[:-2], y_shape[-2] * factor, y_shape[-1] * factor)
@@ -141,6 +213,19 @@ def image_shape(name: str, y_shape: Shape, options: Mapping[str, Any]) -> Shape:
         seen = build(name, probe, options).out_shape
         return tuple(y + a - b for y, a, b in zip(y_shape, probe, seen, strict=True))
     return y_shape
+
+
+def _inner_size(padded: int, share: float) -> int:
+    """The size of which ``share`` has been added to both sides."""
+    near = round(padded / (1 + 2 * share))
+    sizes = [
+        size for size in (near - 1, near, near + 1) if size + 2 * round(share * size) == padded
+    ]
+    if not sizes:
+        raise ValueError(
+            f"the measurement has a side of {padded}: no image has that with its zeros"
+        )
+    return sizes[0]
 
 
 def option_defaults(name: str) -> dict[str, Any]:

@@ -180,8 +180,14 @@ def _images(task: Task, result: Result) -> dict[str, Tensor]:
     tensors = {"measurement": task.problem.y[0], "reconstruction": result.mean[0]}
     if task.truth is not None:
         tensors["truth"] = task.truth[0]
+    views = {"measurement": task.problem.operator.view}
     return {
-        name: picture(t, peak=peak, spectrum=name == "measurement" and t.is_complex())
+        name: picture(
+            t,
+            peak=peak,
+            spectrum=name in views and (t.is_complex() or views[name] == "spectrum"),
+            stretch=views.get(name) == "stretched",
+        )
         for name, t in tensors.items()
         if t.ndim > 1
     }

@@ -14,7 +14,7 @@ from invscore.cli.custom import load_custom
 from invscore.cli.specs import Spec
 from invscore.images import as_image, crop_and_shrink, is_sample, load_image, load_measurement
 from invscore.likelihood import GaussianNoise, InverseProblem, simulate
-from invscore.operators import LinearOperator, Operator
+from invscore.operators import LinearOperator, Operator, Tomography
 from invscore.priors.base import Prior
 from invscore.priors.channelwise import Channelwise
 from invscore.priors.network import NetworkPrior
@@ -121,19 +121,22 @@ def backprojection(problem: InverseProblem) -> Tensor | None:
     """A plain image made of the measurement, to compare with: (1, \\*in_shape), or None.
 
     The measurement itself where it is an image of the right size; enlarged (bicubic) where it is a
-    smaller one of the same proportions; otherwise ``A^H y / |A|^2``, which for MRI is the
-    zero-filled image. A nonlinear operator has none.
+    smaller one of the same proportions; filtered back-projection of a sinogram; otherwise
+    ``A^H y / |A|^2``, which for MRI is the zero-filled image. A nonlinear operator has none.
     """
     operator, y = problem.operator, problem.y
     in_shape, out_shape = operator.in_shape, operator.out_shape
-    if not y.is_complex() and out_shape == in_shape:
+    is_image = operator.view == "image" and not y.is_complex()
+    if is_image and out_shape == in_shape:
         return y
-    if not y.is_complex() and len(in_shape) == len(out_shape) == 3 and in_shape[0] == out_shape[0]:
+    if is_image and len(in_shape) == len(out_shape) == 3 and in_shape[0] == out_shape[0]:
         ratios = [a / b for a, b in zip(in_shape[1:], out_shape[1:], strict=True)]
         if ratios[0] == ratios[1] >= 2:
             return torch.nn.functional.interpolate(y, in_shape[1:], mode="bicubic")
     if not isinstance(operator, LinearOperator):
         return None
+    if isinstance(operator, Tomography):
+        return operator.fbp(y)
     return operator.rmatvec(y) / operator.norm() ** 2
 
 

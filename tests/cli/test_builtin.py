@@ -11,13 +11,17 @@ import torch
 from PIL import Image
 
 from invscore.cli.builtin import BUILTIN, build, check_options, image_shape
-from invscore.operators import MRI
+from invscore.operators import MRI, Tomography
 
 WAYS: list[tuple[str, dict[str, Any]]] = [
-    *[(name, {}) for name in BUILTIN if name != "blur"],
+    *[(name, {}) for name in BUILTIN if name not in ("blur", "ct")],
     ("deblur", {"boundary": "valid"}),
     ("motion", {"boundary": "valid", "length": 9, "angle": 70}),
     ("defocus", {"boundary": "reflect", "radius": 2.5}),
+    ("shake", {"size": 31, "model": "inertial", "boundary": "valid"}),
+    ("nonlinear-blur", {"size": 9, "boundary": "valid"}),
+    ("phase", {"oversampling": 3, "squared": True}),
+    ("phase", {"oversampling": 0.7}),
     ("superres", {"factor": 2}),
     ("mri", {"pattern": "equispaced", "acceleration": 8}),
     ("box", {"size": (8, 20), "position": (1, 2)}),
@@ -35,6 +39,38 @@ def test_measurements_tell_the_shape_of_their_image(
     assert image_shape(name, operator.out_shape, options) == shape
 
 
+def test_some_measurements_tell_no_shape() -> None:
+    with pytest.raises(ValueError, match=r"a sinogram does not tell .*: give --shape C,H,W"):
+        image_shape("ct", (1, 60, 91), {})
+    with pytest.raises(ValueError, match="has a side of 381: no image has that"):
+        image_shape("phase", (1, 381, 384), {})
+
+
+def test_options_reach_the_operators() -> None:
+    shape = (1, 64, 64)
+    assert build("ct", shape, {"angles": 23}).out_shape == (1, 23, 91)
+    assert build("ct", shape, {"detectors": 64}).out_shape == (1, 60, 64)
+    wedge = build("ct", shape, {"angles": 3, "span": 90})
+    assert isinstance(wedge, Tomography)
+    assert wedge.angles.tolist() == [0, 30, 60]
+    assert int(build("cs", shape, {"ratio": 0.25}).measured.sum()) == 1024
+    assert build("phase", shape, {}).out_shape == (1, 96, 96)
+    x = torch.rand(1, *shape, generator=torch.Generator().manual_seed(0))
+    assert build("hdr", shape, {"factor": 100})(x).unique().numel() < 100
+    intensity = build("phase", shape, {"squared": True})(x)
+    torch.testing.assert_close(intensity, build("phase", shape, {})(x) ** 2)
+    for name, options in (
+        ("shake", {"seed": 1}),
+        ("shake", {"intensity": 1}),
+        ("shake", {"size": 9}),
+        ("shake", {"model": "inertial"}),
+        ("nonlinear-blur", {"exposure": 3}),
+        ("nonlinear-blur", {"seed": 1}),
+        ("cs", {"seed": 1}),
+    ):
+        assert not torch.allclose(build(name, shape, options)(x), build(name, shape, {})(x))
+
+
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
@@ -48,6 +84,7 @@ def test_measurements_tell_the_shape_of_their_image(
         ("box", {"size": (1, 2, 3)}, "size is .*: a whole number or a pair"),
         ("mri", {"real": 1}, "real is 1: true or false is allowed"),
         ("blur", {}, "needs an option 'kernel'"),
+        ("shake", {"model": "wild"}, "model is 'wild': polyline or inertial is allowed"),
     ],
 )
 def test_wrong_options(name: str, options: dict[str, Any], message: str) -> None:

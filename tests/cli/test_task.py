@@ -11,7 +11,16 @@ import torch
 from invscore.cli.specs import Spec
 from invscore.cli.task import Task, backprojection, measured_task, together
 from invscore.likelihood import GaussianNoise, InverseProblem
-from invscore.operators import MRI, Blur, Identity, Inpainting, LinearOperator, SuperResolution
+from invscore.operators import (
+    MRI,
+    Blur,
+    CompressedSensing,
+    Identity,
+    Inpainting,
+    LinearOperator,
+    SuperResolution,
+    Tomography,
+)
 
 SHAPE = (1, 32, 48)
 X = torch.rand(1, *SHAPE, generator=torch.Generator().manual_seed(0))
@@ -46,6 +55,16 @@ def test_other_measurements_go_back_by_the_adjoint() -> None:
     operator = Blur.gaussian(1.0, SHAPE, boundary="valid")
     expected = operator.rmatvec(operator(X)) / operator.norm() ** 2
     torch.testing.assert_close(back(4 * operator), expected, rtol=1e-3, atol=1e-3)
+
+
+def test_a_sinogram_goes_back_filtered() -> None:
+    tomography = Tomography(30, SHAPE)
+    torch.testing.assert_close(back(tomography), tomography.fbp(tomography(X)))
+
+
+def test_mixtures_of_pixels_are_no_image() -> None:
+    operator = CompressedSensing(SHAPE, ratio=0.5)
+    torch.testing.assert_close(back(operator), operator.rmatvec(operator(X)))
 
 
 @pytest.mark.parametrize(
