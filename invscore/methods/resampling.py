@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from invscore.rng import SampleRNG
+
 BISECTIONS = 30
 AXIS_ITERATIONS = 5
 
@@ -26,6 +28,30 @@ def systematic(log_weights: Tensor, uniform: Tensor) -> Tensor:
     positions = (places + uniform[:, None].double()) / count
     # Rounding may leave the last edge just below 1.
     return torch.searchsorted(edges, positions, right=True).clamp_max(count - 1)
+
+
+def survivors(
+    log_weights: Tensor, places: Tensor, uniform: Tensor, evenness: float
+) -> tuple[Tensor, Tensor]:
+    """The particles that go on, (g, k), and their log weights.
+
+    Populations with an effective size below ``evenness`` times the particles are resampled, in the
+    order of the particles at ``places``, (g, k, *), along their main axis; the others stay.
+    """
+    everyone = torch.arange(log_weights.shape[1], device=log_weights.device)
+    order = along_main_axis(places)
+    kept = order.gather(1, systematic(log_weights.gather(1, order), uniform))
+    uneven = (effective_size(log_weights) < evenness * len(everyone))[:, None]
+    return torch.where(uneven, kept, everyone), torch.where(uneven, 0.0, log_weights)
+
+
+def answers(log_weights: Tensor, rng: SampleRNG) -> Tensor:
+    """The particles that samples are, (g, k): resampled, and shuffled.
+
+    Members of a family stand side by side: few samples of many particles shall not be one family.
+    """
+    kept = systematic(log_weights, rng.uniform(log_weights))
+    return kept.gather(1, rng.normal_like(log_weights).argsort(dim=1))
 
 
 def tempered_exponent(

@@ -11,12 +11,7 @@ from invscore import levels
 from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
 from invscore.methods.population import Populations
-from invscore.methods.resampling import (
-    along_main_axis,
-    effective_size,
-    systematic,
-    tempered_exponent,
-)
+from invscore.methods.resampling import answers, survivors, tempered_exponent
 from invscore.methods.start import begin
 from invscore.methods.tempering import squared_norm
 from invscore.methods.twisting import general_twist, is_linear_gaussian, linear_twist
@@ -107,11 +102,8 @@ def smc(
         log_weights = log_weights + exponent[:, None] * potential
         yield Step(x[crowd.group, crowd.member], denoised[crowd.group, crowd.member], sigma)
 
-        order = along_main_axis(denoised)
-        kept = systematic(log_weights.gather(1, order), streams.uniform(log_weights))
-        uneven = (effective_size(log_weights) < evenness * particles)[:, None]
-        kept = torch.where(uneven, order.gather(1, kept), torch.arange(particles, device=x.device))
-        log_weights = torch.where(uneven, 0.0, log_weights)
+        uniform = streams.uniform(log_weights)
+        kept, log_weights = survivors(log_weights, denoised, uniform, evenness)
         x, denoised, gradient = x[rows, kept], denoised[rows, kept], gradient[rows, kept]
         potential = potential[rows, kept]
 
@@ -125,8 +117,6 @@ def smc(
         log_weights = log_weights - numbers / (2 * spread**2) - exponent[:, None] * potential
 
     log_weights = log_weights + potential
-    kept = systematic(log_weights, streams.uniform(log_weights))
-    # Members of a family stand side by side: few samples of many particles shall not be one family.
-    shuffled = kept.gather(1, streams.normal_like(log_weights).argsort(dim=1))
-    final = denoised[rows, shuffled][crowd.group, crowd.member]
+    kept = answers(log_weights, streams)
+    final = denoised[rows, kept][crowd.group, crowd.member]
     yield Step(final, final, sigmas[-1])
