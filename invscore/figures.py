@@ -78,12 +78,13 @@ def panel(
     *,
     captions: Mapping[str, str] | None = None,
     deviation: Tensor | None = None,
+    measure: str = "standard deviation",
 ) -> None:
     """Write a PNG with ``images`` side by side, each under its name and its caption.
 
     ``images`` maps titles to pictures (c, h, w) in [0, 1]; all are drawn equally high, pixels of a
     smaller one as squares. ``deviation``, (c, h, w), comes last, averaged over channels, with a
-    colour bar in the units of the image.
+    colour bar in the units of the image; its title says what it is a ``measure`` of.
     """
     # Seconds to import; a Figure without pyplot draws by Agg and needs no display.
     from matplotlib.figure import Figure
@@ -115,7 +116,7 @@ def panel(
     if spread is not None:
         # A handful of extreme pixels must not darken the map.
         top = max(float(np.quantile(spread.numpy(), 0.998)), 1e-12)
-        axes = add("standard deviation", left, widths[-1])
+        axes = add(measure, left, widths[-1])
         drawn = axes.imshow(spread.numpy(), cmap="magma", vmin=0, vmax=top, aspect="auto")
         left += widths[-1] + GAP / 2
         bar = figure.add_axes((left / width, GAP / height, BAR / width, HEIGHT / height))

@@ -34,6 +34,10 @@ class Noise(abc.ABC):
         """The variance of each number of ``y``, as ``y`` itself tells it: broadcasts against y."""
 
     @abc.abstractmethod
+    def kurtosis(self, clean: Tensor) -> Tensor:
+        """The excess kurtosis of a measurement given its clean value: broadcasts against it."""
+
+    @abc.abstractmethod
     def check(self, y: Tensor) -> None:
         """Raise ``ValueError`` where ``y`` cannot be a measurement with this noise."""
 
@@ -82,6 +86,9 @@ class GaussianNoise(Noise):
 
     def variance(self, y: Tensor) -> Tensor:
         return self.level(y) ** 2
+
+    def kurtosis(self, clean: Tensor) -> Tensor:
+        return torch.zeros((), dtype=clean.real.dtype, device=clean.device)
 
     def check(self, y: Tensor) -> None:
         level = torch.as_tensor(self.sigma)
@@ -132,6 +139,9 @@ class PoissonNoise(Noise):
 
     def variance(self, y: Tensor) -> Tensor:
         return self._counts(y) / self.photons**2
+
+    def kurtosis(self, clean: Tensor) -> Tensor:
+        return 1 / self._counts(clean)
 
     def check(self, y: Tensor) -> None:
         if y.is_complex() or bool((y < 0).any()):
@@ -212,6 +222,15 @@ class InverseProblem:
         residual = (y - clean) / self.noise.variance(clean).sqrt()
         numbers = torch.view_as_real(residual) if residual.is_complex() else residual
         return numbers.flatten(1).square().mean(dim=1).sqrt()
+
+    def discrepancy_variance(self, x: Tensor) -> Tensor:
+        """The variance of ``discrepancy(x)**2`` if x is the true image: (b,).
+
+        2 / count for Gaussian noise, whose residuals have a chi-square law; more for others.
+        """
+        clean = self._measured(self.operator(x))
+        excess = self.noise.kurtosis(clean).expand(clean.shape).flatten(1)
+        return (2 + excess.mean(dim=1)) / self.count
 
     def log_likelihood(self, x: Tensor) -> Tensor:
         """``log p(y | x)`` of the measured entries in nats, (b,)."""

@@ -21,9 +21,9 @@ ROOT = Path(invscore.__file__).parent
 FLOORS = (
     "batches checkpoint figures files images metrics modules networks operators options processes report rng",
     "discrete levels likelihood priors sampling training",
-    "exact methods",
+    "exact methods uncertainty",
     "driver",
-    "bench",
+    "bench calibration",
     "cli",
     "__main__",
 )

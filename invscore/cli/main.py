@@ -9,6 +9,7 @@ import typer
 
 from invscore import __version__
 from invscore.cli.bench import bench
+from invscore.cli.calibrate import calibrate
 from invscore.cli.check import check
 from invscore.cli.likelihood import likelihood
 from invscore.cli.methods import methods
@@ -25,8 +26,18 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-NEEDS_ARGUMENTS = (reconstruct, sample, likelihood)
-for command in (reconstruct, sample, likelihood, operators, priors, methods, check, train):
+NEEDS_ARGUMENTS = (reconstruct, calibrate, sample, likelihood)
+for command in (
+    reconstruct,
+    calibrate,
+    sample,
+    likelihood,
+    operators,
+    priors,
+    methods,
+    check,
+    train,
+):
     app.command(no_args_is_help=command in NEEDS_ARGUMENTS)(command)
 app.add_typer(bench, name="bench")
 

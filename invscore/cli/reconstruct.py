@@ -3,38 +3,39 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-from invscore.cli.arguments import DEBUG_HELP, DEVICE_HELP, JSON_HELP, parse_shape
+from invscore.cli.arguments import (
+    DEBUG_HELP,
+    DEVICE_HELP,
+    JSON_HELP,
+    METHOD,
+    OUTPUT,
+    PROBLEM,
+    BatchSize,
+    Method,
+    Noise,
+    OperatorSpec,
+    PriorName,
+    Scale,
+    Seed,
+    Set,
+    Steps,
+    check_seed,
+    parse_scale,
+    parse_shape,
+)
 from invscore.cli.errors import guarded
 from invscore.cli.method_options import check_options, parse_options
 from invscore.cli.specs import parse_spec
 
-PROBLEM, METHOD, OUTPUT = "Problem", "Method", "Output"
-
 
 @guarded
 def reconstruct(
-    op: Annotated[
-        str,
-        typer.Option(
-            metavar="OPERATOR",
-            help="How the image was measured: deblur, 'superres(factor=4)', "
-            "my_operators.py:MyOperator, ... ('invscore operators' lists them).",
-            rich_help_panel=PROBLEM,
-        ),
-    ],
-    prior: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME|FILE",
-            help="What images look like: a prior by name ('invscore priors' lists them) or a "
-            ".safetensors file.",
-            rich_help_panel=PROBLEM,
-        ),
-    ],
+    op: OperatorSpec,
+    prior: PriorName,
     image: Annotated[
         str | None,
         typer.Option(
@@ -52,15 +53,7 @@ def reconstruct(
             rich_help_panel=PROBLEM,
         ),
     ] = None,
-    noise: Annotated[
-        float,
-        typer.Option(
-            metavar="STD",
-            help="Standard deviation of the noise, in the units of the measurement; an image "
-            "from a file of 8 or 16 bits lies in [0, 1].",
-            rich_help_panel=PROBLEM,
-        ),
-    ] = 0.01,
+    noise: Noise = 0.01,
     size: Annotated[
         int | None,
         typer.Option(
@@ -78,14 +71,7 @@ def reconstruct(
             rich_help_panel=PROBLEM,
         ),
     ] = None,
-    method: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="How to sample: diffpir by default ('invscore methods' lists them).",
-            rich_help_panel=METHOD,
-        ),
-    ] = None,
+    method: Method = None,
     samples: Annotated[
         int,
         typer.Option(
@@ -95,36 +81,16 @@ def reconstruct(
             rich_help_panel=METHOD,
         ),
     ] = 1,
-    steps: Annotated[
-        int | None,
-        typer.Option(metavar="N", help="Steps of the method.", rich_help_panel=METHOD),
-    ] = None,
-    set_: Annotated[
-        list[str] | None,
+    steps: Steps = None,
+    set_: Set = None,
+    seed: Seed = 0,
+    scale: Scale = "auto",
+    batch_size: BatchSize = None,
+    calibration: Annotated[
+        Path | None,
         typer.Option(
-            "--set",
-            metavar="OPTION=VALUE",
-            help="Another option of the method; may be repeated.",
-            rich_help_panel=METHOD,
-        ),
-    ] = None,
-    seed: Annotated[
-        int, typer.Option(metavar="K", help="Seed of all randomness.", rich_help_panel=METHOD)
-    ] = 0,
-    scale: Annotated[
-        str,
-        typer.Option(
-            metavar="auto|NUMBER",
-            help="Brightness of the image, by which the measurement is divided for the prior.",
-            rich_help_panel=METHOD,
-        ),
-    ] = "auto",
-    batch_size: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            help="Samples drawn together: by default as many as have a million pixels; fewer need "
-            "less memory.",
+            metavar="FILE",
+            help="Intervals that were calibrated for this very setting, by 'invscore calibrate'.",
             rich_help_panel=METHOD,
         ),
     ] = None,
@@ -167,27 +133,35 @@ def reconstruct(
         raise ValueError("--size changes an --image: a measurement is taken as it is")
     if image is not None and shape is not None:
         raise ValueError("--shape goes with --measurement: an --image has its own shape")
-    if seed < 0:
-        raise ValueError(f"seed is {seed}: a whole number from 0 is allowed")
+    check_seed(seed)
     spec = parse_spec(op)
     options = parse_options(set_, steps)
-    factor = _scale(scale)
+    factor = parse_scale(scale)
 
     # Heavy imports wait until the command line is understood.
     from invscore import driver
+    from invscore.calibration import Calibration
     from invscore.cli import report, task
     from invscore.cli.devices import choose_device
     from invscore.cli.progress import StepBar
+    from invscore.cli.setting import describe_setting
     from invscore.methods import get_method
     from invscore.priors import load_prior
 
     method = method or driver.DEFAULT_METHOD
-    check_options(f"method {method!r}", get_method(method), options)
+    info = get_method(method)
+    check_options(f"method {method!r}", info, options)
+    calibrated = None if calibration is None else Calibration.load(calibration)
     folder = out or Path("results") / task.default_name(spec, source)
     report.check_folder(folder, overwrite=overwrite)
     device = choose_device(device)
     network = load_prior(prior).to(device)
     spec = task.fit_operator(spec, network)
+    if calibrated is not None:
+        setting = describe_setting(
+            spec, prior, network, info, options, samples=samples, noise=noise, scale=factor
+        )
+        calibrated.require(setting)
     if image is not None:
         job = task.simulated_task(spec, image, size=size, noise=noise, seed=seed, device=device)
     else:
@@ -206,8 +180,12 @@ def reconstruct(
             on_step=on_step,
             **options,
         )
-    metrics = {
-        **report.measure(job, result),
+    metrics = report.measure(job, result)
+    interval = None
+    if calibrated is not None:
+        interval = calibrated.interval(result)
+        metrics["interval"] = report.measure_interval(job, calibrated, interval)
+    metrics |= {
         "op": op,
         "prior": prior,
         "image" if image is not None else "measurement": source,
@@ -215,17 +193,8 @@ def reconstruct(
         "noise": noise,
         **report.describe(result, device),
     }
-    report.write_results(folder, job, result, metrics)
+    report.write_results(folder, job, result, metrics, interval)
     if json:
         typer.echo(report.as_json(metrics))
     else:
         report.print_summary(metrics, folder)
-
-
-def _scale(text: str) -> float | Literal["auto"]:
-    if text == "auto":
-        return "auto"
-    try:
-        return float(text)
-    except ValueError:
-        raise ValueError(f"scale is {text!r}: auto or a positive number is allowed") from None

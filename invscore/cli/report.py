@@ -17,15 +17,14 @@ from rich.table import Table
 from torch import Tensor
 
 from invscore import __version__
+from invscore.calibration import Calibration
 from invscore.cli.task import Task, backprojection
 from invscore.driver import Result
 from invscore.figures import panel, picture
 from invscore.files import atomic_folder, check_writable
 from invscore.images import save_image
 from invscore.metrics import SSIM_WINDOW, psnr, ssim
-
-SUSPICIOUS = 3.0
-"""A residual, over the noise, of which the user is told more: it fits no measurement by chance."""
+from invscore.uncertainty import Interval
 
 METRICS = "metrics.json"
 PICTURES = (
@@ -60,7 +59,8 @@ def measure(task: Task, result: Result) -> dict[str, Any]:
     """The quality of a result: PSNR in dB, SSIM, and the discrepancy of the reconstruction.
 
     The reconstruction is the mean of the samples. ``discrepancy`` is the rms of ``y - A(x)`` over
-    the rms of the noise: about 1 where x explains y. Without a truth, PSNR and SSIM are None.
+    the rms of the noise, and ``residual`` the same of the samples, which have 1 on average if they
+    are exact; their mean has less. Without a truth, PSNR and SSIM are None.
     """
     compared = {
         "": result.mean,
@@ -75,7 +75,24 @@ def measure(task: Task, result: Result) -> dict[str, Any]:
     if len(result.samples) == 1:
         del numbers["psnr_sample"], numbers["ssim_sample"]
     discrepancy = task.problem.discrepancy(result.mean).mean()
-    return {**numbers, "peak": task.peak, "discrepancy": _rounded(discrepancy)}
+    return {
+        **numbers,
+        "peak": task.peak,
+        "discrepancy": _rounded(discrepancy),
+        "residual": _rounded(result.residual.mean()),
+    }
+
+
+def measure_interval(task: Task, calibration: Calibration, interval: Interval) -> dict[str, Any]:
+    """A calibrated interval: level, factor, mean width, and the fraction of the truth inside."""
+    held = None if task.truth is None else interval.contains(task.truth).double().mean()
+    return {
+        "level": calibration.level,
+        "calibrated": True,
+        "factor": calibration.factor,
+        "width": _rounded(interval.width.mean()),
+        "coverage": None if held is None else _rounded(held),
+    }
 
 
 def describe(result: Result, device: str) -> dict[str, Any]:
@@ -88,6 +105,7 @@ def describe(result: Result, device: str) -> dict[str, Any]:
         "scale": result.scale,
         "evaluations": result.evaluations,
         "seconds": round(result.seconds, 3),
+        "warnings": list(result.warnings),
         "device": device,
         "versions": versions(),
     }
@@ -107,8 +125,17 @@ def as_json(content: Mapping[str, Any]) -> str:
     return json.dumps(content, indent=2, allow_nan=False)
 
 
-def write_results(folder: Path, task: Task, result: Result, metrics: Mapping[str, Any]) -> None:
-    """Write all files of a result to ``folder``: all of them or, on an error, none."""
+def write_results(
+    folder: Path,
+    task: Task,
+    result: Result,
+    metrics: Mapping[str, Any],
+    interval: Interval | None = None,
+) -> None:
+    """Write all files of a result to ``folder``: all of them or, on an error, none.
+
+    A calibrated ``interval`` is in the arrays, and its width is in the figure.
+    """
     images = _images(task, result)
     spread = result.std[0].cpu() if len(result.samples) > 1 else None
     arrays = {
@@ -116,6 +143,7 @@ def write_results(folder: Path, task: Task, result: Result, metrics: Mapping[str
         "samples": result.samples[:, 0],
         "mean": result.mean[0],
         **({} if spread is None else {"std": spread}),
+        **({} if interval is None else {"lower": interval.lower[0], "upper": interval.upper[0]}),
         **({} if task.truth is None else {"truth": task.truth[0]}),
     }
     with atomic_folder(folder, names=FILES) as partial:
@@ -132,7 +160,7 @@ def write_results(folder: Path, task: Task, result: Result, metrics: Mapping[str
                 images,
                 partial / "figure.png",
                 captions=_captions(task, metrics),
-                deviation=deviation,
+                **_map(metrics, deviation, interval),
             )
         plain: dict[str, Any] = {name: array.cpu().numpy() for name, array in arrays.items()}
         np.savez(partial / "arrays.npz", **plain)
@@ -165,11 +193,17 @@ def print_summary(metrics: Mapping[str, Any], folder: Path) -> None:
         f"{what} by {metrics['method']}, {metrics['evaluations']:.0f} denoiser evaluations"
         f"{' each' if several else ''}, {metrics['seconds']:.1f} s on {metrics['device']}"
     )
-    if (discrepancy := metrics["discrepancy"]) is not None:
-        expected = "(a faithful image has about 1)"
-        if discrepancy > SUSPICIOUS:
-            expected += ": more --steps, a larger --noise or another operator may fit better"
-        console.print(f"residual {discrepancy:.2f} times the noise {expected}")
+    if interval := metrics.get("interval"):
+        inside = interval["coverage"]
+        held = "" if inside is None else f", {inside:.1%} of the truth inside"
+        console.print(
+            f"calibrated interval, level {interval['level']:g}: mean width {interval['width']:.3g}"
+            f"{held}"
+        )
+    for sentence in metrics["warnings"]:
+        console.print(f"[yellow]warning[/yellow]: {escape(sentence)}")
+    if not metrics["warnings"]:
+        console.print(f"residual {metrics['residual']:.2f} times the noise (1 is expected)")
     first = folder / ("figure.png" if (folder / "figure.png").exists() else "arrays.npz")
     console.print(f"[bold]{escape(str(first))}[/bold]  and more in {escape(str(folder))}/")
 
@@ -191,6 +225,16 @@ def _images(task: Task, result: Result) -> dict[str, Tensor]:
         for name, t in tensors.items()
         if t.ndim > 1
     }
+
+
+def _map(
+    metrics: Mapping[str, Any], deviation: Tensor | None, interval: Interval | None
+) -> dict[str, Any]:
+    """The last picture of the figure: the width of a calibrated interval, or else the spread."""
+    if interval is None:
+        return {"deviation": deviation}
+    title = f"width of the {metrics['interval']['level']:.0%} interval"
+    return {"deviation": _by_pixel(interval.width[0].cpu()), "measure": title}
 
 
 def _by_pixel(spread: Tensor) -> Tensor:

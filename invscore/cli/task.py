@@ -83,6 +83,21 @@ def measured_task(
     return Task(InverseProblem(operator, y[None].to(device), _noise(noise)), truth=None)
 
 
+def known_task(spec: Spec, measurement: str, image: str, *, noise: float, device: str) -> Task:
+    """The problem of a measurement of the user's own, whose true image is in a file."""
+    truth = load_image(image)
+    shape = tuple(truth.shape)
+    job = measured_task(spec, measurement, shape=shape, noise=noise, device=device)
+    if job.problem.operator.in_shape != shape:
+        raise ValueError(
+            f"the image {image!r} has shape {shape}: operator {spec.name!r} takes "
+            f"{job.problem.operator.in_shape}"
+        )
+    if truth.is_complex() and not job.problem.operator.in_complex:
+        raise ValueError(f"the image {image!r} is complex: operator {spec.name!r} takes real ones")
+    return replace(job, truth=truth[None].to(device, job.problem.image_dtype))
+
+
 def make_operator(spec: Spec, in_shape: Shape | None) -> Operator:
     """The operator of ``spec`` on images of ``in_shape``, which one's own may know by itself."""
     if spec.file is not None:
@@ -93,7 +108,7 @@ def make_operator(spec: Spec, in_shape: Shape | None) -> Operator:
 
 
 def fit_operator(spec: Spec, prior: NetworkPrior) -> Spec:
-    """``spec`` for the images of ``prior``: MRI of complex images unless it says ``real`` itself."""
+    """``spec`` for the images of ``prior``: complex ones have an MRI that is not ``real``."""
     if spec.file is not None or not prior.complex or "real" not in option_defaults(spec.name):
         return spec
     return replace(spec, options={"real": False, **spec.options})

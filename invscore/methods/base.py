@@ -64,6 +64,11 @@ class MethodInfo:
         return options.summary(self.run)
 
     @property
+    def point_estimate(self) -> bool:
+        """Whether its results are estimates, not meant as samples of the posterior."""
+        return self.law.startswith("point estimate")
+
+    @property
     def defaults(self) -> dict[str, Any]:
         """Its options and their defaults."""
         return options.defaults(self.run)

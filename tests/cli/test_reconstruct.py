@@ -118,11 +118,17 @@ def test_a_spread_of_colours_is_drawn_in_gray(reconstruct: Run, folder: Path) ->
 
 
 def test_a_residual_far_above_the_noise_is_spoken_of(reconstruct: Run, folder: Path) -> None:
-    options = ("--image", "gray.png", "--op", "denoise", "--method", "dps", "--out", "o")
-    for noise, suspicious in (("0.001", True), ("10", False)):
-        done = reconstruct(*options, "--noise", noise)
-        assert (metrics_in(folder / "o")["discrepancy"] > 3) == suspicious
-        assert ("a larger --noise" in done.stdout) == suspicious
+    for method, noise, suspicious in (("dps", "0.001", True), ("diffpir", "0.1", False)):
+        options = ("--method", method, "--noise", noise, "--out", "o")
+        done = reconstruct("--image", "gray.png", *options)
+        metrics = metrics_in(folder / "o")
+        assert (metrics["residual"] > 2**0.5) == suspicious
+        assert metrics["residual"] == metrics["discrepancy"], "of the only sample"
+        assert len(metrics["warnings"]) == suspicious
+        for sentence in metrics["warnings"]:
+            assert f"warning: {sentence}\n" in done.stdout
+            assert "times the declared noise, where 1 is expected: the noise is more" in sentence
+        assert done.stdout.count("times the") == 1
 
 
 def test_json_prints_the_metrics_and_nothing_else(reconstruct: Run, folder: Path) -> None:

@@ -1,0 +1,236 @@
+"""``invscore calibrate``: images whose truth is known in; intervals that hold what they promise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from invscore.cli.arguments import (
+    METHOD,
+    OUTPUT,
+    PROBLEM,
+    BatchSize,
+    Debug,
+    Device,
+    Json,
+    Method,
+    Noise,
+    OperatorSpec,
+    PriorName,
+    Scale,
+    Seed,
+    Set,
+    Steps,
+    check_seed,
+    parse_scale,
+)
+from invscore.cli.errors import guarded
+from invscore.cli.method_options import check_options, parse_options
+from invscore.cli.specs import parse_spec
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from invscore.calibration import Calibration
+    from invscore.driver import Result
+
+
+@guarded
+def calibrate(
+    op: OperatorSpec,
+    prior: PriorName,
+    images: Annotated[
+        Path,
+        typer.Option(
+            metavar="DIR",
+            help="Folder of clean images, like those to come: at least ten for a level of 0.9.",
+            rich_help_panel=PROBLEM,
+        ),
+    ],
+    measurements: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Folder of their measurements, files of the same names before the suffix. "
+            "Without it, they are simulated.",
+            rich_help_panel=PROBLEM,
+        ),
+    ] = None,
+    noise: Noise = 0.01,
+    size: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Shrink and crop the images to N x N pixels.",
+            rich_help_panel=PROBLEM,
+        ),
+    ] = None,
+    method: Method = None,
+    samples: Annotated[
+        int,
+        typer.Option(
+            metavar="N",
+            help="Samples for each image; the same number is needed later.",
+            rich_help_panel=METHOD,
+        ),
+    ] = 8,
+    steps: Steps = None,
+    set_: Set = None,
+    level: Annotated[
+        float,
+        typer.Option(
+            metavar="FRACTION",
+            help="Fraction of the pixels that the intervals shall hold.",
+            rich_help_panel=METHOD,
+        ),
+    ] = 0.9,
+    seed: Seed = 0,
+    scale: Scale = "auto",
+    batch_size: BatchSize = None,
+    out: Annotated[
+        Path,
+        typer.Option(
+            metavar="FILE",
+            help="The calibration, for 'invscore reconstruct --calibration'.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = Path("calibration.json"),
+    device: Device = "auto",
+    json: Json = False,
+    debug: Debug = False,  # noqa: ARG001
+) -> None:
+    """Find how wide intervals must be to hold a stated fraction of pixels.
+
+    Measures the images, draws samples, and compares with the truth. The factor that is found keeps
+    its promise on average over new images like these, by conformal risk control.
+    """
+    if measurements is not None and size is not None:
+        raise ValueError("--size changes images that are to be measured: --measurements are")
+    if samples < 2:
+        raise ValueError(f"samples is {samples}: at least 2 are needed")
+    check_seed(seed)
+    spec = parse_spec(op)
+    options = parse_options(set_, steps)
+    factor = parse_scale(scale)
+
+    # Heavy imports wait until the command line is understood.
+    from invscore import calibration, driver
+    from invscore.cli import task
+    from invscore.cli.devices import choose_device
+    from invscore.cli.progress import StepBar
+    from invscore.cli.report import versions
+    from invscore.cli.setting import describe_setting
+    from invscore.cli.tables import print_json
+    from invscore.files import check_writable
+    from invscore.methods import get_method
+    from invscore.priors import load_prior
+
+    info = get_method(method or driver.DEFAULT_METHOD)
+    check_options(f"method {info.name!r}", info, options)
+    if info.point_estimate:
+        raise ValueError(f"method {info.name!r} gives point estimates: one that samples is allowed")
+    if out.is_dir():
+        raise ValueError(f"--out {str(out)!r} is a folder: a file is allowed")
+    check_writable(out.parent)
+    files = _files(images, measurements)
+    calibration.check_count(len(files), level)
+    device = choose_device(device)
+    network = load_prior(prior).to(device)
+    spec = task.fit_operator(spec, network)
+
+    def on_step(index: int, done: int, total: int) -> None:
+        bar(index * total + done, len(files) * total)
+
+    def pairs() -> Iterator[tuple[Result, Tensor]]:
+        for index, (image, measured) in enumerate(files):
+            # Sample k draws from seed + k: no image shares random numbers with another.
+            first = seed + index * samples
+            if measured is None:
+                job = task.simulated_task(
+                    spec, str(image), size=size, noise=noise, seed=first, device=device
+                )
+            else:
+                job = task.known_task(spec, str(measured), str(image), noise=noise, device=device)
+            result = driver.reconstruct(
+                job.problem,
+                task.fit_prior(network, job.problem.operator, prior),
+                method=info.name,
+                samples=samples,
+                seed=first,
+                batch_size=task.together(job.problem) if batch_size is None else batch_size,
+                scale=factor,
+                on_step=partial(on_step, index),
+                **options,
+            )
+            assert job.truth is not None
+            yield result, job.truth
+
+    setting = describe_setting(
+        spec, prior, network, info, options, samples=samples, noise=noise, scale=factor
+    )
+    with StepBar(info.name) as bar:
+        found = calibration.calibrate(
+            pairs(), level=level, **setting, seed=seed, versions=versions()
+        )
+    found.save(out)
+    if json:
+        print_json(found.content())
+    else:
+        _print(found, out)
+
+
+def _print(found: Calibration, out: Path) -> None:
+    """What calibration has changed, and how it is used."""
+    from invscore.cli.tables import print_table
+
+    def percent(quantity: str) -> str:
+        mean, error = found.mean(quantity)
+        return f"{100 * mean:.1f} ± {100 * error:.1f} %"
+
+    def number(quantity: str) -> str:
+        return f"{found.mean(quantity)[0]:.4g}"
+
+    print_table(
+        (f"{len(found.images)} images", "before", "after"),
+        [
+            ("pixels held", percent("coverage_before"), percent("coverage_after")),
+            ("mean width", number("width_before"), number("width_after")),
+        ],
+    )
+    wider = "wider" if found.factor > 1 else "narrower"
+    times = max(found.factor, 1 / found.factor)
+    typer.echo(
+        f"Intervals {times:.2f} times {wider} than those of the samples hold {found.level:.0%} of "
+        "the pixels, on average over new images like these; after: each image by the others."
+    )
+    typer.echo(f"{out}: for 'invscore reconstruct --calibration {out}', same options otherwise")
+
+
+def _files(images: Path, measurements: Path | None) -> list[tuple[Path, Path | None]]:
+    """The images of a folder, each with its measurement if there are any."""
+    if measurements is None:
+        return [(image, None) for image in _in_folder(images)]
+    known = {file.stem: file for file in _in_folder(measurements)}
+    pairs: list[tuple[Path, Path | None]] = []
+    for image in _in_folder(images):
+        if image.stem not in known:
+            raise ValueError(f"image {image.name!r} has no measurement in {str(measurements)!r}")
+        pairs.append((image, known[image.stem]))
+    return pairs
+
+
+def _in_folder(folder: Path) -> list[Path]:
+    from invscore.images import ARRAY_SUFFIXES
+    from invscore.training.data.photos import SUFFIXES
+
+    if not folder.is_dir():
+        raise ValueError(f"{str(folder)!r}: no such folder")
+    allowed = {*SUFFIXES, *ARRAY_SUFFIXES}
+    files = sorted(file for file in folder.iterdir() if file.suffix.lower() in allowed)
+    if not files:
+        raise ValueError(f"no images in {str(folder)!r} (looked for {', '.join(sorted(allowed))})")
+    return files
