@@ -2,6 +2,7 @@
 
 from invscore.methods import (
     admm,
+    auto,
     daps,
     ddnm,
     ddrm,
@@ -32,6 +33,7 @@ from invscore.methods.base import METHODS, MethodInfo, Step, get_method, registe
 __all__ = ["METHODS", "MethodInfo", "Step", "get_method", "register"]
 __all__ += [
     "admm",
+    "auto",
     "daps",
     "ddnm",
     "ddrm",

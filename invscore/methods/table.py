@@ -10,9 +10,10 @@ HEAD = """\
 This page is written by `invscore methods --markdown`; the code is the source.
 
 *Law*: what the results follow. *Evaluations* of the denoiser D and *products* with its Jacobian are
-those of one step for one image, at most; names are options, `steps` and their defaults are in the
-last column. Without products, a step holds one evaluation of the denoiser in memory; with them, its
-graph for automatic differentiation, several times as much for a network.
+those of one step for one image, at most; names are options, whose defaults are in the last column,
+but `measurements` are the real numbers measured. Without products, a step holds one evaluation of
+the denoiser in memory; with them, its graph for automatic differentiation, several times as much
+for a network.
 
 """
 COLUMNS = ("method", "what it does", "needs", "law", "evaluations", "products", "source", "options")

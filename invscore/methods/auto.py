@@ -1,0 +1,46 @@
+"""The method that the measurement calls for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from invscore.likelihood import InverseProblem
+from invscore.methods.base import Step, register
+from invscore.methods.diffpir import diffpir
+from invscore.methods.local_gaussian import measured_numbers
+from invscore.methods.matched_smc import matched_smc
+from invscore.priors.base import Prior
+from invscore.rng import SampleRNG
+
+FEW = 64
+"""Measured numbers to which a product with the Jacobian each is worth its price."""
+
+
+@register(
+    "auto",
+    exact=False,
+    law="that of `matched_smc` or of `diffpir`",
+    evaluations="particles",
+    products="particles * (measurements + 2)",
+    cites="here",
+)
+def auto(
+    problem: InverseProblem,
+    prior: Prior,
+    rng: SampleRNG,
+    *,
+    steps: int = 100,
+    particles: int = 100,
+) -> Iterator[Step]:
+    """`matched_smc` for at most 64 measured numbers, `diffpir` for more.
+
+    Few numbers leave several explanations open, and weighted particles find how likely each of them
+    is. Many, such as an image's, need a product with the Jacobian each, and their likelihood is too
+    sharp for weights: DiffPIR is quick there, with a spread that ``invscore.calibration`` corrects.
+
+    ``steps``: evaluations of a particle, or of a sample by DiffPIR. ``particles``: in a population
+    of `matched_smc`; ask for as many samples, or a multiple, so that none is drawn in vain.
+    """
+    if len(measured_numbers(problem)) <= FEW:
+        return matched_smc(problem, prior, rng, steps=steps, particles=particles)
+    return diffpir(problem, prior, rng, steps=steps)

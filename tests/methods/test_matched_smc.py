@@ -1,0 +1,177 @@
+"""Moment-matched sequential Monte Carlo: Gaussians in closed form, weights by quadrature."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.distributions import MultivariateNormal
+
+from invscore import reconstruct
+from invscore.exact import exact_posterior
+from invscore.likelihood import GaussianNoise, InverseProblem, Noise, PoissonNoise
+from invscore.methods.local_gaussian import LocalGaussian, look
+from invscore.methods.low_rank import LowRank
+from invscore.operators import Identity, from_function, from_matrix
+from invscore.priors import GaussianMixturePrior, GaussianPrior, Prior
+
+F64 = torch.float64
+A = torch.tensor([[1.0, 0.5, 0.0], [0.0, 0.3, -0.8]], dtype=F64)
+Y = torch.tensor([[0.9, -0.4]], dtype=F64)
+MEAN = torch.tensor([0.5, -0.2, 0.1], dtype=F64)
+COVARIANCE = torch.tensor([[0.6, 0.3, 0.0], [0.3, 0.5, -0.1], [0.0, -0.1, 0.4]], dtype=F64)
+PROBLEM = InverseProblem(from_matrix(A), Y, GaussianNoise(0.2))
+PARTICLES = 2000
+
+
+def draw(problem: InverseProblem, prior: Prior, **options: Any) -> Tensor:
+    chosen = {"samples": PARTICLES, "particles": PARTICLES, "at_once": PARTICLES, **options}
+    return reconstruct(problem, prior, method="matched_smc", **chosen).samples[:, 0]
+
+
+def random_basis(k: int, n: int) -> Tensor:
+    generator = torch.Generator().manual_seed(5)
+    return torch.linalg.qr(torch.randn(n, k, generator=generator, dtype=F64)).Q.mT[None]
+
+
+def test_low_rank_is_exact_where_the_matrix_is() -> None:
+    """0.3 I and three directions, from products with four vectors; functions of it too."""
+    n, values = 7, torch.tensor([0.2, 1.5, 4.0], dtype=F64)
+    axes = torch.linalg.qr(torch.arange(21.0, dtype=F64).reshape(n, 3).sin()).Q
+    matrix = 0.3 * torch.eye(n, dtype=F64) + axes * values @ axes.T
+    basis = random_basis(4, n)
+    found = LowRank.of(basis @ matrix, basis)
+    v = torch.linspace(-1, 2, n, dtype=F64)[None]
+    torch.testing.assert_close(found.apply(lambda j: j, v), v @ matrix)
+    root = found.apply(torch.sqrt, v)
+    torch.testing.assert_close(found.apply(torch.sqrt, root), v @ matrix)
+    torch.testing.assert_close(
+        found.between(lambda j: 1 / j, basis), basis @ torch.linalg.inv(matrix) @ basis.mT
+    )
+    torch.testing.assert_close(found.largest(lambda j: j)[0], torch.linalg.eigvalsh(matrix)[-1])
+
+
+def test_low_rank_agrees_with_its_products() -> None:
+    factor = torch.arange(49.0, dtype=F64).reshape(7, 7).cos()
+    matrix, basis = factor @ factor.T + torch.eye(7, dtype=F64), random_basis(3, 7)
+    found = LowRank.of(basis @ matrix, basis)
+    for u, product in zip(basis[0], (basis @ matrix)[0], strict=True):
+        torch.testing.assert_close(found.apply(lambda j: j, u[None])[0], product)
+
+
+def local() -> tuple[LocalGaussian, Tensor]:
+    """A Gaussian whose C is 2 J, and J."""
+    j, basis = COVARIANCE, random_basis(3, 3)
+    jacobian = LowRank.of(basis @ j, basis)
+    return LocalGaussian(MEAN[None], jacobian, A[None], Y, torch.full_like(Y, 0.04)), j
+
+
+def test_evidence() -> None:
+    given, j = local()
+    law = MultivariateNormal(A @ MEAN, 2 * A @ j @ A.T + 0.04 * torch.eye(2, dtype=F64))
+    expected = law.log_prob(Y[0]) + torch.tensor(2 * torch.pi, dtype=F64).log()
+    torch.testing.assert_close(given.evidence(lambda v: 2 * v, given.mean)[0], expected)
+
+
+def test_draws_are_of_the_posterior() -> None:
+    """The mean and the covariance of draws, which are affine in the noise, without chance."""
+    given, j = local()
+    posterior = exact_posterior(PROBLEM, GaussianPrior(MEAN, 2 * j))
+    units = torch.eye(5, dtype=F64)
+
+    def drawn(numbers: Tensor) -> Tensor:
+        return given.draw(lambda v: 2 * v, numbers[None, :3], numbers[None, 3:])[0]
+
+    centre = drawn(torch.zeros(5, dtype=F64))
+    torch.testing.assert_close(centre, posterior.mean)
+    reach = torch.stack([drawn(unit) - centre for unit in units])
+    torch.testing.assert_close(reach.T @ reach, posterior.covariance)
+
+
+def test_expected_evidence_has_the_right_mean() -> None:
+    """``int p(x' | x) p(y | x', x) dx' = p(y | x)``: by quadrature in one dimension."""
+    j, c, share, lower = 0.7, 1.3, 0.4, 0.9
+    one = torch.ones(1, 1, dtype=F64)
+    jacobian = LowRank.of(j * one[None], one[None])
+    given = LocalGaussian(0.2 * one, jacobian, 1.5 * one[None], 2.0 * one, 0.3 * one)
+    away = torch.linspace(-15, 15, 20001, dtype=F64)[:, None]
+    spread = share**2 * c * j + lower**2 * share
+    density = (-0.5 * away[:, 0] ** 2 / spread).exp() / (2 * torch.pi * spread) ** 0.5
+    many = given.select(torch.zeros(len(away), dtype=torch.long))
+    ahead = many.ahead(lambda v: c * v, share, lower, away).exp()
+    total = (density * ahead).sum() * (away[1, 0] - away[0, 0])
+    torch.testing.assert_close(total, given.evidence(lambda v: c * v, given.mean).exp()[0])
+
+
+def test_gaussians_hold_no_surprise() -> None:
+    """What is expected of the next level is what is found there, log-determinant included."""
+    prior, sigma, lower = GaussianPrior(MEAN, COVARIANCE), 1.5, 0.6
+    x = torch.tensor([[0.3, 1.1, -0.6]], dtype=F64)
+    here = look(PROBLEM, prior, x, sigma, 2)
+    share = 1 - (lower / sigma) ** 2
+    away = torch.tensor([[0.2, -0.4, 0.3]], dtype=F64)
+    below = look(PROBLEM, prior, x + share * (here.mean - x) + away, lower, 2)
+    expected = here.ahead(lambda j: sigma**2 * j, share, lower, away)
+    torch.testing.assert_close(below.evidence(lambda j: lower**2 * j, below.mean), expected)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 6])
+def test_gaussian_prior_in_any_number_of_steps(steps: int) -> None:
+    prior = GaussianPrior(MEAN, COVARIANCE)
+    x, posterior = draw(PROBLEM, prior, steps=steps), exact_posterior(PROBLEM, prior)
+    deviations = posterior.covariance.diagonal().sqrt()
+    assert ((x.mean(dim=0) - posterior.mean).abs() < 4.5 / PARTICLES**0.5 * deviations).all()
+    difference = (torch.cov(x.T) - posterior.covariance) / (deviations[:, None] * deviations)
+    assert (difference.abs() < 4.5 * (2 / PARTICLES) ** 0.5).all()
+    assert len(x.unique(dim=0)) == PARTICLES
+
+
+@pytest.mark.parametrize("steps", [12, 60])
+def test_weights_of_modes(steps: int) -> None:
+    """Four modes seen by one number, with which one does not agree; all weights correct a lot."""
+    means = torch.tensor([[6.0, 0.0], [-6.0, 0.0], [0.0, 6.0], [0.0, -6.0]], dtype=F64)
+    prior = GaussianMixturePrior(means, 0.5, torch.tensor([0.5, 0.2, 0.2, 0.1], dtype=F64))
+    operator = from_matrix(torch.tensor([[0.1, 0.25]], dtype=F64))
+    problem = InverseProblem(operator, torch.tensor([[0.5]], dtype=F64), GaussianNoise(0.5))
+    x, posterior = draw(problem, prior, steps=steps, seed=4), exact_posterior(problem, prior)
+    found = posterior.responsibilities(x, 0.0).mean(dim=0)
+    # A third of the particles are independent.
+    errors = (posterior.weights * (1 - posterior.weights) / (PARTICLES / 3)).sqrt()
+    assert ((found - posterior.weights).abs() < 4 * errors + 0.002).all(), (
+        found,
+        posterior.weights,
+    )
+
+
+@pytest.mark.parametrize("noise", [GaussianNoise(0.3), PoissonNoise(12.0)])
+def test_nonlinear_problems(noise: Noise) -> None:
+    bend = from_function(lambda x: x**2 + 0.5 * x + 0.3, (1,), linear=False)
+    prior = GaussianPrior(torch.full((1,), 0.2, dtype=F64), 0.4)
+    problem = InverseProblem(bend, torch.full((1, 1), 1.0, dtype=F64), noise)
+    x = draw(problem, prior, steps=40)
+    grid = torch.linspace(-4, 4, 4001, dtype=F64)[:, None]
+    likelihood = problem.select(torch.zeros(4001, dtype=torch.long)).log_likelihood(grid)
+    below = (likelihood + prior.log_prob(grid)).softmax(dim=0).cumsum(0)
+    for point in (0, 1200, 1900, 2150, 2350):
+        found = (x[:, 0] <= grid[point, 0]).double().mean()
+        assert abs(found - below[point]) < 0.06, float(grid[point, 0])
+
+
+def test_many_numbers_are_refused() -> None:
+    y = torch.zeros(1, 300, dtype=F64)
+    problem = InverseProblem(Identity((300,)), y, GaussianNoise(0.1))
+    with pytest.raises(ValueError, match="matched_smc is given 300 measured numbers: at most 256"):
+        draw(problem, GaussianPrior(y[0], 1.0), samples=1)
+
+
+@pytest.mark.parametrize(("numbers", "taken"), [(64, "matched_smc"), (65, "diffpir")])
+def test_auto(numbers: int, taken: str) -> None:
+    y = torch.ones(1, numbers, dtype=F64)
+    problem = InverseProblem(Identity((numbers,)), y, GaussianNoise(0.1))
+    prior, options = GaussianPrior(y[0], 1.0), {"samples": 2, "seed": 6, "steps": 3}
+    own = {"particles": 4} if taken == "matched_smc" else {}
+    expected = reconstruct(problem, prior, method=taken, **options, **own)
+    found = reconstruct(problem, prior, method="auto", **options, particles=4)
+    assert torch.equal(found.samples, expected.samples)
