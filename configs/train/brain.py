@@ -63,7 +63,7 @@ def _one(random: np.random.Generator, split: str, folder: Path, crop: int) -> np
     name = list(VOLUMES)[random.integers(len(VOLUMES))]
     volume = _volume(folder / name)
     axis, voxel = _place(volume, random, split)
-    plane = np.take(volume, voxel.pop(axis), axis)
+    plane = np.moveaxis(volume, axis, 0)[voxel.pop(axis)]
     magnitude = _crop(plane, voxel, random, crop, random.uniform(*VOLUMES[name]))
     magnitude = magnitude.clip(0) ** np.exp(random.uniform(-0.3, 0.3)) * random.uniform(0.8, 1.05)
     if random.integers(2):
@@ -90,7 +90,11 @@ def _crop(
     row, column = (at + random.uniform(-0.4, 0.4) * window for at in voxel)
     box = (int(column - reach), int(row - reach), int(column + reach), int(row + reach))
     angle = random.uniform(-LARGEST_ANGLE, LARGEST_ANGLE) + 90 * random.integers(4)
-    turned = Image.fromarray(plane).crop(box).rotate(angle, Image.Resampling.BICUBIC)
+    turned = (
+        Image.fromarray(np.ascontiguousarray(plane))
+        .crop(box)
+        .rotate(angle, Image.Resampling.BICUBIC)
+    )
     margin = (turned.width - window) / 2
     inner = (margin, margin, turned.width - margin, turned.width - margin)
     return np.asarray(turned.resize((crop, crop), Image.Resampling.LANCZOS, box=inner))
