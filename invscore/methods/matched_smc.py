@@ -23,7 +23,7 @@ from invscore.sampling.base import noise_only
 MOST = 256
 """Measured numbers, at most: products with J for each and a matrix of their size are needed."""
 START = 2.0
-"""The level at which particles start, in standard deviations of images along their main axis."""
+"""Where particles start, in standard deviations of images along their main axis."""
 
 
 @register(
@@ -65,6 +65,9 @@ def matched_smc(
 
     For few measured numbers, each of which costs a product: ``ValueError`` for more than 256.
     """
+    numbers = len(measured_numbers(problem))
+    if numbers > MOST:
+        raise ValueError(f"matched_smc is given {numbers} measured numbers: at most {MOST} fit")
     crowd = Populations.of(rng, particles)
     streams, tasks = crowd.rng, problem.select(crowd.first)
     count = len(crowd.first)
@@ -72,15 +75,10 @@ def matched_smc(
     first = particles * torch.arange(count, device=like.device)[:, None]
     owners = torch.arange(count, device=like.device).repeat_interleave(particles)
     everyone, chosen = tasks.select(owners), particles * crowd.group + crowd.member
-    if len(measured_numbers(problem)) > MOST:
-        raise ValueError(
-            f"matched_smc is given {len(measured_numbers(problem))} measured numbers: at most "
-            f"{MOST} are allowed"
-        )
 
-    def normal(numbers: Tensor) -> Tensor:
-        """Standard normal numbers of the shape of ``numbers``, (g k, n)."""
-        return streams.normal_like(numbers.reshape(count, particles, -1)).reshape(numbers.shape)
+    def normal(like: Tensor) -> Tensor:
+        """Standard normal numbers of the shape of ``like``, (g k, n)."""
+        return streams.normal_like(like.reshape(count, particles, -1)).reshape(like.shape)
 
     def see(x: Tensor, sigma: float) -> LocalGaussian:
         parts = zip(x.split(at_once), owners.split(at_once), strict=True)
@@ -94,13 +92,12 @@ def matched_smc(
     start = min(top, START * float(local.jacobian.largest(covariance)[0].sqrt()))
     sigmas = [math.inf, *levels.karras(steps - 1, start, levels.finest(prior))]
     local = local.select(owners)
-    x, expected = local.mean, local.evidence(covariance, local.mean)
-    log_weights = torch.zeros(count, particles, dtype=x.dtype, device=x.device)
+    x, log_weights = local.mean, local.mean.new_zeros(count, particles)
     for sigma, lower in pairwise(sigmas):
         if sigma < math.inf:
             local, covariance = see(unflatten(x, like), sigma), covariance_given(sigma)
-            surprise = local.evidence(covariance, local.mean) - expected
-            log_weights = log_weights + surprise.reshape(count, particles)
+            found = local.evidence(covariance, local.mean)
+            log_weights = log_weights + found.reshape(count, particles)
             places, uniform = local.mean.reshape(count, particles, -1), streams.uniform(log_weights)
             kept, log_weights = survivors(log_weights, places, uniform, evenness)
             kept = (first + kept).flatten()
@@ -112,6 +109,7 @@ def matched_smc(
         middle = x + share * (local.mean - x)
         x = x + share * (clean - x) + lower * share**0.5 * normal(x)
         expected = local.ahead(covariance, share, lower, x - middle)
+        log_weights = log_weights - expected.reshape(count, particles)
         yield Step(unflatten(x, like)[chosen], unflatten(local.mean, like)[chosen], lower)
 
     final = unflatten(clean, like)
@@ -129,6 +127,6 @@ def covariance_given(sigma: float) -> Spectrum:
 def covariance_of_all(sigma: float) -> Spectrum:
     """That of x0 under a Gaussian prior, from J.
 
-    At half the noise that it stands for an eigenvalue near 1 cannot tell a direction's variance.
+    An eigenvalue above 1/2, of a level that is too low to hide the prior, is not believed.
     """
     return lambda j: sigma**2 * j / (1 - j).clamp_min(0.5)

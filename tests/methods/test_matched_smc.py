@@ -14,6 +14,7 @@ from invscore.exact import exact_posterior
 from invscore.likelihood import GaussianNoise, InverseProblem, Noise, PoissonNoise
 from invscore.methods.local_gaussian import LocalGaussian, look
 from invscore.methods.low_rank import LowRank
+from invscore.methods.matched_smc import covariance_of_all
 from invscore.operators import Identity, from_function, from_matrix
 from invscore.priors import GaussianMixturePrior, GaussianPrior, Prior
 
@@ -162,7 +163,7 @@ def test_nonlinear_problems(noise: Noise) -> None:
 def test_many_numbers_are_refused() -> None:
     y = torch.zeros(1, 300, dtype=F64)
     problem = InverseProblem(Identity((300,)), y, GaussianNoise(0.1))
-    with pytest.raises(ValueError, match="matched_smc is given 300 measured numbers: at most 256"):
+    with pytest.raises(ValueError, match="given 300 measured numbers: at most 256 fit"):
         draw(problem, GaussianPrior(y[0], 1.0), samples=1)
 
 
@@ -175,3 +176,9 @@ def test_auto(numbers: int, taken: str) -> None:
     expected = reconstruct(problem, prior, method=taken, **options, **own)
     found = reconstruct(problem, prior, method="auto", **options, particles=4)
     assert torch.equal(found.samples, expected.samples)
+
+
+def test_the_covariance_of_all_images_is_that_of_a_gaussian_prior() -> None:
+    """``J = C (C + sigma^2)^-1``, and C is wanted, even where it is a tenth of the noise."""
+    c, sigma = torch.tensor([0.01, 2.0, 40.0], dtype=F64), 20.0
+    torch.testing.assert_close(covariance_of_all(sigma)(c / (c + sigma**2)), c)
