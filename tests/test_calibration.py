@@ -111,6 +111,20 @@ def test_a_level_is_of_pixels() -> None:
     assert after[0] == pytest.approx(0.7 + 0.3 / 21, abs=0.3 / 21 + 4 * after[1])
 
 
+def test_an_image_is_judged_by_the_others() -> None:
+    given = list(pairs(11, 4))
+    found = calibrate(given, level=0.8)
+    for k, (result, truth) in enumerate(given):
+        others = calibrate(given[:k] + given[k + 1 :], level=0.8)
+        interval = others.interval(result)
+        image = found.images[k]
+        assert image.coverage_after == float(interval.contains(truth).double().mean())
+        assert image.width_after == pytest.approx(float(interval.width.mean()))
+        before = result.interval(0.8)
+        assert image.coverage_before == float(before.contains(truth).double().mean())
+        assert image.width_before == pytest.approx(float(before.width.mean()))
+
+
 def test_batches_count_their_images() -> None:
     ones = list(pairs(12, 4))
     samples = torch.cat([result.samples for result, _ in ones], dim=1)

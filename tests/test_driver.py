@@ -64,6 +64,7 @@ def test_measurements_in_other_units(unit: float) -> None:
     given = reconstruct(blurred(unit=unit), images(), method="diffpir", steps=8, scale=unit)
     assert given.scale == unit
     torch.testing.assert_close(given.samples / unit, plain.samples, rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(given.residual, plain.residual)
 
 
 def test_scale_is_left_alone_where_it_has_no_meaning() -> None:

@@ -2,7 +2,7 @@
 
 Let chi^2(x) be the sum of squares of the residual in units of the noise over the m real numbers
 that are measured. Where y comes from an x of the prior, and x' is drawn from p(x | y), the pair
-(x', y) has the law of (x, y), because p(x') follows from p(y) p(x' | y) = p(x', y). So
+(x', y) has the law of (x, y): both are p(y) p(x | y). At the true x, the residual is the noise. So
 
     E chi^2(x') = m,    Var chi^2(x') = 2 m for Gaussian noise,
 

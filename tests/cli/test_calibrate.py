@@ -100,10 +100,11 @@ def test_it_is_applied(calibrate: Run, reconstruct: Run, photos: Path) -> None:
         "coverage": pytest.approx(inside.mean(), abs=1e-4),
     }
     assert "calibrated interval, level 0.5" in done.stdout
-    assert (photos / "o" / "figure.png").exists()
+    figure = (photos / "o" / "figure.png").read_bytes()
 
     plain = reconstruct("--image", "gray.png", "--out", "o", *options[:-2])
     assert plain.exit_code == 0
+    assert (photos / "o" / "figure.png").read_bytes() != figure, "it shows the standard deviation"
     assert "lower" not in np.load(photos / "o" / "arrays.npz")
     assert "interval" not in json.loads((photos / "o" / "metrics.json").read_text())
 
