@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
+from statistics import median
 
 import torch
 from torch import Tensor
@@ -49,8 +51,8 @@ class Tomography(LinearOperator):
             raise ValueError(f"detectors is {detectors}: a positive number is allowed")
         self.in_shape = (channels, height, width)
         self.out_shape = (channels, len(degrees), detectors)
-        self.angles, self.pixel = degrees, 1 / max(height, width)
-        rays = [_rays(math.radians(a), detectors, height, width) for a in degrees.tolist()]
+        self.angles, self.pixel = tuple(degrees.tolist()), 1 / max(height, width)
+        rays = [_rays(math.radians(a), detectors, height, width) for a in self.angles]
         counts, columns, lengths = (torch.cat(parts) for parts in zip(*rays, strict=True))
         self._matrix = compressed(counts, columns, (self.pixel * lengths).float())
         self._transpose = transposed(self._matrix, height * width)
@@ -87,7 +89,7 @@ class Tomography(LinearOperator):
         image = y.new_zeros(len(y), *self.in_shape)
         # One more detector of value 0 on each side: lines that pass by the detectors.
         filtered = torch.nn.functional.pad(filtered, (1, 1))
-        for index, degrees in enumerate(self.angles.tolist()):
+        for index, degrees in enumerate(self.angles):
             cosine, sine = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
             position = right * cosine + up[:, None] * sine + (detectors + 1) / 2
             position = position.clamp(0, detectors + 1)
@@ -113,10 +115,10 @@ def _degrees(angles: int | Sequence[float] | Tensor, span: float) -> Tensor:
     return degrees
 
 
-def _spacing(degrees: Tensor) -> float:
+def _spacing(degrees: Sequence[float]) -> float:
     """The usual angle between neighbours, in radians; pi for a single one."""
-    gaps = degrees.sort().values.diff()
-    return math.radians(float(gaps.median())) if len(gaps) else math.pi
+    gaps = [after - before for before, after in pairwise(sorted(degrees))]
+    return math.radians(median(gaps)) if gaps else math.pi
 
 
 def _rays(angle: float, detectors: int, height: int, width: int) -> tuple[Tensor, Tensor, Tensor]:

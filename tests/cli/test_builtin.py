@@ -52,7 +52,7 @@ def test_options_reach_the_operators() -> None:
     assert build("ct", shape, {"detectors": 64}).out_shape == (1, 60, 64)
     wedge = build("ct", shape, {"angles": 3, "span": 90})
     assert isinstance(wedge, Tomography)
-    assert wedge.angles.tolist() == [0, 30, 60]
+    assert wedge.angles == (0, 30, 60)
     assert int(build("cs", shape, {"ratio": 0.25}).measured.sum()) == 1024
     assert build("phase", shape, {}).out_shape == (1, 96, 96)
     x = torch.rand(1, *shape, generator=torch.Generator().manual_seed(0))
