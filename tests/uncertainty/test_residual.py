@@ -99,14 +99,14 @@ def test_noise_that_is_declared_wrong_by_a_factor_of_two_is_noticed(
     assert not less.too_large.any()
 
 
-@pytest.mark.parametrize("noise", [PoissonNoise(20.0), GaussianNoise(0.2)])
+@pytest.mark.parametrize("noise", [PoissonNoise(3.0), GaussianNoise(0.2)])
 def test_any_prior_any_operator_any_noise(noise: Noise) -> None:
-    """One of a hundred images, each as likely, seen by a square: the posterior is a table."""
+    """One of thirty images, each as likely, seen by a square: the posterior is a table."""
     generator = torch.Generator().manual_seed(0)
-    candidates = torch.rand(100, 4, generator=generator, dtype=F64)
+    candidates = torch.rand(30, 4, generator=generator, dtype=F64)
     operator = from_function(lambda x: x**2 + 0.05, (4,), linear=False)
     count = 1500
-    chosen = torch.randint(100, (count,), generator=generator)
+    chosen = torch.randint(30, (count,), generator=generator)
     y = simulate(operator, candidates[chosen], noise, 3)
     logs = torch.stack(
         [
@@ -121,7 +121,7 @@ def test_any_prior_any_operator_any_noise(noise: Noise) -> None:
     energy = check_residual(problem, candidates[drawn][None]).ratio ** 2
     expected = problem.discrepancy_variance(candidates[drawn]).mean()
     assert float(energy.mean()) == pytest.approx(1, abs=4 * float(expected / count) ** 0.5)
-    assert float(energy.var() / expected) == pytest.approx(1, abs=0.25)
+    assert float(energy.var() / expected) == pytest.approx(1, abs=0.3)
 
 
 def test_photons_that_are_declared_wrong_are_noticed() -> None:
