@@ -29,7 +29,8 @@ def posterior(
     problems: Annotated[
         str | None,
         typer.Option(
-            metavar="NAMES", help="Such as mixture,field-blur,'mixture-8-*'; default all."
+            metavar="NAMES",
+            help="Such as mixture,field-blur,'mixture-8-*'; default all but most of levy.",
         ),
     ] = None,
     methods: Annotated[
@@ -76,6 +77,7 @@ def posterior(
     """Measure how far methods are from posteriors that are known."""
     from invscore.bench.posterior import PROBLEMS
     from invscore.bench.posterior.problem import select
+    from invscore.bench.posterior.rank_figure import histograms
     from invscore.bench.posterior.rows import rows_of
     from invscore.bench.posterior.run import plan, run_cells
     from invscore.bench.posterior.tables import refusals, summary
@@ -84,7 +86,8 @@ def posterior(
 
     for target in (out, *(file.parent for file in (json, page) if file is not None)):
         check_writable(target)
-    patterns = split(problems or (QUICK if quick else "")) or list(PROBLEMS)
+    standard = [name for name, problem in PROBLEMS.items() if problem.standard]
+    patterns = split(problems or (QUICK if quick else "")) or standard
     instances = instances or (2 if quick else 4)
     samples = samples or (QUICK_SAMPLES if quick else None)
     evaluations = evaluations or ("50" if quick else "50,100,default")
@@ -113,6 +116,7 @@ def posterior(
         "versions": versions(),
         "problems": {name: PROBLEMS[name].what for name in {row["problem"] for row in rows}},
         "rows": rows,
+        "ranks": histograms(outcomes),
     }
     print_table(*summary(rows))
     typer.echo("Error over floor, the error of as many exact samples; 1 is the best there is.")

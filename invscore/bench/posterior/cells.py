@@ -85,7 +85,7 @@ def run(cell: Cell) -> Outcome:
     except (ValueError, RuntimeError) as error:
         return Outcome(cell, {}, refusal=" ".join(str(error).split()) or type(error).__name__)
     with torch.no_grad():
-        scores = instance.score(result.samples[:, 0])
+        scores = instance.score(result.samples.squeeze(1))
     unknown = [name for name, value in scores.items() if not math.isfinite(value)]
     return Outcome(
         cell,

@@ -23,9 +23,14 @@ class LevyPrior(Prior):
 
     Images have any shape with d pixels, in row-major order, d = ``dim``. ``D(x, sigma)`` is the
     mean over ``chains`` x ``steps`` draws of the increments' variances of the signal's mean given
-    these, which Kalman's smoother knows: the Monte Carlo error is that of the variances alone. The
-    random numbers come from ``seed`` and are the same at each call and for each image: D is a
-    function. ``pullback`` is exact up to the same error: the Jacobian is ``Cov(x0 | x) / sigma^2``.
+    these, which Kalman's smoother knows. The random numbers come from ``seed`` and are the same at
+    each call and for each image: D is a function. ``pullback`` is as exact: the Jacobian is
+    ``Cov(x0 | x) / sigma^2``.
+
+    What the draws of variances miss is, for 64 pixels and in deviations of the posterior (rms over
+    pixels): 1 to 6 % for Laplace's law and Student's with 2 and 3 degrees of freedom; 4 to 13 %
+    where increments may be 0, and more where single pixels could be outliers, as one jump is drawn
+    at a time; for Cauchy's law, 5 % at small sigma and up to a quarter at large.
 
     ``variance`` is the mean over signals of the mean square, and where that is infinite, the
     median.
@@ -40,7 +45,7 @@ class LevyPrior(Prior):
         *,
         chains: int = 16,
         burn_in: int = 8,
-        steps: int = 8,
+        steps: int = 4,
         seed: int = 0,
     ) -> None:
         self.law, self.dim, self.burn_in = law, dim, burn_in
@@ -49,7 +54,6 @@ class LevyPrior(Prior):
             self.variance = median_power(law, dim)
         random = np.random.default_rng(seed)
         shape = (dim, 1, chains)
-        self._start = law.sample(shape, random)
         self._noise = [
             (
                 law.noise(shape, random),
@@ -70,7 +74,7 @@ class LevyPrior(Prior):
         parts = list(self._chunks(x, sigma))
 
         def pull(u: Tensor) -> Tensor:
-            split = u.split(CHUNK)
+            split = torch.split(u, CHUNK)
             return _join([p(v) for (_, p), v in zip(parts, split, strict=True)], u)
 
         return _join([mean for mean, _ in parts], x), pull
@@ -81,7 +85,7 @@ class LevyPrior(Prior):
         """For some images at a time, the denoised signals (d, b) and the action of the Jacobian."""
         levels = per_image(sigma, x).double().reshape(-1).expand(len(x))
         floor = 1e-9 * self.variance**0.5  # below, a signal is known to all its digits
-        for images, level in zip(x.split(CHUNK), levels.split(CHUNK), strict=True):
+        for images, level in zip(torch.split(x, CHUNK), torch.split(levels, CHUNK), strict=True):
             yield self._denoised(_signals(images), level.clamp_min(floor))
 
     def _denoised(self, x: Tensor, sigma: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
@@ -102,14 +106,16 @@ class LevyPrior(Prior):
     def _variances(self, y: Tensor, sigma: Tensor) -> Tensor:
         """Draws of the increments' variances in units of the noise, (d, b, draws)."""
         y, scale = y[..., None], sigma[:, None]
-        u = self._start.expand(-1, len(sigma), -1)
-        variances, kept = torch.zeros_like(u), []
+        # Heavy tails begin with the noisy signal: false jumps are lost faster than true ones found.
+        # Of jumps that may not be, the collapsed sampler finds the true ones at once.
+        u = _increments(scale * y) if self.law.jumps == 1 else torch.zeros_like(y)
+        variances, kept = torch.zeros_like(y), []
         for step, (noise, uniform, white) in enumerate(self._noise):
             variances = self._given(u, noise, uniform, variances, y, scale)
             if step >= self.burn_in:
                 kept.append(variances)
             x = scale * Walk.of(variances).sample(y, white)
-            u = torch.where(variances > 0, x.diff(dim=0, prepend=torch.zeros_like(x[:1])), 0.0)
+            u = torch.where(variances > 0, _increments(x), 0.0)
         return torch.cat(kept, dim=-1)
 
     def _given(
@@ -127,6 +133,11 @@ def median_power(law: Law, dim: int, signals: int = 4000) -> float:
     """The median over signals of their mean square."""
     x = law.sample((signals, dim), np.random.default_rng(0)).cumsum(dim=1)
     return float(x.square().mean(dim=1).median())
+
+
+def _increments(x: Tensor) -> Tensor:
+    """``x_k - x_{k-1}`` along the first axis."""
+    return x.diff(dim=0, prepend=torch.zeros_like(x[:1]))
 
 
 def _signals(images: Tensor) -> Tensor:

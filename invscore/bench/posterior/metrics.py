@@ -66,16 +66,20 @@ def interval_mass(white: Tensor) -> Tensor:
     between two of them where the mass is between theirs: of exact samples it has 0.9 on average,
     for any n >= 19.
     """
-    n = len(white)
     below = torch.special.ndtr(white.sort(dim=0).values)
     tail = (1 - CREDIBLE) / 2
+    return order_statistic(below, 1 - tail) - order_statistic(below, tail)
 
-    def mass_below(p: float) -> Tensor:
-        place = min(max(p * (n + 1) - 1, 0.0), n - 1.0)
-        lower = min(int(place), n - 2)
-        return torch.lerp(below[lower], below[lower + 1], place - lower)
 
-    return mass_below(1 - tail) - mass_below(tail)
+def order_statistic(ascending: Tensor, p: float) -> Tensor:
+    """The place ``p (n + 1)`` among sorted numbers, (n, ...), between two of them: (...).
+
+    Of n uniform numbers on [0, 1] it is p on average where there is such a place.
+    """
+    n = len(ascending)
+    place = min(max(p * (n + 1) - 1, 0.0), n - 1.0)
+    lower = min(int(place), n - 2)
+    return torch.lerp(ascending[lower], ascending[lower + 1], place - lower)
 
 
 def rms(values: Tensor) -> float:

@@ -9,6 +9,7 @@ from typing import Any
 from invscore.bench.posterior import tables
 from invscore.bench.posterior.figures import calibration_figure, error_figure
 from invscore.bench.posterior.problem import PROBLEMS, Problem
+from invscore.bench.posterior.rank_figure import rank_figure
 from invscore.bench.posterior.rows import Row
 from invscore.files import atomic_file
 
@@ -30,8 +31,8 @@ errors. *Evals* are evaluations of the denoiser and *J* products with its Jacobi
 def write(content: dict[str, Any], path: Path) -> None:
     """Write the page to ``path`` and its figures beside it.
 
-    ``content``: what the command writes as JSON, with ``rows``, ``command``, ``instances`` and
-    ``versions``.
+    ``content``: what the command writes as JSON, with ``rows``, ``command``, ``instances``,
+    ``versions`` and ``ranks``, the histograms of ``rank_figure``.
     """
     rows = content["rows"]
     pictures = {
@@ -42,6 +43,10 @@ def write(content: dict[str, Any], path: Path) -> None:
     for title, (draw, name) in pictures.items():
         draw(rows, path.with_name(name))
         lines += [f"![{title}]({name})", ""]
+    if content["ranks"]:
+        name = f"{path.stem}-ranks.png"
+        rank_figure(content["ranks"], path.with_name(name))
+        lines += [f"![Ranks of the truth]({name})", ""]
     with atomic_file(path) as partial:
         partial.write_text("\n".join([_head(content), *_summary(rows), *lines, *_body(rows)]))
 

@@ -35,6 +35,9 @@ class Instance:
     ``score``: from samples, (n, \\*shape), to a number for each metric, the same at each call.
     ``floor``: from a number n of samples to the scores that n independent draws from the true
     posterior have.
+
+    Where the truth is known and not the posterior, an instance may have several measurements,
+    (b, \\*out_shape), and ``score`` takes samples of all, (n, b, \\*shape).
     """
 
     problem: InverseProblem
@@ -50,7 +53,7 @@ class Problem:
     ``what``: a sentence about it. ``dim``: numbers in an image. ``measurements``: real numbers that
     are measured. ``noise``: their standard deviation. ``metrics``: what instances score, the one to
     compare methods by first. ``samples``: how many samples of a method are scored, unless the user
-    asks for others.
+    asks for others. ``standard``: whether a run without a choice of problems has it.
     """
 
     name: str
@@ -61,6 +64,7 @@ class Problem:
     metrics: tuple[Metric, ...]
     samples: int
     build: Callable[[int], Instance]
+    standard: bool = True
 
     @property
     def family(self) -> str:

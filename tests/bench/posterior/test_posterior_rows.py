@@ -107,11 +107,12 @@ def test_the_summary(rows: list[Row]) -> None:
 
 
 def test_the_page(rows: list[Row], tmp_path: Path) -> None:
-    content = {"rows": rows, "command": "invscore bench", "instances": 2, "seed": 0, "versions": {}}
+    content: dict[str, Any] = {"rows": rows, "command": "invscore bench", "instances": 2}
+    content |= {"seed": 0, "versions": {}, "ranks": {"sbc-gaussian": {"dps": [0.2] + 8 * [0.1]}}}
     write(content, tmp_path / "posterior.md")
     text = (tmp_path / "posterior.md").read_text()
     assert "| dps(steps=10) | 0.8 ± 0.1 |" in text
     assert "| nonlinear-banana | pigdm(steps=10) | needs a linear operator |" in text
-    for name in ("posterior-error.png", "posterior-calibration.png"):
+    for name in ("posterior-error.png", "posterior-calibration.png", "posterior-ranks.png"):
         assert f"({name})" in text
         assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
