@@ -81,7 +81,7 @@ def matched_smc(
         return streams.normal_like(like.reshape(count, particles, -1)).reshape(like.shape)
 
     def see(x: Tensor, sigma: float) -> LocalGaussian:
-        parts = zip(x.split(at_once), owners.split(at_once), strict=True)
+        parts = zip(torch.split(x, at_once), torch.split(owners, at_once), strict=True)
         return LocalGaussian.join(
             [look(tasks.select(owner), prior, some, sigma, probes) for some, owner in parts]
         )

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
-from torch.distributions import MultivariateNormal
 
 from invscore import reconstruct
 from invscore.exact import exact_posterior
@@ -71,8 +70,8 @@ def local() -> tuple[LocalGaussian, Tensor]:
 
 def test_evidence() -> None:
     given, j = local()
-    law = MultivariateNormal(A @ MEAN, 2 * A @ j @ A.T + 0.04 * torch.eye(2, dtype=F64))
-    expected = law.log_prob(Y[0]) + torch.tensor(2 * torch.pi, dtype=F64).log()
+    matrix, residual = 2 * A @ j @ A.T + 0.04 * torch.eye(2, dtype=F64), Y[0] - A @ MEAN
+    expected = -0.5 * (residual @ torch.linalg.inv(matrix) @ residual + torch.logdet(matrix))
     torch.testing.assert_close(given.evidence(lambda v: 2 * v, given.mean)[0], expected)
 
 
@@ -126,7 +125,7 @@ def test_gaussian_prior_in_any_number_of_steps(steps: int) -> None:
     assert ((x.mean(dim=0) - posterior.mean).abs() < 4.5 / PARTICLES**0.5 * deviations).all()
     difference = (torch.cov(x.T) - posterior.covariance) / (deviations[:, None] * deviations)
     assert (difference.abs() < 4.5 * (2 / PARTICLES) ** 0.5).all()
-    assert len(x.unique(dim=0)) == PARTICLES
+    assert len(torch.unique(x, dim=0)) == PARTICLES
 
 
 @pytest.mark.parametrize("steps", [12, 60])
@@ -171,8 +170,9 @@ def test_many_numbers_are_refused() -> None:
 def test_auto(numbers: int, taken: str) -> None:
     y = torch.ones(1, numbers, dtype=F64)
     problem = InverseProblem(Identity((numbers,)), y, GaussianNoise(0.1))
-    prior, options = GaussianPrior(y[0], 1.0), {"samples": 2, "seed": 6, "steps": 3}
-    own = {"particles": 4} if taken == "matched_smc" else {}
+    prior = GaussianPrior(y[0], 1.0)
+    options: dict[str, Any] = {"samples": 2, "seed": 6, "steps": 3}
+    own: dict[str, Any] = {"particles": 4} if taken == "matched_smc" else {}
     expected = reconstruct(problem, prior, method=taken, **options, **own)
     found = reconstruct(problem, prior, method="auto", **options, particles=4)
     assert torch.equal(found.samples, expected.samples)
