@@ -131,7 +131,7 @@ def test_a_measurement_has_an_interval_without_coverage(
         (["--op", "inpaint"], "operator.name denoise, given inpaint"),
         (["--scale", "2"], "scale auto, given 2.0"),
         (["--set", "zeta=0.5"], "options.zeta 1.0, given 0.5"),
-        (["--prior", "other.safetensors"], "prior tiny ("),
+        (["--prior", "other/tiny.safetensors"], "prior tiny ("),
     ],
 )
 def test_another_setting_is_refused(
@@ -142,7 +142,8 @@ def test_another_setting_is_refused(
     other = load_prior(prior)
     with torch.no_grad():
         next(other.parameters()).mul_(1.01)
-    other.save(photos / "other.safetensors")
+    (photos / "other").mkdir()
+    other.save(photos / "other" / "tiny.safetensors")
     setting = {"--op": "denoise", "--noise": "0.1", "--samples": "3"}
     assert calibrate("--out", "c.json").exit_code == 0
     setting |= dict(zip(changes[::2], changes[1::2], strict=True))
