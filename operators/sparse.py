@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -20,7 +22,8 @@ def compressed(counts: Tensor, columns: Tensor, values: Tensor) -> Rows:
 
 def transposed(matrix: Rows, width: int) -> Rows:
     """The transpose of a matrix with ``width`` columns."""
-    by_column = _sparse(matrix, width).to_sparse_csc()
+    with _without_warnings():
+        by_column = _sparse(matrix, width).to_sparse_csc()
     return by_column.ccol_indices().int(), by_column.row_indices().int(), by_column.values()
 
 
@@ -53,9 +56,15 @@ class _Product(torch.autograd.Function):
 
 def _sparse(matrix: Rows, width: int, dtype: torch.dtype | None = None) -> Tensor:
     begins, columns, values = matrix
-    with warnings.catch_warnings():
-        # PyTorch calls these matrices beta, once a process; multiplying by them is all we ask.
-        warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
+    with _without_warnings():
         return torch.sparse_csr_tensor(
             begins, columns, values.to(dtype), (len(begins) - 1, width), check_invariants=False
         )
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """PyTorch calls these matrices beta, once a process; products with them are all we ask."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Sparse CS[RC] tensor support is in beta")
+        yield

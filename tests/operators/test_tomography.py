@@ -149,9 +149,13 @@ def test_automatic_differentiation_goes_through() -> None:
 
 
 def test_no_warning_reaches_the_user() -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        Tomography(3, (1, 8, 8))(torch.rand(1, 1, 8, 8))
+    torch.set_warn_always(True)  # not once a process: other tests may have been first
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            Tomography(3, (1, 8, 8))(torch.rand(1, 1, 8, 8))
+    finally:
+        torch.set_warn_always(False)
 
 
 def test_errors() -> None:
