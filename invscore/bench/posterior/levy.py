@@ -193,7 +193,7 @@ for law, (operator, (measured, numbers)), learned in product(LAWS, OPERATORS.ite
     denoiser = ", by a learned denoiser" if learned else ""
     register(
         Problem(
-            name=f"levy-{law}-{operator}{'-learned' if learned else ''}",
+            name=f"levy-{'learned-' if learned else ''}{law}-{operator}",
             what=f"signal of 64 values with {law} increments, known by {measured}{denoiser}",
             dim=DIM,
             measurements=numbers,

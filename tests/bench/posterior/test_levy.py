@@ -64,10 +64,11 @@ def test_the_noise_is_25_decibels_below_the_median_signal() -> None:
 
 
 def test_problems_and_their_names() -> None:
+    assert [p.name for p in select(["levy-laplace-convolution"])] == ["levy-laplace-convolution"]
     finite = [name for name, law in LAWS.items() if law.variance < math.inf]
     assert len(select(["levy"])) == (len(LAWS) + len(finite)) * len(OPERATORS)
-    assert [p.name for p in select(["levy-*-fourier-learned"])] == [
-        f"levy-{name}-fourier-learned" for name in finite
+    assert [p.name for p in select(["levy-learned-*-fourier"])] == [
+        f"levy-learned-{name}-fourier" for name in finite
     ]
     assert [p.name for p in select(["levy"]) if p.standard] == [
         "levy-laplace-convolution",
