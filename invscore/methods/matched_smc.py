@@ -15,7 +15,7 @@ from invscore.methods.base import Step, register
 from invscore.methods.local_gaussian import LocalGaussian, look, measured_numbers, unflatten
 from invscore.methods.low_rank import Spectrum
 from invscore.methods.population import Populations
-from invscore.methods.resampling import answers, survivors
+from invscore.methods.resampling import answers, survivors, tempered_exponent
 from invscore.priors.base import Prior
 from invscore.rng import SampleRNG
 from invscore.sampling.base import noise_only
@@ -52,7 +52,9 @@ def matched_smc(
     it *given y* and takes x to the next level by ``p(x' | x, x0)``. The weights correct what is
     not Gaussian: ``psi(x') / p(y | x', x)``, where ``psi(x) = N(y; A D, S + A C A^H)``, and the
     denominator is what the Gaussian at x expects of it. With an effective sample size below
-    ``evenness`` times the particles, they are resampled. The last step ends at x0. Of J it knows
+    ``evenness`` times the particles, they are resampled; weights of a step that leave far less are
+    tempered, so that too sharp a likelihood costs exactness, not all particles. The last step ends
+    at x0. Of J it knows
     the products with the rows of A and ``probes`` random directions, the rest as if it were
     isotropic. Operators are linearised at D; weights at the end make up for it.
 
@@ -97,7 +99,7 @@ def matched_smc(
         if sigma < math.inf:
             local, covariance = see(unflatten(x, like), sigma), covariance_given(sigma)
             found = local.evidence(covariance, local.mean)
-            log_weights = log_weights + found.reshape(count, particles)
+            log_weights = tempered(log_weights + found.reshape(count, particles), evenness)
             places, uniform = local.mean.reshape(count, particles, -1), streams.uniform(log_weights)
             kept, log_weights = survivors(log_weights, places, uniform, evenness)
             kept = (first + kept).flatten()
@@ -114,9 +116,17 @@ def matched_smc(
 
     final = unflatten(clean, like)
     correction = everyone.log_likelihood(final) + local.misfit(clean)
-    kept = answers(log_weights + correction.reshape(count, particles), streams)
+    log_weights = tempered(log_weights + correction.reshape(count, particles), evenness)
+    kept = answers(log_weights, streams)
     final = final[(first + kept).flatten()][chosen]
     yield Step(final, final, min(sigma, top))
+
+
+def tempered(log_weights: Tensor, evenness: float) -> Tensor:
+    """The weights, or the power of them whose effective size is nine tenths of ``evenness``."""
+    none = torch.zeros_like(log_weights)
+    power = tempered_exponent(none, log_weights, none[:, 0], 0.9 * evenness)
+    return power[:, None] * log_weights
 
 
 def covariance_given(sigma: float) -> Spectrum:
