@@ -19,7 +19,8 @@ from invscore.operators import Blur
 ROOT = Path(invscore.__file__).parent
 
 FLOORS = (
-    "batches checkpoint figures files images metrics modules networks operators options processes report rng",
+    "batches checkpoint figures files images metrics modules"
+    " networks operators options processes report rng",
     "discrete levels likelihood priors sampling training",
     "exact methods uncertainty",
     "driver",
