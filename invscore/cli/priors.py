@@ -22,8 +22,9 @@ def priors(json: Json = False, debug: Debug = False) -> None:  # noqa: ARG001
         return
     rows = []
     for name, metadata in listed.items():
-        channels = metadata.get("parametrisation", {}).get("channels")
-        kind = KINDS.get(channels, f"{channels} channels")
+        form = metadata.get("parametrisation", {})
+        channels = form.get("channels")
+        kind = "complex" if form.get("complex") else KINDS.get(channels, f"{channels} channels")
         rows.append((name, kind, metadata.get("description", ""), metadata.get("licence", "")))
     print_table(("prior", "images", "description", "licence"), rows)
     typer.echo("Your own: --prior FILE.safetensors   ('invscore train' makes one)")

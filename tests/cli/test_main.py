@@ -78,7 +78,11 @@ def test_methods_are_listed(invscore: Run) -> None:
 
 def test_priors_are_listed(invscore: Run) -> None:
     listed = json.loads(invscore("priors", "--json").stdout)
-    assert all(name in invscore("priors").stdout for name in listed)
+    lines = invscore("priors").stdout.splitlines()
+    kinds = {"brain-mri": "complex", "digits": "gray", "photos": "colour", "photos-gray": "gray"}
+    assert set(listed) == set(kinds)
+    for name, kind in kinds.items():
+        assert any(line.split()[:2] == [name, kind] for line in lines)
 
 
 def test_pytorch_does_not_warn_of_itself() -> None:
