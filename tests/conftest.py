@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 import torch
 from torch import Tensor
 
 from invscore.rng import SampleRNG
 
-torch.set_num_threads(1)  # the tensors are small: a second thread only waits
+# The tensors are small: a second thread only waits, also in the processes that tests start.
+torch.set_num_threads(1)
+os.environ["OMP_NUM_THREADS"] = "1"
 
 
 class OneStream(SampleRNG):
