@@ -46,12 +46,8 @@ class VE(Process):
 
 
 @dataclass(frozen=True)
-class VP(Process):
-    """Variance preserving: ``dx = -beta x / 2 dt + sqrt(beta) dW``, beta linear in time.
-
-    beta from ``beta_min`` to ``beta_max`` for t from 0 to 1 and ``B(t)`` its integral:
-    ``alpha = exp(-B / 2)``, ``sigma^2 = 1 - exp(-B)`` (Song et al. 2021, Eqs. 32 and 33).
-    """
+class _LinearBeta(Process):
+    """What VP and sub-VP share: beta from ``beta_min`` to ``beta_max`` for t from 0 to 1."""
 
     beta_min: float = 0.1
     beta_max: float = 20.0
@@ -59,7 +55,20 @@ class VP(Process):
     noise = 1.0
 
     def __post_init__(self) -> None:
-        _require_betas(self.beta_min, self.beta_max)
+        if not 0 < self.beta_min <= self.beta_max:
+            raise ValueError(
+                f"beta_min and beta_max are {self.beta_min} and {self.beta_max}: "
+                "0 < beta_min <= beta_max is needed"
+            )
+
+
+@dataclass(frozen=True)
+class VP(_LinearBeta):
+    """Variance preserving: ``dx = -beta x / 2 dt + sqrt(beta) dW``, beta linear in time.
+
+    beta from ``beta_min`` to ``beta_max`` for t from 0 to 1 and ``B(t)`` its integral:
+    ``alpha = exp(-B / 2)``, ``sigma^2 = 1 - exp(-B)`` (Song et al. 2021, Eqs. 32 and 33).
+    """
 
     def _at(self, t: Tensor) -> Coefficients:
         beta, spent = _linear(t, self.beta_min, self.beta_max)
@@ -70,20 +79,12 @@ class VP(Process):
 
 
 @dataclass(frozen=True)
-class SubVP(Process):
+class SubVP(_LinearBeta):
     """Sub-variance preserving: the drift of ``VP`` with less diffusion, better for likelihoods.
 
     ``alpha = exp(-B / 2)``, ``sigma = 1 - exp(-B)``, ``g^2 = beta (1 - exp(-2 B))``
     (Song et al. 2021, Eqs. 28 and 34).
     """
-
-    beta_min: float = 0.1
-    beta_max: float = 20.0
-    data = 0.0
-    noise = 1.0
-
-    def __post_init__(self) -> None:
-        _require_betas(self.beta_min, self.beta_max)
 
     def _at(self, t: Tensor) -> Coefficients:
         beta, spent = _linear(t, self.beta_min, self.beta_max)
@@ -166,13 +167,6 @@ class OrnsteinUhlenbeck(Process):
 
     def _time(self, level: Tensor) -> Tensor:
         return torch.log1p(self.rate * level**2 / self.strength**2) / (2 * self.rate)
-
-
-def _require_betas(low: float, high: float) -> None:
-    if not 0 < low <= high:
-        raise ValueError(
-            f"beta_min and beta_max are {low} and {high}: 0 < beta_min <= beta_max is needed"
-        )
 
 
 def _linear(t: Tensor, low: float, high: float) -> tuple[Tensor, Tensor]:
