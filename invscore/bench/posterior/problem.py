@@ -91,7 +91,11 @@ def select(patterns: Iterable[str]) -> list[Problem]:
     for pattern in patterns:
         found = {name for name in PROBLEMS if fnmatch(name, pattern) or _begins(name, pattern)}
         if not found:
-            raise ValueError(f"no problem is called {pattern!r}: known are {', '.join(PROBLEMS)}")
+            families = ", ".join(dict.fromkeys(name.split("-")[0] for name in PROBLEMS))
+            raise ValueError(
+                f"no problem is called {pattern!r}: names begin with {families}, "
+                "such as mixture-8-1-0.1 or 'levy-laplace-*'"
+            )
         chosen |= found
     return [problem for name, problem in PROBLEMS.items() if name in chosen]
 
