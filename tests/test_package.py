@@ -22,7 +22,7 @@ FLOORS = (
     "batches checkpoint figures files images metrics modules"
     " networks operators options processes report rng",
     "discrete levels likelihood priors sampling training",
-    "exact methods uncertainty",
+    "exact methods tasks uncertainty",
     "driver",
     "bench calibration",
     "cli",

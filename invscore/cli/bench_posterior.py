@@ -13,8 +13,8 @@ import typer
 from invscore.cli.arguments import Debug
 from invscore.cli.errors import guarded
 from invscore.cli.progress import StepBar
-from invscore.cli.specs import parse_spec, split
 from invscore.cli.tables import print_table
+from invscore.tasks.specs import parse_spec, split
 
 if TYPE_CHECKING:
     from invscore.bench.posterior.run import Contestant
@@ -133,8 +133,8 @@ def posterior(
 
 def _contestants(given: str | None) -> list[Contestant]:
     from invscore.bench.posterior.run import Contestant
-    from invscore.cli.method_options import check_options
     from invscore.methods import METHODS, get_method
+    from invscore.tasks.method_options import check_options
 
     chosen = []
     for entry in split(given) if given is not None else METHODS:

@@ -29,8 +29,9 @@ from invscore.cli.arguments import (
     parse_scale,
 )
 from invscore.cli.errors import guarded
-from invscore.cli.method_options import check_options, parse_options
-from invscore.cli.specs import parse_spec
+from invscore.cli.method_options import parse_options
+from invscore.tasks.method_options import check_options
+from invscore.tasks.specs import parse_spec
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -119,15 +120,15 @@ def calibrate(
 
     # Heavy imports wait until the command line is understood.
     from invscore import calibration, driver
-    from invscore.cli import task
     from invscore.cli.devices import choose_device
     from invscore.cli.progress import StepBar
     from invscore.cli.report import versions
-    from invscore.cli.setting import describe_setting
     from invscore.cli.tables import print_json
     from invscore.files import check_writable
     from invscore.methods import get_method
     from invscore.priors import load_prior
+    from invscore.tasks import task
+    from invscore.tasks.setting import describe_setting
 
     info = get_method(method or driver.DEFAULT_METHOD)
     check_options(f"method {info.name!r}", info, options)

@@ -8,7 +8,7 @@ import typer
 
 from invscore.cli.arguments import Debug, parse_shape
 from invscore.cli.errors import guarded
-from invscore.cli.specs import parse_spec
+from invscore.tasks.specs import parse_spec
 
 
 @guarded
@@ -27,8 +27,8 @@ def check(
     spec = parse_spec(op)
     in_shape = parse_shape(shape)
 
-    from invscore.cli.task import make_operator
     from invscore.operators import check_operator
+    from invscore.tasks.task import make_operator
 
     report = check_operator(make_operator(spec, in_shape), seed=seed)
     typer.echo(str(report))

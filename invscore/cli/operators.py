@@ -8,9 +8,9 @@ from typing import Any
 import typer
 
 from invscore.cli.arguments import Debug, Json
-from invscore.cli.builtin import BUILTIN, option_defaults
 from invscore.cli.errors import guarded
 from invscore.cli.tables import as_options, print_json, print_table
+from invscore.tasks.builtin import BUILTIN, option_defaults
 
 REQUIRED = "FILE"
 

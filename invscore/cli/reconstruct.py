@@ -28,8 +28,9 @@ from invscore.cli.arguments import (
     parse_shape,
 )
 from invscore.cli.errors import guarded
-from invscore.cli.method_options import check_options, parse_options
-from invscore.cli.specs import parse_spec
+from invscore.cli.method_options import parse_options
+from invscore.tasks.method_options import check_options
+from invscore.tasks.specs import parse_spec
 
 
 @guarded
@@ -141,12 +142,13 @@ def reconstruct(
     # Heavy imports wait until the command line is understood.
     from invscore import driver
     from invscore.calibration import Calibration
-    from invscore.cli import report, task
+    from invscore.cli import report
     from invscore.cli.devices import choose_device
     from invscore.cli.progress import StepBar
-    from invscore.cli.setting import describe_setting
     from invscore.methods import get_method
     from invscore.priors import load_prior
+    from invscore.tasks import task
+    from invscore.tasks.setting import describe_setting
 
     method = method or driver.DEFAULT_METHOD
     info = get_method(method)

@@ -18,12 +18,12 @@ from torch import Tensor
 
 from invscore import __version__
 from invscore.calibration import Calibration
-from invscore.cli.task import Task, backprojection
 from invscore.driver import Result
 from invscore.figures import panel, picture
 from invscore.files import atomic_folder, check_writable
 from invscore.images import save_image
 from invscore.metrics import SSIM_WINDOW, psnr, ssim
+from invscore.tasks.task import Task, backprojection
 from invscore.uncertainty import Interval
 
 METRICS = "metrics.json"

@@ -10,7 +10,8 @@ import typer
 
 from invscore.cli.arguments import Debug, Device, Json
 from invscore.cli.errors import guarded
-from invscore.cli.method_options import check_options, parse_options
+from invscore.cli.method_options import parse_options
+from invscore.tasks.method_options import check_options
 
 PRIOR_HELP = "A prior by name ('invscore priors' lists them) or a .safetensors file."
 USUAL_SHAPE = (64, 64)
@@ -81,8 +82,8 @@ def sample(
     from invscore.cli.progress import StepBar
     from invscore.cli.report import check_folder, versions
     from invscore.cli.tables import print_json
-    from invscore.cli.task import PIXELS_TOGETHER
     from invscore.priors import load_prior
+    from invscore.tasks.task import PIXELS_TOGETHER
 
     check_options(f"sampler {sampler!r}", sampling.get_sampler(sampler), options)
     check_folder(out, overwrite=overwrite, mark=album.OPTIONS)

@@ -15,11 +15,11 @@ from typer.testing import Result
 import invscore
 from invscore.bench.denoising import HELD_OUT
 from invscore.cli import progress
-from invscore.cli.builtin import BUILTIN
 from invscore.cli.tables import as_options
 from invscore.images import crop_and_shrink, load_image, sample_names, save_image
 from invscore.methods import METHODS
 from invscore.priors import load_prior
+from invscore.tasks.builtin import BUILTIN
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

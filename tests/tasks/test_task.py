@@ -8,8 +8,6 @@ import numpy as np
 import pytest
 import torch
 
-from invscore.cli.specs import Spec
-from invscore.cli.task import Task, backprojection, measured_task, together
 from invscore.likelihood import GaussianNoise, InverseProblem
 from invscore.operators import (
     MRI,
@@ -21,6 +19,8 @@ from invscore.operators import (
     SuperResolution,
     Tomography,
 )
+from invscore.tasks.specs import Spec
+from invscore.tasks.task import Task, backprojection, measured_task, together
 
 SHAPE = (1, 32, 48)
 X = torch.rand(1, *SHAPE, generator=torch.Generator().manual_seed(0))

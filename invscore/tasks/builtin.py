@@ -1,4 +1,4 @@
-"""The operators that the command line knows by name: builders ``(in_shape, **options)``.
+"""Operators that users choose by name: builders ``(in_shape, **options)``.
 
 The options of a specification are checked against the signature of its builder. Operators, and
 with them torch, are imported when one is built.

@@ -1,4 +1,4 @@
-"""From the command line's words to an inverse problem, with the truth where it is known."""
+"""From a user's words to an inverse problem, with the truth where it is known."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from invscore.cli.builtin import build, image_shape, option_defaults
-from invscore.cli.custom import load_custom
-from invscore.cli.specs import Spec
 from invscore.images import as_image, crop_and_shrink, is_sample, load_image, load_measurement
 from invscore.likelihood import GaussianNoise, InverseProblem, simulate
 from invscore.operators import LinearOperator, Operator, Tomography
 from invscore.priors.base import Prior
 from invscore.priors.channelwise import Channelwise
 from invscore.priors.network import NetworkPrior
+from invscore.tasks.builtin import build, image_shape, option_defaults
+from invscore.tasks.custom import load_custom
+from invscore.tasks.specs import Spec
 
 SAMPLE_SIZE = 256
 """Sample images are shrunk to this unless told otherwise: a prior of any size is quick there."""

@@ -10,10 +10,10 @@ from typing import Any, Literal
 
 import torch
 
-from invscore.cli.builtin import option_defaults
-from invscore.cli.specs import Spec
 from invscore.methods import MethodInfo
 from invscore.priors.network import NetworkPrior
+from invscore.tasks.builtin import option_defaults
+from invscore.tasks.specs import Spec
 
 
 def describe_setting(

@@ -10,8 +10,8 @@ import pytest
 import torch
 from PIL import Image
 
-from invscore.cli.builtin import BUILTIN, build, check_options, image_shape
 from invscore.operators import MRI, Tomography
+from invscore.tasks.builtin import BUILTIN, build, check_options, image_shape
 
 WAYS: list[tuple[str, dict[str, Any]]] = [
     *[(name, {}) for name in BUILTIN if name not in ("blur", "ct")],

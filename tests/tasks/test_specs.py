@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from invscore.cli.specs import Spec, literal, parse_assignment, parse_spec
+from invscore.tasks.specs import Spec, literal, parse_assignment, parse_spec
 
 
 @pytest.mark.parametrize(
