@@ -29,6 +29,7 @@ def pigdm(
     steps: int = 100,
     eta: float = 1.0,
     sigma_max: float | None = None,
+    prior_variance: float | None = None,
 ) -> Iterator[Step]:
     """Pseudoinverse-guided diffusion: the likelihood of D(x) with an isotropic uncertainty.
 
@@ -41,13 +42,17 @@ def pigdm(
     ``steps``: denoiser evaluations (each with one Jacobian product) on DDPM's schedule.
     ``eta``: share of fresh noise in each step, 0 (deterministic) to 1 (ancestral); the paper has
     0.2, validation photographs preferred 1. ``sigma_max``: the first level, in image units
-    (default: 4 standard deviations of a pixel).
+    (default: 4 standard deviations of a pixel). ``prior_variance``: v, by default what the prior
+    says. The paper has 1; that of a single mode serves where the measurement has chosen the mode.
     """
     operator, y, variance = problem.linear_gaussian("pigdm")
+    v = prior.variance if prior_variance is None else prior_variance
+    if not v > 0:
+        raise ValueError(f"prior_variance is {prior_variance}: it must be above 0")
 
     def posterior_mean(x: Tensor, sigma: float) -> Tensor:
         denoised, pull = prior.pullback(x, sigma)
-        spread = prior.variance * sigma**2 / (prior.variance + sigma**2)
+        spread = v * sigma**2 / (v + sigma**2)
         mismatch = operator.rmatvec(y - operator.matvec(denoised))
         guidance = pull(operator.solve(mismatch, variance / spread) / spread)
         return denoised + sigma**2 * guidance

@@ -160,18 +160,21 @@ def denoise(prior: GaussianPrior, x: Tensor, sigma: float) -> tuple[Tensor, Tens
     return prior.mean + (x - prior.mean) @ gain.T, gain
 
 
-def test_pigdm_follows_its_formula() -> None:
+@pytest.mark.parametrize("given", [None, 0.3])
+def test_pigdm_follows_its_formula(given: float | None) -> None:
     """Song et al. 2023, Eq. 7, and DDIM's step, on few levels, where each sigma counts."""
     prior, task, s, eta = correlated_prior(), problem(2), 0.2, 0.6
     rng, info = SampleRNG([(0, 0), (0, 1)]), METHODS["pigdm"]
-    states = list(info.run(task, prior, rng, **info.options({"steps": 5, "eta": eta})))
+    options = info.options({"steps": 5, "eta": eta, "prior_variance": given})
+    states = list(info.run(task, prior, rng, **options))
+    v = given or prior.variance
 
     rng, high = SampleRNG([(0, 0), (0, 1)]), 4 * prior.variance**0.5
     sigmas = [high, *(state.sigma for state in states)]
     x = begin(task, prior, high, rng)
     for now, then in pairwise(sigmas):
         x0, jacobian = denoise(prior, x, now)
-        spread = prior.variance * now**2 / (prior.variance + now**2)
+        spread = v * now**2 / (v + now**2)
         gram = spread * MATRIX @ MATRIX.T + s**2 * torch.eye(2, dtype=torch.float64)
         likelihood = torch.linalg.solve(gram, (Y - x0 @ MATRIX.T).T).T @ MATRIX @ jacobian
         x0 = x0 + now**2 * likelihood
@@ -180,6 +183,11 @@ def test_pigdm_follows_its_formula() -> None:
         if fresh > 0:
             x = x + fresh * rng.normal_like(x)
     torch.testing.assert_close(states[-1].x, x, rtol=1e-8, atol=1e-8)
+
+
+def test_pigdm_refuses_a_variance_of_no_prior() -> None:
+    with pytest.raises(ValueError, match="prior_variance is 0"):
+        next(METHODS["pigdm"].run(problem(), correlated_prior(), SampleRNG([(0,)]), prior_variance=0))
 
 
 def test_pc_follows_its_formula() -> None:
