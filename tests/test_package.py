@@ -19,10 +19,10 @@ from invscore.operators import Blur
 ROOT = Path(invscore.__file__).parent
 
 FLOORS = (
-    "batches checkpoint figures files images metrics modules"
+    "batches checkpoint config figures files images modules"
     " networks operators options processes report rng",
     "discrete levels likelihood priors sampling training",
-    "exact methods tasks uncertainty",
+    "exact methods metrics tasks uncertainty",
     "driver",
     "bench calibration",
     "cli",

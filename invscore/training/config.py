@@ -5,25 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import yaml
 from pydantic import (
     Field,
     PositiveFloat,
     PositiveInt,
-    ValidationError,
     field_validator,
     model_validator,
 )
-from pydantic_core import ErrorDetails
 
+from invscore.config import Section, read_section
 from invscore.networks import SIZES
 from invscore.priors.parametrisation import find_parametrisation
 from invscore.training.data.config import DataConfig
-from invscore.training.section import Section
-
-
-class ConfigError(ValueError):
-    """The configuration file is missing, is no YAML or says something that is not allowed."""
 
 
 class NetworkConfig(Section):
@@ -133,22 +126,4 @@ class TrainConfig(Section):
 
 def read_config(path: Path) -> TrainConfig:
     """The configuration in the YAML file ``path``. Raises ``ConfigError`` with one sentence."""
-    try:
-        content: Any = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(f"configuration {str(path)!r}: no such file") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())
-        raise ConfigError(f"configuration {str(path)!r} cannot be read: {reason}") from error
-    try:
-        return TrainConfig.model_validate(content)
-    except ValidationError as error:
-        faults = "; ".join(map(_fault, error.errors()))
-        raise ConfigError(f"configuration {str(path)!r}: {faults}") from error
-
-
-def _fault(error: ErrorDetails) -> str:
-    first, *rest = error["loc"] or ("the file",)
-    # Below "data", pydantic says which kind of data it took it for.
-    place = ".".join(map(str, [first, *rest[first == "data" :]]))
-    return f"{place}: {error['msg'].removeprefix('Value error, ')}"
+    return read_section(path, TrainConfig, unions=("data",))

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from invscore.config import ConfigError
 from invscore.networks import build_network
-from invscore.training.config import ConfigError, read_config
+from invscore.training.config import read_config
 
 SHIPPED = sorted((Path(__file__).parents[2] / "configs" / "train").glob("*.yaml"))
 SMALLEST = "name: a\nout: runs/a\ndata:\n  folder: photos\noptimiser:\n  steps: 10\n"

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Discriminator, Field, PositiveFloat, PositiveInt, Tag, model_validator
 
-from invscore.training.section import Section
+from invscore.config import Section
 
 
 class FolderConfig(Section):
