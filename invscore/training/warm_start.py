@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from invscore.networks import Potential
 from invscore.priors.library import load_prior
 
 
@@ -17,10 +18,16 @@ def warm_start(network: nn.Module, source: str) -> None:
     each channel of the result is the mean of those there were. Of C channels, feature k of the
     stem sees channel k mod C: features of the mean alone, blind to colour, would learn it slowly.
 
+    A ``Potential`` takes the network N of a prior that is none as N / 2: were N linear, with the
+    symmetric Jacobian of a denoiser, ``<u, N u> / 2`` would have the gradient N u.
+
     Raises ``ValueError`` where the networks differ in anything else, and ``CheckpointError`` where
     there is no such prior.
     """
-    theirs = load_prior(source).network.state_dict()
+    source_network = load_prior(source).network
+    theirs = source_network.state_dict()
+    if isinstance(network, Potential) and not isinstance(source_network, Potential):
+        theirs = {f"network.{name}": _halved_head(w, name) for name, w in theirs.items()}
     ours = network.state_dict()
     strangers = sorted(ours.keys() ^ theirs.keys())
     if strangers:
@@ -49,3 +56,7 @@ def _fitted(tensor: Tensor, like: Tensor, name: str) -> Tensor:
     if name.endswith(("head.weight", "head.bias")):  # (channels, ...)
         return tensor.mean(dim=0, keepdim=True).expand(len(like), *tensor.shape[1:])
     return tensor
+
+
+def _halved_head(tensor: Tensor, name: str) -> Tensor:
+    return tensor / 2 if name.startswith("head.") else tensor

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from invscore.checkpoint import CheckpointError, load_checkpoint
-from invscore.networks import UNet
+from invscore.networks import Potential, UNet
 from invscore.priors import NetworkPrior
 from invscore.training.loop import train
 from invscore.training.warm_start import warm_start
@@ -67,6 +67,16 @@ def test_features_of_a_gray_prior_see_the_colours_in_turn(save: Any) -> None:
         features, expected = ours.stem(blue), source.stem(gray(1))
     torch.testing.assert_close(features[:, 2::3], expected[:, 2::3])
     assert torch.equal(features[:, 0], ours.stem.bias[0].expand(2, 8, 6))
+
+
+def test_a_potential_begins_as_half_a_denoiser(save: Any) -> None:
+    source, file = save(1)
+    ours = Potential(network(1, seed=1))
+    warm_start(ours, file)
+    noise = torch.tensor([-0.5, 0.3])
+    with torch.no_grad():
+        expected = (gray(1) * source(gray(1), noise)).sum(dim=(1, 2, 3)) / 2
+        torch.testing.assert_close(ours.potential(gray(1), noise), expected)
 
 
 @pytest.mark.parametrize(
