@@ -1,0 +1,1 @@
+"""Methods and baselines on standard imaging tasks: one configuration, honest tables, one page."""
