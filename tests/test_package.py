@@ -20,7 +20,7 @@ ROOT = Path(invscore.__file__).parent
 
 FLOORS = (
     "batches checkpoint config figures files images modules"
-    " networks operators options processes report rng",
+    " networks operators options processes report rng viewer",
     "discrete levels likelihood priors sampling training",
     "exact methods metrics tasks uncertainty",
     "driver",

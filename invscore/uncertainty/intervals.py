@@ -45,14 +45,19 @@ def quantile(samples: Tensor, q: float) -> Tensor:
         raise ValueError(
             f"q is {q:g}: {1 / (n + 1):.3g} to {n / (n + 1):.3g} is allowed for {n} samples"
         )
-    place = min(max(place, 0.0), n - 1.0)
-    below, above = int(place), min(int(place) + 1, n - 1)
+    return _by_part(lambda parts: order_statistic(parts.sort(dim=0).values, q), samples)
 
-    def of(parts: Tensor) -> Tensor:
-        ordered = parts.sort(dim=0).values
-        return torch.lerp(ordered[below], ordered[above], place - below)
 
-    return _by_part(of, samples)
+def order_statistic(ascending: Tensor, q: float) -> Tensor:
+    """The place ``q (n + 1)`` among sorted numbers, (n, \\*shape), between two of them: (\\*shape).
+
+    The first or the last where there is no such place. Of n uniform numbers on [0, 1] it is q on
+    average where there is one.
+    """
+    n = len(ascending)
+    place = min(max(q * (n + 1) - 1, 0.0), n - 1.0)
+    below = int(place)
+    return torch.lerp(ascending[below], ascending[min(below + 1, n - 1)], place - below)
 
 
 def credible_interval(samples: Tensor, level: float, factor: float = 1.0) -> Interval:

@@ -20,16 +20,12 @@ from invscore.bench.posterior.gibbs import sample_increments
 from invscore.bench.posterior.levy_laws import LAWS, Law
 from invscore.bench.posterior.levy_network import learned_prior
 from invscore.bench.posterior.levy_prior import LevyPrior
-from invscore.bench.posterior.metrics import (
-    CREDIBLE,
-    SLICED,
-    order_statistic,
-    sliced_wasserstein,
-)
+from invscore.bench.posterior.metrics import CREDIBLE, SLICED, sliced_wasserstein
 from invscore.bench.posterior.problem import Instance, Metric, Problem, Scores, register
 from invscore.likelihood import GaussianNoise, InverseProblem, simulate
 from invscore.operators import Blur, Identity, Inpainting, LinearOperator, from_matrix
 from invscore.priors.base import Prior
+from invscore.uncertainty.intervals import order_statistic
 
 DIM = 64
 SHAPE = (1, 1, DIM)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from invscore.bench.posterior.problem import Metric, Scores
+from invscore.uncertainty.intervals import order_statistic
 
 SLICES = 1000
 CREDIBLE = 0.9
@@ -69,17 +70,6 @@ def interval_mass(white: Tensor) -> Tensor:
     below = torch.special.ndtr(white.sort(dim=0).values)
     tail = (1 - CREDIBLE) / 2
     return order_statistic(below, 1 - tail) - order_statistic(below, tail)
-
-
-def order_statistic(ascending: Tensor, p: float) -> Tensor:
-    """The place ``p (n + 1)`` among sorted numbers, (n, ...), between two of them: (...).
-
-    Of n uniform numbers on [0, 1] it is p on average where there is such a place.
-    """
-    n = len(ascending)
-    place = min(max(p * (n + 1) - 1, 0.0), n - 1.0)
-    lower = min(int(place), n - 2)
-    return torch.lerp(ascending[lower], ascending[lower + 1], place - lower)
 
 
 def rms(values: Tensor) -> float:

@@ -1,4 +1,4 @@
-"""How close images are to a reference: PSNR and SSIM, one number an image."""
+"""How close images are to a reference: PSNR and SSIM."""
 
 from __future__ import annotations
 
