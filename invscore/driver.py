@@ -14,7 +14,8 @@ from torch import Tensor
 from invscore.likelihood import InverseProblem
 from invscore.methods import METHODS, MethodInfo, Step, get_method
 from invscore.operators import LinearOperator, Operator
-from invscore.priors.base import Level, Prior
+from invscore.priors.base import Prior
+from invscore.priors.counted import CountedPrior
 from invscore.rng import SampleRNG
 from invscore.uncertainty import Interval, check_residual, credible_interval, quantile
 
@@ -129,7 +130,7 @@ def reconstruct(
         chunks = [places[i : i + size] for i in range(0, len(places), size)]
     else:
         chunks = _populations(places, seed, chosen[info.population])
-    counted = _Counted(prior, 1 / len(places))
+    counted = CountedPrior(prior, 1 / len(places))
     device = problem.y.device
     finished: list[Tensor] = []
     traces: list[Tensor] = []
@@ -234,38 +235,3 @@ def _scale(problem: InverseProblem, prior: Prior) -> float:
     peak = float(torch.quantile(image.abs().flatten()[:: max(1, image.numel() // 10**6)], 0.999))
     ratio = peak / prior.peak
     return ratio if ratio > 4 or 0 < ratio < 1 / 4 else 1.0
-
-
-class _Counted(Prior):
-    """A prior that counts its evaluations of images, each by ``weight``."""
-
-    def __init__(self, prior: Prior, weight: float) -> None:
-        self.prior = prior
-        self.mean, self.variance, self.peak = prior.mean, prior.variance, prior.peak
-        self.sigma_min, self.sigma_max = prior.sigma_min, prior.sigma_max
-        self.has_density = prior.has_density
-        self.weight = weight
-        self.evaluations = 0.0
-        self.jacobian_products = 0.0
-
-    def denoise(self, x: Tensor, sigma: Level) -> Tensor:
-        self.evaluations += self.weight * len(x)
-        return self.prior.denoise(x, sigma)
-
-    def score(self, x: Tensor, sigma: Level) -> Tensor:
-        self.evaluations += self.weight * len(x)
-        return self.prior.score(x, sigma)
-
-    def log_density(self, x: Tensor, sigma: Level) -> Tensor:
-        self.evaluations += self.weight * len(x)
-        return self.prior.log_density(x, sigma)
-
-    def pullback(self, x: Tensor, sigma: Level) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
-        self.evaluations += self.weight * len(x)
-        denoised, pull = self.prior.pullback(x, sigma)
-
-        def counted_pull(u: Tensor) -> Tensor:
-            self.jacobian_products += self.weight * len(u)
-            return pull(u)
-
-        return denoised, counted_pull

@@ -12,14 +12,9 @@ import torch
 from torch import Tensor
 
 from invscore.bench import brain, rivals
-from invscore.images import crop_and_shrink, load_image, to_gray
+from invscore.bench.held_out import HELD_OUT, IN_COLOUR, gray_photograph, photograph
 from invscore.metrics import psnr
 from invscore.priors.base import Prior
-
-HELD_OUT = ("astronaut", "camera", "chelsea", "coffee", "coins", "motorcycle_left", "rocket")
-"""Photographs of scikit-image that no prior of ours was trained or tuned on."""
-IN_COLOUR = ("astronaut", "chelsea", "coffee", "motorcycle_left", "rocket")
-SIZE = 256
 
 
 @dataclass(frozen=True)
@@ -37,28 +32,12 @@ class Task:
         return f"{level:g}" if self.scale == 1 else f"{level:g}/{self.scale}"
 
 
-def photograph(name: str) -> Tensor:
-    """The middle of a photograph in colour, its shorter side shrunk to 256 pixels: (3, h, w)."""
-    return crop_and_shrink(load_image(name), SIZE)
-
-
 TASKS = {
-    "gray": Task(HELD_OUT, lambda name: to_gray(photograph(name)), (15, 25, 50), 255, rivals.gray),
+    "gray": Task(HELD_OUT, gray_photograph, (15, 25, 50), 255, rivals.gray),
     "colour": Task(IN_COLOUR, photograph, (15, 25, 50), 255, rivals.colour),
     "brain": Task(brain.NAMES, brain.brain_slice, (0.025, 0.05, 0.1), 1, rivals.complex_valued),
 }
 """Gray photographs, those in colour, and complex slices of a brain compared by magnitude."""
-
-
-def choose_task(channels: int, *, complex_valued: bool) -> str:
-    """The name of the task for a prior of such images. Raises ``ValueError`` if there is none."""
-    tasks = {(1, False): "gray", (3, False): "colour", (1, True): "brain"}
-    if (channels, complex_valued) not in tasks:
-        raise ValueError(
-            f"the prior knows {'complex' if complex_valued else 'real'} images of {channels} "
-            "channels: real ones of 1 or 3, or complex ones of 1, are allowed"
-        )
-    return tasks[channels, complex_valued]
 
 
 @torch.no_grad()

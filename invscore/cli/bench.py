@@ -44,7 +44,8 @@ def denoising(
     Gray and colour priors denoise photographs of 256 x 256 pixels, complex ones slices of a brain
     with a smooth phase, compared by magnitude.
     """
-    from invscore.bench.denoising import TASKS, choose_task, means, run
+    from invscore.bench.denoising import TASKS, means, run
+    from invscore.bench.held_out import choose_collection
     from invscore.cli.devices import choose_device
     from invscore.files import atomic_file, check_writable
     from invscore.priors import load_prior
@@ -56,7 +57,7 @@ def denoising(
             raise ValueError(f"--json {json} is a folder: a file is allowed")
         check_writable(json.parent)
     model = load_prior(prior)
-    name = choose_task(model.channels, complex_valued=model.complex)
+    name = choose_collection(model.channels, complex_valued=model.complex)
     task, place = TASKS[name], choose_device(device)
 
     def tell(row: dict[str, Any]) -> None:

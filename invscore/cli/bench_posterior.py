@@ -81,7 +81,7 @@ def posterior(
     from invscore.bench.posterior.rows import rows_of
     from invscore.bench.posterior.run import plan, run_cells
     from invscore.bench.posterior.tables import refusals, summary
-    from invscore.cli.report import versions
+    from invscore.bench.versions import versions
     from invscore.files import atomic_file, check_writable
 
     for target in (out, *(file.parent for file in (json, page) if file is not None)):

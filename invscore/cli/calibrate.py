@@ -120,9 +120,9 @@ def calibrate(
 
     # Heavy imports wait until the command line is understood.
     from invscore import calibration, driver
+    from invscore.bench.versions import versions
     from invscore.cli.devices import choose_device
     from invscore.cli.progress import StepBar
-    from invscore.cli.report import versions
     from invscore.cli.tables import print_json
     from invscore.files import check_writable
     from invscore.methods import get_method
@@ -213,25 +213,14 @@ def _print(found: Calibration, out: Path) -> None:
 
 def _files(images: Path, measurements: Path | None) -> list[tuple[Path, Path | None]]:
     """The images of a folder, each with its measurement if there are any."""
+    from invscore.tasks.folder import images_in
+
     if measurements is None:
-        return [(image, None) for image in _in_folder(images)]
-    known = {file.stem: file for file in _in_folder(measurements)}
+        return [(image, None) for image in images_in(images)]
+    known = {file.stem: file for file in images_in(measurements)}
     pairs: list[tuple[Path, Path | None]] = []
-    for image in _in_folder(images):
+    for image in images_in(images):
         if image.stem not in known:
             raise ValueError(f"image {image.name!r} has no measurement in {str(measurements)!r}")
         pairs.append((image, known[image.stem]))
     return pairs
-
-
-def _in_folder(folder: Path) -> list[Path]:
-    from invscore.images import ARRAY_SUFFIXES
-    from invscore.training.data.photos import SUFFIXES
-
-    if not folder.is_dir():
-        raise ValueError(f"{str(folder)!r}: no such folder")
-    allowed = {*SUFFIXES, *ARRAY_SUFFIXES}
-    files = sorted(file for file in folder.iterdir() if file.suffix.lower() in allowed)
-    if not files:
-        raise ValueError(f"no images in {str(folder)!r} (looked for {', '.join(sorted(allowed))})")
-    return files

@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import json
 import math
-import platform
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 from torch import Tensor
 
-from invscore import __version__
+from invscore.bench.versions import versions
 from invscore.calibration import Calibration
 from invscore.driver import Result
 from invscore.figures import panel, picture
 from invscore.files import atomic_folder, check_writable
 from invscore.images import save_image
 from invscore.metrics import SSIM_WINDOW, psnr, ssim
+from invscore.tasks.pictures import measurement_picture
 from invscore.tasks.task import Task, backprojection
 from invscore.uncertainty import Interval
 
@@ -108,16 +107,6 @@ def describe(result: Result, device: str) -> dict[str, Any]:
         "warnings": list(result.warnings),
         "device": device,
         "versions": versions(),
-    }
-
-
-def versions() -> dict[str, str]:
-    """Of what computes."""
-    return {
-        "invscore": __version__,
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-        "python": platform.python_version(),
     }
 
 
@@ -211,20 +200,12 @@ def print_summary(metrics: Mapping[str, Any], folder: Path) -> None:
 def _images(task: Task, result: Result) -> dict[str, Tensor]:
     """The pictures of a result by name, each (c, h, w) in [0, 1]; none of what is no image."""
     peak = task.peak if task.truth is not None else result.scale
-    tensors = {"measurement": task.problem.y[0], "reconstruction": result.mean[0]}
+    tensors = {"reconstruction": result.mean[0]}
     if task.truth is not None:
         tensors["truth"] = task.truth[0]
-    views = {"measurement": task.problem.operator.view}
-    return {
-        name: picture(
-            t,
-            peak=peak,
-            spectrum=name in views and (t.is_complex() or views[name] == "spectrum"),
-            stretch=views.get(name) == "stretched",
-        )
-        for name, t in tensors.items()
-        if t.ndim > 1
-    }
+    pictures = {name: picture(t, peak=peak) for name, t in tensors.items() if t.ndim > 1}
+    measured = measurement_picture(task.problem, peak)
+    return pictures if measured is None else {"measurement": measured, **pictures}
 
 
 def _map(

@@ -77,10 +77,11 @@ def sample(
     import torch
 
     from invscore import sampling
+    from invscore.bench.versions import versions
     from invscore.cli import album
     from invscore.cli.devices import choose_device
     from invscore.cli.progress import StepBar
-    from invscore.cli.report import check_folder, versions
+    from invscore.cli.report import check_folder
     from invscore.cli.tables import print_json
     from invscore.priors import load_prior
     from invscore.tasks.task import PIXELS_TOGETHER

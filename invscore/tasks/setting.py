@@ -34,7 +34,7 @@ def describe_setting(
         "samples": samples,
         "operator": _operator(spec),
         "noise": noise,
-        "prior": f"{Path(prior).stem} ({_digest(network)})",
+        "prior": f"{Path(prior).stem} ({weights_digest(network)})",
         "scale": scale,
     }
 
@@ -47,7 +47,7 @@ def _operator(spec: Spec) -> dict[str, Any]:
     return {"name": spec.name, **defaults, **spec.options}
 
 
-def _digest(network: NetworkPrior) -> str:
+def weights_digest(network: NetworkPrior) -> str:
     """Twelve digits that tell one set of weights from another."""
     total = hashlib.sha256()
     for name, tensor in sorted(network.state_dict().items()):

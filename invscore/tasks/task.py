@@ -56,6 +56,11 @@ def simulated_task(
         size = min(SAMPLE_SIZE, *truth.shape[-2:])
     if size is not None:
         truth = crop_and_shrink(truth, size)
+    return task_of_image(spec, truth, noise=noise, seed=seed, device=device)
+
+
+def task_of_image(spec: Spec, truth: Tensor, *, noise: float, seed: int, device: str) -> Task:
+    """The simulated measurement of ``truth``, (c, h, w)."""
     operator = make_operator(spec, tuple(truth.shape)).to(device)
     if operator.in_shape != tuple(truth.shape):
         raise ValueError(

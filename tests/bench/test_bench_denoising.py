@@ -9,8 +9,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from invscore.bench import denoising, rivals
-from invscore.bench.denoising import TASKS, Task, choose_task, means, photograph, run
+from invscore.bench import rivals
+from invscore.bench.denoising import TASKS, Task, means, run
+from invscore.bench.held_out import COLLECTIONS
 from invscore.metrics import psnr
 from invscore.priors.base import Level, Prior
 
@@ -105,27 +106,9 @@ def test_levels_are_of_255_for_photographs() -> None:
     assert TASKS["brain"].noise(0.05) == "0.05"
 
 
-@pytest.mark.parametrize(
-    ("channels", "complex_valued", "task"),
-    [(1, False, "gray"), (3, False, "colour"), (1, True, "brain")],
-)
-def test_the_images_fit_the_prior(channels: int, complex_valued: bool, task: str) -> None:
-    assert choose_task(channels, complex_valued=complex_valued) == task
-
-
-def test_other_priors_have_no_task() -> None:
-    with pytest.raises(ValueError, match="complex images of 3 channels"):
-        choose_task(3, complex_valued=True)
-
-
-def test_photographs_are_gray_and_in_colour(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(denoising, "SIZE", SMALL)
+def test_the_images_are_held_out() -> None:
     for name, task in TASKS.items():
+        assert task.images == COLLECTIONS[name].names
         if name != "brain":
-            channels = {"gray": 1, "colour": 3}[name]
-            assert {tuple(task.load(image).shape) for image in task.images} == {
-                (channels, SMALL, SMALL)
-            }
-    for image in TASKS["colour"].images:
-        red, _, blue = photograph(image)
-        assert (red - blue).abs().mean() > 0.01
+            image = task.images[0]
+            assert torch.equal(task.load(image), COLLECTIONS[name].load(image, 256))

@@ -13,7 +13,7 @@ from rich.console import Console
 from typer.testing import Result
 
 import invscore
-from invscore.bench.denoising import HELD_OUT
+from invscore.bench.held_out import HELD_OUT
 from invscore.cli import progress
 from invscore.cli.tables import as_options
 from invscore.images import crop_and_shrink, load_image, sample_names, save_image

@@ -56,8 +56,8 @@ class MethodConfig(Section):
     name: str
     label: str = Field(default="", pattern=r"^[\w.() =,-]*$")
     samples: PositiveInt = 1
-    options: dict[str, Any] = {}
-    tasks: dict[str, dict[str, Any]] = {}
+    options: dict[str, Any] = Field(default={})
+    tasks: dict[str, dict[str, Any]] = Field(default={})
     calibration: Path | None = None
 
     @model_validator(mode="after")
