@@ -152,8 +152,7 @@ def unflatten(numbers: Tensor, like: Tensor) -> Tensor:
 def _rows(problem: InverseProblem, denoised: Tensor, seen: Tensor) -> Tensor:
     """The rows of the operator's Jacobian, (b, m, n), or (1, m, n) of a linear operator."""
     size = flatten(problem.y[:1]).shape[1]
-    units = torch.eye(size, dtype=torch.float64, device=seen.device)[seen]
-    units = unflatten(units, problem.y)
+    units = unflatten(torch.nn.functional.one_hot(seen, size), problem.y)
     if isinstance(problem.operator, LinearOperator):
         return flatten(problem.operator.rmatvec(units))[None]
     tangent = jacobian(problem.operator, denoised)

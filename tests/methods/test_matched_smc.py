@@ -14,8 +14,13 @@ from invscore.likelihood import GaussianNoise, InverseProblem, Noise, PoissonNoi
 from invscore.methods.local_gaussian import LocalGaussian, look
 from invscore.methods.low_rank import LowRank
 from invscore.methods.matched_smc import covariance_of_all
-from invscore.operators import Identity, from_function, from_matrix
-from invscore.priors import GaussianMixturePrior, GaussianPrior, Prior
+from invscore.operators import Identity, Inpainting, from_function, from_matrix
+from invscore.priors import (
+    GaussianMixturePrior,
+    GaussianPrior,
+    Prior,
+    StationaryGaussianPrior,
+)
 
 F64 = torch.float64
 A = torch.tensor([[1.0, 0.5, 0.0], [0.0, 0.3, -0.8]], dtype=F64)
@@ -182,3 +187,17 @@ def test_the_covariance_of_all_images_is_that_of_a_gaussian_prior() -> None:
     """``J = C (C + sigma^2)^-1``, and C is wanted, even where it is a tenth of the noise."""
     c, sigma = torch.tensor([0.01, 2.0, 40.0], dtype=F64), 20.0
     torch.testing.assert_close(covariance_of_all(sigma)(c / (c + sigma**2)), c)
+
+
+def test_few_numbers_of_a_large_image() -> None:
+    """No matrix of the size of the image: 256 x 256 pixels would need 34 GB."""
+    shape = (1, 256, 256)
+    prior = StationaryGaussianPrior.power_law(shape)
+    mask = torch.zeros(shape, dtype=torch.bool)
+    mask[0, 100, [20, 200]] = True
+    operator = Inpainting(mask, shape)
+    y = operator(torch.ones(1, *shape))
+    problem = InverseProblem(operator, y, GaussianNoise(0.01))
+    options: dict[str, Any] = {"steps": 3, "particles": 2, "probes": 1}
+    x = reconstruct(problem, prior, method="matched_smc", samples=2, **options).samples
+    torch.testing.assert_close(operator(x[:, 0]), y.expand(2, -1, -1, -1), rtol=0, atol=0.06)
