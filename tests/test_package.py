@@ -23,7 +23,7 @@ FLOORS = (
     " networks operators options processes report rng viewer",
     "discrete levels likelihood priors sampling training",
     "exact methods metrics tasks uncertainty",
-    "driver",
+    "baselines driver",
     "bench calibration",
     "cli",
     "__main__",
