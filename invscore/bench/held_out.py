@@ -22,6 +22,7 @@ class Collection:
 
     names: tuple[str, ...]
     load: Callable[[str, int], Tensor]
+    complex_valued: bool = False
 
 
 def photograph(name: str, size: int = SIZE) -> Tensor:
@@ -46,7 +47,7 @@ def small_brain_slice(name: str, size: int) -> Tensor:
 COLLECTIONS = {
     "gray": Collection(HELD_OUT, gray_photograph),
     "colour": Collection(IN_COLOUR, photograph),
-    "brain": Collection(brain.NAMES, small_brain_slice),
+    "brain": Collection(brain.NAMES, small_brain_slice, complex_valued=True),
 }
 
 

@@ -141,7 +141,7 @@ def calibrate(
     calibration.check_count(len(files), level)
     device = choose_device(device)
     network = load_prior(prior).to(device)
-    spec = task.fit_operator(spec, network)
+    spec = task.fit_operator(spec, complex_valued=network.complex)
 
     def on_step(index: int, done: int, total: int) -> None:
         bar(index * total + done, len(files) * total)

@@ -158,7 +158,7 @@ def reconstruct(
     report.check_folder(folder, overwrite=overwrite)
     device = choose_device(device)
     network = load_prior(prior).to(device)
-    spec = task.fit_operator(spec, network)
+    spec = task.fit_operator(spec, complex_valued=network.complex)
     if calibrated is not None:
         setting = describe_setting(
             spec, prior, network, info, options, samples=samples, noise=noise, scale=factor

@@ -112,9 +112,9 @@ def make_operator(spec: Spec, in_shape: Shape | None) -> Operator:
     return build(spec.name, in_shape, spec.options)
 
 
-def fit_operator(spec: Spec, prior: NetworkPrior) -> Spec:
-    """``spec`` for the images of ``prior``: complex ones have an MRI that is not ``real``."""
-    if spec.file is not None or not prior.complex or "real" not in option_defaults(spec.name):
+def fit_operator(spec: Spec, *, complex_valued: bool) -> Spec:
+    """``spec`` for such images: those that are ``complex_valued`` have an MRI that is not ``real``."""
+    if spec.file is not None or not complex_valued or "real" not in option_defaults(spec.name):
         return spec
     return replace(spec, options={"real": False, **spec.options})
 

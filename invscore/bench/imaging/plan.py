@@ -1,0 +1,131 @@
+"""Which cells a configuration asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from functools import cache
+from typing import TypeVar
+
+from invscore.bench.held_out import choose_collection
+from invscore.bench.imaging.cells import Cell
+from invscore.bench.imaging.config import ImagingConfig, MethodConfig, TaskConfig
+from invscore.bench.imaging.contestants import Contestant, find_contestant
+from invscore.bench.imaging.sources import Source, find_sources
+from invscore.methods import MethodInfo
+from invscore.priors import NetworkPrior, load_prior
+from invscore.tasks.method_options import check_options
+from invscore.tasks.setting import weights_digest
+
+Chosen = TypeVar("Chosen")
+STRIDE = 10**4
+"""Between the seeds of images, so that their samples' seeds do not meet."""
+REPEAT = 1000 * STRIDE
+"""Between the seeds of two repetitions."""
+
+
+def plan(config: ImagingConfig) -> list[Cell]:
+    """The cells of every task, image by image, so that those of one measurement are neighbours.
+
+    Raises ``ValueError`` for a method, an option, a prior or an image that there is not, before
+    anything is run.
+    """
+    for method in config.methods:
+        _check(method, config.tasks)
+    return [cell for task in config.tasks for cell in _of_task(config, task)]
+
+
+def selected(
+    config: ImagingConfig,
+    *,
+    methods: Sequence[str] | None = None,
+    tasks: Sequence[str] | None = None,
+) -> ImagingConfig:
+    """``config`` with only these ``methods``, by label or name, and only these ``tasks``.
+
+    Raises ``ValueError`` for one that it does not have.
+    """
+    kept_tasks = {task.name: task for task in config.tasks}
+    if tasks is not None:
+        kept_tasks = {name: _found(name, kept_tasks, "task") for name in tasks}
+    kept_methods = {method.label: method for method in config.methods}
+    if methods is not None:
+        named: dict[str, list[MethodConfig]] = {}
+        for method in config.methods:
+            named.setdefault(method.name, []).append(method)
+        named |= {label: [method] for label, method in kept_methods.items()}
+        kept_methods = {m.label: m for name in methods for m in _found(name, named, "method")}
+    return config.model_copy(
+        update={
+            "tasks": tuple(kept_tasks.values()),
+            "methods": tuple(_with_tasks(method, kept_tasks) for method in kept_methods.values()),
+        }
+    )
+
+
+def _with_tasks(method: MethodConfig, tasks: Collection[str]) -> MethodConfig:
+    """``method`` with its options for these ``tasks`` alone."""
+    kept = {task: options for task, options in method.tasks.items() if task in tasks}
+    return method.model_copy(update={"tasks": kept})
+
+
+def _of_task(config: ImagingConfig, task: TaskConfig) -> Iterator[Cell]:
+    name = task.prior or config.prior
+    collection, weights = _known(name)
+    sources = find_sources(task.images or config.images, collection, task.size or config.size)
+    for number, source in enumerate(sources[: config.limit]):
+        for repeat in range(config.repeats):
+            seed = config.seed + STRIDE * number + REPEAT * repeat
+            for method in config.methods:
+                yield _cell(task, source, method, name, weights, seed, repeat)
+
+
+def _cell(
+    task: TaskConfig,
+    source: Source,
+    method: MethodConfig,
+    prior: str,
+    weights: str,
+    seed: int,
+    repeat: int,
+) -> Cell:
+    who = find_contestant(method.name)
+    needed = isinstance(who, MethodInfo) or who.uses_prior
+    return Cell(
+        task=task.name,
+        op=task.op,
+        noise=task.noise,
+        source=source,
+        method=method.name,
+        label=method.label,
+        options=who.options(method.options_for(task.name)),
+        samples=method.samples,
+        prior=prior if needed else None,
+        weights=weights if needed else "",
+        seed=seed,
+        repeat=repeat,
+    )
+
+
+def _check(method: MethodConfig, tasks: Sequence[TaskConfig]) -> None:
+    who: Contestant = find_contestant(method.name)
+    for task in tasks:
+        check_options(f"method {method.label!r}", who, method.options_for(task.name))
+    if who.point_estimate and method.samples > 1:
+        raise ValueError(
+            f"method {method.label!r} gives point estimates: samples is {method.samples}, 1 is "
+            "allowed"
+        )
+
+
+def _found(name: str, known: dict[str, Chosen], kind: str) -> Chosen:
+    if name not in known:
+        raise ValueError(f"unknown {kind} {name!r}: the configuration has {', '.join(known)}")
+    return known[name]
+
+
+@cache
+def _known(prior: str) -> tuple[str, str]:
+    """The collection of images that a prior knows, and the digest of its weights."""
+    network: NetworkPrior = load_prior(prior)
+    collection = choose_collection(network.channels, complex_valued=network.complex)
+    return collection, weights_digest(network)
