@@ -40,7 +40,7 @@ def minimise(
     start: Tensor,
     *,
     iterations: int,
-    amplitude: float = 0.02,
+    amplitude: float = 0.04,
 ) -> Tensor:
     """The minimiser of ``-log p(y | x) + penalty(x)``, (b, \\*in_shape).
 

@@ -50,7 +50,7 @@ def pseudo_inverse(
         if not bool(active.any()):
             break
         image = operator.matvec(direction)
-        curvature = inner(image, image)
+        curvature = inner(image, image).reshape(energy.shape)
         step = torch.where(active & (curvature > 0), energy / curvature, 0.0)
         x = x + step * direction
         residual = problem.residual(x)
