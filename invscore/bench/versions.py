@@ -3,18 +3,35 @@
 from __future__ import annotations
 
 import platform
+import subprocess
+from pathlib import Path
 
 import numpy as np
 import torch
 
-from invscore import __version__
+import invscore
 
 
 def versions() -> dict[str, str]:
     """Of invscore and of what it stands on."""
     return {
-        "invscore": __version__,
-        "torch": torch.__version__,
+        "invscore": invscore.__version__,
+        "torch": str(torch.__version__),
         "numpy": np.__version__,
         "python": platform.python_version(),
     }
+
+
+def commit() -> str | None:
+    """The commit of the checkout that is running, ``-dirty`` where it was changed since.
+
+    None where invscore runs from no checkout of its repository, or there is no git.
+    """
+    root = Path(invscore.__file__).resolve().parents[1]
+    if not (root / ".git").exists():
+        return None
+    command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=10"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from invscore.cli.arguments import Debug, Device
+from invscore.cli.bench_imaging import imaging
 from invscore.cli.bench_posterior import posterior
 from invscore.cli.errors import guarded
 from invscore.cli.tables import print_table
@@ -21,6 +22,7 @@ def group() -> None:
     """Measure priors and methods on standard tasks."""
 
 
+bench.command(no_args_is_help=True)(imaging)
 bench.command()(posterior)
 
 

@@ -12,6 +12,9 @@ class Choice(Protocol):
     """A method or a sampler, as registered."""
 
     @property
+    def name(self) -> str: ...
+
+    @property
     def defaults(self) -> dict[str, Any]: ...
 
     def options(self, given: Mapping[str, Any]) -> dict[str, Any]: ...

@@ -10,9 +10,9 @@ from typing import Any, Literal
 
 import torch
 
-from invscore.methods import MethodInfo
 from invscore.priors.network import NetworkPrior
 from invscore.tasks.builtin import option_defaults
+from invscore.tasks.method_options import Choice
 from invscore.tasks.specs import Spec
 
 
@@ -20,7 +20,7 @@ def describe_setting(
     spec: Spec,
     prior: str,
     network: NetworkPrior,
-    info: MethodInfo,
+    info: Choice,
     options: Mapping[str, Any],
     *,
     samples: int,

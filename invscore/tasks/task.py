@@ -113,7 +113,7 @@ def make_operator(spec: Spec, in_shape: Shape | None) -> Operator:
 
 
 def fit_operator(spec: Spec, *, complex_valued: bool) -> Spec:
-    """``spec`` for such images: those that are ``complex_valued`` have an MRI that is not ``real``."""
+    """``spec`` for such images: complex ones have an MRI that is not ``real``."""
     if spec.file is not None or not complex_valued or "real" not in option_defaults(spec.name):
         return spec
     return replace(spec, options={"real": False, **spec.options})

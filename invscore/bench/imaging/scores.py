@@ -60,9 +60,9 @@ def pictures(task: Task, samples: Tensor, *, point_estimate: bool) -> dict[str, 
     """What the page shows: (c, h, w) on the CPU, in image units, complex images by magnitude.
 
     The measurement is shown as a plain image made of it where there is one. With several samples
-    also ``uncertainty``, half the width of the interval, ``samples``, the first few, and ``errors``:
-    evenly spaced quantiles of the pixels' errors as multiples of that half width, which tell how
-    many pixels intervals hold that are made wider or narrower.
+    also ``uncertainty``, their standard deviation, ``samples``, the first few, and ``errors``:
+    evenly spaced quantiles of the pixels' errors over half the widths of their intervals, which
+    tell how many pixels intervals hold that are made wider or narrower.
     """
     truth, peak = _truth(task), task.peak
     plain = backprojection(task.problem)
@@ -75,12 +75,12 @@ def pictures(task: Task, samples: Tensor, *, point_estimate: bool) -> dict[str, 
     kept = {name: _magnitude(image[0]) for name, image in found.items()}
     if point_estimate or len(samples) == 1:
         return kept
-    interval = credible_interval(samples, LEVEL)
+    deviation = (samples - samples.mean(dim=0)).abs().square().sum(dim=0) / (len(samples) - 1)
     errors = relative_error(samples, truth, LEVEL).flatten().float().sort().values
     places = torch.linspace(0, len(errors) - 1, QUANTILES).round().long()
     return {
         **kept,
-        "uncertainty": _magnitude(interval.width[0] / 2),
+        "uncertainty": _magnitude(deviation[0].sqrt()),
         "samples": _magnitude(samples[:KEPT, 0]),
         "errors": errors.cpu()[places],
     }
