@@ -1,6 +1,7 @@
 """Baselines: what a sceptic asks a learned prior to beat, and other people's implementations."""
 
 from invscore.baselines import (
+    pnp_bm3d,
     pseudo_inverse,
     total_variation,
     wavelet,
@@ -12,6 +13,7 @@ __all__ = [
     "BASELINES",
     "BaselineInfo",
     "get_baseline",
+    "pnp_bm3d",
     "pseudo_inverse",
     "total_variation",
     "wavelet",

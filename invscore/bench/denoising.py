@@ -33,8 +33,8 @@ class Task:
 
 
 TASKS = {
-    "gray": Task(HELD_OUT, gray_photograph, (15, 25, 50), 255, rivals.gray),
-    "colour": Task(IN_COLOUR, photograph, (15, 25, 50), 255, rivals.colour),
+    "gray": Task(HELD_OUT, gray_photograph, (15, 25, 50), 255, rivals.real),
+    "colour": Task(IN_COLOUR, photograph, (15, 25, 50), 255, rivals.real),
     "brain": Task(brain.NAMES, brain.brain_slice, (0.025, 0.05, 0.1), 1, rivals.complex_valued),
 }
 """Gray photographs, those in colour, and complex slices of a brain compared by magnitude."""

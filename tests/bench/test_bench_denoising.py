@@ -39,7 +39,7 @@ def with_phase(image: Tensor) -> Tensor:
 
 
 KINDS = {"gray": disc(1), "colour": disc(3), "complex": with_phase(disc(1))}
-BM3D = {"gray": rivals.gray, "colour": rivals.colour, "complex": rivals.complex_valued}
+BM3D = {"gray": rivals.real, "colour": rivals.real, "complex": rivals.complex_valued}
 
 
 def two_tries(noisy: Tensor, sigma: float) -> dict[str, Tensor]:
