@@ -1,6 +1,10 @@
 """Baselines: what a sceptic asks a learned prior to beat, and other people's implementations."""
 
 from invscore.baselines import (
+    deepinv_ddrm,
+    deepinv_diffpir,
+    deepinv_dpir,
+    deepinv_dps,
     pnp_bm3d,
     pseudo_inverse,
     total_variation,
@@ -12,6 +16,10 @@ from invscore.baselines.base import BASELINES, BaselineInfo, get_baseline
 __all__ = [
     "BASELINES",
     "BaselineInfo",
+    "deepinv_ddrm",
+    "deepinv_diffpir",
+    "deepinv_dpir",
+    "deepinv_dps",
     "get_baseline",
     "pnp_bm3d",
     "pseudo_inverse",
