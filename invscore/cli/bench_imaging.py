@@ -80,7 +80,14 @@ def imaging(
 
     # Heavy imports wait until the command line is understood.
     from invscore.bench.imaging.plan import plan, selected
-    from invscore.bench.imaging.results import CELLS, PAGE, TABLE, refusals, write_results
+    from invscore.bench.imaging.results import (
+        CELLS,
+        PAGE,
+        TABLE,
+        refusals,
+        write_pictures,
+        write_tables,
+    )
     from invscore.bench.imaging.tables import summary, table
     from invscore.bench.imaging.workers import run_cells
     from invscore.cli.devices import choose_device
@@ -102,7 +109,8 @@ def imaging(
     if not is_main_process():
         return
     command = _command(config=str(config), methods=methods, tasks=tasks, **given)
-    content = write_results(chosen, outcomes, out, command=command)
+    content = write_tables(chosen, outcomes, out, command=command)
+    write_pictures(content, outcomes, out)
     names = [task.name for task in chosen.tasks]
     for first in range(0, len(names), TASKS_ACROSS):
         across = names[first : first + TASKS_ACROSS]

@@ -42,25 +42,24 @@ figure. The last column is the mean over tasks of the methods that serve all of 
 """
 
 
-def write_results(
+def write_tables(
     config: ImagingConfig, outcomes: Sequence[Outcome], folder: Path, *, command: str
 ) -> dict[str, Any]:
-    """Write all files of a run to ``folder``, and return what its JSON file holds.
+    """Write all numbers of a run to ``folder``, and return what their JSON file holds.
 
     ``results.json``: ``command``, ``config``, ``facts``, ``rows`` and ``means``. ``rows.csv``,
     ``means.csv``. ``tables.md`` and ``tables.tex``: all that two runs of the same work agree on;
-    ``costs.md``: seconds and memory. ``figures/``, and the page ``index.html``.
+    ``costs.md``: seconds and memory.
     """
     cells = folder / CELLS
     rows = rows_of(outcomes, config, cells)
     found = means(rows)
     if config.fid:
         found = [{**mean, "fid": _fid(mean, outcomes, cells)} for mean in found]
-    facts = _facts(config)
     content = {
         "command": command,
         "config": config.model_dump(mode="json"),
-        "facts": facts,
+        "facts": _facts(config),
         "rows": rows,
         "means": found,
     }
@@ -68,19 +67,23 @@ def write_results(
         ROWS: json.dumps(content, indent=1, allow_nan=False) + "\n",
         "rows.csv": tables.rows_as_csv(rows),
         "means.csv": tables.means_as_csv(found),
-        TABLE: _page_of_tables(command, facts, rows, found),
+        TABLE: _page_of_tables(content),
         "tables.tex": "\n".join(tables.latex(each) for each in tables.tables(found)),
         "costs.md": _sections(tables.tables(found, COSTS)),
     }
     for name, text in texts.items():
         with atomic_file(folder / name) as file:
             file.write_text(text, encoding="utf-8")
-    _write_figures(rows, found, outcomes, folder)
-    entries = list(_entries(rows, outcomes, cells))
-    write_page(
-        folder / PAGE, entries, title="Imaging benchmark", facts={"command": command, **facts}
-    )
     return content
+
+
+def write_pictures(content: Mapping[str, Any], outcomes: Sequence[Outcome], folder: Path) -> None:
+    """Write ``figures/`` and the page ``index.html`` of what ``write_tables`` has returned."""
+    rows = content["rows"]
+    _write_figures(rows, content["means"], outcomes, folder)
+    entries = list(_entries(rows, outcomes, folder / CELLS))
+    facts = {"command": content["command"], **content["facts"]}
+    write_page(folder / PAGE, entries, title="Imaging benchmark", facts=facts)
 
 
 def refusals(rows: Sequence[Row]) -> list[tuple[str, str, str]]:
@@ -107,12 +110,15 @@ def _facts(config: ImagingConfig) -> dict[str, str]:
     return facts
 
 
-def _page_of_tables(
-    command: str, facts: Mapping[str, str], rows: Sequence[Row], found: Sequence[Mapping[str, Any]]
-) -> str:
-    listed = "\n".join(f"- {name}: {text}" for name, text in facts.items())
-    parts = [HEAD.format(command=command, facts=listed), _sections(tables.tables(found))]
-    skipped = [f"- {task}: {method}: {reason}\n" for task, method, reason in refusals(rows)]
+def _page_of_tables(content: Mapping[str, Any]) -> str:
+    listed = "\n".join(f"- {name}: {text}" for name, text in content["facts"].items())
+    parts = [
+        HEAD.format(command=content["command"], facts=listed),
+        _sections(tables.tables(content["means"])),
+    ]
+    skipped = [
+        f"- {task}: {method}: {reason}\n" for task, method, reason in refusals(content["rows"])
+    ]
     if skipped:
         parts.append(f"## Skipped\n\n{''.join(skipped)}")
     return "\n".join(parts)
