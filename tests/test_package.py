@@ -24,7 +24,7 @@ FLOORS = (
     "discrete levels likelihood priors sampling training",
     "exact methods metrics tasks uncertainty",
     "baselines driver",
-    "bench calibration",
+    "bench calibration tune",
     "cli",
     "__main__",
 )

@@ -18,6 +18,7 @@ from invscore.cli.priors import priors
 from invscore.cli.reconstruct import reconstruct
 from invscore.cli.sample import sample
 from invscore.cli.train import train
+from invscore.cli.tune import tune
 
 app = typer.Typer(
     name="invscore",
@@ -26,7 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-NEEDS_ARGUMENTS = (reconstruct, calibrate, sample, likelihood)
+NEEDS_ARGUMENTS = (reconstruct, calibrate, sample, likelihood, tune)
 for command in (
     reconstruct,
     calibrate,
@@ -37,6 +38,7 @@ for command in (
     methods,
     check,
     train,
+    tune,
 ):
     app.command(no_args_is_help=command in NEEDS_ARGUMENTS)(command)
 app.add_typer(bench, name="bench")

@@ -1,0 +1,180 @@
+"""``invscore tune``: validation images in; the options that suit each method and task out."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from invscore.cli.arguments import Debug, Device
+from invscore.cli.errors import guarded
+from invscore.cli.progress import StepBar
+from invscore.cli.tables import as_options, print_table
+from invscore.tasks.specs import split
+
+if TYPE_CHECKING:
+    from invscore.tune.record import Row
+
+Config = Annotated[
+    Path,
+    typer.Option(metavar="FILE", help="Tasks, methods and their budgets, as for bench imaging."),
+]
+Images = Annotated[
+    Path,
+    typer.Option(
+        metavar="DIR",
+        help="Folder of validation images: never those that methods are judged on.",
+    ),
+]
+Methods = Annotated[
+    str | None,
+    typer.Option(metavar="NAMES", help="Of the configuration, such as tv,diffpir; default all."),
+]
+Tasks = Annotated[
+    str | None, typer.Option(metavar="NAMES", help="Of the configuration; default all.")
+]
+Crops = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        min=1,
+        help="Take N crops at random places and scales, the images taking turns; by default each "
+        "image is shrunk and cropped once.",
+    ),
+]
+
+
+@guarded
+def tune(
+    config: Config,
+    images: Images,
+    methods: Methods = None,
+    tasks: Tasks = None,
+    crops: Crops = None,
+    size: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Pixels a side of the validation images.")
+    ] = 128,
+    samples: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="Of each image, whose mean is scored; default as the configuration says.",
+        ),
+    ] = None,
+    trials: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Of each method on each task.")
+    ] = 30,
+    seed: Annotated[
+        int, typer.Option(metavar="N", min=0, help="Of crops, noise, samples and search.")
+    ] = 0,
+    out: Annotated[
+        Path,
+        typer.Option(
+            metavar="FILE.yaml",
+            help="The options that were found; trials are in FILE.journal beside it, from which "
+            "the same command, or one with more trials, goes on.",
+        ),
+    ] = Path("tuned.yaml"),
+    device: Device = "auto",
+    debug: Debug = False,  # noqa: ARG001
+) -> None:
+    """Find the options that give the highest mean PSNR on validation images.
+
+    Each method on each task: its defaults first, then what a tree of Parzen estimators suggests;
+    trials that fall behind end early. Interrupt it whenever you like: what is found is kept.
+    """
+    from invscore.bench.imaging.config import read_imaging_config
+    from invscore.bench.imaging.plan import selected
+    from invscore.cli.devices import choose_device
+    from invscore.files import check_writable
+    from invscore.priors import load_prior
+    from invscore.tune.contest import contests
+    from invscore.tune.record import Row, write_record
+    from invscore.tune.space import get_space
+    from invscore.tune.study import best, open_study, search
+    from invscore.tune.validation import validation_images
+
+    if out.is_dir():
+        raise ValueError(f"--out {str(out)!r} is a folder: a file is allowed")
+    check_writable(out.parent)
+    chosen = selected(
+        read_imaging_config(config),
+        methods=split(methods) if methods else None,
+        tasks=split(tasks) if tasks else None,
+    ).model_copy(update={"seed": seed})
+    spaces = {method.label: get_space(method.name) for method in chosen.methods}
+    place = choose_device(device)
+    networks = {
+        name: load_prior(name).to(place)
+        for name in {task.prior or chosen.prior for task in chosen.tasks}
+    }
+    known = validation_images(images, size, crops=crops, seed=seed)
+    todo = contests(chosen, networks, known, samples=samples, device=place)
+    total, done = len(todo) * trials * len(known), 0
+    rows: list[Row] = []
+
+    def on_image(count: int) -> None:
+        nonlocal done
+        if count:
+            done += count
+            bar(done, total)
+
+    try:
+        with StepBar("tune") as bar:
+            for contest in todo:
+                space = spaces[contest.method.label]
+                names = f"{contest.method.name} {contest.task.op}"
+                study = open_study(
+                    f"{names} {contest.digest(space=space)}", out.with_suffix(".journal")
+                )
+                refusal = "interrupted"
+                try:
+                    search(
+                        study,
+                        space,
+                        contest.score,
+                        images=len(known),
+                        trials=trials,
+                        seed=seed,
+                        on_image=on_image,
+                    )
+                    refusal = "no options give numbers"
+                except ValueError as error:  # the method does not serve the task
+                    refusal = " ".join(str(error).split())
+                finally:
+                    rows.append(Row(contest, best(study), refusal))
+                    write_record(
+                        out,
+                        rows,
+                        command=shlex.join(["invscore", *sys.argv[1:]]),
+                        images=list(known),
+                        size=size,
+                        seed=seed,
+                    )
+    finally:
+        if rows:
+            _print(rows)
+            typer.echo(f"{out}: the options, for 'methods: tasks:' of {config}")
+
+
+def _print(rows: list[Row]) -> None:
+    """What tuning has gained, method by method and task by task."""
+
+    def cells(row: Row) -> tuple[str, ...]:
+        names = (row.contest.method.label, row.contest.task.name)
+        if row.found is None:
+            return (*names, "", "", "", row.refusal)
+        default, score = row.found.default, row.found.score
+        return (
+            *names,
+            "" if default is None else f"{default:.2f} dB",
+            f"{score:.2f} dB",
+            "" if default is None else f"{score - default:+.2f} dB",
+            as_options(row.found.options),
+        )
+
+    print_table(("method", "task", "default", "tuned", "gain", "options"), map(cells, rows))

@@ -1,0 +1,1 @@
+"""Options chosen on validation images, which are never the images that methods are judged on."""

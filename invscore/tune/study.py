@@ -1,0 +1,134 @@
+"""The search for options: a study of Optuna, remembered trial by trial."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from invscore.driver import NumericalError
+from invscore.tune.space import Space, suggest
+
+if TYPE_CHECKING:
+    import optuna
+
+Score = Callable[[int, Mapping[str, Any]], float]
+DEFAULT, OPTIONS = "default", "options"
+"""What is remembered of a trial: whether it was that of the defaults, and its options."""
+RANDOM_TRIALS = 4
+"""Trials before the tree of Parzen estimators has something to go by."""
+UNPRUNED_IMAGES = 1
+"""Images that every trial sees: one alone does not tell."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """The best of ``trials``: its ``options`` and their ``score``, averaged over images.
+
+    The options are empty where nothing that was tried beats the defaults. ``default``: the score of
+    those, ``None`` where it is no number.
+    """
+
+    options: dict[str, Any]
+    score: float
+    default: float | None
+    trials: int
+
+
+def open_study(name: str, file: Path) -> optuna.Study:
+    """The study ``name`` in the journal ``file``, which is made if there is none.
+
+    Raises ``ValueError`` where Optuna is not installed.
+    """
+    try:
+        import optuna
+    except ImportError as error:
+        raise ValueError("tuning needs the package optuna: pip install 'invscore[tune]'") from error
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    backend = JournalFileBackend(str(file), lock_obj=JournalFileOpenLock(str(file)))
+    return optuna.create_study(
+        storage=JournalStorage(backend),
+        study_name=name,
+        direction="maximize",
+        pruner=optuna.pruners.MedianPruner(
+            n_startup_trials=RANDOM_TRIALS, n_warmup_steps=UNPRUNED_IMAGES
+        ),
+        load_if_exists=True,
+    )
+
+
+def search(
+    study: optuna.Study,
+    space: Space,
+    score: Score,
+    *,
+    images: int,
+    trials: int,
+    seed: int,
+    on_image: Callable[[int], None] = lambda count: None,
+) -> None:
+    """Go on until ``study`` has ``trials`` trials: the defaults first, then what TPE suggests.
+
+    ``score(k, options)`` is that of image k, to be made large on average over ``images``. After
+    each image, a trial that is worse so far than half of those before ends. Trial n draws from
+    ``seed + n``: a search that was stopped goes on as if it had not been. ``on_image(count)`` is
+    told of images that are done, those spared included.
+
+    Options that give no number, or that the method refuses, are trials that end early; defaults
+    that it refuses raise its ``ValueError``.
+    """
+    import optuna
+
+    def objective(trial: optuna.Trial) -> float:
+        first = not _finished(study)
+        options = {} if first else suggest(space, trial)
+        trial.set_user_attr(DEFAULT, first)
+        trial.set_user_attr(OPTIONS, options)
+        total = 0.0
+        for index in range(images):
+            try:
+                total += score(index, options)
+            except NumericalError:
+                total = math.nan
+            except ValueError:
+                if first:
+                    raise
+                total = math.nan
+            on_image(1)
+            if math.isfinite(total):
+                trial.report(total / (index + 1), index)
+            last = index + 1 == images
+            if not math.isfinite(total) or (not last and trial.should_prune()):
+                on_image(images - index - 1)
+                raise optuna.TrialPruned
+        return total / images
+
+    on_image(images * min(len(_finished(study)), trials))
+    while (done := len(_finished(study))) < trials:
+        study.sampler = optuna.samplers.TPESampler(seed=seed + done, n_startup_trials=RANDOM_TRIALS)
+        study.optimize(objective, n_trials=1)
+
+
+def best(study: optuna.Study) -> Found | None:
+    """What ``study`` has found so far; ``None`` if no trial has come to a score."""
+    trials = _finished(study)
+    scored = {trial.number: trial.value for trial in trials if trial.value is not None}
+    if not scored:
+        return None
+    known = {trial.number: trial.user_attrs for trial in trials}
+    defaults = [value for number, value in scored.items() if known[number][DEFAULT]]
+    number = max(scored, key=scored.__getitem__)
+    return Found(
+        known[number][OPTIONS], scored[number], defaults[0] if defaults else None, len(trials)
+    )
+
+
+def _finished(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
+    """Trials that came to an end, pruned or not: others belong to runs that were stopped."""
+    return [trial for trial in study.trials if trial.state.name in ("COMPLETE", "PRUNED")]

@@ -1,0 +1,62 @@
+"""The images that options are chosen on and intervals calibrated on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor
+
+from invscore.images import crop_and_shrink, is_sample, load_image
+from invscore.tasks.folder import images_in
+from invscore.tune.held_out import refuse_held_out
+
+SHRINK = (2.0, 8.0)
+"""Photographs of a camera are sharp at pixel level once they are shrunk at least twice."""
+
+
+def validation_images(
+    folder: Path, size: int, *, crops: int | None = None, seed: int = 0
+) -> dict[str, Tensor]:
+    """Images (c, ``size``, ``size``) by name, from a ``folder`` of photographs.
+
+    Each photograph shrunk to ``size`` and cropped; or, if their number is given, ``crops`` from
+    random places, the photographs taking turns: squares shrunk by a factor that is log-uniform
+    between 2 and 8, or less where the photograph is smaller, so that there are several scales.
+
+    Raises ``ValueError`` for a sample image in the place of a folder, for an image that is held
+    out, and for one smaller than ``size``.
+    """
+    if is_sample(folder):
+        raise ValueError(
+            f"images is {str(folder)!r}, a sample image: a folder of other images is allowed, as "
+            "samples are held out"
+        )
+    files = images_in(folder)
+    if crops is None:
+        photographs = _load(files)
+        return {name: crop_and_shrink(image, size) for name, image in photographs}
+    random = np.random.default_rng(seed)
+    kept = list(_load(files[:crops]))
+    places = [kept[k % len(kept)] for k in range(crops)]
+    return {
+        f"{name}-{k // len(kept)}": random_crop(image, size, random)
+        for k, (name, image) in enumerate(places)
+    }
+
+
+def random_crop(image: Tensor, size: int, random: np.random.Generator) -> Tensor:
+    """A square of (c, h, w) at a random place, shrunk by a random factor to ``size``."""
+    largest = min(image.shape[-2:]) / size
+    low, high = (min(factor, max(largest, 1.0)) for factor in SHRINK)
+    side = round(size * float(np.exp(random.uniform(np.log(low), np.log(high)))))
+    top, left = (int(random.integers(max(length - side, 0) + 1)) for length in image.shape[-2:])
+    return crop_and_shrink(image[:, top : top + side, left : left + side], size)
+
+
+def _load(files: Iterable[Path]) -> Iterable[tuple[str, Tensor]]:
+    for file in files:
+        image = load_image(file)
+        refuse_held_out(image, file.name)
+        yield file.stem, image
