@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -17,6 +18,7 @@ class PeakMemory:
     """
 
     megabytes: float | None = None
+    _reset = False
 
     def __init__(self, device: str) -> None:
         self._device = torch.device(device)
@@ -24,14 +26,15 @@ class PeakMemory:
     def __enter__(self) -> Self:
         if self._device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self._device)
-        elif RESET.exists():
+        with suppress(OSError):  # another system, or a container that forbids it
             RESET.write_text("5", encoding="ascii")  # forget the highest mark so far
+            self._reset = True
         return self
 
     def __exit__(self, *error: object) -> None:
         if self._device.type == "cuda":
             self.megabytes = torch.cuda.max_memory_allocated(self._device) / 2**20
-        elif RESET.exists():
+        elif self._reset:
             lines = STATUS.read_text(encoding="ascii").splitlines()
             mark = next(line for line in lines if line.startswith("VmHWM:"))
             self.megabytes = int(mark.split()[1]) / 2**10
