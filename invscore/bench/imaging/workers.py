@@ -47,6 +47,8 @@ def run_cells(
         work(todo, folder, own_device(device, rank), on_cell=on_cell)
     else:
         _in_processes(todo, folder, device, min(workers, len(todo)), on_cell)
+    for cell in cells:
+        _lock(cell, folder).unlink(missing_ok=True)  # of who was killed between work and unlocking
     outcomes = [remembered(cell, folder) for cell in cells]
     return [outcome for outcome in outcomes if outcome is not None]
 
@@ -86,12 +88,16 @@ def _finished(cell: Cell, folder: Path, device: str, claims: Claims) -> bool:
     """Whether the cell is done, by us now or by somebody earlier; else somebody is at it."""
     if remembered(cell, folder) is not None:
         return True
-    with claims.claim((folder / cell.file).with_suffix(".lock")) as ours:
+    with claims.claim(_lock(cell, folder)) as ours:
         if not ours:
             return False
         if remembered(cell, folder) is None:  # not done between our look and our claim
             remember(run(cell, device), folder)
         return True
+
+
+def _lock(cell: Cell, folder: Path) -> Path:
+    return (folder / cell.file).with_suffix(".lock")
 
 
 def _in_processes(
