@@ -65,12 +65,14 @@ def decomposable(
 
     def v(c: Tensor) -> Tensor:
         seen = c[:, :count].reshape(shape)
-        null = c[:, count:].reshape(-1, *in_shape) if rest else 0
-        return f.v(seen - f.vh(null)) + null if rest else f.v(seen)
+        if f.complete:
+            return f.v(seen)
+        null = c[:, count:].reshape(-1, *in_shape)
+        return f.v(seen - f.vh(null)) + null
 
     def vh(x: Tensor) -> Tensor:
         seen = f.vh(x)
-        parts = [seen, x - f.v(seen)] if rest else [seen]
+        parts = [seen] if f.complete else [seen, x - f.v(seen)]
         return torch.cat([part.flatten(1) for part in parts], dim=1)
 
     def uh(y: Tensor) -> Tensor:

@@ -25,10 +25,10 @@ def pnp_bm3d(
     prior: Prior | None = None,  # noqa: ARG001
     *,
     seed: int = 0,
-    steps: int = 8,
+    steps: int = 12,
     lam: float = 0.23,
-    sigma_max: float = 49 / 255,
-    sigma_min: float = 0.01,
+    sigma_max: float = 0.15,
+    sigma_min: float = 0.02,
 ) -> Tensor:
     """Plug-and-play with BM3D: the method ``hqs``, BM3D in the place of the learned denoiser.
 
