@@ -25,6 +25,8 @@ class Impulses(SampleRNG):
         self.drawn = 0
 
     def normal_like(self, x: Tensor) -> Tensor:
+        if x.is_complex():
+            return torch.view_as_complex(self.normal_like(torch.view_as_real(x)))
         flat = torch.zeros_like(x).flatten(1)
         rows = 1 + self.drawn + torch.arange(flat.shape[1])
         inside = rows < len(x)

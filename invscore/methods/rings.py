@@ -1,0 +1,87 @@
+"""Images by frequency: rings of frequencies of about the same size, and filters that know them."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+WIDTH = 0.5
+"""Octaves from ring to ring."""
+
+
+class Rings:
+    """The frequencies of images (\\*channels, h, w), or of lines (n,), by size in half octaves.
+
+    The ring of a frequency is that of its distance from 0 along the last two axes. Frequencies
+    along the channels are told apart in two: 0, what channels have in common, has rings of its own.
+    Spectra of real images are halves, as ``torch.fft.rfftn`` has them.
+
+    ``count`` (n,): the real numbers that a ring of n holds.
+    """
+
+    def __init__(self, like: Tensor) -> None:
+        self._axes = tuple(range(1, like.ndim))
+        self._shape = like.shape[1:]
+        self._complex = like.is_complex()
+        height, width = (1, *self._shape)[-2:]
+        grid = (*self._shape[:-1], width if self._complex else width // 2 + 1)
+        lines = torch.arange(grid[-1], dtype=torch.float64)
+        across = torch.minimum(lines, width - lines) / width
+        along = torch.fft.fftfreq(height, dtype=torch.float64)
+        radius = torch.hypot(along[:, None], across)
+        lowest = 1 / max(height, width)
+        octaves = (radius.clamp_min(lowest) / lowest).log2() / WIDTH
+        # A half spectrum leaves out the mirror image of all but its first and, of an even width,
+        # its last column.
+        alone = (lines == 0) | (2 * lines == width) | self._complex
+        copies = torch.where(alone, 1.0, 2.0)
+
+        _, ring = octaves.round().unique(return_inverse=True)
+        rings = int(ring.max()) + 1
+        weight = copies.double().expand_as(radius)
+        number = torch.bincount(ring.flatten(), weight.flatten())
+        centre = torch.bincount(ring.flatten(), (weight * octaves).flatten()) / number
+        above = torch.searchsorted(centre, octaves).clamp(min(1, rings - 1), rings - 1)
+        below = (above - 1).clamp_min(0)
+        gap = (centre[above] - centre[below]).clamp_min(1e-9)
+        between = ((octaves - centre[below]) / gap).clamp(0, 1)
+
+        channel = torch.zeros(grid[:-2], dtype=torch.bool).flatten()
+        channel[1:] = True
+        offset = rings * channel.long().reshape(*grid[:-2], 1, 1)
+
+        def on_grid(values: Tensor) -> Tensor:
+            return (values + offset).expand(*grid[:-2], *radius.shape).reshape(grid).to(like.device)
+
+        self._ring, self._below, self._above = map(on_grid, (ring, below, above))
+        self._between = (between.expand(*grid[:-2], *radius.shape).reshape(grid)).to(like.device)
+        self._copies = copies.expand(grid).to(like.device)
+        self._rings = rings * (2 if len(channel) > 1 else 1)
+        parts = 2 if self._complex else 1
+        self.count = parts * self.sum(torch.ones(1, *grid, device=like.device))[0]
+
+    def spectrum(self, x: Tensor) -> Tensor:
+        """The orthonormal Fourier transform of images, (b, \\*shape)."""
+        transform = torch.fft.fftn if self._complex else torch.fft.rfftn
+        return transform(x, dim=self._axes, norm="ortho")
+
+    def image(self, spectrum: Tensor) -> Tensor:
+        """The images of ``spectrum``."""
+        if self._complex:
+            return torch.fft.ifftn(spectrum, dim=self._axes, norm="ortho")
+        return torch.fft.irfftn(spectrum, s=self._shape, dim=self._axes, norm="ortho")
+
+    def filter(self, x: Tensor, gain: Tensor) -> Tensor:
+        """Images whose frequencies are multiplied by the real ``gain``, that of ``spread``."""
+        return self.image(self.spectrum(x) * gain)
+
+    def sum(self, values: Tensor) -> Tensor:
+        """Real ``values`` on spectra summed over the rings of the whole spectrum: (b, n)."""
+        values = (values * self._copies).flatten(1).double()
+        return values.new_zeros(len(values), self._rings).index_add_(
+            1, self._ring.flatten(), values
+        )
+
+    def spread(self, values: Tensor) -> Tensor:
+        """Values of the rings, (b, n), on spectra: linear in the octave between their centres."""
+        return torch.lerp(values[:, self._below], values[:, self._above], self._between)

@@ -1,0 +1,290 @@
+"""Matched spectra: rings of frequencies, the response of a denoiser, draws given y, the method."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from invscore import reconstruct
+from invscore.exact import exact_posterior
+from invscore.likelihood import GaussianNoise, InverseProblem, PoissonNoise, simulate
+from invscore.methods import METHODS
+from invscore.methods.antithetic import AntitheticRNG
+from invscore.methods.response import Response
+from invscore.methods.rings import Rings
+from invscore.methods.stationary_draw import StationaryDraw
+from invscore.operators import (
+    MRI,
+    Blur,
+    Identity,
+    Inpainting,
+    LinearOperator,
+    SuperResolution,
+    from_function,
+)
+from invscore.operators import cg as solver
+from invscore.priors import StationaryGaussianPrior
+from invscore.rng import SampleRNG
+
+F64 = torch.float64
+SHAPE = (1, 8, 8)
+LawOf = Callable[..., tuple[Tensor, Tensor]]
+
+
+def images(count: int, shape: tuple[int, ...] = SHAPE, seed: int = 0) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(count, *shape, dtype=F64, generator=generator)
+
+
+def field(size: int = 8, mean: float = 0.4) -> StationaryGaussianPrior:
+    return StationaryGaussianPrior.power_law((1, size, size), variance=0.3, mean=mean, dtype=F64)
+
+
+def measured(operator: LinearOperator, prior: StationaryGaussianPrior, s: float) -> InverseProblem:
+    noise = GaussianNoise(s)
+    return InverseProblem(operator, simulate(operator, prior.sample(1, 3), noise, 1), noise)
+
+
+def operators(size: int = 8) -> dict[str, LinearOperator]:
+    shape = (1, size, size)
+    return {
+        "blur": Blur.gaussian(1.0, shape),
+        "mask": Inpainting.random(shape, keep=0.4, seed=1),
+        "superresolution": SuperResolution(2, shape),
+        "fourier": MRI.random(shape, acceleration=2, real=True),
+    }
+
+
+# Rings of frequencies
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 6), (3, 5, 7), (6, 4), (9,), (1,)])
+@pytest.mark.parametrize("dtype", [F64, torch.complex128])
+def test_rings_hold_all_numbers_and_all_energy(shape: tuple[int, ...], dtype: torch.dtype) -> None:
+    x = images(2, shape).to(dtype)
+    if dtype.is_complex:
+        x = x + 1j * images(2, shape, 1)
+    rings = Rings(x)
+    torch.testing.assert_close(rings.image(rings.spectrum(x)), x)
+    energy = rings.sum(rings.spectrum(x).abs() ** 2).sum(dim=1)
+    torch.testing.assert_close(energy, (x.abs() ** 2).flatten(1).sum(dim=1))
+    parts = 2 if dtype.is_complex else 1
+    assert float(rings.count.sum()) == parts * x[0].numel()
+
+
+def test_rings_are_half_octaves() -> None:
+    """Power laws are straight lines in the logarithms, and so they are from ring to ring."""
+    rings = Rings(images(1, (1, 32, 32)))
+    fy, fx = torch.fft.fftfreq(32, dtype=F64), torch.arange(17, dtype=F64) / 32
+    octave = torch.hypot(fy[:, None], fx).clamp_min(1 / 32).log2().expand(1, 1, 32, 17)
+    centres = rings.sum(octave) / rings.sum(torch.ones_like(octave))
+    inside = (octave >= centres.min()) & (octave <= centres.max())
+    torch.testing.assert_close(rings.spread(centres)[inside], octave[inside])
+    assert float(centres.diff().max()) < 0.8
+    assert centres.shape[1] == 10
+
+
+def test_what_channels_share_has_rings_of_its_own() -> None:
+    x = images(1, (3, 6, 6))
+    gray = x[:, :1].expand(-1, 3, -1, -1)
+    rings = Rings(x)
+    in_gray = rings.sum(rings.spectrum(gray.contiguous()).abs() ** 2)[0]
+    in_colour = rings.sum(rings.spectrum(x - x.mean(dim=1, keepdim=True)).abs() ** 2)[0]
+    half = len(in_gray) // 2
+    assert float(in_gray[half:].max()) < 1e-20 < 1e-3 < float(in_gray[:half].min())
+    assert float(in_colour[:half].max()) < 1e-20 < 1e-3 < float(in_colour[half:].min())
+
+
+# What a denoiser makes of noise
+
+
+@pytest.mark.parametrize("sigma", [0.05, 0.3, 2.0])
+def test_response_of_a_field_is_found_from_one_image(sigma: float) -> None:
+    prior = field(32)
+    clean = prior.sample(1, 5)
+    x = clean + sigma * images(1, prior.shape, 2)
+    rings = Rings(x)
+    found = Response(rings, prior.mean).see(prior.denoise(x, sigma), clean, x, sigma)
+    power = prior.spectrum[..., : found.shape[-1]]
+    truth = sigma**2 * power / (power + sigma**2)
+    # A ring has the average of its frequencies, and the corners have that of the last ring.
+    error = (found[0] / truth - 1).abs()
+    assert float(error.median()) < 0.02
+    assert float(error.quantile(0.97)) < 0.1
+    assert float(error.max()) < 0.35
+
+
+def test_response_is_that_to_noise_alone() -> None:
+    """A denoiser that passes images as they are and 0.3 of the noise."""
+    clean, noise, sigma = images(1, (1, 32, 32)), images(1, (1, 32, 32), 1), 0.5
+    rings = Rings(clean)
+    see = Response(rings, 0.2).see
+    found = see(clean + 0.3 * sigma * noise, clean, clean + sigma * noise, sigma)
+    fine = rings.spread(rings.count[None]) > 60
+    torch.testing.assert_close(
+        found[fine], torch.full_like(found[fine], 0.3 * sigma**2), rtol=0.1, atol=0.0
+    )
+
+
+def test_response_remembers_by_the_square_of_the_level() -> None:
+    """From a power p at level 1 to q at level 1 / 2: three quarters of the way, in logarithms."""
+    x = images(1)
+    rings, nothing = Rings(x), torch.zeros_like(x)
+    response = Response(rings, 0.0)
+    first = response.see(0.2 * x, nothing, x, 1.0)
+    torch.testing.assert_close(first, torch.full_like(first, 0.2))
+    second = response.see(0.6 * x, nothing, x, 0.5)
+    power = 0.25**0.25 * (0.25 * 0.6 / 0.4) ** 0.75
+    torch.testing.assert_close(second, torch.full_like(second, 0.25 * power / (power + 0.25)))
+
+
+# Draws given a measurement
+
+
+@pytest.mark.parametrize("kind", operators())
+def test_draws_follow_the_posterior_of_a_field(kind: str, law_of_draw: LawOf) -> None:
+    prior = field()
+    problem = measured(operators()[kind], prior, 0.2)
+    rings = Rings(prior.mean[None])
+
+    def draw(task: InverseProblem, rng: SampleRNG) -> Tensor:
+        like = prior.mean.expand(len(task.y), *SHAPE)
+        c = prior.spectrum[..., : SHAPE[-1] // 2 + 1].expand(len(task.y), -1, -1, -1)
+        assert isinstance(task.operator, LinearOperator)
+        return StationaryDraw(task, task.operator, rings)(like, c, rng)
+
+    mean, covariance = law_of_draw(draw, problem)
+    exact = exact_posterior(problem, prior)
+    torch.testing.assert_close(mean, exact.mean.flatten(), rtol=0, atol=6e-3)
+    expected = exact.dense_covariance().matrix
+    torch.testing.assert_close(covariance, expected, rtol=0, atol=1e-2 * float(expected.max()))
+
+
+@pytest.mark.parametrize("kind", ["blur", "fourier"])
+def test_filters_take_one_step_of_conjugate_gradients(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prior, steps = field(), []
+    operator = operators()[kind]
+    problem = measured(operator, prior, 0.1)
+
+    def counted(apply: Callable[[Tensor], Tensor], b: Tensor, **options: float) -> Tensor:
+        def counting(v: Tensor) -> Tensor:
+            steps.append(1)
+            return apply(v)
+
+        return solver.conjugate_gradient(counting, b, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("invscore.methods.stationary_draw.conjugate_gradient", counted)
+    c = prior.spectrum[..., : SHAPE[-1] // 2 + 1][None]
+    StationaryDraw(problem, operator, Rings(prior.mean[None]))(
+        prior.mean[None], c, SampleRNG([(0,)])
+    )
+    assert len(steps) == 1
+
+
+def test_draws_given_photons_take_the_variance_that_the_mean_implies(law_of_draw: LawOf) -> None:
+    operator, photons = Identity(SHAPE), 40.0
+    clean = torch.linspace(0.2, 1.5, 64, dtype=F64).reshape(1, *SHAPE)
+    problem = InverseProblem(operator, 1.1 * clean, PoissonNoise(photons))
+    rings, variance = Rings(clean), 0.04
+
+    def draw(task: InverseProblem, rng: SampleRNG) -> Tensor:
+        c = torch.full((len(task.y), 1, 8, 5), variance, dtype=F64)
+        return StationaryDraw(task, operator, rings)(clean.expand(len(task.y), *SHAPE), c, rng)
+
+    mean, covariance = law_of_draw(draw, problem)
+    gain = variance / (variance + clean / photons)
+    torch.testing.assert_close(mean, (1 + 0.1 * gain).mul(clean).flatten(), rtol=1e-3, atol=0)
+    expected = ((1 - gain) * variance).flatten()
+    torch.testing.assert_close(covariance.diagonal(), expected, rtol=5e-3, atol=0)
+
+
+# Pairs
+
+
+def test_odd_samples_mirror_the_even_ones_before_them() -> None:
+    x = images(5, (1, 64, 64))
+    rng = AntitheticRNG(SampleRNG([(4, 0), (5, 0), (6, 0), (7, 0), (5, 1)]))
+    first, second = rng.normal_like(x), rng.normal_like(x)
+    for z in (first, second):
+        assert torch.equal(z[0], -z[1])
+        assert torch.equal(z[2], -z[3])
+        assert not torch.equal(z[0].abs(), z[2].abs())
+        assert not torch.equal(z[1].abs(), z[4].abs())
+    assert not torch.equal(first, second)
+    alone = AntitheticRNG(SampleRNG([(5, 0)])).normal_like(x[:1])
+    assert torch.equal(alone[0], first[1])
+    assert abs(float(first.std()) - 1) < 0.03
+
+
+# The method
+
+
+@pytest.mark.parametrize("kind", ["blur", "mask", "superresolution"])
+@pytest.mark.parametrize("steps", [3, 8])
+def test_exact_for_white_fields_in_any_number_of_steps(kind: str, steps: int, law: LawOf) -> None:
+    """Of operators by which the impulses of ``law`` leave no ring of frequencies empty."""
+    white = StationaryGaussianPrior(torch.linspace(0, 1, 64, dtype=F64).reshape(SHAPE), WHITE)
+    problem = measured(operators()[kind], white, 0.2)
+    mean, covariance = law(
+        "matched_spectrum", problem, white, steps=steps, antithetic=False, sigma_max=30.0
+    )
+    exact = exact_posterior(problem, white)
+    torch.testing.assert_close(mean, exact.mean.flatten(), rtol=0, atol=3e-3)
+    expected = exact.dense_covariance().matrix
+    torch.testing.assert_close(covariance, expected, rtol=0, atol=3e-3)
+
+
+WHITE = torch.full((8, 8), 0.5, dtype=F64)
+
+
+@pytest.mark.parametrize("kind", ["blur", "mask"])
+def test_the_mean_and_spread_of_a_coloured_field(kind: str) -> None:
+    """The mean of a pair is that of the posterior, which a sample misses by its deviation."""
+    prior = field(16)
+    problem = measured(operators(16)[kind], prior, 0.1)
+    result = reconstruct(problem, prior, method="matched_spectrum", samples=200, steps=20)
+    exact = exact_posterior(problem, prior)
+    std = exact.dense_covariance().matrix.diagonal().sqrt().reshape(prior.shape)
+    found = result.samples[:, 0]
+    pair = (found[:2].mean(dim=0) - exact.mean) / std
+    assert float(pair.square().mean().sqrt()) < 0.1
+    spread = (found - exact.mean).square().mean(dim=0).sqrt() / std
+    assert abs(float(spread.mean()) - 1) < 0.02
+    assert float((spread - 1).square().mean().sqrt()) < 0.11
+    assert abs(float(result.residual) - 1) < 0.1
+
+
+def test_independent_samples_where_asked_for() -> None:
+    prior = field()
+    problem = measured(operators()["mask"], prior, 0.2)
+    pair = reconstruct(problem, prior, method="matched_spectrum", samples=2, antithetic=False)
+    found = (pair.samples - exact_posterior(problem, prior).mean).flatten(1)
+    assert float(torch.corrcoef(found)[0, 1]) > -0.6
+    pair = reconstruct(problem, prior, method="matched_spectrum", samples=2)
+    found = (pair.samples - exact_posterior(problem, prior).mean).flatten(1)
+    assert float(torch.corrcoef(found)[0, 1]) < -0.95
+
+
+def test_fresh_noise_has_the_level_of_the_step() -> None:
+    """Of each state, what is not its clean image."""
+    prior = field(16)
+    problem = measured(operators(16)["blur"], prior, 0.1)
+    info = METHODS["matched_spectrum"]
+    rng = SampleRNG([(k,) for k in range(20)])
+    task = problem.select(torch.zeros(20, dtype=torch.long))
+    *states, last = info.run(task, prior, rng, **info.options({"steps": 4, "sigma_max": 3.0}))
+    for state in states:
+        assert abs(float((state.x - state.denoised).std()) / state.sigma - 1) < 0.05
+    assert torch.equal(last.x, last.denoised)
+
+
+def test_refuses_what_bends() -> None:
+    bend = from_function(lambda x: x**2, SHAPE, linear=False)
+    problem = InverseProblem(bend, images(1), GaussianNoise(0.1))
+    with pytest.raises(ValueError, match="matched_spectrum needs a linear operator"):
+        reconstruct(problem, field(), method="matched_spectrum")
