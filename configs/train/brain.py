@@ -18,11 +18,13 @@ from pathlib import Path
 import nibabel
 import numpy as np
 from PIL import Image
+from scipy.ndimage import gaussian_filter
 
 PACKAGE = "mricron-data"
 TEMPLATES = Path("usr/share/mricron/templates")
 VOLUMES = {"ch2.nii.gz": (0.8, 1.4), "ch2better.nii.gz": (1.4, 2.6)}  # voxels a pixel
 LARGEST_ANGLE = 20.0  # degrees
+LARGEST_BLUR = 1.2  # pixels, standard deviation
 BAND = 6  # neighbouring slices that share a split
 EMPTY = 0.05  # a voxel below this is no part of the head
 
@@ -43,8 +45,8 @@ def slices(
 ) -> np.ndarray:
     """Complex crops (count, 1, crop, crop) of axial, coronal and sagittal slices, of peak 1.
 
-    Each is rotated, scaled and flipped at random, its contrast changed by a power, and multiplied
-    by a random smooth phase. Of every eight bands of slices one is for validation: it shows the
+    Each is rotated, scaled and flipped at random, half of them blurred as by a coarser scanner,
+    the contrast changed by a power, and multiplied by a random smooth phase. Of every eight bands of slices one is for validation: it shows the
     progress of training, but not how the prior does on another head.
     """
     return np.stack([_one(random, split, Path(folder), crop) for _ in range(count)])[:, None]
@@ -65,6 +67,8 @@ def _one(random: np.random.Generator, split: str, folder: Path, crop: int) -> np
     axis, voxel = _place(volume, random, split)
     plane = np.moveaxis(volume, axis, 0)[voxel.pop(axis)]
     magnitude = _crop(plane, voxel, random, crop, random.uniform(*VOLUMES[name]))
+    if random.integers(2):
+        magnitude = gaussian_filter(magnitude, random.uniform(0, LARGEST_BLUR))
     magnitude = magnitude.clip(0) ** np.exp(random.uniform(-0.3, 0.3)) * random.uniform(0.8, 1.05)
     if random.integers(2):
         magnitude = magnitude[:, ::-1]
