@@ -51,6 +51,9 @@ def test_a_silent_holder_elsewhere_is_given_up(tmp_path: Path) -> None:
     for each in (ours, hurried):
         with each.claim(lock) as claimed:
             assert not claimed, "nobody has waited yet"
+    os.utime(lock, (1, 1))
+    with ours.claim(lock) as claimed:
+        assert not claimed, "it was touched, whatever the other machine's clock says"
     time.sleep(0.25)
     with hurried.claim(lock) as claimed:
         assert not claimed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,10 @@ def test_methods_share_measurements_and_images_do_not_share_seeds(make_config: A
         seeds.setdefault(cell.seed, set()).add((cell.source.name, cell.repeat))
     assert all(len(places) == 1 for places in seeds.values())
     assert len(seeds) == 6
-    assert min(seeds) == 5
+    ordered = sorted(seeds)
+    assert ordered[0] == 5
+    apart = [later - earlier for earlier, later in pairwise(ordered)]
+    assert min(apart) >= 1000, "sample k has the seed plus k"
 
 
 def test_a_limit_changes_no_cell(make_config: Any) -> None:
