@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from invscore.cli.arguments import Debug, Device
+from invscore.cli.bench_calibrate import calibrate
 from invscore.cli.bench_imaging import imaging
 from invscore.cli.bench_posterior import posterior
 from invscore.cli.errors import guarded
@@ -23,6 +24,7 @@ def group() -> None:
 
 
 bench.command(no_args_is_help=True)(imaging)
+bench.command(no_args_is_help=True)(calibrate)
 bench.command()(posterior)
 
 

@@ -96,7 +96,7 @@ def tune(
     from invscore.tune.record import Row, write_record
     from invscore.tune.space import get_space
     from invscore.tune.study import best, open_study, search
-    from invscore.tune.validation import validation_images
+    from invscore.tune.validation import require_kind, validation_images
 
     if out.is_dir():
         raise ValueError(f"--out {str(out)!r} is a folder: a file is allowed")
@@ -113,6 +113,8 @@ def tune(
         for name in {task.prior or chosen.prior for task in chosen.tasks}
     }
     known = validation_images(images, size, crops=crops, seed=seed)
+    for task in chosen.tasks:
+        require_kind(known, networks[task.prior or chosen.prior], task.name)
     todo = contests(chosen, networks, known, samples=samples, device=place)
     total, done = len(todo) * trials * len(known), 0
     rows: list[Row] = []

@@ -47,6 +47,16 @@ SHARE = Span(0.0, 1.0, log=False)
 
 SPACES: dict[str, Space] = {
     # Baselines.
+    "deepinv-ddrm": {"eta": SHARE, "eta_b": SHARE, "sigma_max": Span(0.2, 5.0)},
+    "deepinv-diffpir": {"lam": Span(0.5, 50.0), "zeta": SHARE},
+    "deepinv-dpir": {"lam": Span(0.03, 5.0), "sigma_max": Span(0.05, 1.0)},
+    "deepinv-dps": {"weight": Span(0.1, 1000.0), "guidance": Words(("norm", "annealed"))},
+    "pnp-bm3d": {
+        "lam": Span(0.03, 5.0),
+        "sigma_max": Span(0.05, 0.5),
+        "sigma_min": Span(0.005, 0.05),
+    },
+    "pseudo-inverse": {"discrepancy": Span(0.8, 1.3, log=False)},
     "wiener": {"exponent": Span(1.0, 4.0, log=False), "deviation": Span(0.05, 1.0)},
     "tv": {"weight": Span(0.5, 100.0)},
     "wavelet": {"weight": Span(1.0, 100.0), "decay": Span(0.0, 2.0, log=False)},

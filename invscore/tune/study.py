@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from invscore.driver import NumericalError
@@ -56,9 +57,6 @@ def open_study(name: str, file: Path) -> optuna.Study:
         storage=JournalStorage(backend),
         study_name=name,
         direction="maximize",
-        pruner=optuna.pruners.MedianPruner(
-            n_startup_trials=RANDOM_TRIALS, n_warmup_steps=UNPRUNED_IMAGES
-        ),
         load_if_exists=True,
     )
 
@@ -101,10 +99,10 @@ def search(
                     raise
                 total = math.nan
             on_image(1)
-            if math.isfinite(total):
-                trial.report(total / (index + 1), index)
-            last = index + 1 == images
-            if not math.isfinite(total) or (not last and trial.should_prune()):
+            mean, last = total / (index + 1), index + 1 == images
+            if math.isfinite(mean):
+                trial.report(mean, index)
+            if not math.isfinite(mean) or (not last and _behind(study, index, mean)):
                 on_image(images - index - 1)
                 raise optuna.TrialPruned
         return total / images
@@ -118,7 +116,9 @@ def search(
 def best(study: optuna.Study) -> Found | None:
     """What ``study`` has found so far; ``None`` if no trial has come to a score."""
     trials = _finished(study)
-    scored = {trial.number: trial.value for trial in trials if trial.value is not None}
+    # The value of a pruned trial is the mean over the images that it has seen.
+    whole = [trial for trial in trials if trial.state.name == "COMPLETE"]
+    scored = {trial.number: trial.value for trial in whole if trial.value is not None}
     if not scored:
         return None
     known = {trial.number: trial.user_attrs for trial in trials}
@@ -127,6 +127,17 @@ def best(study: optuna.Study) -> Found | None:
     return Found(
         known[number][OPTIONS], scored[number], defaults[0] if defaults else None, len(trials)
     )
+
+
+def _behind(study: optuna.Study, index: int, mean: float) -> bool:
+    """Whether ``mean``, over images up to ``index``, is less than half of the trials had there.
+
+    Optuna's own median pruner takes a trial by its best image so far, which is that of all trials.
+    """
+    reached = [trial.intermediate_values for trial in _finished(study)]
+    others = [means[index] for means in reached if index in means]
+    enough = index >= UNPRUNED_IMAGES and len(others) >= RANDOM_TRIALS
+    return enough and mean < median(others)
 
 
 def _finished(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:

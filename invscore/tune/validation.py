@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
 from torch import Tensor
 
 from invscore.images import crop_and_shrink, is_sample, load_image
+from invscore.priors import NetworkPrior
 from invscore.tasks.folder import images_in
 from invscore.tune.held_out import refuse_held_out
 
@@ -60,3 +61,17 @@ def _load(files: Iterable[Path]) -> Iterable[tuple[str, Tensor]]:
         image = load_image(file)
         refuse_held_out(image, file.name)
         yield file.stem, image
+
+
+def require_kind(images: Mapping[str, Tensor], prior: NetworkPrior, task: str) -> None:
+    """Raise ``ValueError`` where images are real and ``prior``, of ``task``, knows complex ones.
+
+    Or the other way round.
+    """
+    kinds = {False: "real", True: "complex"}
+    for name, image in images.items():
+        if image.is_complex() != prior.complex:
+            raise ValueError(
+                f"the prior of task {task!r} knows {kinds[prior.complex]} images: {name!r} is "
+                f"{kinds[image.is_complex()]}, so that others, or other --tasks, are needed"
+            )

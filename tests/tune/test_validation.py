@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from invscore.images import crop_and_shrink, load_image, save_image, to_gray
+from invscore.priors import NetworkPrior
 from invscore.tune.held_out import refuse_held_out
-from invscore.tune.validation import random_crop, validation_images
+from invscore.tune.validation import random_crop, require_kind, validation_images
 
 
 def ramp(height: int, width: int) -> Tensor:
@@ -103,3 +104,18 @@ def test_held_out_images_are_refused(folder: Path) -> None:
 def test_the_name_of_a_sample_is_no_folder() -> None:
     with pytest.raises(ValueError, match="images is 'camera', a sample image: a folder of other"):
         validation_images(Path("camera"), 32)
+
+
+def test_images_and_priors_are_real_or_complex_together() -> None:
+    real, complex_valued = (
+        NetworkPrior(torch.nn.Identity(), channels=1, complex=kind) for kind in (False, True)
+    )
+    image = torch.rand(1, 8, 8)
+    require_kind({"a": image}, real, "mri-4")
+    require_kind({"a": image + 0j}, complex_valued, "mri-4")
+    for images, prior, words in (
+        ({"a": image + 0j, "b": image}, complex_valued, "knows complex images: 'b' is real"),
+        ({"a": image + 0j}, real, "knows real images: 'a' is complex"),
+    ):
+        with pytest.raises(ValueError, match=f"the prior of task 'mri-4' {words}"):
+            require_kind(images, prior, "mri-4")
