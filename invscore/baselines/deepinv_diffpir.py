@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from invscore.baselines.base import register, require_positive
-from invscore.baselines.deepinv_runs import each_image, require_prior
+from invscore.baselines.deepinv_runs import each_image, require_prior, require_steps
 from invscore.likelihood import InverseProblem
 from invscore.operators import LinearOperator
 from invscore.priors.base import Prior
@@ -42,7 +42,8 @@ def deepinv_diffpir(
 
     prior = require_prior(prior, "deepinv-diffpir")
     require_real(problem, "deepinv-diffpir")
-    require_positive(steps=steps, lam=lam)
+    require_positive(lam=lam)
+    require_steps(steps)
     denoiser = PriorDenoiser(prior, problem.image_dtype)
 
     def restore(operator: LinearOperator, y: Tensor, sigma: float) -> Tensor:

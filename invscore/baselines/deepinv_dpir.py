@@ -47,7 +47,9 @@ def deepinv_dpir(
 
     from invscore.baselines.deepinv_adapters import OperatorPhysics, PriorDenoiser
 
-    require_positive(steps=steps, lam=lam, sigma_max=sigma_max, sigma_min=sigma_min or 1)
+    require_positive(steps=steps, lam=lam, sigma_max=sigma_max)
+    if sigma_min is not None:
+        require_positive(sigma_min=sigma_min)
     denoiser = PriorDenoiser(require_prior(prior, "deepinv-dpir"), problem.image_dtype)
 
     def restore(operator: LinearOperator, y: Tensor, sigma: float) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from invscore.baselines.base import register, require_positive
-from invscore.baselines.deepinv_runs import each_image, require_prior
+from invscore.baselines.deepinv_runs import each_image, require_prior, require_steps
 from invscore.likelihood import InverseProblem
 from invscore.operators import LinearOperator
 from invscore.priors.base import Prior
@@ -35,8 +35,9 @@ def deepinv_dps(
     scaled by the noise of the step. Where it is told so (``guidance`` ``"annealed"``), it is the
     gradient of ``|y - A D|^2 / (2 (s^2 + sigma^2))`` instead. Real images.
 
-    ``steps``: evaluations of the denoiser, two a step, and products with its Jacobian, one a step:
-    20 to 1000. ``weight``: 0.1 to 1000 with ``"norm"``, 0.1 to 10 with ``"annealed"``.
+    ``steps``: noise levels, 20 to 1000; at all but the last the denoiser is evaluated, once, and
+    its Jacobian multiplied, once. ``weight``: 0.1 to 1000 with ``"norm"``, 0.1 to 10 with
+    ``"annealed"``.
     """
     import deepinv
 
@@ -44,7 +45,8 @@ def deepinv_dps(
 
     prior = require_prior(prior, "deepinv-dps")
     require_real(problem, "deepinv-dps")
-    require_positive(steps=steps, weight=weight)
+    require_positive(weight=weight)
+    require_steps(steps)
     if guidance not in {"norm", "annealed"}:
         raise ValueError(f"guidance is {guidance!r}: norm or annealed is allowed")
     denoiser = PriorDenoiser(prior, problem.image_dtype)

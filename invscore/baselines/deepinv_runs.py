@@ -38,3 +38,9 @@ def require_prior(prior: Prior | None, name: str) -> Prior:
     if prior is None:
         raise ValueError(f"{name} needs a prior, given None")
     return prior
+
+
+def require_steps(steps: int) -> None:
+    """Raise ``ValueError`` for fewer than two steps, which its schedules cannot make."""
+    if steps < 2:
+        raise ValueError(f"steps is {steps}: at least 2 is allowed")

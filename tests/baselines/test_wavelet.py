@@ -50,6 +50,7 @@ def test_orthogonal_denoising_is_soft_thresholding(image: Tensor, measure: Measu
     torch.testing.assert_close(found, penalty.synthesise(soft), atol=1e-6, rtol=0)
 
 
+@pytest.mark.filterwarnings("ignore:Level value")
 @pytest.mark.parametrize("wavelet", ["haar", "db3", "sym8"])
 def test_the_average_over_all_shifts(wavelet: str) -> None:
     generator = torch.Generator().manual_seed(2)
