@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -84,6 +85,36 @@ BatchSize = Annotated[
         help="Samples drawn together: by default as many as have a million pixels; fewer need "
         "less memory.",
         rich_help_panel=METHOD,
+    ),
+]
+
+# Of the commands that prepare the imaging benchmark on validation images.
+
+BenchConfig = Annotated[
+    Path,
+    typer.Option(metavar="FILE", help="Tasks, methods and their budgets, as for bench imaging."),
+]
+ValidationImages = Annotated[
+    Path,
+    typer.Option(
+        metavar="DIR",
+        help="Folder of validation images: never those that methods are judged on.",
+    ),
+]
+BenchMethods = Annotated[
+    str | None,
+    typer.Option(metavar="NAMES", help="Of the configuration, such as tv,diffpir; default all."),
+]
+BenchTasks = Annotated[
+    str | None, typer.Option(metavar="NAMES", help="Of the configuration; default all.")
+]
+Crops = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        min=1,
+        help="Take N crops at random places and scales, the images taking turns; by default each "
+        "image is shrunk and cropped once.",
     ),
 ]
 

@@ -10,11 +10,18 @@ from typing import Annotated
 
 import typer
 
-from invscore.cli.arguments import Debug, Device
+from invscore.cli.arguments import (
+    BenchConfig,
+    BenchMethods,
+    BenchTasks,
+    Crops,
+    Debug,
+    Device,
+    ValidationImages,
+)
 from invscore.cli.errors import guarded, say
 from invscore.cli.progress import StepBar
 from invscore.cli.tables import print_table
-from invscore.cli.tune import Config, Crops, Images, Methods, Tasks
 from invscore.tasks.specs import split
 
 CELLS, IMAGES = "cells", "images"
@@ -22,10 +29,10 @@ CELLS, IMAGES = "cells", "images"
 
 @guarded
 def calibrate(
-    config: Config,
-    images: Images,
-    methods: Methods = None,
-    tasks: Tasks = None,
+    config: BenchConfig,
+    images: ValidationImages,
+    methods: BenchMethods = None,
+    tasks: BenchTasks = None,
     crops: Crops = None,
     size: Annotated[
         int | None,
@@ -101,6 +108,8 @@ def calibrate(
                 continue
             held = (f"{100 * fmean(values):.1f} %" for values in (each.before, each.after))
             rows.append((method.label, task.name, f"{each.factor:.3f}", *held))
+        if not found:
+            continue
         save_factors(
             out / f"{method.label}.json",
             {name: each.factor for name, each in found.items()},

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from invscore.cli.arguments import Debug, Device
+from invscore.cli.arguments import (
+    BenchConfig,
+    BenchMethods,
+    BenchTasks,
+    Crops,
+    Debug,
+    Device,
+    ValidationImages,
+)
 from invscore.cli.errors import guarded
 from invscore.cli.progress import StepBar
 from invscore.cli.tables import as_options, print_table
@@ -18,41 +26,13 @@ from invscore.tasks.specs import split
 if TYPE_CHECKING:
     from invscore.tune.record import Row
 
-Config = Annotated[
-    Path,
-    typer.Option(metavar="FILE", help="Tasks, methods and their budgets, as for bench imaging."),
-]
-Images = Annotated[
-    Path,
-    typer.Option(
-        metavar="DIR",
-        help="Folder of validation images: never those that methods are judged on.",
-    ),
-]
-Methods = Annotated[
-    str | None,
-    typer.Option(metavar="NAMES", help="Of the configuration, such as tv,diffpir; default all."),
-]
-Tasks = Annotated[
-    str | None, typer.Option(metavar="NAMES", help="Of the configuration; default all.")
-]
-Crops = Annotated[
-    int | None,
-    typer.Option(
-        metavar="N",
-        min=1,
-        help="Take N crops at random places and scales, the images taking turns; by default each "
-        "image is shrunk and cropped once.",
-    ),
-]
-
 
 @guarded
 def tune(
-    config: Config,
-    images: Images,
-    methods: Methods = None,
-    tasks: Tasks = None,
+    config: BenchConfig,
+    images: ValidationImages,
+    methods: BenchMethods = None,
+    tasks: BenchTasks = None,
     crops: Crops = None,
     size: Annotated[
         int, typer.Option(metavar="N", min=1, help="Pixels a side of the validation images.")
