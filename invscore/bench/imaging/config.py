@@ -54,15 +54,17 @@ class MethodConfig(Section):
     """
 
     name: str
-    label: str = Field(default="", pattern=r"^[\w.() =,-]*$")
+    label: str = Field(pattern=r"^[\w.() =,-]+$")
     samples: PositiveInt = 1
     options: dict[str, Any] = Field(default={})
     tasks: dict[str, dict[str, Any]] = Field(default={})
     calibration: Path | None = None
 
-    @model_validator(mode="after")
-    def _labelled(self) -> Self:
-        return self if self.label else self.model_copy(update={"label": self.name})
+    @model_validator(mode="before")
+    @classmethod
+    def _labelled(cls, given: Any) -> Any:
+        named = isinstance(given, dict) and "name" in given
+        return {"label": given["name"], **given} if named else given
 
     def options_for(self, task: str) -> dict[str, Any]:
         """Its options in ``task``, those that are given."""

@@ -10,6 +10,7 @@ from invscore.bench.held_out import choose_collection
 from invscore.bench.imaging.cells import Cell
 from invscore.bench.imaging.config import ImagingConfig, MethodConfig, TaskConfig
 from invscore.bench.imaging.contestants import Contestant, find_contestant
+from invscore.bench.imaging.factors import factors_of
 from invscore.bench.imaging.sources import Source, find_sources
 from invscore.methods import MethodInfo
 from invscore.priors import NetworkPrior, load_prior
@@ -26,8 +27,8 @@ REPEAT = 1000 * STRIDE
 def plan(config: ImagingConfig) -> list[Cell]:
     """The cells of every task, image by image, so that those of one measurement are neighbours.
 
-    Raises ``ValueError`` for a method, an option, a prior or an image that there is not, before
-    anything is run.
+    Raises ``ValueError`` for a method, an option, a prior, an image or a calibration that there is
+    not, before anything is run.
     """
     for method in config.methods:
         _check(method, config.tasks)
@@ -108,6 +109,7 @@ def _cell(
 
 def _check(method: MethodConfig, tasks: Sequence[TaskConfig]) -> None:
     who: Contestant = find_contestant(method.name)
+    factors_of(method)
     for task in tasks:
         check_options(f"method {method.label!r}", who, method.options_for(task.name))
     if who.point_estimate and method.samples > 1:

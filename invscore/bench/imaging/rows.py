@@ -11,7 +11,7 @@ import numpy as np
 
 from invscore.bench.imaging.cells import Cell, Outcome, remembered
 from invscore.bench.imaging.config import ImagingConfig
-from invscore.bench.imaging.factors import load_factors
+from invscore.bench.imaging.factors import factors_of
 from invscore.bench.imaging.scores import FIGURES, held
 
 Row = dict[str, Any]
@@ -31,13 +31,9 @@ COSTS = ("seconds", "peak_memory")
 def rows_of(outcomes: Iterable[Outcome], config: ImagingConfig, folder: Path) -> list[Row]:
     """The rows, in the order of the outcomes; ``folder`` holds what calibrated intervals need.
 
-    Raises ``ValueError`` for a calibration that cannot be read or lacks a task.
+    Raises ``ValueError`` for a calibration that cannot be read or belongs to other options.
     """
-    factors = {
-        method.label: load_factors(method.calibration)
-        for method in config.methods
-        if method.calibration is not None
-    }
+    factors = {method.label: factors_of(method) for method in config.methods}
     return [_row(outcome, factors, folder) for outcome in outcomes]
 
 
@@ -71,14 +67,9 @@ def _calibrated(
     folder: Path,
 ) -> dict[str, float | None]:
     """Coverage and width of the intervals that the calibration of the method widens."""
-    if cell.label not in factors or figures.get("width90") is None:
+    factor = factors[cell.label].get(cell.task)
+    if factor is None or figures.get("width90") is None:
         return dict.fromkeys(CALIBRATED)
-    if cell.task not in factors[cell.label]:
-        raise ValueError(
-            f"the calibration of {cell.label!r} has no factor for the task {cell.task!r}: "
-            f"it has {', '.join(factors[cell.label])}"
-        )
-    factor = factors[cell.label][cell.task]
     stored = remembered(cell, folder, tensors=True)
     assert stored is not None  # its figures have been read from there
     values = (held(stored.tensors["errors"], factor), factor * figures["width90"])

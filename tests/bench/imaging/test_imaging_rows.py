@@ -14,7 +14,8 @@ import torch
 
 from invscore.bench.imaging import tables
 from invscore.bench.imaging.cells import Outcome, remember
-from invscore.bench.imaging.factors import load_factors, save_factors
+from invscore.bench.imaging.config import MethodConfig
+from invscore.bench.imaging.factors import factors_of, load_factors, save_factors
 from invscore.bench.imaging.plan import plan
 from invscore.bench.imaging.rows import CALIBRATED, COSTS, COUNTS, QUALITY, means, rows_of
 
@@ -128,15 +129,19 @@ def test_calibrated_intervals(make_config: Any, tmp_path: Path) -> None:
     assert (ours["coverage90"], ours["width90"]) == (0.5, 0.2)
     assert [point[name] for name in CALIBRATED] == [None, None]
     save_factors(tmp_path / "factors.json", {"hdr": 2.0})
-    with pytest.raises(ValueError, match="no factor for the task 'blur': it has hdr"):
-        rows_of(outcomes, config, tmp_path)
+    uncalibrated, _ = rows_of(outcomes, config, tmp_path)
+    assert [uncalibrated[name] for name in CALIBRATED] == [None, None]
+
+
+def calibrated(file: Path, **changes: Any) -> MethodConfig:
+    return MethodConfig(**{"name": "dps", "samples": 4, "calibration": file, **changes})
 
 
 @pytest.mark.parametrize("fault", ["factors", "format", "level", "missing", "text"])
 def test_calibrations_that_are_none(tmp_path: Path, fault: str) -> None:
     file = tmp_path / "factors.json"
     save_factors(file, {"blur": 1.5})
-    assert load_factors(file) == {"blur": 1.5}
+    assert load_factors(file) == factors_of(calibrated(file)) == {"blur": 1.5}
     content = json.loads(file.read_text())
     wrong = {"factors": {"blur": -1.0}, "format": "x", "level": 0.8}
     if fault == "missing":
@@ -146,4 +151,24 @@ def test_calibrations_that_are_none(tmp_path: Path, fault: str) -> None:
     else:
         file.write_text(json.dumps(content | {fault: wrong[fault]}))
     with pytest.raises(ValueError, match=r"calibration '.*factors.json'"):
-        load_factors(file)
+        factors_of(calibrated(file))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"name": "mcg"}, "made with method dps, method 'mcg' has mcg"),
+        ({"samples": 2}, "made with samples 4, method 'dps' has 2"),
+        ({"tasks": {"blur": {"guidance": 1.0}}}, "made with options .*0.5.* has .*1.0"),
+    ],
+)
+def test_a_calibration_belongs_to_its_setting(
+    tmp_path: Path, changes: dict[str, Any], message: str
+) -> None:
+    file = tmp_path / "factors.json"
+    options = {"blur": {"guidance": 0.5}}
+    save_factors(file, {"blur": 1.5}, method="dps", samples=4, options=options)
+    same = {"tasks": {"blur": {"guidance": 0.5}, "hdr": {"guidance": 9.0}}}
+    assert factors_of(calibrated(file, **same)) == {"blur": 1.5}
+    with pytest.raises(ValueError, match=message):
+        factors_of(calibrated(file, **{**same, **changes}))
