@@ -23,7 +23,7 @@ def total_variation(
     prior: Prior | None = None,  # noqa: ARG001
     *,
     seed: int = 0,  # noqa: ARG001
-    weight: float = 5.0,
+    weight: float = 10.0,
     iterations: int = 200,
 ) -> Tensor:
     """Total variation: the minimiser of ``|y - A x|^2 / (2 s^2) + weight TV(x)``.
