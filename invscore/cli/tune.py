@@ -128,7 +128,7 @@ def tune(
                 except ValueError as error:  # the method does not serve the task
                     refusal = " ".join(str(error).split())
                 finally:
-                    rows.append(Row(contest, best(study), refusal))
+                    rows.append(Row(contest, best(study, trials), refusal))
                     write_record(
                         out,
                         rows,

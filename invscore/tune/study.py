@@ -113,19 +113,22 @@ def search(
         study.optimize(objective, n_trials=1)
 
 
-def best(study: optuna.Study) -> Found | None:
-    """What ``study`` has found so far; ``None`` if no trial has come to a score."""
-    trials = _finished(study)
+def best(study: optuna.Study, trials: int) -> Found | None:
+    """What the first ``trials`` of ``study`` have found; ``None`` if none has come to a score.
+
+    Later ones, of a longer search before, do not count: the same command has the same answer.
+    """
+    looked_at = _finished(study)[:trials]
     # The value of a pruned trial is the mean over the images that it has seen.
-    whole = [trial for trial in trials if trial.state.name == "COMPLETE"]
+    whole = [trial for trial in looked_at if trial.state.name == "COMPLETE"]
     scored = {trial.number: trial.value for trial in whole if trial.value is not None}
     if not scored:
         return None
-    known = {trial.number: trial.user_attrs for trial in trials}
+    known = {trial.number: trial.user_attrs for trial in whole}
     defaults = [value for number, value in scored.items() if known[number][DEFAULT]]
     number = max(scored, key=scored.__getitem__)
     return Found(
-        known[number][OPTIONS], scored[number], defaults[0] if defaults else None, len(trials)
+        known[number][OPTIONS], scored[number], defaults[0] if defaults else None, len(looked_at)
     )
 
 

@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from torch import Tensor
@@ -55,6 +56,7 @@ def write_images(images: Mapping[str, Tensor], folder: Path) -> None:
 def on_validation(config: ImagingConfig, folder: Path, size: int) -> ImagingConfig:
     """``config`` with the images in ``folder`` for every task, and the methods that have intervals.
 
+    Calibrations that it names are to be found, and need not be there.
     Raises ``ValueError`` where no method has them.
     """
     methods = tuple(method for method in config.methods if _spreads(method))
@@ -62,7 +64,8 @@ def on_validation(config: ImagingConfig, folder: Path, size: int) -> ImagingConf
         raise ValueError(
             "no method has intervals: one that samples is needed, with 2 samples or more"
         )
-    own = {"images": None, "size": None}
+    own: dict[str, Any] = {"images": None, "size": None}
+    bare: dict[str, Any] = {"calibration": None}
     return config.model_copy(
         update={
             "images": str(folder),
@@ -70,7 +73,7 @@ def on_validation(config: ImagingConfig, folder: Path, size: int) -> ImagingConf
             "limit": None,
             "repeats": 1,
             "tasks": tuple(task.model_copy(update=own) for task in config.tasks),
-            "methods": methods,
+            "methods": tuple(method.model_copy(update=bare) for method in methods),
         }
     )
 

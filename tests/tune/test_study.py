@@ -36,7 +36,7 @@ def tried(study: Any) -> list[dict[str, Any]]:
 
 
 def test_the_optimum_is_found(tmp_path: Path) -> None:
-    found = best(run(tmp_path / "j", 25))
+    found = best(run(tmp_path / "j", 25), 25)
     assert found is not None
     assert found.trials == 25
     assert found.default == pytest.approx(40 - math.log10(DEFAULT) ** 2)
@@ -58,7 +58,7 @@ def test_trials_that_fall_behind_end_early(tmp_path: Path) -> None:
     assert len(calls) < 20 * IMAGES
     assert calls.count(0) == calls.count(1) == 20, "one image alone does not tell"
     assert sum(ticks) == 20 * IMAGES
-    assert best(study) == best(run(tmp_path / "j", 20, ticks.append))
+    assert best(study, 20) == best(run(tmp_path / "j", 20, ticks.append), 20)
 
 
 def test_a_search_that_was_stopped_goes_on_as_if_it_had_not_been(tmp_path: Path) -> None:
@@ -81,12 +81,17 @@ def test_a_search_that_was_stopped_goes_on_as_if_it_had_not_been(tmp_path: Path)
     assert tried(run(tmp_path / "parts", 4)) == whole, "fewer trials take none away"
 
 
+def test_a_longer_search_before_does_not_count(tmp_path: Path) -> None:
+    study = run(tmp_path / "j", 15)
+    assert best(study, 4) == best(run(tmp_path / "short", 4), 4) != best(study, 15)
+
+
 def test_nothing_found_before_the_first_score(tmp_path: Path) -> None:
-    assert best(open_study("blur", tmp_path / "j")) is None
+    assert best(open_study("blur", tmp_path / "j"), 5) is None
 
 
 def test_defaults_that_nothing_beats(tmp_path: Path) -> None:
-    found = best(run(tmp_path / "j", 5, lambda index, options: -len(options)))
+    found = best(run(tmp_path / "j", 5, lambda index, options: -len(options)), 5)
     assert found is not None
     assert found.options == {}
     assert found.score == found.default == 0
@@ -100,7 +105,7 @@ def test_options_that_give_no_number(tmp_path: Path) -> None:
             raise ValueError("lam is too large")
         return score(index, options) if options["lam"] < 0.5 else math.nan
 
-    found = best(run(tmp_path / "j", 12, fragile))
+    found = best(run(tmp_path / "j", 12, fragile), 12)
     assert found is not None
     assert found.default is None
     assert found.options["lam"] < 0.5

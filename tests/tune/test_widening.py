@@ -22,7 +22,11 @@ CONFIG: dict[str, Any] = {
         {"name": "a", "op": "deblur"},
         {"name": "b", "op": "deblur", "size": 8, "images": "x"},
     ],
-    "methods": [{"name": "tv"}, {"name": "diffpir", "samples": 4}, {"name": "dps"}],
+    "methods": [
+        {"name": "tv"},
+        {"name": "diffpir", "samples": 4, "calibration": "none.json"},
+        {"name": "dps"},
+    ],
 }
 
 
@@ -67,7 +71,7 @@ def test_reasons_why_there_is_no_factor(tmp_path: Path) -> None:
 def test_the_configuration_has_the_methods_that_sample_and_one_folder(tmp_path: Path) -> None:
     config = ImagingConfig.model_validate(CONFIG)
     found = on_validation(config, tmp_path, 16)
-    assert [method.name for method in found.methods] == ["diffpir"]
+    assert [(method.name, method.calibration) for method in found.methods] == [("diffpir", None)]
     assert (found.images, found.size, found.limit, found.repeats) == (str(tmp_path), 16, None, 1)
     assert all(task.images is None and task.size is None for task in found.tasks)
     points = config.model_copy(update={"methods": (config.methods[0], config.methods[2])})
