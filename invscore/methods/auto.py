@@ -6,9 +6,11 @@ from collections.abc import Iterator
 
 from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
-from invscore.methods.diffpir import diffpir
+from invscore.methods.daps import daps
 from invscore.methods.local_gaussian import measured_numbers
 from invscore.methods.matched_smc import matched_smc
+from invscore.methods.matched_spectrum import matched_spectrum
+from invscore.operators import LinearOperator
 from invscore.priors.base import Prior
 from invscore.rng import SampleRNG
 
@@ -19,7 +21,7 @@ FEW = 64
 @register(
     "auto",
     exact=False,
-    law="that of `matched_smc` or of `diffpir`",
+    law="that of `matched_smc`, of `matched_spectrum` or of `daps`",
     evaluations="particles",
     products="particles * (measurements + 2)",
     cites="here",
@@ -29,18 +31,22 @@ def auto(
     prior: Prior,
     rng: SampleRNG,
     *,
-    steps: int = 100,
+    steps: int = 20,
     particles: int = 100,
 ) -> Iterator[Step]:
-    """`matched_smc` for at most 64 measured numbers, `diffpir` for more.
+    """`matched_smc` for at most 64 measured numbers; for more, `matched_spectrum`, or `daps`.
 
     Few numbers leave several explanations open, and weighted particles find how likely each of them
     is. Many, such as an image's, need a product with the Jacobian each, and their likelihood is too
-    sharp for weights: DiffPIR is quick there, with a spread that ``invscore.calibration`` corrects.
+    sharp for weights: `matched_spectrum` does without either where the operator is linear, and
+    `daps`, with one evaluation a level, takes operators that are not.
 
-    ``steps``: evaluations of a particle, or of a sample by DiffPIR. ``particles``: in a population
-    of `matched_smc`; ask for as many samples, or a multiple, so that none is drawn in vain.
+    ``steps``: evaluations of a particle, or of a sample by the others. ``particles``: in a
+    population of `matched_smc`; ask for as many samples, or a multiple, so that none is drawn in
+    vain.
     """
     if len(measured_numbers(problem)) <= FEW:
         return matched_smc(problem, prior, rng, steps=steps, particles=particles)
-    return diffpir(problem, prior, rng, steps=steps)
+    if isinstance(problem.operator, LinearOperator):
+        return matched_spectrum(problem, prior, rng, steps=steps)
+    return daps(problem, prior, rng, steps=steps, ode_steps=1)

@@ -171,14 +171,23 @@ def test_many_numbers_are_refused() -> None:
         draw(problem, GaussianPrior(y[0], 1.0), samples=1)
 
 
-@pytest.mark.parametrize(("numbers", "taken"), [(64, "matched_smc"), (65, "diffpir")])
-def test_auto(numbers: int, taken: str) -> None:
+@pytest.mark.parametrize(
+    ("numbers", "linear", "taken"),
+    [
+        (64, True, "matched_smc"),
+        (64, False, "matched_smc"),
+        (65, True, "matched_spectrum"),
+        (65, False, "daps"),
+    ],
+)
+def test_auto(numbers: int, linear: bool, taken: str) -> None:
     y = torch.ones(1, numbers, dtype=F64)
-    problem = InverseProblem(Identity((numbers,)), y, GaussianNoise(0.1))
+    bend = from_function(lambda x: x + 0.1 * x**2, (numbers,), linear=False)
+    problem = InverseProblem(Identity((numbers,)) if linear else bend, y, GaussianNoise(0.1))
     prior = GaussianPrior(y[0], 1.0)
     options: dict[str, Any] = {"samples": 2, "seed": 6, "steps": 3}
-    own: dict[str, Any] = {"particles": 4} if taken == "matched_smc" else {}
-    expected = reconstruct(problem, prior, method=taken, **options, **own)
+    own: dict[str, dict[str, Any]] = {"matched_smc": {"particles": 4}, "daps": {"ode_steps": 1}}
+    expected = reconstruct(problem, prior, method=taken, **options, **own.get(taken, {}))
     found = reconstruct(problem, prior, method="auto", **options, particles=4)
     assert torch.equal(found.samples, expected.samples)
 

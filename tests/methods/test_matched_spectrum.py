@@ -15,6 +15,7 @@ from invscore.methods import METHODS
 from invscore.methods.antithetic import AntitheticRNG
 from invscore.methods.response import Response
 from invscore.methods.rings import Rings
+from invscore.methods.start import begin
 from invscore.methods.stationary_draw import StationaryDraw
 from invscore.operators import (
     MRI,
@@ -270,16 +271,25 @@ def test_independent_samples_where_asked_for() -> None:
     assert float(torch.corrcoef(found)[0, 1]) < -0.95
 
 
-def test_fresh_noise_has_the_level_of_the_step() -> None:
-    """Of each state, what is not its clean image."""
-    prior = field(16)
+def test_noise_has_the_level_of_the_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of each state, what is not its clean image, and of the first, what is not the guess."""
+    prior, seen = field(16), []
     problem = measured(operators(16)["blur"], prior, 0.1)
-    info = METHODS["matched_spectrum"]
-    rng = SampleRNG([(k,) for k in range(20)])
     task = problem.select(torch.zeros(20, dtype=torch.long))
+    denoise = prior.denoise
+
+    def watched(x: Tensor, sigma: float) -> Tensor:
+        seen.append((x, sigma))
+        return denoise(x, sigma)
+
+    monkeypatch.setattr(prior, "denoise", watched)
+    info, rng = METHODS["matched_spectrum"], SampleRNG([(k,) for k in range(20)])
     *states, last = info.run(task, prior, rng, **info.options({"steps": 4, "sigma_max": 3.0}))
-    for state in states:
-        assert abs(float((state.x - state.denoised).std()) / state.sigma - 1) < 0.05
+    guess = begin(task, prior, 0.0, rng)
+    for (x, sigma), clean in zip(seen, [guess, *(s.denoised for s in states)], strict=True):
+        assert abs(float((x - clean).std()) / sigma - 1) < 0.05
+    assert seen[0][1] == pytest.approx(3.0)
+    assert [sigma for _, sigma in seen[1:]] == [state.sigma for state in states]
     assert torch.equal(last.x, last.denoised)
 
 
