@@ -74,7 +74,7 @@ def tune(
     from invscore.priors import load_prior
     from invscore.tune.contest import contests
     from invscore.tune.record import Row, write_record
-    from invscore.tune.space import get_space
+    from invscore.tune.space import SPACES, get_space
     from invscore.tune.study import best, open_study, search
     from invscore.tune.validation import require_kind, validation_images
 
@@ -86,7 +86,11 @@ def tune(
         methods=split(methods) if methods else None,
         tasks=split(tasks) if tasks else None,
     ).model_copy(update={"seed": seed})
-    spaces = {method.label: get_space(method.name) for method in chosen.methods}
+    # Of all methods, those of which something can be tuned; one that is asked for must be.
+    tunable = [method for method in chosen.methods if method.name in SPACES]
+    wanted = chosen.methods if methods is not None or not tunable else tunable
+    chosen = chosen.model_copy(update={"methods": tuple(wanted)})
+    spaces = {method.label: get_space(method.name) for method in wanted}
     place = choose_device(device)
     networks = {
         name: load_prior(name).to(place)
