@@ -21,7 +21,7 @@ from invscore.rng import SampleRNG
 @register(
     "matched_spectrum",
     exact=False,
-    law="posterior of any stationary Gaussian field in any number of steps; biased elsewhere",
+    law="posterior of isotropic stationary Gaussian fields as sigma_max grows; biased elsewhere",
     needs=("linear",),
     cites="the covariance of Rozet et al. 2024, the renewal of Zhang et al. 2024 (DAPS); here",
 )
