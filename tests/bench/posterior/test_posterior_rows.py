@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from invscore.bench.posterior.cells import EXACT, Cell, Outcome
+from invscore.bench.posterior.figures import error_figure
 from invscore.bench.posterior.page import write
 from invscore.bench.posterior.rows import Row, rows_of, standard_error
 from invscore.bench.posterior.tables import errors, refusals, summary
@@ -116,3 +117,12 @@ def test_the_page(rows: list[Row], tmp_path: Path) -> None:
     for name in ("posterior-error.png", "posterior-calibration.png", "posterior-ranks.png"):
         assert f"({name})" in text
         assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_errors_are_drawn_by_method_or_against_evaluations(rows: list[Row], tmp_path: Path) -> None:
+    more = [{**row, "options": {"steps": 20}, "evaluations": 20.0} for row in rows]
+    widths = []
+    for some in (rows, [*rows, *more]):
+        error_figure(some, tmp_path / "error.png")
+        widths.append(int.from_bytes((tmp_path / "error.png").read_bytes()[16:20]))
+    assert widths == [round(150 * 6.5), round(150 * (2 * 4.2 + 1.6))]
