@@ -14,6 +14,8 @@ class Cell {
     const samples = views.filter(({ key }) => key.startsWith("sample "));
     part("method").textContent = entry.method;
     part("place").textContent = `${entry.task} · ${entry.image} · seed ${entry.seed}`;
+    part("bare").hidden = views.length > 0;
+    for (const child of ["choice", "stage", "tools", "album"]) part(child).hidden = !views.length;
     part("scale").hidden = !views.some(({ key }) => key === "uncertainty" || key === "error");
     part("end").textContent = `≥ ${Number(entry.scale.toPrecision(2))}`;
     part("pictures").replaceChildren(...views.filter((v) => !samples.includes(v)).map((v) => this.small(v)));

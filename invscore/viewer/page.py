@@ -15,7 +15,7 @@ from invscore.files import atomic_file
 from invscore.viewer.entry import Entry
 from invscore.viewer.island import as_island
 from invscore.viewer.pictures import MAP_LEVELS, Pictures
-from invscore.viewer.scales import map_scales, spread, white
+from invscore.viewer.scales import brightest, map_scales, spread, white
 
 SCRIPTS = ("pictures.js", "format.js", "table.js", "stage.js", "cell.js", "page.js")
 SAMPLES = 4
@@ -88,8 +88,9 @@ def _row(entry: Entry, pictures: Pictures, scale: float, samples: int) -> dict[s
         if name != "uncertainty"
     }
     deviation = spread(entry.pictures)
+    widest = scale if deviation is None else min(scale, brightest(deviation) or scale)
     if deviation is not None:
-        names["uncertainty"] = pictures.add(deviation, scale, MAP_LEVELS)
+        names["uncertainty"] = pictures.add(deviation, widest, MAP_LEVELS)
     drawn = () if entry.samples is None else tuple(entry.samples)
     return {
         "task": entry.task,
@@ -100,6 +101,7 @@ def _row(entry: Entry, pictures: Pictures, scale: float, samples: int) -> dict[s
         "seed": entry.seed,
         "white": peak,
         "scale": scale,
+        "widest": widest,
         "pictures": names,
         "samples": [pictures.add(image, peak) for image in drawn[:samples]],
         "drawn": len(drawn),

@@ -40,9 +40,10 @@ function painted(width, height, level) {
   return canvas.toDataURL();
 }
 
-async function uncertaintyMap(id) {
-  const { data, width, height } = await pixels(id);
-  return painted(width, height, (k) => data[4 * k] / 255);
+async function uncertaintyMap(entry) {
+  const { data, width, height } = await pixels(entry.pictures.uncertainty);
+  const unit = entry.widest / 255 / entry.scale;
+  return painted(width, height, (k) => data[4 * k] * unit);
 }
 
 /** The magnitude of reconstruction - truth, averaged over channels. */
@@ -67,7 +68,7 @@ function viewsOf(entry) {
   if (measurement) add("measurement", "Measurement", address(measurement));
   if (reconstruction) add("reconstruction", "Reconstruction", address(reconstruction));
   if (truth) add("truth", "Truth", address(truth));
-  if (uncertainty) add("uncertainty", "Uncertainty", uncertaintyMap(uncertainty));
+  if (uncertainty) add("uncertainty", "Uncertainty", uncertaintyMap(entry));
   if (reconstruction && truth) add("error", "Error", errorMap(entry));
   entry.samples.forEach((id, k) => add(`sample ${k + 1}`, `Sample ${k + 1}`, address(id)));
   return views;

@@ -19,7 +19,7 @@ def white(entry: Entry) -> float:
     """1, or in units of their own the brightest value of the truth, else of the reconstruction."""
     for name in ("truth", "reconstruction"):
         if name in entry.pictures:
-            return max(1.0, _quantile(entry.pictures[name], 1.0))
+            return max(1.0, brightest(entry.pictures[name]))
     return 1.0
 
 
@@ -38,6 +38,11 @@ def map_scales(entries: Iterable[Entry]) -> dict[tuple[str, str], float]:
         key: median(v for v in found if v > 0) if any(found) else 1.0
         for key, found in extremes.items()
     }
+
+
+def brightest(image: Tensor) -> float:
+    """The largest finite value, 0 where there is none."""
+    return _quantile(image, 1.0)
 
 
 def spread(pictures: Mapping[str, Tensor]) -> Tensor | None:

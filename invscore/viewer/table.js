@@ -40,7 +40,7 @@ class Table {
       const value = column.of(entry);
       const textContent = value === null ? "–" : column.write(value);
       const className = [column.text && "text", value === null && "none"].filter(Boolean).join(" ");
-      line.append(element("td", { textContent, className }));
+      line.append(element("td", { textContent, className, title: column.text ? textContent : "" }));
     }
     const row = { entry, line };
     line.addEventListener("click", () => this.choose(row));
