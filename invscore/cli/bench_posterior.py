@@ -30,7 +30,7 @@ def posterior(
         str | None,
         typer.Option(
             metavar="NAMES",
-            help="Such as mixture,field-blur,'mixture-8-*'; default all but most of levy.",
+            help="Such as mixture,field-blur,'mixture-8-*'; default those of a few hours.",
         ),
     ] = None,
     methods: Annotated[
@@ -90,7 +90,7 @@ def posterior(
     patterns = split(problems or (QUICK if quick else "")) or standard
     instances = instances or (2 if quick else 4)
     samples = samples or (QUICK_SAMPLES if quick else None)
-    evaluations = evaluations or ("50" if quick else "50,100,default")
+    evaluations = evaluations or ("50" if quick else "20,50,100")
     cells = plan(
         select(patterns),
         _contestants(methods),

@@ -27,6 +27,8 @@ from invscore.priors import GaussianMixturePrior
 from invscore.rng import sample_rng
 
 DIMS, MEASUREMENTS, NOISES = (8, 80, 800), (1, 2, 4), (0.01, 0.1, 1.0)
+STANDARD = 0.1
+"""The noise of a run without a choice of problems."""
 
 
 def grid_prior(dim: int) -> GaussianMixturePrior:
@@ -79,5 +81,6 @@ for d, m, s in product(DIMS, MEASUREMENTS, NOISES):
             metrics=(SLICED, WEIGHTS),
             samples=1000,
             build=partial(build, dim=d, rows=m, noise=s),
+            standard=s == STANDARD,
         )
     )
