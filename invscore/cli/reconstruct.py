@@ -115,6 +115,17 @@ def reconstruct(
             rich_help_panel=OUTPUT,
         ),
     ] = False,
+    page: Annotated[
+        bool,
+        typer.Option(
+            "--report",
+            metavar="",
+            help="Also write report.html, a page for the browser that needs nothing else: a "
+            "slider between measurement, reconstruction, truth and uncertainty, all samples, "
+            "error map, figures and options.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = False,
     json: Annotated[
         bool, typer.Option("--json", metavar="", help=JSON_HELP, rich_help_panel=OUTPUT)
     ] = False,
@@ -124,7 +135,7 @@ def reconstruct(
 ) -> None:
     """Reconstruct an image: simulate a measurement of --image, or restore your --measurement.
 
-    Writes pictures, arrays.npz and metrics.json, all of them or none.
+    Writes pictures, arrays.npz, metrics.json and, with --report, report.html: all or none.
     """
     source = image if image is not None else measurement
     if source is None or (image is not None and measurement is not None):
@@ -195,7 +206,7 @@ def reconstruct(
         "noise": noise,
         **report.describe(result, device),
     }
-    report.write_results(folder, job, result, metrics, interval)
+    report.write_results(folder, job, result, metrics, interval, page=page)
     if json:
         typer.echo(report.as_json(metrics))
     else:

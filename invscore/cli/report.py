@@ -16,6 +16,7 @@ from torch import Tensor
 
 from invscore.bench.versions import versions
 from invscore.calibration import Calibration
+from invscore.cli.report_page import REPORT, write_report
 from invscore.driver import Result
 from invscore.figures import panel, picture
 from invscore.files import atomic_folder, check_writable
@@ -34,7 +35,7 @@ PICTURES = (
     "truth.png",
     "figure.png",
 )
-FILES = (*PICTURES, "arrays.npz", METRICS)
+FILES = (*PICTURES, "arrays.npz", METRICS, REPORT)
 
 
 def check_folder(folder: Path, *, overwrite: bool, mark: str = METRICS) -> None:
@@ -120,10 +121,13 @@ def write_results(
     result: Result,
     metrics: Mapping[str, Any],
     interval: Interval | None = None,
+    *,
+    page: bool = False,
 ) -> None:
     """Write all files of a result to ``folder``: all of them or, on an error, none.
 
-    A calibrated ``interval`` is in the arrays, and its width is in the figure.
+    A calibrated ``interval`` is in the arrays, and its width is in the figure. ``report.html`` is
+    one of the files if a ``page`` is wanted.
     """
     images = _images(task, result)
     spread = result.std[0].cpu() if len(result.samples) > 1 else None
@@ -153,6 +157,8 @@ def write_results(
             )
         plain: dict[str, Any] = {name: array.cpu().numpy() for name, array in arrays.items()}
         np.savez(partial / "arrays.npz", **plain)
+        if page:
+            write_report(partial / REPORT, task, result, metrics)
         (partial / METRICS).write_text(as_json(metrics) + "\n", encoding="utf-8")
 
 
@@ -194,6 +200,8 @@ def print_summary(metrics: Mapping[str, Any], folder: Path) -> None:
     if not metrics["warnings"]:
         console.print(f"residual {metrics['residual']:.2f} times the noise (1 is expected)")
     first = folder / ("figure.png" if (folder / "figure.png").exists() else "arrays.npz")
+    if (folder / REPORT).exists():
+        console.print(f"[bold]{escape(str(folder / REPORT))}[/bold]  to look at in a browser")
     console.print(f"[bold]{escape(str(first))}[/bold]  and more in {escape(str(folder))}/")
 
 

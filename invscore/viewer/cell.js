@@ -23,7 +23,8 @@ class Cell {
     part("drawn").hidden = !samples.length;
     const all = samples.length === entry.drawn;
     part("samples-title").textContent = all ? "Samples" : `${samples.length} of ${entry.drawn} samples`;
-    list("figures", entry.figures, (v) => (v === null ? "–" : numberOf(v) === null ? v : writer([v])(v)));
+    const figure = (v) => (v === null ? "–" : numberOf(v) === null ? v : writer([v])(v));
+    list("figures", entry.figures, figure, named);
     list("options", entry.options, written);
     for (const id of ["figures", "options"]) part(id).parentElement.hidden = !part(id).children.length;
     this.stage.show(views);
@@ -49,11 +50,11 @@ class Cell {
 }
 
 /** Fill the list `id` with names and values. */
-function list(id, content, write) {
+function list(id, content, write, call = String) {
   const lines = Object.entries(content).map(([name, value]) => {
     const line = element("div", {});
     line.append(
-      element("dt", { textContent: named(name) }),
+      element("dt", { textContent: call(name) }),
       element("dd", { textContent: write(value) }),
     );
     return line;

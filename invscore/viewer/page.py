@@ -18,7 +18,10 @@ from invscore.viewer.pictures import MAP_LEVELS, Pictures
 from invscore.viewer.scales import brightest, map_scales, spread, white
 
 SCRIPTS = ("pictures.js", "format.js", "table.js", "stage.js", "cell.js", "page.js")
-SAMPLES = 4
+PIXELS = 125 * 10**6
+"""Of all pictures together: some 100 MB of text, which a browser reads in less than two seconds."""
+SAMPLES = range(1, 9)
+"""How many samples of an entry are shown, if so many pixels leave room."""
 
 
 def write_page(
@@ -27,23 +30,23 @@ def write_page(
     *,
     title: str,
     facts: Mapping[str, str] | None = None,
-    samples: int = SAMPLES,
+    samples: int | None = None,
 ) -> None:
     """Write one HTML ``file`` that shows ``entries``: all of it or, on an error, nothing.
 
     Their ``figures`` are the columns of its table, in the order in which they come; a single entry
     has no table. ``facts`` are what holds for all, such as the prior and the commit. At most
-    ``samples`` of the samples of an entry are in the page, of which they are the larger part: a
-    gray picture of 256 x 256 takes about 50 kB.
+    ``samples`` of the samples of an entry are in the page, by default as many as it has room for,
+    1 to 8: a gray picture of 256 x 256 pixels takes about 50 kB.
 
     Raises ``ValueError`` where there is no entry, or ``samples`` is negative.
     """
     if not entries:
         raise ValueError("entries is empty: at least one is needed")
-    if samples < 0:
+    if samples is not None and samples < 0:
         raise ValueError(f"samples is {samples}: 0 or more is allowed")
     pictures = Pictures()
-    data = _data(entries, pictures, facts or {}, samples)
+    data = _data(entries, pictures, facts or {}, _room(entries) if samples is None else samples)
     style = _asset("page.css")
     script = "\n".join(_asset(name) for name in SCRIPTS)
     parts = {
@@ -78,6 +81,13 @@ def _data(
             _row(entry, pictures, scales[entry.task, entry.image], samples) for entry in entries
         ],
     }
+
+
+def _room(entries: Sequence[Entry]) -> int:
+    """The number of samples of each entry that leaves the page quick to open."""
+    one = sum(entry.samples[0].numel() for entry in entries if entry.samples is not None)
+    rest = sum(p.numel() for entry in entries for p in entry.pictures.values())
+    return min(max(SAMPLES), max(min(SAMPLES), (PIXELS - rest) // max(1, one)))
 
 
 def _row(entry: Entry, pictures: Pictures, scale: float, samples: int) -> dict[str, Any]:

@@ -83,10 +83,22 @@ def test_equal_pictures_are_stored_once(make_entry: Make, page: Path) -> None:
 
 def test_as_many_samples_as_were_asked_for(make_entry: Make, page: Path) -> None:
     entry = make_entry(samples=torch.rand(6, 1, 16, 16))
-    for asked, kept in ((None, 4), (0, 0), (9, 6)):
-        write_page(page, [entry], title="R", **({} if asked is None else {"samples": asked}))
+    for asked, kept in ((None, 6), (0, 0), (4, 4), (9, 6)):
+        write_page(page, [entry], title="R", samples=asked)
         row = data_of(page)["entries"][0]
         assert (len(row["samples"]), row["drawn"]) == (kept, 6)
+
+
+def test_as_many_samples_as_the_page_has_room_for(
+    make_entry: Make, page: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pictures = {"reconstruction": torch.rand(1, 10, 10)}
+    entry = make_entry(pictures=pictures, samples=torch.rand(12, 1, 10, 10))
+    bare = make_entry(pictures=pictures, samples=None)
+    for room, kept in ((10**6, 8), (599, 3), (600, 4), (0, 1)):
+        monkeypatch.setattr("invscore.viewer.page.PIXELS", room)
+        write_page(page, [entry, bare], title="R")
+        assert len(data_of(page)["entries"][0]["samples"]) == kept
 
 
 def test_nothing_is_asked_of_anyone(make_entry: Make, page: Path) -> None:

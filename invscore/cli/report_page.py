@@ -1,0 +1,94 @@
+"""One reconstruction as an HTML page, ``report.html``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from invscore.driver import Result
+from invscore.tasks.pictures import measurement_picture
+from invscore.tasks.task import Task, backprojection
+from invscore.viewer import Entry, write_page
+
+REPORT = "report.html"
+FIGURES = (
+    "psnr",
+    "ssim",
+    "psnr_sample",
+    "ssim_sample",
+    "psnr_measurement",
+    "ssim_measurement",
+    "discrepancy",
+    "residual",
+    "evaluations",
+    "seconds",
+)
+"""Of the metrics: what is told in numbers. The rest of them says how the result came about."""
+
+
+def write_report(file: Path, task: Task, result: Result, metrics: Mapping[str, Any]) -> None:
+    """Write the page of a result with all of its samples."""
+    interval = metrics.get("interval") or {}
+    source = str(metrics.get("image", metrics.get("measurement")))
+    entry = Entry(
+        task=metrics["op"],
+        image=source,
+        method=result.method,
+        pictures=_pictures(task, result),
+        samples=_samples(result),
+        figures={
+            **{name: metrics[name] for name in FIGURES if metrics.get(name) is not None},
+            **{f"interval_{name}": interval[name] for name in interval if name != "calibrated"},
+        },
+        options=dict(result.options),
+        seed=result.seed,
+    )
+    facts = {
+        "prior": str(metrics["prior"]),
+        "noise": f"{metrics['noise']:g}",
+        "samples": str(len(result.samples)),
+        "device": str(metrics["device"]),
+        "versions": ", ".join(f"{name} {number}" for name, number in metrics["versions"].items()),
+        **({"warnings": " ".join(result.warnings)} if result.warnings else {}),
+    }
+    title = f"Reconstruction of {Path(source).name}"
+    write_page(file, [entry], title=title, facts=facts, samples=len(result.samples))
+
+
+def _pictures(task: Task, result: Result) -> dict[str, Tensor]:
+    """The measurement, or a plain image made of it, and what is known of the image; no vector."""
+    tensors = {"measurement": _measurement(task, result), "reconstruction": result.mean[0]}
+    if task.truth is not None:
+        tensors["truth"] = task.truth[0]
+    if len(result.samples) > 1:
+        tensors["uncertainty"] = result.std[0]
+    found = {name: t for name, t in tensors.items() if t is not None and t.ndim > 1}
+    return {name: _shown(tensor[None])[0] for name, tensor in found.items()}
+
+
+def _samples(result: Result) -> Tensor | None:
+    several = len(result.samples) > 1 and result.mean.ndim > 2
+    return _shown(result.samples[:, 0]) if several else None
+
+
+def _measurement(task: Task, result: Result) -> Tensor | None:
+    """As a picture in units of the image."""
+    problem = task.problem
+    is_image = problem.operator.view == "image" and not problem.y.is_complex()
+    if not (is_image and problem.y.ndim == 4) and (plain := backprojection(problem)) is not None:
+        return plain[0]
+    peak = task.peak if task.truth is not None else result.scale
+    shown = measurement_picture(problem, peak)
+    return None if shown is None else peak * shown
+
+
+def _shown(images: Tensor) -> Tensor:
+    """Images (n, \\*any, h, w) as real ones (n, c, h, w), c 1 or 3: other channels are combined."""
+    stacked = images[:, None] if images.ndim == 3 else images.flatten(1, -3)
+    real = stacked.abs() if stacked.is_complex() else stacked
+    if real.shape[1] in (1, 3):
+        return real
+    return real.square().sum(dim=1, keepdim=True).sqrt()
