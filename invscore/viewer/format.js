@@ -25,6 +25,7 @@ function plainly(value, decimals) {
 
 /** Of an option: text as it is, the rest as JSON would have it. */
 function written(value) {
+  if (value === null) return "none";
   return typeof value === "string" ? value : JSON.stringify(value);
 }
 
