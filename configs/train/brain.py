@@ -46,8 +46,9 @@ def slices(
     """Complex crops (count, 1, crop, crop) of axial, coronal and sagittal slices, of peak 1.
 
     Each is rotated, scaled and flipped at random, half of them blurred as by a coarser scanner,
-    the contrast changed by a power, and multiplied by a random smooth phase. Of every eight bands of slices one is for validation: it shows the
-    progress of training, but not how the prior does on another head.
+    the contrast changed by a power, and multiplied by a random smooth phase. Of every eight bands
+    of slices one is for validation: it shows the progress of training, but not how the prior does
+    on another head.
     """
     return np.stack([_one(random, split, Path(folder), crop) for _ in range(count)])[:, None]
 

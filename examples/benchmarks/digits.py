@@ -100,7 +100,12 @@ def main() -> None:
     }
     chosen = real[:: max(1, len(real) // options.likelihoods)][: options.likelihoods]
     found = likelihoods(prior, chosen, probes=PROBES)
-    nats = {name: mean_and_error(values) for name, values in found.items()}
+    upright = found.pop("digits")
+    differences = {f"digits - {name}": upright - values for name, values in found.items()}
+    nats = {
+        name: mean_and_error(values)
+        for name, values in {"digits": upright, **found, **differences}.items()
+    }
 
     show(recognised, nats)
     print(

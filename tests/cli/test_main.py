@@ -79,7 +79,13 @@ def test_methods_are_listed(invscore: Run) -> None:
 def test_priors_are_listed(invscore: Run) -> None:
     listed = json.loads(invscore("priors", "--json").stdout)
     lines = invscore("priors").stdout.splitlines()
-    kinds = {"brain-mri": "complex", "digits": "gray", "photos": "colour", "photos-gray": "gray"}
+    kinds = {
+        "brain-mri": "complex",
+        "digits": "gray",
+        "digits-energy": "gray",
+        "photos": "colour",
+        "photos-gray": "gray",
+    }
     assert set(listed) == set(kinds)
     for name, kind in kinds.items():
         assert any(line.split()[:2] == [name, kind] for line in lines)
