@@ -18,18 +18,17 @@ class Bm3dPrior(Prior):
     """BM3D in the place of a learned denoiser, for images (c, h, w), real or complex.
 
     Three channels are taken for colours and denoised in BM3D's opponent space; any other number of
-    channels, and real and imaginary parts, each for itself. ``mean``, a number or (b, c, h, w), is
-    what methods start from where a measurement tells nothing. Raises ``ValueError`` where ``bm3d``
-    is not installed.
+    channels, and real and imaginary parts, each for itself. Raises ``ValueError`` where ``bm3d`` is
+    not installed.
     """
 
+    mean = 0.5
     variance = 0.25**2
     peak = 1.0
     sigma_min = 1e-3
 
-    def __init__(self, mean: float | Tensor = 0.5) -> None:
+    def __init__(self) -> None:
         require_package("bm3d", "the prior Bm3dPrior")
-        self.mean = mean
 
     def denoise(self, x: Tensor, sigma: Level) -> Tensor:
         levels = per_image(sigma, x).expand(len(x), *[1] * (x.ndim - 1)).flatten().tolist()

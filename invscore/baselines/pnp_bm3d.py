@@ -6,10 +6,8 @@ from torch import Tensor
 
 from invscore.baselines.base import register, require_positive
 from invscore.baselines.bm3d_prior import Bm3dPrior
-from invscore.baselines.wiener import wiener
-from invscore.likelihood import GaussianNoise, InverseProblem
+from invscore.likelihood import InverseProblem
 from invscore.methods.hqs import hqs
-from invscore.operators import LinearOperator
 from invscore.priors.base import Prior
 from invscore.rng import sample_rng
 
@@ -33,19 +31,16 @@ def pnp_bm3d(
     """Plug-and-play with BM3D: the method ``hqs``, BM3D in the place of the learned denoiser.
 
     The data term is fitted and the image denoised in turn, at a noise level that falls
-    geometrically. It starts from the Wiener filter where the problem is linear with Gaussian noise,
-    which BM3D, blind beyond its patches, needs for wide holes; elsewhere from mid-gray. Serves any
-    operator and noise.
+    geometrically. It starts from the Wiener filter where the problem is linear, which BM3D, blind
+    beyond its patches, needs for wide holes; elsewhere from mid-gray. Serves any operator and
+    noise.
 
     ``steps``: runs of BM3D, 4 to 40. ``lam``: weight of the prior, 0.05 to 5. ``sigma_max``,
     ``sigma_min``: the first and the last level, in image units: 0.05 to 0.5, and 0.005 to 0.05.
     """
     require_positive(steps=steps, lam=lam, sigma_max=sigma_max, sigma_min=sigma_min)
-    linear = isinstance(problem.operator, LinearOperator)
-    guessed = linear and isinstance(problem.noise, GaussianNoise)
-    bm3d = Bm3dPrior(mean=wiener(problem) if guessed else 0.5)
     rng = sample_rng(seed, len(problem.y), "pnp-bm3d", problem.y.device)
     *_, last = hqs(
-        problem, bm3d, rng, steps=steps, lam=lam, sigma_max=sigma_max, sigma_min=sigma_min
+        problem, Bm3dPrior(), rng, steps=steps, lam=lam, sigma_max=sigma_max, sigma_min=sigma_min
     )
     return last.x

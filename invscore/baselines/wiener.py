@@ -7,11 +7,10 @@ from torch import Tensor
 
 from invscore.baselines.base import register, require_planar, require_positive
 from invscore.likelihood import InverseProblem
+from invscore.methods.start import EXPONENT, field_mean
 from invscore.operators import LinearOperator
-from invscore.operators.base import broadcast
-from invscore.operators.cg import conjugate_gradient, inner
+from invscore.operators.cg import inner
 from invscore.priors.base import Prior
-from invscore.priors.stationary import StationaryGaussianPrior
 
 
 @register(
@@ -25,41 +24,22 @@ def wiener(
     prior: Prior | None = None,  # noqa: ARG001
     *,
     seed: int = 0,  # noqa: ARG001
-    exponent: float = 3.0,
+    exponent: float = EXPONENT,
     deviation: float = 0.25,
-    iterations: int = 500,
 ) -> Tensor:
     """The Wiener filter: the posterior mean under a Gaussian field of power ``|f|^-exponent``.
 
     ``m + C A^H (A C A^H + s^2)^-1 (y - A m)``, C the covariance of the field and m the constant
-    image that fits y best. By conjugate gradients on ``C^1/2``-whitened images, so that masks,
-    projections and decimation, which mix frequencies, get their exact posterior mean too. Real and
-    imaginary parts of complex images have the same law and are independent.
+    image that fits y best. By conjugate gradients, so that masks, projections and decimation, which
+    mix frequencies, get their exact posterior mean too. Real and imaginary parts of complex images
+    have the same law and are independent.
 
     ``exponent``: 1 to 4; the power of photographs falls with 2, and 3 serves them better.
-    ``deviation``: standard deviation of a pixel, in image units: 0.1 to 0.4. ``iterations``: the
-    most there may be.
+    ``deviation``: standard deviation of a pixel, in image units: 0.1 to 0.4.
     """
     require_positive(deviation=deviation)
-    operator, y, variance = require_planar(problem, "wiener")
-    field = StationaryGaussianPrior.power_law(
-        operator.in_shape, exponent=exponent, variance=deviation**2, dtype=y.real.dtype
-    )
-    gain = field.spectrum.sqrt().to(y.device)
-    precision = 1 / broadcast(variance, torch.empty(len(y), *[1] * len(operator.in_shape)).to(y))
-
-    def colour(u: Tensor) -> Tensor:
-        coloured = torch.fft.ifft2(gain * torch.fft.fft2(u))
-        return coloured if operator.in_complex else coloured.real
-
-    mean = best_constant(operator, y)
-    misfit = colour(operator.rmatvec(y - operator.matvec(mean)))
-    whitened = conjugate_gradient(
-        lambda u: u + precision * colour(operator.normal(colour(u))),
-        precision * misfit,
-        iterations=iterations,
-    )
-    return mean + colour(whitened)
+    operator, y, _ = require_planar(problem, "wiener")
+    return field_mean(problem, operator, best_constant(operator, y), exponent, deviation**2)
 
 
 def best_constant(operator: LinearOperator, y: Tensor) -> Tensor:

@@ -9,10 +9,11 @@ from invscore import levels
 from invscore.likelihood import InverseProblem
 from invscore.methods.antithetic import AntitheticRNG
 from invscore.methods.base import Step, register
+from invscore.methods.field_posterior import Field, FieldPosterior
+from invscore.methods.local_scale import LocalScale
 from invscore.methods.response import Response
 from invscore.methods.rings import Rings
 from invscore.methods.start import begin
-from invscore.methods.stationary_draw import StationaryDraw
 from invscore.operators import LinearOperator
 from invscore.priors.base import Prior
 from invscore.rng import SampleRNG
@@ -21,7 +22,7 @@ from invscore.rng import SampleRNG
 @register(
     "matched_spectrum",
     exact=False,
-    law="posterior of isotropic stationary Gaussian fields as sigma_max grows; biased elsewhere",
+    law="near the posterior of isotropic stationary Gaussian fields; biased elsewhere",
     needs=("linear",),
     cites="the covariance of Rozet et al. 2024, the renewal of Zhang et al. 2024 (DAPS); here",
 )
@@ -31,25 +32,33 @@ def matched_spectrum(
     rng: SampleRNG,
     *,
     steps: int = 20,
+    trust: float = 0.35,
     antithetic: bool = True,
     sigma_max: float | None = None,
     sigma_min: float | None = None,
 ) -> Iterator[Step]:
     """Draw the clean image given y, as uncertain at each frequency as D is there, add noise again.
 
-    Takes ``p(x0 | x)`` for ``N(D, C)`` with C = sigma^2 J, the true one (Tweedie), averaged over
-    the image: a filter, whose gains in rings of frequencies are seen in what D makes of the noise
-    that was added (``response``): no product with J is needed. At each level x0 is drawn from that
-    Gaussian given y, exactly, and noise of the next level added to it, all of it fresh: if the
-    draw were from p(x0 | x, y), so would x be from its posterior at every level. The last step
-    ends at x0. Serves linear operators and any noise, taken to be Gaussian of the variance at A(D).
+    Takes ``p(x0 | x)`` for ``N(D, S C S)``. C is sigma^2 J, the true covariance (Tweedie), averaged
+    over the image: a filter, whose gains in rings of frequencies are seen in what D makes of the
+    noise that was added (``Response``): no product with J is needed. S makes it as uneven over the
+    image as the error of D is (``LocalScale``). At each level x0 is drawn from that Gaussian given
+    y, and noise of the next level added to it, all of it fresh: if the draw were from
+    p(x0 | x, y), so would x be from its posterior at every level. The last step ends at x0. Serves
+    linear operators and any noise, taken to be Gaussian of the variance at A(D).
 
-    ``steps``: denoiser evaluations. ``antithetic``: samples 2 k and 2 k + 1 share their random
-    numbers with opposite signs, so that the mean of a few samples is about as good as that of many;
-    their law is the same, but they are not independent. ``sigma_max``, ``sigma_min``: the first and
-    the last level, in image units (default: 2 and 0.04 standard deviations of a pixel under the
-    prior), spaced as in Karras et al. 2022, Eq. 5.
+    ``steps``: denoiser evaluations. ``trust``: how much more y moves D than C would have it, 0 to
+    1: the mean of the draw is that for the covariance C^(1 - trust) sigma^(2 trust). With 0 the
+    draw is the Gaussian's; with 1 its mean is that of DiffPIR, which takes D to err by sigma
+    everywhere. Photographs, on which D errs more rarely and by more than a Gaussian would, gain in
+    between. ``antithetic``: samples 2 k and 2 k + 1 share their random numbers with opposite signs,
+    so that the mean of a few samples is about as good as that of many; their law is the same, but
+    they are not independent. ``sigma_max``, ``sigma_min``: the first and the last level, in image
+    units (default: 2 and 0.04 standard deviations of a pixel under the prior), spaced as in Karras
+    et al. 2022, Eq. 5.
     """
+    if not 0 <= trust <= 1:
+        raise ValueError(f"trust is {trust:g}: it must lie between 0 and 1")
     operator = problem.operator
     if not isinstance(operator, LinearOperator):
         raise ValueError(
@@ -62,10 +71,14 @@ def matched_spectrum(
     streams = AntitheticRNG(rng) if antithetic else rng
     clean = begin(problem, prior, 0.0, streams)
     rings = Rings(clean)
-    response, draw = Response(rings, prior.mean), StationaryDraw(problem, operator, rings)
+    response, scale = Response(rings, prior.mean), LocalScale(rings)
+    posterior = FieldPosterior(problem, operator, rings, tolerance=1e-3)
     x = clean + sigmas[0] * streams.normal_like(clean)
     for sigma, lower in pairwise(sigmas):
         denoised = prior.denoise(x, sigma)
-        clean = draw(denoised, response.see(denoised, clean, x, sigma), streams)
+        c = response.see(denoised, clean, x, sigma)
+        field = Field(c, scale(clean - denoised))
+        trusting = Field(c ** (1 - trust) * sigma ** (2 * trust), field.scale)
+        clean = posterior.mean(denoised, trusting) + posterior.spread(denoised, field, streams)
         x = clean + lower * streams.normal_like(clean) if lower > 0 else clean
         yield Step(x, clean, lower)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -56,6 +58,8 @@ class Rings:
         self._ring, self._below, self._above = map(on_grid, (ring, below, above))
         self._between = (between.expand(*grid[:-2], *radius.shape).reshape(grid)).to(like.device)
         self._copies = copies.expand(grid).to(like.device)
+        self._radius = torch.where(channel.reshape(*grid[:-2], 1, 1), torch.inf, radius)
+        self._radius = self._radius.reshape(grid).to(like.device, like.real.dtype)
         self._rings = rings * (2 if len(channel) > 1 else 1)
         parts = 2 if self._complex else 1
         self.count = parts * self.sum(torch.ones(1, *grid, device=like.device))[0]
@@ -74,6 +78,13 @@ class Rings:
     def filter(self, x: Tensor, gain: Tensor) -> Tensor:
         """Images whose frequencies are multiplied by the real ``gain``, that of ``spread``."""
         return self.image(self.spectrum(x) * gain)
+
+    def window(self, width: float) -> Tensor:
+        """The gain, on spectra, of the mean over channels in a Gaussian window.
+
+        ``width``: its standard deviation in pixels. It sums to 1 and wraps around.
+        """
+        return torch.exp(-2 * (math.pi * width * self._radius) ** 2)
 
     def sum(self, values: Tensor) -> Tensor:
         """Real ``values`` on spectra summed over the rings of the whole spectrum: (b, n)."""

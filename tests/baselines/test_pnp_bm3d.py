@@ -61,11 +61,10 @@ def test_colours_share_their_blocks(image: Tensor, rms: Rms) -> None:
 
 
 @pytest.mark.usefixtures("stand_in")
-def test_it_is_hqs_from_the_wiener_filter(image: Tensor, measure: Measure) -> None:
+def test_it_is_hqs(image: Tensor, measure: Measure) -> None:
     problem = measure(Inpainting.random((1, 32, 32), keep=0.4), image)
-    prior = Bm3dPrior(mean=wiener(problem))
     *_, last = hqs(
-        problem, prior, SampleRNG([(0,)]), steps=2, lam=0.5, sigma_max=0.1, sigma_min=0.05
+        problem, Bm3dPrior(), SampleRNG([(0,)]), steps=2, lam=0.5, sigma_max=0.1, sigma_min=0.05
     )
     found = pnp_bm3d(problem, steps=2, lam=0.5, sigma_max=0.1, sigma_min=0.05)
     torch.testing.assert_close(found, last.x, atol=1e-5, rtol=0)

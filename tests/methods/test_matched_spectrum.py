@@ -13,10 +13,11 @@ from invscore.exact import exact_posterior
 from invscore.likelihood import GaussianNoise, InverseProblem, PoissonNoise, simulate
 from invscore.methods import METHODS
 from invscore.methods.antithetic import AntitheticRNG
+from invscore.methods.field_posterior import Field, FieldPosterior
+from invscore.methods.local_scale import EVEN, LocalScale
 from invscore.methods.response import Response
 from invscore.methods.rings import Rings
 from invscore.methods.start import begin
-from invscore.methods.stationary_draw import StationaryDraw
 from invscore.operators import (
     MRI,
     Blur,
@@ -142,7 +143,37 @@ def test_response_remembers_by_the_square_of_the_level() -> None:
     torch.testing.assert_close(second, torch.full_like(second, 0.25 * power / (power + 0.25)))
 
 
+# Where a denoiser errs
+
+
+def test_scales_are_those_of_the_error() -> None:
+    """Four times the deviation in one half: scales 4 to 1, up to the share that all places have."""
+    error = images(3, (2, 64, 64))
+    error[..., :32] *= 4
+    scale = LocalScale(Rings(error))(error)
+    assert torch.equal(scale[:, 0], scale[:, 1])
+    torch.testing.assert_close(scale.square().mean(dim=(1, 2, 3)), torch.ones(3, dtype=F64))
+    large, small = (scale[..., at : at + 16].square().mean() for at in (8, 40))
+    even = EVEN * 8.5
+    assert float(large / small) == pytest.approx((16 + even) / (1 + even), rel=0.1)
+
+
+def test_scales_of_complex_errors() -> None:
+    error = torch.complex(*images(2, (1, 16, 16)))[None]
+    parts = torch.stack([error.real, error.imag]).square().sum(dim=0).sqrt()
+    found = LocalScale(Rings(error))(error)
+    torch.testing.assert_close(found, LocalScale(Rings(parts))(parts))
+    nothing = LocalScale(Rings(parts))(torch.zeros_like(parts))
+    assert torch.equal(nothing, torch.zeros_like(parts))
+
+
 # Draws given a measurement
+
+
+def drawn(posterior: FieldPosterior, mean: Tensor, c: Tensor, rng: SampleRNG) -> Tensor:
+    """From the posterior of a stationary field about ``mean``."""
+    field = Field(c, torch.ones_like(mean))
+    return posterior.mean(mean, field) + posterior.spread(mean, field, rng)
 
 
 @pytest.mark.parametrize("kind", operators())
@@ -155,7 +186,7 @@ def test_draws_follow_the_posterior_of_a_field(kind: str, law_of_draw: LawOf) ->
         like = prior.mean.expand(len(task.y), *SHAPE)
         c = prior.spectrum[..., : SHAPE[-1] // 2 + 1].expand(len(task.y), -1, -1, -1)
         assert isinstance(task.operator, LinearOperator)
-        return StationaryDraw(task, task.operator, rings)(like, c, rng)
+        return drawn(FieldPosterior(task, task.operator, rings, tolerance=1e-3), like, c, rng)
 
     mean, covariance = law_of_draw(draw, problem)
     exact = exact_posterior(problem, prior)
@@ -179,11 +210,10 @@ def test_filters_take_one_step_of_conjugate_gradients(
 
         return solver.conjugate_gradient(counting, b, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("invscore.methods.stationary_draw.conjugate_gradient", counted)
+    monkeypatch.setattr("invscore.methods.field_posterior.conjugate_gradient", counted)
     c = prior.spectrum[..., : SHAPE[-1] // 2 + 1][None]
-    StationaryDraw(problem, operator, Rings(prior.mean[None]))(
-        prior.mean[None], c, SampleRNG([(0,)])
-    )
+    posterior = FieldPosterior(problem, operator, Rings(prior.mean[None]), tolerance=1e-3)
+    posterior.mean(prior.mean[None], Field(c, torch.ones(1, *SHAPE, dtype=F64)))
     assert len(steps) == 1
 
 
@@ -195,7 +225,8 @@ def test_draws_given_photons_take_the_variance_that_the_mean_implies(law_of_draw
 
     def draw(task: InverseProblem, rng: SampleRNG) -> Tensor:
         c = torch.full((len(task.y), 1, 8, 5), variance, dtype=F64)
-        return StationaryDraw(task, operator, rings)(clean.expand(len(task.y), *SHAPE), c, rng)
+        posterior = FieldPosterior(task, operator, rings, tolerance=1e-3)
+        return drawn(posterior, clean.expand(len(task.y), *SHAPE), c, rng)
 
     mean, covariance = law_of_draw(draw, problem)
     gain = variance / (variance + clean / photons)
@@ -227,12 +258,15 @@ def test_odd_samples_mirror_the_even_ones_before_them() -> None:
 
 @pytest.mark.parametrize("kind", ["blur", "mask", "superresolution"])
 @pytest.mark.parametrize("steps", [3, 8])
-def test_exact_for_white_fields_in_any_number_of_steps(kind: str, steps: int, law: LawOf) -> None:
+def test_exact_for_white_fields_in_any_number_of_steps(
+    kind: str, steps: int, law: LawOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Of operators by which the impulses of ``law`` leave no ring of frequencies empty."""
+    monkeypatch.setattr(LocalScale, "__call__", lambda _, error: torch.ones_like(error))
     white = StationaryGaussianPrior(torch.linspace(0, 1, 64, dtype=F64).reshape(SHAPE), WHITE)
     problem = measured(operators()[kind], white, 0.2)
     mean, covariance = law(
-        "matched_spectrum", problem, white, steps=steps, antithetic=False, sigma_max=30.0
+        "matched_spectrum", problem, white, steps=steps, trust=0.0, antithetic=False, sigma_max=30.0
     )
     exact = exact_posterior(problem, white)
     torch.testing.assert_close(mean, exact.mean.flatten(), rtol=0, atol=3e-3)
