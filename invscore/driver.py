@@ -19,7 +19,7 @@ from invscore.priors.counted import CountedPrior
 from invscore.rng import SampleRNG
 from invscore.uncertainty import Interval, check_residual, credible_interval, quantile
 
-DEFAULT_METHOD = "diffpir"
+DEFAULT_METHOD = "auto"
 NAN_CHECK_EVERY = 10
 
 

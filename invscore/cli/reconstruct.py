@@ -32,6 +32,9 @@ from invscore.cli.method_options import parse_options
 from invscore.tasks.method_options import check_options
 from invscore.tasks.specs import parse_spec
 
+SAMPLES = 4
+"""By default: enough for a map of their spread."""
+
 
 @guarded
 def reconstruct(
@@ -74,14 +77,14 @@ def reconstruct(
     ] = None,
     method: Method = None,
     samples: Annotated[
-        int,
+        int | None,
         typer.Option(
             metavar="N",
-            help="Samples of the posterior; with several, their mean is the reconstruction and "
-            "their spread its uncertainty.",
+            help="Samples of the posterior: their mean is the reconstruction and their spread its "
+            "uncertainty. 4 by default, 1 where the method gives a point estimate.",
             rich_help_panel=METHOD,
         ),
-    ] = 1,
+    ] = None,
     steps: Steps = None,
     set_: Set = None,
     seed: Seed = 0,
@@ -164,6 +167,8 @@ def reconstruct(
     method = method or driver.DEFAULT_METHOD
     info = get_method(method)
     check_options(f"method {method!r}", info, options)
+    if samples is None:
+        samples = 1 if info.point_estimate else SAMPLES
     calibrated = None if calibration is None else Calibration.load(calibration)
     folder = out or Path("results") / task.default_name(spec, source)
     report.check_folder(folder, overwrite=overwrite)

@@ -54,7 +54,7 @@ def test_what_is_written(calibrate: Run, photos: Path) -> None:
     assert found.level == 0.5
     assert len(found.images) == 4
     setting = dict(found.setting)
-    assert setting["method"] == "diffpir"
+    assert setting["method"] == "auto"
     assert setting["options"]["steps"] == 3
     assert setting["operator"] == {"name": "denoise"}
     assert (setting["noise"], setting["samples"], setting["scale"]) == (0.1, 3, "auto")
@@ -127,10 +127,10 @@ def test_a_measurement_has_an_interval_without_coverage(
         (["--noise", "0.2"], "noise 0.1, given 0.2"),
         (["--samples", "4"], "samples 3, given 4"),
         (["--steps", "4"], "options.steps 3, given 4"),
-        (["--method", "dps"], "method diffpir, given dps"),
+        (["--method", "dps"], "method auto, given dps"),
         (["--op", "inpaint"], "operator.name denoise, given inpaint"),
         (["--scale", "2"], "scale auto, given 2.0"),
-        (["--set", "zeta=0.5"], "options.zeta 1.0, given 0.5"),
+        (["--set", "particles=50"], "options.particles 100, given 50"),
         (["--prior", "other/tiny.safetensors"], "prior tiny ("),
     ],
 )
@@ -163,7 +163,7 @@ def test_defaults_that_are_written_out_are_no_other_setting(
 ) -> None:
     assert calibrate("--out", "c.json", "--op", "deblur").exit_code == 0
     options = ("--noise", "0.1", "--samples", "3", "--calibration", "c.json")
-    written = ("--op", "deblur(sigma=1.6)", "--set", "zeta=1.0")
+    written = ("--op", "deblur(sigma=1.6)", "--set", "particles=100")
     assert reconstruct("--image", "gray.png", *options, *written).exit_code == 0
     assert reconstruct("--image", "gray.png", *options, "--op", "deblur(sigma=2)").exit_code == 2
 

@@ -28,7 +28,8 @@ def metrics_in(folder: Path) -> dict[str, Any]:
 
 
 def test_a_sample_of_a_simulated_measurement(reconstruct: Run, folder: Path) -> None:
-    done = reconstruct("--image", "gray.png", "--noise", "0.05", "--seed", "4")
+    options = ("--noise", "0.05", "--seed", "4", "--samples", "1")
+    done = reconstruct("--image", "gray.png", *options)
     assert done.exit_code == 0, done.output
     out = folder / "results" / "gray-deblur"
     assert sorted(file.name for file in out.iterdir()) == [
@@ -53,7 +54,7 @@ def test_a_sample_of_a_simulated_measurement(reconstruct: Run, folder: Path) -> 
         "op": "deblur",
         "image": "gray.png",
         "noise": 0.05,
-        "method": "diffpir",
+        "method": "auto",
         "samples": 1,
         "seed": 4,
         "evaluations": 3,
@@ -63,7 +64,7 @@ def test_a_sample_of_a_simulated_measurement(reconstruct: Run, folder: Path) -> 
     assert {name: metrics[name] for name in expected} == expected
     assert metrics["options"]["steps"] == 3
     assert set(metrics["versions"]) == {"invscore", "torch", "numpy", "python"}
-    for part in ("measurement", "reconstruction", "PSNR", "SSIM", "diffpir", "figure.png"):
+    for part in ("measurement", "reconstruction", "PSNR", "SSIM", "auto", "figure.png"):
         assert part in done.stdout
 
 
@@ -105,9 +106,19 @@ def test_several_samples_have_a_mean_and_a_spread(reconstruct: Run, folder: Path
     assert "mean of 3 samples" in done.stdout
 
     # An earlier run leaves nothing of its own behind.
-    assert reconstruct("--image", "gray.png", "--out", "o").exit_code == 0
+    assert reconstruct("--image", "gray.png", "--samples", "1", "--out", "o").exit_code == 0
     assert not (out / "std.png").exists()
     assert "psnr_sample" not in metrics_in(out)
+
+
+@pytest.mark.parametrize(("method", "samples"), [("auto", 4), ("map", 1)])
+def test_four_samples_or_one_estimate(
+    method: str, samples: int, reconstruct: Run, folder: Path
+) -> None:
+    done = reconstruct("--image", "gray.png", "--method", method, "--out", "o")
+    assert done.exit_code == 0, done.output
+    assert metrics_in(folder / "o")["samples"] == samples
+    assert (folder / "o" / "std.png").exists() == (samples > 1)
 
 
 def test_a_spread_of_colours_is_drawn_in_gray(reconstruct: Run, folder: Path) -> None:
@@ -119,7 +130,7 @@ def test_a_spread_of_colours_is_drawn_in_gray(reconstruct: Run, folder: Path) ->
 
 def test_a_residual_far_above_the_noise_is_spoken_of(reconstruct: Run, folder: Path) -> None:
     for method, noise, suspicious in (("dps", "0.001", True), ("diffpir", "0.1", False)):
-        options = ("--method", method, "--noise", noise, "--out", "o")
+        options = ("--method", method, "--noise", noise, "--samples", "1", "--out", "o")
         done = reconstruct("--image", "gray.png", *options)
         metrics = metrics_in(folder / "o")
         assert (metrics["residual"] > 2**0.5) == suspicious
@@ -183,7 +194,7 @@ def test_a_measurement_is_restored_like_the_simulated_one(
     assert done.exit_code == 0, done.output
     own = np.load(folder / "own" / "arrays.npz")
     assert np.array_equal(own["samples"], simulated["samples"])
-    assert set(own) == {"y", "samples", "mean"}
+    assert set(own) == {"y", "samples", "mean", "std"}
     metrics = metrics_in(folder / "own")
     assert metrics["psnr"] is None
     assert metrics["measurement"] == "y.npy"
@@ -308,7 +319,10 @@ BAD: list[tuple[list[str], str]] = [
     (["--image", "gray.png", "--device", "toaster"], "device is 'toaster': this machine has"),
     (["--image", "gray.png", "--method", "magic"], "unknown method 'magic': known are"),
     (["--image", "gray.png", "--set", "magic=1"], "has no option 'magic': it has"),
-    (["--image", "gray.png", "--set", "zeta=much"], "zeta is 'much': a number is allowed"),
+    (
+        ["--image", "gray.png", "--set", "particles=much"],
+        "particles is 'much': a whole number is allowed",
+    ),
     (["--image", "gray.png", "--set", "zeta"], "--set: 'zeta' is not understood"),
     (["--image", "gray.png", "--set", "steps=4"], "option steps is given twice"),
     (["--image", "gray.png", "--prior", "none-such"], "'none-such' is neither a file nor one of"),
