@@ -28,7 +28,7 @@ from invscore.operators import (
     from_function,
 )
 from invscore.operators import cg as solver
-from invscore.priors import StationaryGaussianPrior
+from invscore.priors import GaussianPrior, StationaryGaussianPrior
 from invscore.rng import SampleRNG
 
 F64 = torch.float64
@@ -195,6 +195,27 @@ def test_draws_follow_the_posterior_of_a_field(kind: str, law_of_draw: LawOf) ->
     torch.testing.assert_close(covariance, expected, rtol=0, atol=1e-2 * float(expected.max()))
 
 
+def test_draws_follow_the_posterior_of_an_uneven_field(law_of_draw: LawOf) -> None:
+    """Of covariance S C S, S three times as large on the right."""
+    prior, operator = field(), operators()["superresolution"]
+    problem = measured(operator, prior, 0.2)
+    scale = torch.linspace(0.5, 1.5, 8, dtype=F64).expand(1, *SHAPE)
+    c = prior.spectrum[..., : SHAPE[-1] // 2 + 1][None]
+
+    def draw(task: InverseProblem, rng: SampleRNG) -> Tensor:
+        posterior = FieldPosterior(task, operator, Rings(scale), tolerance=1e-6)
+        mean, uneven = prior.mean.expand(len(task.y), *SHAPE), Field(c, scale)
+        return posterior.mean(mean, uneven) + posterior.spread(mean, uneven, rng)
+
+    mean, covariance = law_of_draw(draw, problem)
+    place = scale.flatten()
+    dense = place[:, None] * prior.dense_covariance().matrix * place
+    exact = exact_posterior(problem, GaussianPrior(prior.mean, dense))
+    torch.testing.assert_close(mean, exact.mean.flatten(), rtol=0, atol=1e-4)
+    expected = exact.dense_covariance().matrix
+    torch.testing.assert_close(covariance, expected, rtol=0, atol=1e-3 * float(expected.max()))
+
+
 @pytest.mark.parametrize("kind", ["blur", "fourier"])
 def test_filters_take_one_step_of_conjugate_gradients(
     kind: str, monkeypatch: pytest.MonkeyPatch
@@ -275,6 +296,40 @@ def test_exact_for_white_fields_in_any_number_of_steps(
 
 
 WHITE = torch.full((8, 8), 0.5, dtype=F64)
+
+
+@pytest.mark.parametrize("trust", [0.0, 0.35, 1.0])
+def test_trust_is_between_what_the_denoiser_says_and_its_level(
+    trust: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One step, of a denoiser of which J is known; with full trust it is that of DiffPIR."""
+    white = StationaryGaussianPrior(torch.linspace(0, 1, 64, dtype=F64).reshape(SHAPE), WHITE)
+    problem = measured(operators()["mask"], white, 0.2)
+    monkeypatch.setattr(LocalScale, "__call__", lambda _, error: torch.ones_like(error))
+    monkeypatch.setattr(FieldPosterior, "spread", lambda _, mean, *__: torch.zeros_like(mean))
+    made, denoise = [], white.denoise
+
+    def watched(x: Tensor, sigma: float) -> Tensor:
+        made.append(denoise(x, sigma))
+        return made[-1]
+
+    monkeypatch.setattr(white, "denoise", watched)
+    found = reconstruct(
+        problem, white, method="matched_spectrum", steps=1, sigma_max=0.6, trust=trust
+    )
+    passed = 0.5 / (0.5 + 0.6**2)
+    weight = 0.2**2 / (0.6**2 * passed ** (1 - trust))
+    expected = problem.operator.solve(  # type: ignore[attr-defined]
+        problem.operator.rmatvec(problem.y) + weight * made[0],  # type: ignore[attr-defined]
+        torch.tensor([weight], dtype=F64),
+    )
+    torch.testing.assert_close(found.samples[0], expected, rtol=0, atol=3e-3)
+
+
+def test_trust_lies_between_0_and_1() -> None:
+    problem = measured(operators()["mask"], field(), 0.2)
+    with pytest.raises(ValueError, match=r"trust is 1.5: it must lie between 0 and 1"):
+        reconstruct(problem, field(), method="matched_spectrum", trust=1.5)
 
 
 @pytest.mark.parametrize("kind", ["blur", "mask"])
