@@ -39,8 +39,18 @@ def read_section(path: Path, kind: type[AnySection], *, unions: Collection[str] 
     try:
         return kind.model_validate(content)
     except ValidationError as error:
-        faults = "; ".join(_fault(each, unions) for each in error.errors())
+        faults = "; ".join(_fault(each, unions) for each in _innermost(error.errors()))
         raise ConfigError(f"configuration {str(path)!r}: {faults}") from error
+
+
+def _innermost(errors: list[ErrorDetails]) -> list[ErrorDetails]:
+    """Without what is said of a whole because its parts have faults."""
+    places = [each["loc"] for each in errors]
+
+    def holds_another(place: tuple[int | str, ...]) -> bool:
+        return any(len(p) > len(place) and p[: len(place)] == place for p in places)
+
+    return [each for each in errors if not holds_another(each["loc"])]
 
 
 def _fault(error: ErrorDetails, unions: Collection[str]) -> str:

@@ -42,6 +42,14 @@ def test_faults_are_told(write_config: Any, changes: dict[str, Any], message: st
     assert "\n" not in str(caught.value)
 
 
+def test_what_follows_from_a_fault_is_not_told(write_config: Any) -> None:
+    """A wrong task is dropped, and then there are none: that is no second fault."""
+    with pytest.raises(ConfigError) as told:
+        read_imaging_config(write_config(tasks=[{"name": "a", "op": "denoise", "nosie": 1}]))
+    assert "tasks.0.nosie" in str(told.value)
+    assert "at least 1 item" not in str(told.value)
+
+
 def test_a_calibration_lies_beside_the_configuration(make_config: Any, tmp_path: Path) -> None:
     config = make_config(methods=[{**DPS, "calibration": "dps.json"}])
     assert config.methods[0].calibration == tmp_path / "dps.json"
