@@ -57,9 +57,8 @@ def test_a_cell_is_what_the_driver_makes_of_its_seed(make_config: Any) -> None:
     for cell in (cell for cell in cells if cell.task == "blur"):
         task = simulated(cell.op, cell.noise, cell.source, cell.seed, "cpu")
         assert task.truth is not None
-        result = reconstruct(
-            task.problem, load_prior(str(cell.prior)), samples=3, seed=cell.seed, **cell.options
-        )
+        settings = {"method": "diffpir", "samples": 3, "seed": cell.seed, **cell.options}
+        result = reconstruct(task.problem, load_prior(str(cell.prior)), **settings)
         expected = psnr(result.mean, task.truth).item()
         assert run(cell, "cpu").figures["psnr"] == pytest.approx(expected, abs=1e-4)
 
