@@ -89,6 +89,17 @@ def test_rings_are_half_octaves() -> None:
     assert centres.shape[1] == 10
 
 
+def test_a_window_has_its_width() -> None:
+    impulse = torch.zeros(1, 2, 32, 32, dtype=F64)
+    impulse[0, 0, 16, 16] = 1
+    rings = Rings(impulse)
+    found = rings.filter(impulse, rings.window(2.5))
+    assert torch.equal(found[0, 0], found[0, 1])
+    places = torch.arange(32, dtype=F64) - 16
+    assert float(found.sum()) == pytest.approx(1)
+    assert float((found[0].sum(dim=(0, 2)) * places**2).sum()) == pytest.approx(2.5**2, rel=1e-3)
+
+
 def test_what_channels_share_has_rings_of_its_own() -> None:
     x = images(1, (3, 6, 6))
     gray = x[:, :1].expand(-1, 3, -1, -1)
@@ -305,9 +316,18 @@ def test_trust_is_between_what_the_denoiser_says_and_its_level(
     """One step, of a denoiser of which J is known; with full trust it is that of DiffPIR."""
     white = StationaryGaussianPrior(torch.linspace(0, 1, 64, dtype=F64).reshape(SHAPE), WHITE)
     problem = measured(operators()["mask"], white, 0.2)
-    monkeypatch.setattr(LocalScale, "__call__", lambda _, error: torch.ones_like(error))
-    monkeypatch.setattr(FieldPosterior, "spread", lambda _, mean, *__: torch.zeros_like(mean))
-    made, denoise = [], white.denoise
+    made, errors, fields, denoise = [], [], [], white.denoise
+
+    def even(_: LocalScale, error: Tensor) -> Tensor:
+        errors.append(error)
+        return torch.ones_like(error)
+
+    def none(_: FieldPosterior, mean: Tensor, field: Field, __: SampleRNG) -> Tensor:
+        fields.append(field)
+        return torch.zeros_like(mean)
+
+    monkeypatch.setattr(LocalScale, "__call__", even)
+    monkeypatch.setattr(FieldPosterior, "spread", none)
 
     def watched(x: Tensor, sigma: float) -> Tensor:
         made.append(denoise(x, sigma))
@@ -324,6 +344,10 @@ def test_trust_is_between_what_the_denoiser_says_and_its_level(
         torch.tensor([weight], dtype=F64),
     )
     torch.testing.assert_close(found.samples[0], expected, rtol=0, atol=3e-3)
+    guess = begin(problem, white, 0.0, SampleRNG([(0, 0)]))
+    torch.testing.assert_close(errors[0], guess - made[0])
+    # However much y is trusted, draws spread as D is uncertain.
+    torch.testing.assert_close(fields[0].c, torch.full_like(fields[0].c, 0.36 * passed))
 
 
 def test_trust_lies_between_0_and_1() -> None:
