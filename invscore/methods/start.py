@@ -6,15 +6,10 @@ import torch
 from torch import Tensor
 
 from invscore.likelihood import GaussianNoise, InverseProblem
-from invscore.methods.field_posterior import Field, FieldPosterior
-from invscore.methods.rings import Rings
+from invscore.methods.power_law import EXPONENT, field_mean
 from invscore.operators import LinearOperator
 from invscore.priors.base import Prior
-from invscore.priors.stationary import StationaryGaussianPrior
 from invscore.rng import SampleRNG
-
-EXPONENT = 3.0
-"""Of the power of images: that of photographs falls with 2 (Field 1987), and 3 serves better."""
 
 
 def begin(problem: InverseProblem, prior: Prior, sigma: float, rng: SampleRNG) -> Tensor:
@@ -44,24 +39,3 @@ def posterior_mean(problem: InverseProblem, prior: Prior, mean: Tensor) -> Tenso
     _, y, variance = problem.linear_gaussian("begin")
     mismatch = operator.rmatvec(y - operator.matvec(mean))
     return mean + operator.solve(mismatch, variance / prior.variance)
-
-
-def field_mean(
-    problem: InverseProblem,
-    operator: LinearOperator,
-    mean: Tensor,
-    exponent: float,
-    variance: float,
-) -> Tensor:
-    """The posterior mean of a Gaussian field of power ``|f|^-exponent`` and pixel ``variance``.
-
-    ``mean``: that of the field, (b, \\*channels, h, w).
-    """
-    rings = Rings(mean)
-    field = StationaryGaussianPrior.power_law(
-        operator.in_shape, exponent=exponent, variance=variance, dtype=mean.real.dtype
-    )
-    columns = rings.spectrum(mean[:1]).shape[-1]
-    c = field.spectrum[None, ..., :columns].to(mean.device)
-    posterior = FieldPosterior(problem, operator, rings, tolerance=1e-6)
-    return posterior.mean(mean, Field(c, torch.ones_like(c[..., :1, :1])))

@@ -7,7 +7,8 @@ import torch
 
 from invscore.exact import exact_posterior
 from invscore.likelihood import GaussianNoise, InverseProblem, PoissonNoise, simulate
-from invscore.methods.start import EXPONENT, begin
+from invscore.methods.power_law import EXPONENT
+from invscore.methods.start import begin
 from invscore.operators import MRI, Blur, Identity, Inpainting, LinearOperator, SuperResolution
 from invscore.priors import StationaryGaussianPrior
 from invscore.rng import SampleRNG
