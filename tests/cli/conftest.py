@@ -68,3 +68,58 @@ def reconstruct(invscore: Run, prior: str, folder: Path) -> Run:  # noqa: ARG001
         return invscore("reconstruct", *given)
 
     return run
+
+
+OPERATORS = """
+import torch
+from invscore.operators import Identity, LinearOperator
+
+class Half(LinearOperator):
+    def __init__(self, in_shape, gain=0.5):
+        self.in_shape = self.out_shape = tuple(in_shape)
+        self.gain = gain
+    def matvec(self, x):
+        return self.gain * x
+    def rmatvec(self, y):
+        return self.gain * y
+
+class Total(LinearOperator):
+    in_shape, out_shape = (1, 64, 64), (64,)
+    def matvec(self, x):
+        return x.mean(dim=(1, 2))
+    def rmatvec(self, y):
+        return y[:, None, None].expand(-1, 1, 64, 64) / 64
+
+class Wrong(Half):
+    def rmatvec(self, y):
+        return 3 * self.gain * y
+
+def make(a: int = 1):
+    return Identity((1, 64, 64))
+
+instance = Half((1, 64, 64))
+number = 3
+
+def broken(in_shape):
+    return in_shape[7]
+
+class Shapeless(Half):
+    def __init__(self):
+        pass
+
+class Abstract(LinearOperator):
+    def matvec(self, x):
+        return x
+
+def leaves():
+    raise SystemExit(7)
+
+def nothing():
+    return None
+"""
+
+
+@pytest.fixture
+def operators(folder: Path) -> Path:
+    (folder / "ops.py").write_text(OPERATORS)
+    return folder
