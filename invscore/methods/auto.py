@@ -22,8 +22,8 @@ FEW = 64
     "auto",
     exact=False,
     law="that of `matched_smc`, of `matched_spectrum` or of `daps`",
-    evaluations="particles",
-    products="particles * (measurements + 2)",
+    evaluations="particles if measurements <= 64 else 1",
+    products="particles * (measurements + 2) if measurements <= 64 else 0",
     cites="here",
 )
 def auto(

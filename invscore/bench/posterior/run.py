@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -26,18 +27,18 @@ class Contestant:
     method: str
     options: dict[str, Any] = field(default_factory=dict)
 
-    def at(self, evaluations: int | None, samples: int) -> Contestant:
+    def at(self, evaluations: int | None, samples: int, measurements: int) -> Contestant:
         """With all its options, and as many steps as ``evaluations`` of the denoiser allow.
 
         ``None``: as many steps as the options say. At least one step. ``samples`` are drawn, which
-        share the particles of methods that have them.
+        share the particles of methods that have them; ``measurements`` are the numbers measured.
         """
         if self.method == EXACT:
             return self
         info = get_method(self.method)
         options = info.options(self.options)
         if evaluations is not None:
-            shared = dict(options)
+            shared = {**options, "measurements": measurements}
             if "particles" in options:
                 populations = math.ceil(samples / options["particles"])
                 shared["particles"] = Fraction(populations * options["particles"], samples)
@@ -66,7 +67,8 @@ def plan(
     for problem in problems:
         n = samples or problem.samples
         settings: list[Contestant] = []
-        for setting in (entry.at(number, n) for entry in entries for number in evaluations):
+        for entry, number in product(entries, evaluations):
+            setting = entry.at(number, n, problem.measurements)
             if setting not in settings:
                 settings.append(setting)
         cells += [

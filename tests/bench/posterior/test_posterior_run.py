@@ -21,8 +21,15 @@ def small_plan(*methods: str, instances: int = 2) -> list[Cell]:
 
 
 def test_steps_follow_from_evaluations() -> None:
-    def steps(method: str, evaluations: int | None, samples: int = 100, **options: int) -> int:
-        return Contestant(method, options).at(evaluations, samples).options["steps"]
+    def steps(
+        method: str,
+        evaluations: int | None,
+        samples: int = 100,
+        measurements: int = 16,
+        **options: int,
+    ) -> int:
+        setting = Contestant(method, options).at(evaluations, samples, measurements)
+        return setting.options["steps"]
 
     assert steps("dps", None) == METHODS["dps"].defaults["steps"]
     assert steps("dps", 60) == 60
@@ -32,6 +39,9 @@ def test_steps_follow_from_evaluations() -> None:
     # Populations of 100 serve 100 samples at one evaluation each, and 150 at 4/3.
     assert steps("smc", 60, particles=100) == 60
     assert steps("smc", 60, samples=150, particles=100) == 45
+    # Only for few measured numbers does `auto` have particles.
+    assert steps("auto", 60, samples=10, particles=100) == 6
+    assert steps("auto", 60, samples=10, particles=100, measurements=65) == 60
 
 
 def test_a_plan_has_each_cell_once() -> None:
