@@ -50,7 +50,7 @@ Method = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
-        help="How to sample: diffpir by default ('invscore methods' lists them).",
+        help="How to sample: auto by default ('invscore methods' lists them).",
         rich_help_panel=METHOD,
     ),
 ]

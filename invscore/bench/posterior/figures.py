@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,8 @@ import numpy as np
 from invscore.bench.posterior.metrics import COVERAGE, CREDIBLE
 from invscore.bench.posterior.problem import PROBLEMS
 from invscore.bench.posterior.rows import Row
-from invscore.bench.posterior.tables import primary, ratio_of
+from invscore.bench.posterior.tables import by_budget, label, primary, ratio_of
+from invscore.driver import DEFAULT_METHOD
 from invscore.files import atomic_file
 
 if TYPE_CHECKING:
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 DPI = 150
 WIDTH, HEIGHT = 4.2, 3.4  # inches of a panel
+ACROSS = 3
+"""Panels in a row."""
 MARKERS = "osD^v<>Pp*hX"
 
 Marks = list[tuple[float, str]]
@@ -31,9 +35,8 @@ def error_figure(rows: Sequence[Row], path: Path) -> None:
     Where every method has one number of them, a line of marks for each method, one a family.
     """
     chosen = [row for row in primary(rows) if row["error"] is not None]
-    settings = {(row["method"], str(row["options"])) for row in chosen}
-    alone = len(settings) == len({method for method, _ in settings})
-    (_by_method if alone else _by_evaluations)(chosen, path)
+    several = any(budget for budget, _ in by_budget(chosen))
+    (_by_evaluations if several else _by_method)(chosen, path)
 
 
 def _by_evaluations(chosen: Sequence[Row], path: Path) -> None:
@@ -42,37 +45,40 @@ def _by_evaluations(chosen: Sequence[Row], path: Path) -> None:
 
     families = _families(chosen)
     methods = _methods(chosen)
-    figure = Figure(figsize=(WIDTH * len(families) + 1.6, HEIGHT), dpi=DPI, layout="constrained")
+    down, across = math.ceil(len(families) / ACROSS), min(len(families), ACROSS)
+    size = (WIDTH * across + 1.6, max(HEIGHT * down, 0.14 * len(methods)))
+    figure = Figure(figsize=size, dpi=DPI, layout="constrained")
     for place, (family, members) in enumerate(families.items()):
-        axes = figure.add_subplot(1, len(families), place + 1)
+        axes = figure.add_subplot(down, across, place + 1)
+        curves = _curves(members)
         for number, method in enumerate(methods):
-            points = sorted(_points([row for row in members if row["method"] == method]))
+            points = sorted(curves.get(method, []))
             axes.plot(
                 [cost for cost, _ in points],
                 [ratio for _, ratio in points],
                 marker=MARKERS[number % len(MARKERS)],
                 markersize=4,
-                linewidth=1,
+                linewidth=3 if method == DEFAULT_METHOD else 1,
                 color=f"C{number % 10}",
-                linestyle="-" if number < 10 else "--",
+                linestyle=("-", "--", ":")[number // 10 % 3],
                 label=method,
             )
         axes.axhline(1, color="black", linewidth=1, label="floor")
-        axes.set(xscale="log", yscale="log", title=family, xlabel="denoiser evaluations")
-    figure.axes[0].set_ylabel("error / floor")
+        axes.set(xscale="log", yscale="log", title=family)
+        if place % across == 0:
+            axes.set_ylabel("error / floor")
+        if place + across >= len(families):
+            axes.set_xlabel("denoiser evaluations")
     handles, labels = figure.axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside right center", fontsize=6, frameon=False)
     _save(figure, path)
 
 
 def _by_method(chosen: Sequence[Row], path: Path) -> None:
-    marks: dict[str, Marks] = {}
-    for family, members in _families(chosen).items():
-        each = {
-            name: [row for row in members if row["method"] == name] for name in _methods(chosen)
-        }
-        ratios = {name: ratio_of(mine) for name, mine in each.items() if mine}
-        marks[family] = [(ratio, name) for name, ratio in ratios.items() if ratio is not None]
+    marks: dict[str, Marks] = {
+        family: [(ratio, name) for name, points in _curves(members).items() for _, ratio in points]
+        for family, members in _families(chosen).items()
+    }
     worst: dict[str, float] = {}
     for ratio, name in (mark for each in marks.values() for mark in each):
         worst[name] = max(ratio, worst.get(name, 0.0))
@@ -81,13 +87,18 @@ def _by_method(chosen: Sequence[Row], path: Path) -> None:
 
 
 def calibration_figure(rows: Sequence[Row], path: Path) -> None:
-    """The coverage of 90 % intervals by method, a mark for each problem that measures it."""
+    """The coverage of 90 % intervals by method, a mark for each problem that measures it.
+
+    At the largest budget of evaluations.
+    """
     chosen = [row for row in rows if row["metric"] == COVERAGE.name and row["value"] is not None]
+    largest = {name: mine for (_, name), mine in sorted(by_budget(chosen).items())}
     marks: dict[str, Marks] = {}
-    for row in chosen:
-        marks.setdefault(row["problem"], []).append((row["value"], row["method"]))
-    label = "coverage of 90 % intervals"
-    _dots(marks, _methods(chosen), path, line=CREDIBLE, xlim=(0, 1), xlabel=label)
+    for name, mine in largest.items():
+        for row in mine:
+            marks.setdefault(row["problem"], []).append((row["value"], name))
+    axis = {"xlim": (0, 1), "xlabel": "coverage of 90 % intervals"}
+    _dots(marks, _methods(chosen), path, line=CREDIBLE, **axis)
 
 
 def _dots(
@@ -99,14 +110,14 @@ def _dots(
 
     figure = Figure(figsize=(6.5, 1 + 0.2 * max(len(names), 5)), dpi=DPI, layout="constrained")
     axes = figure.add_subplot()
-    for number, (label, mine) in enumerate(marks.items()):
+    for number, (mark, mine) in enumerate(marks.items()):
         axes.plot(
             [value for value, _ in mine],
             [names.index(name) for _, name in mine],
             linestyle="none",
             marker=MARKERS[number % len(MARKERS)],
             markersize=4,
-            label=label,
+            label=mark,
         )
     axes.axvline(line, color="black", linewidth=1)
     axes.set(**axis)
@@ -126,18 +137,18 @@ def _families(rows: Sequence[Row]) -> dict[str, list[Row]]:
 
 
 def _methods(rows: Sequence[Row]) -> list[str]:
-    return list(dict.fromkeys(row["method"] for row in rows))
+    return list(dict.fromkeys(label(row, steps=False) for row in rows))
 
 
-def _points(rows: Sequence[Row]) -> list[tuple[float, float]]:
-    """Evaluations and the ratio of error to floor, for each setting of one method."""
-    points = []
-    for options in {str(row["options"]) for row in rows}:
-        mine = [row for row in rows if str(row["options"]) == options]
+def _curves(rows: Sequence[Row]) -> dict[str, list[tuple[float, float]]]:
+    """Evaluations and the ratio of error to floor, of each method at each budget."""
+    curves: dict[str, list[tuple[float, float]]] = {}
+    for (_, method), mine in by_budget(rows).items():
         ratio = ratio_of(mine)
         if ratio is not None:
-            points.append((float(np.mean([row["evaluations"] for row in mine])), ratio))
-    return points
+            cost = float(np.mean([row["evaluations"] for row in mine]))
+            curves.setdefault(method, []).append((cost, ratio))
+    return curves
 
 
 def _save(figure: Figure, path: Path) -> None:

@@ -21,7 +21,7 @@ This page is written by `invscore bench posterior --page`; `{command}` repeats i
 Each method draws samples for measurements whose posterior is known, with the exact denoiser of the
 prior. Its *error* is compared with the *floor*, the error of as many samples from the true
 posterior: 1 is the best ratio there is (but for chance, and for a point estimate, which can have a
-better mean than samples have). Errors are means over {instances} instances, `±` their standard
+better mean than samples have). Errors are means over {instances}, `±` their standard
 errors. *Evals* are evaluations of the denoiser and *J* products with its Jacobian, for each sample;
 *seconds* are for all samples of an instance, on one core. A dash: the method refuses a problem.
 {versions}.
@@ -53,8 +53,12 @@ def write(content: dict[str, Any], path: Path) -> None:
 
 def _head(content: dict[str, Any]) -> str:
     versions = ", ".join(f"{name} {number}" for name, number in content["versions"].items())
-    fields = {"command": content["command"], "instances": content["instances"]}
-    return HEAD.format(versions=f"Made with {versions}, seed {content['seed']}", **fields)
+    count = content["instances"]
+    return HEAD.format(
+        command=content["command"],
+        instances="one instance" if count == 1 else f"{count} instances",
+        versions=f"Made with {versions}, seed {content['seed']}",
+    )
 
 
 def _summary(rows: Sequence[Row]) -> Iterator[str]:
@@ -73,19 +77,22 @@ def _body(rows: Sequence[Row]) -> Iterator[str]:
         yield ""
         yield from (f"- `{problem.name}`: {problem.what}." for problem in members)
         yield ""
-        for metric in members[0].metrics:
+        for number, metric in enumerate(members[0].metrics):
+            folded = number > 0
             yield f"### {family.capitalize()}: {metric.name}"
             yield ""
             yield f"{metric.what[0].upper()}{metric.what[1:]}{_target(metric.target)}."
             yield ""
+            yield from (["<details><summary>Table</summary>", ""] if folded else [])
             for names in _by_noise(members):
                 chosen = [row for row in rows if row["problem"] in names]
                 yield from _table(*tables.errors(chosen, metric.name))
+            yield from (["</details>", ""] if folded else [])
     found = tables.refusals(rows)
     if found:
         yield "## Refusals"
         yield ""
-        yield from _table(["problem", "method", "reason"], found)
+        yield from _table(["problem", "methods", "reason"], found)
 
 
 def _target(target: float) -> str:

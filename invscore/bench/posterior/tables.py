@@ -29,25 +29,42 @@ def label(row: Row, *, steps: bool = True) -> str:
     return f"{row['method']}({', '.join(shown)})" if shown else row["method"]
 
 
+def by_budget(rows: Iterable[Row]) -> dict[tuple[int, str], list[Row]]:
+    """The rows of each method at each budget, by the budget's number and ``label`` without steps.
+
+    Budgets are numbered in the order of a problem's rows: the steps that a budget buys differ
+    between problems where samples share particles.
+    """
+    seen: dict[tuple[str, str], list[int | None]] = {}
+    groups: dict[tuple[int, str], list[Row]] = {}
+    for row in rows:
+        name = label(row, steps=False)
+        steps = seen.setdefault((row["problem"], name), [])
+        if row["options"].get("steps") not in steps:
+            steps.append(row["options"].get("steps"))
+        groups.setdefault((steps.index(row["options"].get("steps")), name), []).append(row)
+    return groups
+
+
 def summary(rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
     """Columns and lines: error over floor, a geometric mean over the problems of each column.
 
     Then the cost: ``evals`` of the denoiser, products with its Jacobian ``J``, and seconds, means
-    over the problems that are served. Methods come from the nearest to the floor to the farthest;
-    those that serve only some of the problems come after those that serve more.
+    over the problems that are served. Budget after budget, methods come from the nearest to the
+    floor to the farthest; those that serve only some of the problems after those that serve more.
     """
     chosen = primary(rows)
     names = list(dict.fromkeys(row["problem"] for row in chosen))
     heads = {name: name if len(names) <= MANY else PROBLEMS[name].family for name in names}
     columns = list(dict.fromkeys(heads.values()))
     lines = []
-    for name in dict.fromkeys(map(label, chosen)):
-        mine = [row for row in chosen if label(row) == name]
+    for (budget, name), mine in by_budget(chosen).items():
         ratios = [ratio_of([r for r in mine if heads[r["problem"]] == c]) for c in columns]
-        order = (-sum(ratio is not None for ratio in ratios), ratio_of(mine) or math.inf)
+        served = sum(ratio is not None for ratio in ratios)
         costs = [_mean(mine, key) for key in ("evaluations", "products", "seconds")]
         numbers = ["-" if ratio is None else f"{ratio:.2f}" for ratio in ratios]
-        lines.append((order, [label(mine[0], steps=False), *numbers, *costs]))
+        order = (budget, -served, ratio_of(mine) or math.inf)
+        lines.append((order, [name, *numbers, *costs]))
     head = ["method", *columns, "evals", "J", "seconds"]
     return head, [line for _, line in sorted(lines, key=lambda line: line[0])]
 
@@ -76,9 +93,19 @@ def errors(rows: Sequence[Row], metric: str) -> tuple[list[str], list[list[str]]
 
 
 def refusals(rows: Iterable[Row]) -> list[tuple[str, str, str]]:
-    """Problem, method and the reason, one for each that refused."""
-    found = ((row["problem"], label(row), row["refusal"]) for row in rows if row["refusal"])
-    return list(dict.fromkeys(found))
+    """Problem, the methods that refused it for the same reason, and the reason.
+
+    Without the advice which other methods to take: they are all in the table.
+    """
+    groups: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        if row["refusal"]:
+            reason = row["refusal"].partition(": the methods ")[0].removeprefix(f"{row['method']} ")
+            groups.setdefault((row["problem"], reason), []).append(label(row, steps=False))
+    return [
+        (problem, ", ".join(dict.fromkeys(methods)), reason)
+        for (problem, reason), methods in groups.items()
+    ]
 
 
 def _error(row: Row) -> str:

@@ -101,10 +101,28 @@ def test_the_summary(rows: list[Row]) -> None:
     assert columns[:3] == ["method", "field-blur", "nonlinear-banana"]
     assert lines[0][:3] == ["dps", "4.00", "4.00"]
     assert lines[1][:3] == ["pigdm", "1.00", "-"]
-    assert refusals(rows) == [("nonlinear-banana", "pigdm(steps=10)", "needs a linear operator")]
+    assert refusals(rows) == [("nonlinear-banana", "pigdm", "needs a linear operator")]
     columns, lines = errors(rows, "mean")
     assert columns == ["method", "field-blur"]
     assert lines[:2] == [["floor", "0.2"], ["dps(steps=10)", "0.8 ± 0.1"]]
+
+
+def test_methods_of_one_budget_stand_together(rows: list[Row]) -> None:
+    # Where samples share particles, the same budget buys other steps on another problem.
+    field = [row for row in rows if row["problem"] == "field-blur"]
+    bent = [
+        {**row, "options": {**row["options"], "steps": 5}}
+        for row in rows
+        if row["problem"] != "field-blur"
+    ]
+    more = [{**row, "options": {**row["options"], "steps": 40}} for row in field]
+    _, lines = summary([*field, *more, *bent])
+    assert [line[:3] for line in lines] == [
+        ["dps", "4.00", "4.00"],
+        ["pigdm", "1.00", "-"],
+        ["pigdm", "1.00", "-"],
+        ["dps", "4.00", "-"],
+    ]
 
 
 def test_the_page(rows: list[Row], tmp_path: Path) -> None:
@@ -113,14 +131,15 @@ def test_the_page(rows: list[Row], tmp_path: Path) -> None:
     write(content, tmp_path / "posterior.md")
     text = (tmp_path / "posterior.md").read_text()
     assert "| dps(steps=10) | 0.8 ± 0.1 |" in text
-    assert "| nonlinear-banana | pigdm(steps=10) | needs a linear operator |" in text
+    assert "| nonlinear-banana | pigdm | needs a linear operator |" in text
     for name in ("posterior-error.png", "posterior-calibration.png", "posterior-ranks.png"):
         assert f"({name})" in text
         assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
 
 
 def test_errors_are_drawn_by_method_or_against_evaluations(rows: list[Row], tmp_path: Path) -> None:
-    more = [{**row, "options": {"steps": 20}, "evaluations": 20.0} for row in rows]
+    longer = [{**row["options"], "steps": 20} for row in rows]
+    more = [{**row, "options": options} for row, options in zip(rows, longer, strict=True)]
     widths = []
     for some in (rows, [*rows, *more]):
         error_figure(some, tmp_path / "error.png")
