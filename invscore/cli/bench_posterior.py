@@ -88,7 +88,7 @@ def posterior(
         check_writable(target)
     standard = [name for name, problem in PROBLEMS.items() if problem.standard]
     patterns = split(problems or (QUICK if quick else "")) or standard
-    instances = instances or (2 if quick else 4)
+    instances = instances or (2 if quick else 3)
     samples = samples or (QUICK_SAMPLES if quick else None)
     evaluations = evaluations or ("50" if quick else "20,50,100")
     cells = plan(
