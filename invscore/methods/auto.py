@@ -31,7 +31,7 @@ def auto(
     prior: Prior,
     rng: SampleRNG,
     *,
-    steps: int = 40,
+    steps: int = 20,
     particles: int = 100,
 ) -> Iterator[Step]:
     """`matched_smc` for at most 64 measured numbers; for more, `matched_spectrum`, or `daps`.

@@ -31,7 +31,7 @@ def matched_spectrum(
     prior: Prior,
     rng: SampleRNG,
     *,
-    steps: int = 40,
+    steps: int = 20,
     trust: float = 0.35,
     antithetic: bool = True,
     sigma_max: float | None = None,
