@@ -66,6 +66,7 @@ class PriorConfig(Section):
 class NoiseConfig(Section):
     log_mean: float = -2.2
     log_std: PositiveFloat = 1.3
+    overstated: float = Field(default=0.0, ge=0, le=1)
 
 
 class OptimiserConfig(Section):

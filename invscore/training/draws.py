@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from invscore.batches import per_image
 from invscore.training.config import NoiseConfig, TrainConfig
 from invscore.training.data import Source
 
@@ -24,7 +25,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Batch:
-    """``clean`` and ``noise`` (b, c, h, w), ``sigma`` (b,) in image units."""
+    """``clean`` and ``noise`` (b, c, h, w), ``sigma`` (b,) in image units.
+
+    The noise is of unit variance but where its level is overstated: there it is less.
+    """
 
     clean: Tensor
     sigma: Tensor
@@ -64,7 +68,15 @@ class Draws:
         clean = self.source.batch(self.source.together, random)
         uniform = random.random(len(clean))
         sigma = noise_levels(self.config, uniform)
-        return Batch(clean, torch.from_numpy(sigma), unit_noise(clean, random))
+        noise = unit_noise(clean, random)
+        if self.config.noise.overstated:
+            noise = noise * per_image(self._shares(len(clean), random), noise)
+        return Batch(clean, torch.from_numpy(sigma), noise)
+
+    def _shares(self, count: int, random: np.random.Generator) -> Tensor:
+        """Of the noise that an image is said to have, how much it has: 1, or less if overstated."""
+        chosen = random.random(count) < self.config.noise.overstated
+        return torch.from_numpy(np.where(chosen, random.random(count), 1).astype(np.float32))
 
 
 def noise_levels(config: TrainConfig, quantiles: np.ndarray) -> np.ndarray:
