@@ -14,14 +14,17 @@ def load_module(file: Path) -> ModuleType:
     """The module in ``file``. Raises ``ValueError`` where it is missing or cannot be imported."""
     if not file.is_file():
         raise ValueError(f"{str(file)!r}: no such file")
-    spec = importlib.util.spec_from_file_location(file.stem, file)
+    name = str(file.resolve())  # as a module's name it hides no other module
+    spec = importlib.util.spec_from_file_location(name, file)
     assert spec is not None  # the suffix is .py
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.path.insert(0, str(file.parent.resolve()))  # as Python does for a script
+    sys.modules[name] = module  # where dataclasses look for the module that they are in
     try:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
+        del sys.modules[name]
         raise ValueError(f"{str(file)!r} cannot be imported: {where(error, __file__)}") from error
     return module
 

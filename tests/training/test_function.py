@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -109,3 +111,25 @@ def test_a_file_with_a_fault(tmp_path: Path) -> None:
     (tmp_path / "faulty.py").write_text("x = 1\ny = x +\n")
     with pytest.raises(ValueError, match=r"cannot be imported: SyntaxError: .*faulty\.py, line 2"):
         find_object(f"{tmp_path / 'faulty.py'}:f")
+
+
+def test_a_file_with_a_dataclass(tmp_path: Path) -> None:
+    """Dataclasses with postponed annotations look up their module by its name."""
+    file = tmp_path / "json.py"
+    file.write_text(
+        "from __future__ import annotations\n"
+        "from dataclasses import dataclass\n"
+        "@dataclass\n"
+        "class Size:\n"
+        "    side: int\n"
+    )
+    assert find_object(f"{file}:Size")(4).side == 4
+    assert sys.modules["json"] is json
+
+
+def test_a_file_that_fails_leaves_no_module(tmp_path: Path) -> None:
+    file = tmp_path / "faulty.py"
+    file.write_text("raise RuntimeError('half done')\n")
+    with pytest.raises(ValueError, match="half done"):
+        find_object(f"{file}:anything")
+    assert str(file.resolve()) not in sys.modules
