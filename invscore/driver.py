@@ -125,11 +125,12 @@ def reconstruct(
     _require_served(problem.operator, info)
     count = len(problem.y)
     places = [(k, image) for k in range(samples) for image in range(count)]
-    if info.population is None:
+    population = info.population_of(problem)
+    if population is None:
         size = batch_size or len(places)
         chunks = [places[i : i + size] for i in range(0, len(places), size)]
     else:
-        chunks = _populations(places, seed, chosen[info.population])
+        chunks = _populations(places, seed, chosen[population])
     counted = CountedPrior(prior, 1 / len(places))
     device = problem.y.device
     finished: list[Tensor] = []

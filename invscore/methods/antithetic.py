@@ -23,6 +23,7 @@ class AntitheticRNG(SampleRNG):
 
     def normal_like(self, x: Tensor) -> Tensor:
         """Standard normal numbers of the shape, dtype and device of ``x``, (b, \\*shape)."""
-        return self._signs.to(x.real.dtype).reshape(-1, *[1] * (x.ndim - 1)) * super().normal_like(
-            x
-        )
+        drawn = super().normal_like(x)
+        if x.is_complex():  # its parts have come through here, and have their signs
+            return drawn
+        return self._signs.to(x.dtype).reshape(-1, *[1] * (x.ndim - 1)) * drawn

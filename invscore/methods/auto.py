@@ -18,13 +18,19 @@ FEW = 64
 """Measured numbers to which a product with the Jacobian each is worth its price."""
 
 
+def measures_few(problem: InverseProblem) -> bool:
+    """Whether `matched_smc` is what the problem calls for."""
+    return len(measured_numbers(problem)) <= FEW
+
+
 @register(
     "auto",
     exact=False,
     law="that of `matched_smc`, of `matched_spectrum` or of `daps`",
-    evaluations="particles if measurements <= 64 else 1",
-    products="particles * (measurements + 2) if measurements <= 64 else 0",
+    evaluations=f"particles if measurements <= {FEW} else 1",
+    products=f"particles * (measurements + 2) if measurements <= {FEW} else 0",
     cites="here",
+    population=lambda problem: "particles" if measures_few(problem) else None,
 )
 def auto(
     problem: InverseProblem,
@@ -45,7 +51,7 @@ def auto(
     population of `matched_smc`; ask for as many samples, or a multiple, so that none is drawn in
     vain.
     """
-    if len(measured_numbers(problem)) <= FEW:
+    if measures_few(problem):
         return matched_smc(problem, prior, rng, steps=steps, particles=particles)
     if isinstance(problem.operator, LinearOperator):
         return matched_spectrum(problem, prior, rng, steps=steps)

@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from invscore import options
+from invscore.likelihood import InverseProblem
 
 Method = Callable[..., Iterator["Step"]]
 
@@ -34,6 +35,8 @@ NEEDS = {
 }
 """What a method may ask of the problem and of the prior, and how tables say it."""
 
+Population = str | Callable[[InverseProblem], str | None] | None
+
 
 @dataclass(frozen=True)
 class MethodInfo:
@@ -45,7 +48,8 @@ class MethodInfo:
     ``needs``: what it asks for, of the keys of ``NEEDS``. ``evaluations`` and ``products``: the
     cost of a step for each image in evaluations of the denoiser D and in products with its
     Jacobian, at most: a number, or an expression in the options. ``cites``: its source.
-    ``population``: where samples of an image are drawn together, the option with their number.
+    ``population``: where samples of an image are drawn together, the option with their number, or
+    a function of the problem that names it (None: they are drawn apart).
     """
 
     name: str
@@ -56,7 +60,7 @@ class MethodInfo:
     evaluations: str
     products: str
     cites: str
-    population: str | None = None
+    population: Population = None
 
     @property
     def summary(self) -> str:
@@ -72,6 +76,10 @@ class MethodInfo:
     def defaults(self) -> dict[str, Any]:
         """Its options and their defaults."""
         return options.defaults(self.run)
+
+    def population_of(self, problem: InverseProblem) -> str | None:
+        """The option with the number of samples that are drawn together, if there is one."""
+        return self.population(problem) if callable(self.population) else self.population
 
     def options(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """The defaults, with ``given`` in their place. Raises ``ValueError`` on an unknown name."""
@@ -90,7 +98,7 @@ def register(
     evaluations: str = "1",
     products: str = "0",
     cites: str,
-    population: str | None = None,
+    population: Population = None,
 ) -> Callable[[Method], Method]:
     """Enter a method under ``name``; the rest as in ``MethodInfo``.
 

@@ -98,5 +98,5 @@ def steadied(found: Tensor) -> Tensor:
     """The mean of several estimates, (k, \\*grid), drawn to one number as far as they are noise."""
     mean = found.mean(dim=0)
     noise = found.var(dim=0).mean() / len(found)
-    signal = (1 - noise / mean.var().clamp_min(1e-30)).clamp(0, 1)
+    signal = (1 - noise / mean.var(correction=0).clamp_min(1e-30)).clamp(0, 1)
     return mean.mean() + signal * (mean - mean.mean())

@@ -51,11 +51,13 @@ def matched_spectrum(
     1: the mean of the draw is that for the covariance C^(1 - trust) sigma^(2 trust). With 0 the
     draw is the Gaussian's; with 1 its mean is that of DiffPIR, which takes D to err by sigma
     everywhere. Photographs, on which D errs more rarely and by more than a Gaussian would, gain in
-    between. ``antithetic``: samples 2 k and 2 k + 1 share their random numbers with opposite signs,
-    so that the mean of a few samples is about as good as that of many; their law is the same, but
-    they are not independent. ``sigma_max``, ``sigma_min``: the first and the last level, in image
-    units (default: 2 and 0.04 standard deviations of a pixel under the prior), spaced as in Karras
-    et al. 2022, Eq. 5.
+    between. ``antithetic``: samples whose ``seed + k`` is 2 m and 2 m + 1 (of an even seed the
+    first two, the next two and so on) share their random numbers with opposite signs, so that the
+    mean of a few samples is about as good as that of many; each follows the same law, but a pair is
+    not independent: of n samples ``Result.std`` is too large by up to sqrt(n / (n - 1)), and the
+    fair CRPS too low. ``sigma_max``, ``sigma_min``: the first and the last level, in image units
+    (default: 2 and 0.04 standard deviations of a pixel under the prior), spaced as in Karras et al.
+    2022, Eq. 5.
     """
     if not 0 <= trust <= 1:
         raise ValueError(f"trust is {trust:g}: it must lie between 0 and 1")

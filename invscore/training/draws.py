@@ -1,4 +1,4 @@
-"""What a step of training is computed from: clean images, their noise levels, unit noise.
+"""What a step of training is computed from: clean images, their noise levels, their noise.
 
 Every random number of image i of step k is drawn from a generator seeded by (seed, k, i), so that
 no step depends on another, and no image on the process that works on it.

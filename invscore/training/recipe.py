@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from invscore.checkpoint import CheckpointError, read_metadata
 from invscore.training.config import TrainConfig
 
@@ -42,7 +44,13 @@ def check_same_run(state_file: Path, config: TrainConfig, data_digest: str) -> N
             f"{str(state_file)!r} is of an older kind: train into another folder (init: takes the "
             "weights of a prior over)"
         )
-    before, now = dict(_leaves(metadata["recipe"])), dict(_leaves(recipe(config)))
+    try:  # what an older version did not know was as its default is
+        then = TrainConfig.model_validate(metadata["recipe"])
+    except ValidationError as error:
+        raise CheckpointError(
+            f"{str(state_file)!r} is of another version of invscore: train into another folder"
+        ) from error
+    before, now = dict(_leaves(recipe(then))), dict(_leaves(recipe(config)))
     for key in sorted(before.keys() | now.keys()):
         if before.get(key) != now.get(key) and not _free(key):
             raise CheckpointError(

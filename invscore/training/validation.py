@@ -39,8 +39,8 @@ class Validation:
 
     @torch.no_grad()
     def __call__(self, prior: NetworkPrior) -> dict[str, float]:
-        """PSNR in dB of the denoiser at sigma 15, 25 and 50 of 255, and the loss of training in
-        four bands of noise levels that training visits equally often: ``loss_FROM_TO``."""
+        """PSNR in dB of the denoiser at sigma 15, 25 and 50 of 255, and the loss, of no level
+        overstated, in four bands of them that training visits equally often: ``loss_FROM_TO``."""
         device = next(prior.parameters()).device
         batches = [batch.to(device) for batch in self.batches]
         result = {

@@ -10,7 +10,7 @@ from invscore.likelihood import GaussianNoise, InverseProblem, PoissonNoise, sim
 from invscore.methods.power_law import EXPONENT
 from invscore.methods.start import begin
 from invscore.operators import MRI, Blur, Identity, Inpainting, LinearOperator, SuperResolution
-from invscore.priors import StationaryGaussianPrior
+from invscore.priors import GaussianPrior, StationaryGaussianPrior
 from invscore.rng import SampleRNG
 
 F64 = torch.float64
@@ -45,6 +45,14 @@ def test_a_hole_is_filled_from_around_it() -> None:
     problem = InverseProblem(OPERATORS["box"], torch.full((1, *SHAPE), 0.8, dtype=F64), NOISE)
     guess = begin(problem, field(2.0), 0.0, SampleRNG([(0,)]))
     assert float((guess - 0.8).abs().max()) < 0.12
+
+
+def test_an_image_of_one_pixel() -> None:
+    """Its mean and its variance over pixels are known as well as can be: no NaN."""
+    problem = InverseProblem(Identity((1, 1, 1)), torch.full((1, 1, 1, 1), 0.7, dtype=F64), NOISE)
+    prior = GaussianPrior(torch.full((1, 1, 1), 0.4, dtype=F64), 0.09)
+    guess = begin(problem, prior, 0.0, SampleRNG([(0,)]))
+    assert 0.4 < float(guess) <= 0.7
 
 
 def test_complex_images_begin_there_too() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +154,22 @@ def test_what_may_change_within_a_run(straight: TrainConfig, photos: Path) -> No
     again = changed(again, "optimiser", steps=7, decay_fraction=0.2, accumulate=2)
     train(again.model_copy(update={"save_every": 1, "workers": 2, "description": "longer"}))
     assert steps_done(straight) == 7
+
+
+def test_a_state_of_an_older_version_has_todays_defaults(straight: TrainConfig) -> None:
+    def know(edit: Callable[[dict[str, Any]], None]) -> None:
+        tensors, metadata = load_checkpoint(state_file(straight))
+        edit(metadata["recipe"])
+        save_checkpoint(state_file(straight), tensors, metadata)
+
+    know(lambda recipe: recipe["noise"].pop("overstated"))
+    with pytest.raises(CheckpointError, match=r"noise\.overstated is 0\.5, and 0\.0 in"):
+        train(changed(straight, "noise", overstated=0.5))
+    train(changed(straight, "optimiser", steps=7))
+    assert steps_done(straight) == 7
+    know(lambda recipe: recipe.update(magic=True))
+    with pytest.raises(CheckpointError, match="is of another version of invscore"):
+        train(changed(straight, "optimiser", steps=8))
 
 
 def test_other_data_are_another_run(straight: TrainConfig, photos: Path) -> None:
