@@ -119,9 +119,9 @@ def posterior(
         "ranks": histograms(outcomes),
     }
     print_table(*summary(rows))
-    typer.echo("Error over floor, the error of as many exact samples; 1 is the best there is.")
-    for problem, method, reason in refusals(rows):
-        typer.echo(f"{problem}: {method}: {reason}", err=True)
+    typer.echo("Error over floor: 1 is the error of as many samples from the true posterior.")
+    for problem, refusing, reason in refusals(rows):
+        typer.echo(f"{problem}: {refusing}: {reason}", err=True)
     if json is not None:
         with atomic_file(json) as file:
             file.write_text(text.dumps(content, indent=1) + "\n", encoding="utf-8")

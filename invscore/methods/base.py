@@ -47,9 +47,10 @@ class MethodInfo:
     it is exact; otherwise the priors for which it is, the kind of bias, or "point estimate".
     ``needs``: what it asks for, of the keys of ``NEEDS``. ``evaluations`` and ``products``: the
     cost of a step for each image in evaluations of the denoiser D and in products with its
-    Jacobian, at most: a number, or an expression in the options. ``cites``: its source.
-    ``population``: where samples of an image are drawn together, the option with their number, or
-    a function of the problem that names it (None: they are drawn apart).
+    Jacobian, at most: a number, or an expression in the options and ``measurements``, the real
+    numbers measured. ``cites``: its source. ``population``: where samples of an image are drawn
+    together, the option with their number, or a function of the problem that names it (None: they
+    are drawn apart).
     """
 
     name: str

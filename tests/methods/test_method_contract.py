@@ -51,6 +51,14 @@ def masked_problem(images: int = 2, scale: float = 1.0) -> InverseProblem:
     return InverseProblem(operator, scale * y, noise.scaled(scale))
 
 
+def wide_problem() -> tuple[InverseProblem, GaussianPrior]:
+    """More numbers are measured than `auto` calls few."""
+    shape = (1, 10, 10)
+    prior = GaussianPrior(torch.full(shape, 0.5, dtype=torch.float64), 0.3)
+    operator, noise = Inpainting.random(shape, keep=0.7, seed=2), GaussianNoise(0.1)
+    return InverseProblem(operator, simulate(operator, prior.sample(1, 11), noise, 5), noise), prior
+
+
 @pytest.fixture(params=sorted(METHODS))
 def info(request: pytest.FixtureRequest) -> MethodInfo:
     return METHODS[request.param]
@@ -76,10 +84,11 @@ def test_documentation(info: MethodInfo) -> None:
         assert f"``{option}``" in text, f"{option} is not described"
 
 
-def test_cost(info: MethodInfo) -> None:
+@pytest.mark.parametrize("many", [False, True], ids=["few", "many"])
+def test_cost(info: MethodInfo, many: bool) -> None:
     """The costs that the tables state are those counted: exactly, or an upper bound within 2."""
-    problem = masked_problem()
-    result = reconstruct(problem, gaussian_prior(), method=info.name, steps=8)
+    problem, prior = wide_problem() if many else (masked_problem(), gaussian_prior())
+    result = reconstruct(problem, prior, method=info.name, steps=8)
     assert problem.operator.measured is not None
     names = {**result.options, "measurements": int(problem.operator.measured.sum())}
     for stated, counted in (

@@ -28,7 +28,9 @@ STRIDE = 10**6
 class Cell:
     """``samples`` samples by ``method`` with all its ``options`` for the instance ``instance``.
 
-    Instances are built from ``seed + instance``: all methods see the same.
+    Instances are built from ``seed + instance``: all methods see the same. ``budgets``: the numbers
+    of evaluations that come to these options, ``None`` being as many as the options say; what they
+    were does not matter to the outcome.
     """
 
     problem: str
@@ -37,11 +39,19 @@ class Cell:
     samples: int
     instance: int
     seed: int
+    budgets: tuple[int | None, ...] = (None,)
+
+    @property
+    def first_seed(self) -> int:
+        """That of the first sample: a multiple of ``particles``, where a population begins."""
+        seed = self.seed + STRIDE * self.instance
+        return seed - seed % self.options.get("particles", 1)
 
     @property
     def file(self) -> str:
         """A name for its outcome: readable, and another one for other options and versions."""
-        text = json.dumps([__version__, asdict(self)], sort_keys=True)
+        decisive = {name: value for name, value in asdict(self).items() if name != "budgets"}
+        text = json.dumps([__version__, decisive], sort_keys=True)
         digest = hashlib.sha256(text.encode()).hexdigest()[:12]
         return f"{self.problem}_{self.method}_{self.instance}_{digest}.json"
 
@@ -79,7 +89,7 @@ def run(cell: Cell) -> Outcome:
             instance.prior,
             method=cell.method,
             samples=cell.samples,
-            seed=cell.seed + STRIDE * cell.instance,
+            seed=cell.first_seed,
             **cell.options,
         )
     except (ValueError, RuntimeError) as error:

@@ -12,7 +12,7 @@ import numpy as np
 from invscore.bench.posterior.metrics import COVERAGE, CREDIBLE
 from invscore.bench.posterior.problem import PROBLEMS
 from invscore.bench.posterior.rows import Row
-from invscore.bench.posterior.tables import by_budget, label, primary, ratio_of
+from invscore.bench.posterior.tables import by_budget, primary, ratio_of
 from invscore.driver import DEFAULT_METHOD
 from invscore.files import atomic_file
 
@@ -27,30 +27,29 @@ MARKERS = "osD^v<>Pp*hX"
 
 Marks = list[tuple[float, str]]
 """Numbers, and the methods that they are of."""
+Curves = dict[str, list[tuple[float, float]]]
+"""Evaluations and the ratio of error to floor, points of each method."""
 
 
 def error_figure(rows: Sequence[Row], path: Path) -> None:
     """Error over floor: a panel for each family of problems, against evaluations.
 
-    Where every method has one number of them, a line of marks for each method, one a family.
+    Of one budget, a line of marks for each method, one a family.
     """
-    chosen = [row for row in primary(rows) if row["error"] is not None]
-    several = any(budget for budget, _ in by_budget(chosen))
-    (_by_evaluations if several else _by_method)(chosen, path)
+    several = len({budget for budget, _ in by_budget(rows)}) > 1
+    (_by_evaluations if several else _by_method)(_curves(rows), path)
 
 
-def _by_evaluations(chosen: Sequence[Row], path: Path) -> None:
+def _by_evaluations(families: dict[str, Curves], path: Path) -> None:
     # Half a second to import; a Figure without pyplot needs no display.
     from matplotlib.figure import Figure
 
-    families = _families(chosen)
-    methods = _methods(chosen)
+    methods = list(dict.fromkeys(method for curves in families.values() for method in curves))
     down, across = math.ceil(len(families) / ACROSS), min(len(families), ACROSS)
     size = (WIDTH * across + 1.6, max(HEIGHT * down, 0.14 * len(methods)))
     figure = Figure(figsize=size, dpi=DPI, layout="constrained")
-    for place, (family, members) in enumerate(families.items()):
+    for place, (family, curves) in enumerate(families.items()):
         axes = figure.add_subplot(down, across, place + 1)
-        curves = _curves(members)
         for number, method in enumerate(methods):
             points = sorted(curves.get(method, []))
             axes.plot(
@@ -74,10 +73,10 @@ def _by_evaluations(chosen: Sequence[Row], path: Path) -> None:
     _save(figure, path)
 
 
-def _by_method(chosen: Sequence[Row], path: Path) -> None:
+def _by_method(families: dict[str, Curves], path: Path) -> None:
     marks: dict[str, Marks] = {
-        family: [(ratio, name) for name, points in _curves(members).items() for _, ratio in points]
-        for family, members in _families(chosen).items()
+        family: [(ratio, name) for name, points in curves.items() for _, ratio in points]
+        for family, curves in families.items()
     }
     worst: dict[str, float] = {}
     for ratio, name in (mark for each in marks.values() for mark in each):
@@ -91,14 +90,22 @@ def calibration_figure(rows: Sequence[Row], path: Path) -> None:
 
     At the largest budget of evaluations.
     """
-    chosen = [row for row in rows if row["metric"] == COVERAGE.name and row["value"] is not None]
-    largest = {name: mine for (_, name), mine in sorted(by_budget(chosen).items())}
-    marks: dict[str, Marks] = {}
-    for name, mine in largest.items():
-        for row in mine:
-            marks.setdefault(row["problem"], []).append((row["value"], name))
+    marks = _coverages(rows)
+    names = list(dict.fromkeys(name for mine in marks.values() for _, name in mine))
     axis = {"xlim": (0, 1), "xlabel": "coverage of 90 % intervals"}
-    _dots(marks, _methods(chosen), path, line=CREDIBLE, **axis)
+    _dots(marks, names, path, line=CREDIBLE, **axis)
+
+
+def _coverages(rows: Sequence[Row]) -> dict[str, Marks]:
+    """The marks of each problem, at the largest budget."""
+    groups = by_budget(row for row in rows if row["metric"] == COVERAGE.name)
+    largest = max((budget for budget, _ in groups), default=0)
+    marks: dict[str, Marks] = {}
+    for (budget, name), mine in groups.items():
+        for row in mine:
+            if budget == largest and row["value"] is not None:
+                marks.setdefault(row["problem"], []).append((row["value"], name))
+    return marks
 
 
 def _dots(
@@ -136,19 +143,17 @@ def _families(rows: Sequence[Row]) -> dict[str, list[Row]]:
     return families
 
 
-def _methods(rows: Sequence[Row]) -> list[str]:
-    return list(dict.fromkeys(label(row, steps=False) for row in rows))
-
-
-def _curves(rows: Sequence[Row]) -> dict[str, list[tuple[float, float]]]:
-    """Evaluations and the ratio of error to floor, of each method at each budget."""
-    curves: dict[str, list[tuple[float, float]]] = {}
-    for (_, method), mine in by_budget(rows).items():
-        ratio = ratio_of(mine)
-        if ratio is not None:
-            cost = float(np.mean([row["evaluations"] for row in mine]))
-            curves.setdefault(method, []).append((cost, ratio))
-    return curves
+def _curves(rows: Sequence[Row]) -> dict[str, Curves]:
+    """Of each family of problems, with a point where a method has refused none of them."""
+    families: dict[str, Curves] = {}
+    for family, members in _families(primary(rows)).items():
+        curves = families.setdefault(family, {})
+        for (_, method), mine in by_budget(members).items():
+            ratio = ratio_of(mine)
+            if ratio is not None:
+                cost = float(np.mean([row["evaluations"] for row in mine]))
+                curves.setdefault(method, []).append((cost, ratio))
+    return families
 
 
 def _save(figure: Figure, path: Path) -> None:

@@ -20,10 +20,11 @@ This page is written by `invscore bench posterior --page`; `{command}` repeats i
 
 Each method draws samples for measurements whose posterior is known, with the exact denoiser of the
 prior. Its *error* is compared with the *floor*, the error of as many samples from the true
-posterior: 1 is the best ratio there is (but for chance, and for a point estimate, which can have a
-better mean than samples have). Errors are means over {instances}, `±` their standard
-errors. *Evals* are evaluations of the denoiser and *J* products with its Jacobian, for each sample;
-*seconds* are for all samples of an instance, on one core. A dash: the method refuses a problem.
+posterior: 1 is the best ratio there is (but for chance, and for point estimates and the pairs of
+`matched_spectrum`, which can have a better mean than independent samples). Errors are means over
+{instances}, `±` their standard errors. *Evals* are evaluations of the denoiser and *J*
+products with its Jacobian, for each sample; *seconds* are for all samples of an instance, on one
+core. A dash: the method refuses a problem.
 {versions}.
 """
 

@@ -12,11 +12,13 @@ from invscore.bench.posterior.cells import EXACT, Outcome
 from invscore.bench.posterior.problem import PROBLEMS, Metric, Problem
 
 Row = dict[str, Any]
-"""``problem``, ``dim``, ``measurements``, ``noise``, ``method``, ``options``, ``samples``,
-``instances``; for each sample ``evaluations`` and ``products``; ``seconds`` for an instance;
-``metric``, ``value`` (the mean over instances), ``stderr`` (its standard error, ``None`` for one
-instance), ``error`` (the distance of the value from the metric's target), ``floor`` (the error that
-exact samples have) and ``refusal``. Where a method refuses, numbers of quality are ``None``."""
+"""``problem``, ``dim``, ``measurements``, ``noise``, ``method``, ``options``; ``budgets``, the
+numbers of evaluations asked for that come to these options, ``None`` being the method's own number
+of steps; ``samples``, ``instances``; for each sample ``evaluations`` and ``products``; ``seconds``
+for an instance; ``metric``, ``value`` (the mean over instances), ``stderr`` (its standard error,
+``None`` for one instance), ``error`` (the distance of the value from the metric's target),
+``floor`` (the error that exact samples have) and ``refusal``. Where a method refuses, numbers of
+quality are ``None``."""
 
 
 def rows_of(outcomes: Sequence[Outcome]) -> list[Row]:
@@ -48,6 +50,7 @@ def _row(
         "noise": problem.noise,
         "method": cell.method,
         "options": cell.options,
+        "budgets": list(cell.budgets),
         "samples": cell.samples,
         "instances": len(group),
         "evaluations": float(np.mean([outcome.evaluations for outcome in group])),

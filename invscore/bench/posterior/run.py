@@ -42,7 +42,7 @@ class Contestant:
             if "particles" in options:
                 populations = math.ceil(samples / options["particles"])
                 shared["particles"] = Fraction(populations * options["particles"], samples)
-            # An expression in the options, from the registry of methods.
+            # An expression in the options and `measurements`, from the registry of methods.
             each = eval(info.evaluations, {"__builtins__": {}}, shared)
             options["steps"] = max(1, int(evaluations / each))
         return Contestant(self.method, options)
@@ -60,23 +60,36 @@ def plan(
     """The cells of every problem: the floor, then each method at each number of evaluations.
 
     ``samples``: how many a cell draws, by default what the problem asks for. Methods whose options
-    agree appear once.
+    agree appear once, for all the ``budgets`` that come to them.
     """
     entries = [Contestant(EXACT), *contestants]
     cells = []
     for problem in problems:
         n = samples or problem.samples
-        settings: list[Contestant] = []
-        for entry, number in product(entries, evaluations):
-            setting = entry.at(number, n, problem.measurements)
-            if setting not in settings:
-                settings.append(setting)
+        settings = _merged(
+            [
+                (entry.at(number, n, problem.measurements), number)
+                for entry, number in product(entries, evaluations)
+            ]
+        )
         cells += [
-            Cell(problem.name, setting.method, setting.options, n, instance, seed)
+            Cell(problem.name, setting.method, setting.options, n, instance, seed, budgets)
             for instance in range(instances)
-            for setting in settings
+            for setting, budgets in settings
         ]
     return cells
+
+
+def _merged(
+    settings: Sequence[tuple[Contestant, int | None]],
+) -> list[tuple[Contestant, tuple[int | None, ...]]]:
+    """Each setting once, with all its budgets."""
+    merged: list[tuple[Contestant, tuple[int | None, ...]]] = []
+    for setting, _ in settings:
+        budgets = tuple(dict.fromkeys(budget for other, budget in settings if other == setting))
+        if (setting, budgets) not in merged:
+            merged.append((setting, budgets))
+    return merged
 
 
 def run_cells(

@@ -30,19 +30,18 @@ def label(row: Row, *, steps: bool = True) -> str:
 
 
 def by_budget(rows: Iterable[Row]) -> dict[tuple[int, str], list[Row]]:
-    """The rows of each method at each budget, by the budget's number and ``label`` without steps.
+    """The rows of each method at each budget of evaluations, by the budget and the ``label``.
 
-    Budgets are numbered in the order of a problem's rows: the steps that a budget buys differ
+    A row of several budgets is among those of each. The method's own number of steps is budget 0;
+    only there a label has steps, if they are not the default: those that a budget buys differ
     between problems where samples share particles.
     """
-    seen: dict[tuple[str, str], list[int | None]] = {}
     groups: dict[tuple[int, str], list[Row]] = {}
     for row in rows:
-        name = label(row, steps=False)
-        steps = seen.setdefault((row["problem"], name), [])
-        if row["options"].get("steps") not in steps:
-            steps.append(row["options"].get("steps"))
-        groups.setdefault((steps.index(row["options"].get("steps")), name), []).append(row)
+        default = get_method(row["method"]).defaults["steps"]
+        for budget in row["budgets"]:
+            chosen = budget is None and row["options"]["steps"] != default
+            groups.setdefault((budget or 0, label(row, steps=chosen)), []).append(row)
     return groups
 
 
@@ -50,8 +49,9 @@ def summary(rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
     """Columns and lines: error over floor, a geometric mean over the problems of each column.
 
     Then the cost: ``evals`` of the denoiser, products with its Jacobian ``J``, and seconds, means
-    over the problems that are served. Budget after budget, methods come from the nearest to the
-    floor to the farthest; those that serve only some of the problems after those that serve more.
+    over the problems that are served. Budget after budget, the smallest first, methods come from
+    the nearest to the floor to the farthest; those that serve only some of the problems after those
+    that serve more.
     """
     chosen = primary(rows)
     names = list(dict.fromkeys(row["problem"] for row in chosen))

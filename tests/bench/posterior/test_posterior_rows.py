@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from invscore.bench.posterior.cells import EXACT, Cell, Outcome
-from invscore.bench.posterior.figures import error_figure
+from invscore.bench.posterior.figures import _coverages, _curves, error_figure
 from invscore.bench.posterior.page import write
 from invscore.bench.posterior.rows import Row, rows_of, standard_error
-from invscore.bench.posterior.tables import errors, refusals, summary
+from invscore.bench.posterior.tables import by_budget, errors, refusals, summary
 from invscore.methods import METHODS
 
 SCHEMA: dict[str, type | tuple[type, ...]] = {
@@ -22,6 +22,7 @@ SCHEMA: dict[str, type | tuple[type, ...]] = {
     "noise": float,
     "method": str,
     "options": dict,
+    "budgets": list,
     "samples": int,
     "instances": int,
     "evaluations": float,
@@ -38,11 +39,18 @@ SCHEMA: dict[str, type | tuple[type, ...]] = {
 
 def outcome(method: str, problem: str, instance: int, **scores: float) -> Outcome:
     options: dict[str, Any] = {} if method == EXACT else METHODS[method].options({"steps": 10})
-    cell = Cell(problem, method, options, 100, instance, 0)
+    cell = Cell(problem, method, options, 100, instance, 0, (10,))
     refusal = "" if scores else "needs a linear operator"
     named = {name.replace("_", " "): value for name, value in scores.items()}
     cost = {} if method == EXACT else {"evaluations": 10.0, "products": 10.0, "seconds": 1.5}
     return Outcome(cell, named, refusal, **cost)
+
+
+def at(rows: list[Row], *budgets: int | None, **options: int) -> list[Row]:
+    """The same rows for other budgets and options."""
+    return [
+        {**row, "budgets": list(budgets), "options": {**row["options"], **options}} for row in rows
+    ]
 
 
 @pytest.fixture
@@ -110,19 +118,32 @@ def test_the_summary(rows: list[Row]) -> None:
 def test_methods_of_one_budget_stand_together(rows: list[Row]) -> None:
     # Where samples share particles, the same budget buys other steps on another problem.
     field = [row for row in rows if row["problem"] == "field-blur"]
-    bent = [
-        {**row, "options": {**row["options"], "steps": 5}}
-        for row in rows
-        if row["problem"] != "field-blur"
-    ]
-    more = [{**row, "options": {**row["options"], "steps": 40}} for row in field]
-    _, lines = summary([*field, *more, *bent])
+    bent = [row for row in rows if row["problem"] != "field-blur"]
+    more = at(field, 100, steps=40)
+    _, lines = summary([*more, *at(field, 20, steps=10), *at(bent, 20, steps=5)])
     assert [line[:3] for line in lines] == [
         ["dps", "4.00", "4.00"],
         ["pigdm", "1.00", "-"],
         ["pigdm", "1.00", "-"],
         ["dps", "4.00", "-"],
     ]
+
+
+def test_a_row_is_among_those_of_each_of_its_budgets(rows: list[Row]) -> None:
+    field = [row for row in rows if (row["problem"], row["metric"]) == ("field-blur", "mean")]
+    dps, pigdm = field[:1], field[1:]
+    merged = [*at(dps, None, 20, steps=20), *at(dps, 100, steps=100), *at(pigdm, 20, steps=20)]
+    assert {key: len(group) for key, group in by_budget(merged).items()} == {
+        (0, "dps(steps=20)"): 1,
+        (20, "dps"): 1,
+        (100, "dps"): 1,
+        (20, "pigdm"): 1,
+    }
+    # The method's own number of steps is not named; others are, so that they stand apart.
+    own = METHODS["dps"].defaults["steps"]
+    several = [*at(dps, None, steps=own), *at(dps, None, steps=20), *at(dps, None, steps=40)]
+    names = ["dps", "dps(steps=20)", "dps(steps=40)"]
+    assert list(by_budget(several)) == [(0, name) for name in names]
 
 
 def test_the_page(rows: list[Row], tmp_path: Path) -> None:
@@ -132,16 +153,50 @@ def test_the_page(rows: list[Row], tmp_path: Path) -> None:
     text = (tmp_path / "posterior.md").read_text()
     assert "| dps(steps=10) | 0.8 ± 0.1 |" in text
     assert "| nonlinear-banana | pigdm | needs a linear operator |" in text
+    assert "Errors are means over 2 instances," in " ".join(text.split())
+    assert text.count("<details><summary>Table</summary>") == text.count("</details>") == 3 + 1
+    write({**content, "instances": 1}, tmp_path / "one.md")
+    alone = (tmp_path / "one.md").read_text()
+    assert "Errors are means over one instance," in " ".join(alone.split())
     for name in ("posterior-error.png", "posterior-calibration.png", "posterior-ranks.png"):
         assert f"({name})" in text
         assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
 
 
 def test_errors_are_drawn_by_method_or_against_evaluations(rows: list[Row], tmp_path: Path) -> None:
-    longer = [{**row["options"], "steps": 20} for row in rows]
-    more = [{**row, "options": options} for row, options in zip(rows, longer, strict=True)]
     widths = []
-    for some in (rows, [*rows, *more]):
+    for some in (rows, [*rows, *at(rows, 20, steps=20)]):
         error_figure(some, tmp_path / "error.png")
         widths.append(int.from_bytes((tmp_path / "error.png").read_bytes()[16:20]))
     assert widths == [round(150 * 6.5), round(150 * (2 * 4.2 + 1.6))]
+
+
+def test_curves_have_no_point_where_the_table_has_a_dash(rows: list[Row]) -> None:
+    refused = {"error": None, "value": None, "evaluations": 0.0, "refusal": "not finite: mean"}
+    blur = find(rows, "field-blur", "dps", "marginals")  # error over floor: 4
+    mask = {**blur, "problem": "field-mask", "error": 16 * blur["error"]}
+    small, large = at([blur, mask], 20), at([blur, mask], 50, steps=50)
+    large = [{**row, "evaluations": cost} for row, cost in zip(large, (50.0, 70.0), strict=True)]
+    one, other = (10.0, pytest.approx(16)), (60.0, pytest.approx(16))
+    assert _curves([*small, *large]) == {"field": {"dps": [one, other]}}
+    assert _curves([small[0], {**small[1], **refused}, *large]) == {"field": {"dps": [other]}}
+    assert _curves([*small, {**large[0], **refused}, large[1]]) == {"field": {"dps": [one]}}
+    assert _curves([{**row, **refused} for row in small]) == {"field": {}}
+
+
+def test_a_figure_of_nothing_but_refusals(rows: list[Row], tmp_path: Path) -> None:
+    refused = [{**row, "error": None, "value": None} for row in rows]
+    for number, some in enumerate((refused, [*refused, *at(refused, 20, steps=20)])):
+        error_figure(some, tmp_path / f"{number}.png")
+        assert (tmp_path / f"{number}.png").exists()
+
+
+def test_coverage_is_that_of_the_largest_budget(rows: list[Row]) -> None:
+    covered = [row for row in rows if row["metric"] == "coverage"]
+    small = at([{**row, "value": 0.1} for row in covered], None, 20, steps=20)
+    dps, pigdm = at(covered, 100, steps=50)
+    marks = [(pytest.approx(0.6), "dps"), (pytest.approx(0.9), "pigdm")]
+    assert _coverages([*small, dps, pigdm]) == {"field-blur": marks}
+    assert _coverages([dps, pigdm, *small]) == {"field-blur": marks}
+    assert _coverages([*small, {**dps, "value": None}, pigdm]) == {"field-blur": marks[1:]}
+    assert _coverages(rows) == {"field-blur": marks}

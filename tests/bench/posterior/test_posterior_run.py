@@ -58,6 +58,39 @@ def test_a_plan_has_each_cell_once() -> None:
     assert cells[0].method == EXACT
 
 
+@pytest.mark.parametrize(
+    ("method", "evaluations", "budgets"),
+    [
+        ("split_gibbs", [5, 10, 20, 50], {1: (5, 10, 20), 2: (50,)}),
+        ("ddrm", [None, 20, 100], {20: (None, 20), 100: (100,)}),
+        ("dps", [100, 20, 20], {100: (100,), 20: (20,)}),
+    ],
+)
+def test_a_setting_knows_its_budgets(
+    method: str, evaluations: list[int | None], budgets: dict[int, tuple[int | None, ...]]
+) -> None:
+    cells = plan(GAUSSIAN, [Contestant(method)], evaluations=evaluations, instances=1, samples=None)
+    assert {cell.options["steps"]: cell.budgets for cell in cells[1:]} == budgets
+
+
+def test_remembered_cells_serve_other_budgets(tmp_path: Path) -> None:
+    before = Cell("gaussian", "split_gibbs", METHODS["split_gibbs"].options({}), 30, 0, 0, (20,))
+    remember(Outcome(before, {"mean": 0.1}), tmp_path)
+    again = remembered(replace(before, budgets=(5, 10)), tmp_path)
+    assert again is not None
+    assert again.cell.budgets == (5, 10)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_populations_cost_what_is_planned(seed: int) -> None:
+    """Whatever the seeds of an instance: none of them leaves a population half used."""
+    contestant = Contestant("smc", {"particles": 15})
+    cells = plan(GAUSSIAN, [contestant], evaluations=[4], instances=2, samples=30, seed=seed)
+    for cell in cells:
+        if cell.method != EXACT:
+            assert run(cell).evaluations == pytest.approx(4)
+
+
 def test_costs_are_counted_and_runs_repeat() -> None:
     cell = Cell("gaussian", "pigdm", METHODS["pigdm"].options({"steps": 5}), 30, 0, 0)
     outcome = run(cell)
