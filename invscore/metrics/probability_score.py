@@ -12,8 +12,8 @@ def crps(samples: Tensor, truth: Tensor) -> Tensor:
     ``CRPS(F, t) = E|X - t| - E|X - X'| / 2`` for X and X' drawn from F (Gneiting & Raftery 2007,
     Eq. 21) has the units of the image, is the absolute error where F is a point, and is least on
     average for the law that the truth follows. Estimated from ``samples`` by the fair score of
-    Ferro 2014 (section 2b), which is unbiased for any number of them, so that few samples do not
-    look worse than many from the same law:
+    Ferro 2014 (section 2b), which is unbiased for any number of independent ones, so that few
+    samples do not look worse than many from the same law (antithetic pairs look better):
 
         mean |x_i - t| - sum_{i, j} |x_i - x_j| / (2 s (s - 1))
 
