@@ -32,7 +32,7 @@ from invscore.images import save_image
 from invscore.sampling import sample
 
 DIGITS = Path(__file__).parents[2] / "configs/train/digits.py"
-STEPS = {"heun": 20, "dpm++2m": 40}
+STEPS = {"heun": 20, "dpm++2m": 40, "ddpm": 40}
 """At most 40 evaluations each: Heun's last step takes one, its others two."""
 BATCH = 250
 PROBES = 1

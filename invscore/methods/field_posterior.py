@@ -13,7 +13,7 @@ from invscore.operators import LinearOperator
 from invscore.operators.cg import conjugate_gradient
 from invscore.rng import SampleRNG
 
-PROBES = 8
+PROBES = 2
 """Random images by which an operator's gain at each frequency is found."""
 ITERATIONS = 1000
 """Of conjugate gradients, the most there may be."""

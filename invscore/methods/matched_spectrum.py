@@ -13,6 +13,7 @@ from invscore.methods.field_posterior import Field, FieldPosterior
 from invscore.methods.local_scale import LocalScale
 from invscore.methods.response import Response
 from invscore.methods.rings import Rings
+from invscore.methods.shared_noise import noise_for
 from invscore.methods.start import begin
 from invscore.operators import LinearOperator
 from invscore.priors.base import Prior
@@ -24,7 +25,8 @@ from invscore.rng import SampleRNG
     exact=False,
     law="near the posterior of isotropic stationary Gaussian fields; biased elsewhere",
     needs=("linear",),
-    cites="the covariance of Rozet et al. 2024, the renewal of Zhang et al. 2024 (DAPS); here",
+    cites="the covariance of Rozet et al. 2024, the renewal of Zhang et al. 2024 (DAPS), the noise "
+    "of Kawar et al. 2022 (DDRM); here",
 )
 def matched_spectrum(
     problem: InverseProblem,
@@ -43,17 +45,20 @@ def matched_spectrum(
     over the image: a filter, whose gains in rings of frequencies are seen in what D makes of the
     noise that was added (``Response``): no product with J is needed. S makes it as uneven over the
     image as the error of D is (``LocalScale``). At each level x0 is drawn from that Gaussian given
-    y, and noise of the next level added to it, all of it fresh: if the draw were from
-    p(x0 | x, y), so would x be from its posterior at every level. The last step ends at x0. Serves
-    linear operators and any noise, taken to be Gaussian of the variance at A(D).
+    y, and noise of the next level added to it: if the draw were from p(x0 | x, y), so would x be
+    from its posterior at every level. The last step ends at x0. Where the operator has a cheap SVD
+    and the noise is Gaussian, the noise of x is as much that of y as it can be (``SharedNoise``):
+    D then sees the true image where it is measured, not a draw of it, and little of y is left for
+    the Gaussian to explain. Elsewhere it is fresh. Serves linear operators and any noise, taken to
+    be Gaussian of the variance at A(D).
 
     ``steps``: denoiser evaluations. ``trust``: how much more y moves D than C would have it, 0 to
     1: the mean of the draw is that for the covariance C^(1 - trust) sigma^(2 trust). With 0 the
-    draw is the Gaussian's; with 1 its mean is that of DiffPIR, which takes D to err by sigma
-    everywhere. Photographs, on which D errs more rarely and by more than a Gaussian would, gain in
-    between. ``antithetic``: samples whose ``seed + k`` is 2 m and 2 m + 1 (of an even seed the
-    first two, the next two and so on) share their random numbers with opposite signs, so that the
-    mean of a few samples is about as good as that of many; each follows the same law, but a pair is
+    draw is the Gaussian's; with 1 its mean takes D to err by sigma everywhere, as DiffPIR does.
+    Photographs, on which D errs more rarely and by more than a Gaussian would, gain in between.
+    ``antithetic``: samples whose ``seed + k`` is 2 m and 2 m + 1 (of an even seed the first two,
+    the next two and so on) share their random numbers with opposite signs, so that the mean of a
+    few samples is about as good as that of many; each follows the same law, but a pair is
     not independent: of n samples ``Result.std`` is too large by up to sqrt(n / (n - 1)), and the
     fair CRPS too low. ``sigma_max``, ``sigma_min``: the first and the last level, in image units
     (default: 2 and 0.04 standard deviations of a pixel under the prior), spaced as in Karras et al.
@@ -74,13 +79,14 @@ def matched_spectrum(
     clean = begin(problem, prior, 0.0, streams)
     rings = Rings(clean)
     response, scale = Response(rings, prior.mean), LocalScale(rings)
-    posterior = FieldPosterior(problem, operator, rings, tolerance=1e-3)
-    x = clean + sigmas[0] * streams.normal_like(clean)
+    noise = noise_for(problem, operator)
+    x = noise.state(clean, sigmas[0], streams)
     for sigma, lower in pairwise(sigmas):
         denoised = prior.denoise(x, sigma)
         c = response.see(denoised, clean, x, sigma)
         field = Field(c, scale(clean - denoised))
+        posterior = FieldPosterior(*noise.beyond(x, sigma), rings, tolerance=1e-3)
         trusting = Field(c ** (1 - trust) * sigma ** (2 * trust), field.scale)
         clean = posterior.mean(denoised, trusting) + posterior.spread(denoised, field, streams)
-        x = clean + lower * streams.normal_like(clean) if lower > 0 else clean
+        x = noise.state(clean, lower, streams) if lower > 0 else clean
         yield Step(x, clean, lower)

@@ -315,10 +315,10 @@ WHITE = torch.full((8, 8), 0.5, dtype=F64)
 def test_trust_is_between_what_the_denoiser_says_and_its_level(
     trust: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One step, of a denoiser of which J is known; with full trust it is that of DiffPIR."""
+    """One step, of a denoiser of which J is known."""
     white = StationaryGaussianPrior(torch.linspace(0, 1, 64, dtype=F64).reshape(SHAPE), WHITE)
     problem = measured(operators()["mask"], white, 0.2)
-    made, errors, fields, denoise = [], [], [], white.denoise
+    seen, errors, fields, denoise = [], [], [], white.denoise
 
     def even(_: LocalScale, error: Tensor) -> Tensor:
         errors.append(error)
@@ -332,22 +332,22 @@ def test_trust_is_between_what_the_denoiser_says_and_its_level(
     monkeypatch.setattr(FieldPosterior, "spread", none)
 
     def watched(x: Tensor, sigma: float) -> Tensor:
-        made.append(denoise(x, sigma))
-        return made[-1]
+        seen.append((x, denoise(x, sigma)))
+        return seen[-1][1]
 
     monkeypatch.setattr(white, "denoise", watched)
     found = reconstruct(
         problem, white, method="matched_spectrum", steps=1, sigma_max=0.6, trust=trust
     )
     passed = 0.5 / (0.5 + 0.6**2)
-    weight = 0.2**2 / (0.6**2 * passed ** (1 - trust))
-    expected = problem.operator.solve(  # type: ignore[attr-defined]
-        problem.operator.rmatvec(problem.y) + weight * made[0],  # type: ignore[attr-defined]
-        torch.tensor([weight], dtype=F64),
-    )
+    weight = 1 / (0.6**2 * passed ** (1 - trust))
+    (x, denoised), kept = seen[0], problem.operator(torch.ones(1, *SHAPE, dtype=F64))
+    # What y says of a pixel and x does not: x is y with noise on top, where there is a y.
+    told = kept * (problem.y / 0.2**2 - x / 0.6**2)
+    expected = (weight * denoised + told) / (weight + kept * (1 / 0.2**2 - 1 / 0.6**2))
     torch.testing.assert_close(found.samples[0], expected, rtol=0, atol=3e-3)
     guess = begin(problem, white, 0.0, SampleRNG([(0, 0)]))
-    torch.testing.assert_close(errors[0], guess - made[0])
+    torch.testing.assert_close(errors[0], guess - denoised)
     # However much y is trusted, draws spread as D is uncertain.
     torch.testing.assert_close(fields[0].c, torch.full_like(fields[0].c, 0.36 * passed))
 
