@@ -42,7 +42,7 @@ COLUMNS = 20
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--prior", default="digits", help="name or file")
-    parser.add_argument("--sampler", default="heun", choices=sorted(STEPS))
+    parser.add_argument("--sampler", default="ddpm", choices=sorted(STEPS))
     parser.add_argument("--steps", type=int, help="default: 40 evaluations or one less")
     parser.add_argument("--samples", type=int, default=1000)
     parser.add_argument("--likelihoods", type=int, default=200, help="held-out digits")
