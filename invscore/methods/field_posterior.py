@@ -49,13 +49,21 @@ class FieldPosterior:
         self._problem, self._operator, self._rings = problem, operator, rings
         self._tolerance = tolerance
         generator = torch.Generator().manual_seed(0)
+        # An operator may be another for each image where the noise is.
+        each = problem.noise.variance(problem.y)
+        images = len(each) if each.ndim else 1
         shape = (PROBES, *operator.in_shape)
         dtype, device = problem.image_dtype, problem.y.device
         spectrum = rings.spectrum(torch.randn(shape, dtype=dtype, generator=generator).to(device))
         # Of modulus 1 at every frequency, so that a filter is found without error.
         probe = spectrum / spectrum.abs().clamp_min(1e-6)
-        answer = rings.spectrum(operator.normal(rings.image(probe)))
-        self._power = steadied((probe.conj() * answer).real).clamp_min(0)
+        found = []
+        for one in probe:
+            answer = operator.normal(rings.image(one[None]).expand(images, *operator.in_shape))
+            found.append((one.conj() * rings.spectrum(answer)).real)
+        self._power = torch.stack(
+            [steadied(of_image).clamp_min(0) for of_image in torch.stack(found, dim=1)]
+        )
 
     def mean(self, mean: Tensor, field: Field) -> Tensor:
         """That of the posterior, (b, \\*in_shape), for a field about ``mean``."""

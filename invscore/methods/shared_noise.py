@@ -41,11 +41,12 @@ class SharedNoise:
     """
 
     def __init__(
-        self, problem: InverseProblem, operator: LinearOperator, svd: SVD, deviation: float
+        self, problem: InverseProblem, noise: GaussianNoise, operator: LinearOperator, svd: SVD
     ) -> None:
-        self._operator, self._svd, self._deviation = operator, svd, deviation
+        self._noise, self._operator, self._svd = noise, operator, svd
         self._seen = svd.s > 100 * torch.finfo(svd.s.dtype).eps * svd.s.max()
         self._u = svd.uh(problem.y) / torch.where(self._seen, svd.s, 1.0)
+        self._deviation = noise.level(self._u)
 
     def state(self, clean: Tensor, sigma: float, rng: SampleRNG) -> Tensor:
         """x at the level ``sigma``, given a draw ``clean`` of the image: (b, \\*in_shape)."""
@@ -66,7 +67,7 @@ class SharedNoise:
         told = unit * (precision * self._u - f.vh(x)) / root
         operator = Reweighted(self._operator, f, torch.where(asked, unit * root, 0.0))
         y = f.u(torch.where(asked, told, 0))
-        return InverseProblem(operator, y, GaussianNoise(self._deviation)), operator
+        return InverseProblem(operator, y, self._noise), operator
 
     def _precision(self, sigma: float) -> Tensor:
         """That of u over that of x."""
@@ -74,7 +75,7 @@ class SharedNoise:
 
 
 class Reweighted(LinearOperator):
-    """The operator with other singular values, ``values``."""
+    """The operator with other singular values, ``values``, those of each image its own."""
 
     def __init__(self, operator: LinearOperator, svd: SVD, values: Tensor) -> None:
         self.in_shape, self.out_shape = operator.in_shape, operator.out_shape
@@ -92,17 +93,14 @@ class Reweighted(LinearOperator):
 def noise_for(problem: InverseProblem, operator: LinearOperator) -> FreshNoise | SharedNoise:
     """Noise in common with y where it can be had, and fresh noise elsewhere.
 
-    It takes Gaussian noise of one level for all images, and a cheap singular value decomposition
-    over the numbers, real or complex, that both images and measurements have.
+    It takes Gaussian noise, and a cheap singular value decomposition over the numbers, real or
+    complex, that both images and measurements have.
     """
     noise, fresh = problem.noise, FreshNoise(problem, operator)
     if not isinstance(noise, GaussianNoise) or operator.in_complex != operator.out_complex:
-        return fresh
-    low, high = torch.as_tensor(noise.sigma).aminmax()
-    if low < high:
         return fresh
     try:
         svd = operator.svd(problem.y.dtype)
     except NotImplementedError:
         return fresh
-    return SharedNoise(problem, operator, svd, float(low))
+    return SharedNoise(problem, noise, operator, svd)
