@@ -37,6 +37,11 @@ class SVD:
     vh: Callable[[Tensor], Tensor]
     complete: bool = False
 
+    @property
+    def seen(self) -> Tensor:
+        """Where singular values are more than rounding errors: a mask of the shape of ``s``."""
+        return self.s > 100 * torch.finfo(self.s.dtype).eps * self.s.max()
+
 
 def unchanged(coefficients: Tensor) -> Tensor:
     """The factor of an SVD that is the identity."""
@@ -177,8 +182,7 @@ class SpectralOperator(LinearOperator):
 
     def pinv(self, y: Tensor) -> Tensor:
         f = self.svd(y.dtype)
-        cutoff = 100 * torch.finfo(f.s.dtype).eps * f.s.max()
-        return f.v(torch.where(f.s > cutoff, 1 / f.s, 0.0) * f.uh(y))
+        return f.v(torch.where(f.seen, 1 / f.s, 0.0) * f.uh(y))
 
     def norm(self) -> float:
         return float(self.svd().s.max())

@@ -27,7 +27,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("prior", help="name or file")
     parser.add_argument("out", type=Path)
-    parser.add_argument("--bits", type=int, default=6, help="1 to 11")
+    parser.add_argument("--bits", type=int, default=6, choices=range(1, 12))
     options = parser.parse_args()
     prior = load_prior(options.prior)
     with torch.no_grad():

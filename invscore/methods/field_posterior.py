@@ -13,8 +13,6 @@ from invscore.operators import LinearOperator
 from invscore.operators.cg import conjugate_gradient
 from invscore.rng import SampleRNG
 
-PROBES = 2
-"""Random images by which an operator's gain at each frequency is found."""
 ITERATIONS = 1000
 """Of conjugate gradients, the most there may be."""
 
@@ -48,22 +46,15 @@ class FieldPosterior:
     ) -> None:
         self._problem, self._operator, self._rings = problem, operator, rings
         self._tolerance = tolerance
-        generator = torch.Generator().manual_seed(0)
         # An operator may be another for each image where the noise is.
         each = problem.noise.variance(problem.y)
         images = len(each) if each.ndim else 1
-        shape = (PROBES, *operator.in_shape)
-        dtype, device = problem.image_dtype, problem.y.device
-        spectrum = rings.spectrum(torch.randn(shape, dtype=dtype, generator=generator).to(device))
-        # Of modulus 1 at every frequency, so that a filter is found without error.
-        probe = spectrum / spectrum.abs().clamp_min(1e-6)
         found = []
-        for one in probe:
-            answer = operator.normal(rings.image(one[None]).expand(images, *operator.in_shape))
-            found.append((one.conj() * rings.spectrum(answer)).real)
-        self._power = torch.stack(
-            [steadied(of_image).clamp_min(0) for of_image in torch.stack(found, dim=1)]
-        )
+        for probe in rings.probes:
+            answer = operator.normal(rings.image(probe[None]).expand(images, *operator.in_shape))
+            found.append((probe.conj() * rings.spectrum(answer)).real)
+        powers = [steadied(of_image) for of_image in torch.stack(found, dim=1)]
+        self._power = torch.stack(powers).clamp_min(0)
 
     def mean(self, mean: Tensor, field: Field) -> Tensor:
         """That of the posterior, (b, \\*in_shape), for a field about ``mean``."""

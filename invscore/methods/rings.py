@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
 WIDTH = 0.5
 """Octaves from ring to ring."""
+PROBES = 2
 
 
 class Rings:
@@ -24,7 +26,7 @@ class Rings:
     def __init__(self, like: Tensor) -> None:
         self._axes = tuple(range(1, like.ndim))
         self._shape = like.shape[1:]
-        self._complex = like.is_complex()
+        self._dtype, self._complex = like.dtype, like.is_complex()
         height, width = (1, *self._shape)[-2:]
         grid = (*self._shape[:-1], width if self._complex else width // 2 + 1)
         lines = torch.arange(grid[-1], dtype=torch.float64)
@@ -63,6 +65,18 @@ class Rings:
         self._rings = rings * (2 if len(channel) > 1 else 1)
         parts = 2 if self._complex else 1
         self.count = parts * self.sum(torch.ones(1, *grid, device=like.device))[0]
+
+    @cached_property
+    def probes(self) -> Tensor:
+        """Spectra of random images, (PROBES, \\*grid), of modulus 1 at every frequency.
+
+        By what an operator makes of them a filter is found without error.
+        """
+        generator = torch.Generator().manual_seed(0)
+        shape = (PROBES, *self._shape)
+        white = torch.randn(shape, dtype=self._dtype, generator=generator)
+        spectrum = self.spectrum(white.to(self._copies.device))
+        return spectrum / spectrum.abs().clamp_min(1e-6)
 
     def spectrum(self, x: Tensor) -> Tensor:
         """The orthonormal Fourier transform of images, (b, \\*shape)."""

@@ -44,7 +44,7 @@ class SharedNoise:
         self, problem: InverseProblem, noise: GaussianNoise, operator: LinearOperator, svd: SVD
     ) -> None:
         self._noise, self._operator, self._svd = noise, operator, svd
-        self._seen = svd.s > 100 * torch.finfo(svd.s.dtype).eps * svd.s.max()
+        self._seen = svd.seen
         self._u = svd.uh(problem.y) / torch.where(self._seen, svd.s, 1.0)
         self._deviation = noise.level(self._u)
 
@@ -54,8 +54,8 @@ class SharedNoise:
         ratio = torch.where(self._seen, self._precision(sigma), 0.0)
         correlation = torch.minimum(ratio, 1 / ratio.clamp_min(1.0))
         shared = ratio.clamp_max(1.0) * (self._u - f.vh(clean))
-        left = sigma * ((1 - correlation).clamp_min(0).sqrt() - 1) * f.vh(noise)
-        return clean + sigma * noise + f.v(torch.where(self._seen, shared + left, 0))
+        left = sigma * ((1 - correlation).sqrt() - 1) * f.vh(noise)
+        return clean + sigma * noise + f.v(shared + left)
 
     def beyond(self, x: Tensor, sigma: float) -> tuple[InverseProblem, LinearOperator]:
         """What is measured of x0 and is not in ``x``, a state of level ``sigma``."""

@@ -329,9 +329,8 @@ def test_light_and_dark(opened: Any, page: Path) -> None:
         open_page(opened, page)
         return paper(opened)
 
-    until(
-        opened, lambda: again() > 230
-    )  # what was chosen is kept; the browser stores it in its time
+    # What was chosen is kept; the browser stores it in its time.
+    until(opened, lambda: again() > 230)
     opened.execute_script("localStorage.clear()")
     opened.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
 
