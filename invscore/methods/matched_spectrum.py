@@ -11,6 +11,7 @@ from invscore.methods.antithetic import AntitheticRNG
 from invscore.methods.base import Step, register
 from invscore.methods.field_posterior import Field, FieldPosterior
 from invscore.methods.local_scale import LocalScale
+from invscore.methods.poses import PosedDenoiser
 from invscore.methods.response import Response
 from invscore.methods.rings import Rings
 from invscore.methods.shared_noise import noise_for
@@ -26,7 +27,7 @@ from invscore.rng import SampleRNG
     law="near the posterior of isotropic stationary Gaussian fields; biased elsewhere",
     needs=("linear",),
     cites="the covariance of Rozet et al. 2024, the renewal of Zhang et al. 2024 (DAPS), the noise "
-    "of Kawar et al. 2022 (DDRM); here",
+    "of Kawar et al. 2022 (DDRM), the poses of Terris et al. 2024; here",
 )
 def matched_spectrum(
     problem: InverseProblem,
@@ -49,8 +50,9 @@ def matched_spectrum(
     from its posterior at every level. The last step ends at x0. Where the operator has a cheap SVD
     and the noise is Gaussian, the noise of x is as much that of y as it can be (``SharedNoise``):
     D then sees the true image where it is measured, not a draw of it, and little of y is left for
-    the Gaussian to explain. Elsewhere it is fresh. Serves linear operators and any noise, taken to
-    be Gaussian of the variance at A(D).
+    the Gaussian to explain. Elsewhere it is fresh. Of a symmetric prior D is asked in changing
+    poses (``PosedDenoiser``). Serves linear operators and any noise, taken to
+    at A(D).
 
     ``steps``: denoiser evaluations. ``trust``: how much more y moves D than C would have it, 0 to
     1: the mean of the draw is that for the covariance C^(1 - trust) sigma^(2 trust). With 0 the
@@ -80,9 +82,10 @@ def matched_spectrum(
     rings = Rings(clean)
     response, scale = Response(rings, prior.mean), LocalScale(rings)
     noise = noise_for(problem, operator)
+    denoise = PosedDenoiser(prior, rng)
     x = noise.state(clean, sigmas[0], streams)
     for sigma, lower in pairwise(sigmas):
-        denoised = prior.denoise(x, sigma)
+        denoised = denoise(x, sigma)
         c = response.see(denoised, clean, x, sigma)
         field = Field(c, scale(clean - denoised))
         posterior = FieldPosterior(*noise.beyond(x, sigma), rings, tolerance=1e-3)

@@ -25,8 +25,10 @@ class Prior(abc.ABC):
     ``mean`` is the mean image (a number, or a tensor of its shape) and ``variance`` the variance of
     a pixel, averaged over the image; that of the real part, and of the imaginary part, where
     images are complex. ``peak`` is the intensity that images reach, by which a measurement in other
-    units is normalised; ``None`` where the prior knows images in absolute units. ``has_density``
-    tells whether there is a ``log_density``.
+    units is normalised; ``None`` where the prior knows images in absolute units. ``symmetric`` says
+    that images (\\*, h, w) are as likely mirrored and turned by 90 degrees as they are, so that a
+    method may ask about them in any of these poses. ``has_density`` tells whether there is a
+    ``log_density``.
     """
 
     mean: float | Tensor
@@ -34,7 +36,14 @@ class Prior(abc.ABC):
     peak: float | None = None
     sigma_min: float = 0.0
     sigma_max: float = float("inf")
+    symmetric: bool = False
     has_density: bool = False
+
+    def _take_after(self, prior: Prior) -> None:
+        """Say of oneself what ``prior`` says of itself."""
+        self.mean, self.variance, self.peak = prior.mean, prior.variance, prior.peak
+        self.sigma_min, self.sigma_max = prior.sigma_min, prior.sigma_max
+        self.symmetric, self.has_density = prior.symmetric, prior.has_density
 
     @property
     def unit(self) -> float:

@@ -19,9 +19,7 @@ class Channelwise(Prior):
 
     def __init__(self, prior: Prior) -> None:
         self.prior = prior
-        self.mean, self.variance, self.peak = prior.mean, prior.variance, prior.peak
-        self.sigma_min, self.sigma_max = prior.sigma_min, prior.sigma_max
-        self.has_density = prior.has_density
+        self._take_after(prior)
 
     def denoise(self, x: Tensor, sigma: Level) -> Tensor:
         return self.prior.denoise(*_split(x, sigma)).reshape(x.shape)

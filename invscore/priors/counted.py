@@ -14,9 +14,7 @@ class CountedPrior(Prior):
 
     def __init__(self, prior: Prior, weight: float = 1.0) -> None:
         self.prior = prior
-        self.mean, self.variance, self.peak = prior.mean, prior.variance, prior.peak
-        self.sigma_min, self.sigma_max = prior.sigma_min, prior.sigma_max
-        self.has_density = prior.has_density
+        self._take_after(prior)
         self.weight = weight
         self.evaluations = 0.0
         self.jacobian_products = 0.0

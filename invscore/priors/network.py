@@ -45,6 +45,7 @@ class NetworkPrior(Prior, nn.Module):
         sigma_max: float = 20.0,
         parametrisation: str | Mapping[str, float] | Parametrisation = "edm",
         complex: bool = False,
+        symmetric: bool = False,
         metadata: Mapping[str, Any] | None = None,
     ) -> None:
         if not (0 < sigma_min < sigma_max and sigma_data > 0):
@@ -61,6 +62,7 @@ class NetworkPrior(Prior, nn.Module):
         self.sigma_max = sigma_max
         self.parametrisation = find_parametrisation(parametrisation)
         self.complex = complex
+        self.symmetric = symmetric
         self.variance = sigma_data**2
         self.peak = 1.0
         self.metadata: dict[str, Any] = dict(metadata or {})
@@ -91,6 +93,7 @@ class NetworkPrior(Prior, nn.Module):
                 "sigma_min": self.sigma_min,
                 "sigma_max": self.sigma_max,
                 "complex": self.complex,
+                "symmetric": self.symmetric,
             },
         }
         weights = {name: w.to(dtype) for name, w in self.network.state_dict().items()}

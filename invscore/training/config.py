@@ -49,6 +49,7 @@ class PriorConfig(Section):
     sigma_max: PositiveFloat = 20.0
     parametrisation: str | dict[str, float] = "edm"
     complex: bool = False
+    symmetric: bool = False
 
     @field_validator("parametrisation")
     @classmethod
