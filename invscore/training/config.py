@@ -105,6 +105,9 @@ class SamplesConfig(Section):
     every: PositiveInt = 1000
 
 
+Objective = Literal["denoising", "flow", "stable", "controlled", "implicit"]
+
+
 class TrainConfig(Section):
     """Everything that a training run depends on, data apart."""
 
@@ -116,6 +119,7 @@ class TrainConfig(Section):
     network: NetworkConfig = NetworkConfig()
     prior: PriorConfig = PriorConfig()
     noise: NoiseConfig = NoiseConfig()
+    objective: Objective = "denoising"
     data: DataConfig
     optimiser: OptimiserConfig
     samples: SamplesConfig = SamplesConfig()
@@ -124,6 +128,19 @@ class TrainConfig(Section):
     workers: PositiveInt = 1
     seed: int = Field(default=0, ge=0)
     save_every: PositiveInt = 250
+
+    @model_validator(mode="after")
+    def _teachable(self) -> Self:
+        if self.objective != "denoising" and self.prior.complex:
+            raise ValueError(
+                f"objective is {self.objective}: of complex images denoising is allowed"
+            )
+        if self.objective not in {"denoising", "flow"} and self.noise.overstated:
+            raise ValueError(
+                f"objective is {self.objective}: noise.overstated has to be 0, only denoising and "
+                "flow can learn from levels that are wrong"
+            )
+        return self
 
 
 def read_config(path: Path) -> TrainConfig:

@@ -19,6 +19,7 @@ from torch import Tensor
 from invscore.batches import per_image
 from invscore.training.config import NoiseConfig, TrainConfig
 from invscore.training.data import Source
+from invscore.training.objectives import random_signs
 
 T = TypeVar("T")
 
@@ -27,15 +28,22 @@ T = TypeVar("T")
 class Batch:
     """``clean`` and ``noise`` (b, c, h, w), ``sigma`` (b,) in image units.
 
-    The noise is of unit variance but where its level is overstated: there it is less.
+    The noise is of unit variance but where its level is overstated: there it is less. ``signs``,
+    of the shape of ``clean`` and +1 or -1 at random, are there for the objective that needs them.
     """
 
     clean: Tensor
     sigma: Tensor
     noise: Tensor
+    signs: Tensor | None = None
 
     def to(self, device: torch.device) -> Batch:
-        return Batch(*(t.to(device) for t in (self.clean, self.sigma, self.noise)))
+        return Batch(
+            self.clean.to(device),
+            self.sigma.to(device),
+            self.noise.to(device),
+            None if self.signs is None else self.signs.to(device),
+        )
 
 
 class Draws:
@@ -71,7 +79,8 @@ class Draws:
         noise = unit_noise(clean, random)
         if self.config.noise.overstated:
             noise = noise * per_image(self._shares(len(clean), random), noise)
-        return Batch(clean, torch.from_numpy(sigma), noise)
+        signs = random_signs(clean, random) if self.config.objective == "implicit" else None
+        return Batch(clean, torch.from_numpy(sigma), noise, signs)
 
     def _shares(self, count: int, random: np.random.Generator) -> Tensor:
         """Of the noise that an image is said to have, how much it has: 1, or less if overstated."""
@@ -107,8 +116,10 @@ def prefetched(draw: Callable[[int], T], steps: range, workers: int) -> Generato
 
 
 def _joined(groups: list[Batch]) -> Batch:
+    signs = [g.signs for g in groups if g.signs is not None]
     return Batch(
         torch.cat([g.clean for g in groups]),
         torch.cat([g.sigma for g in groups]),
         torch.cat([g.noise for g in groups]),
+        torch.cat(signs) if signs else None,
     )

@@ -1,4 +1,4 @@
-"""The training loop: denoising score matching, saved atomically, resumed bit for bit.
+"""The training loop: score matching, saved atomically, resumed bit for bit.
 
 A run depends on its ``TrainingState`` and on nothing else: see ``draws`` for its random numbers.
 """
@@ -21,7 +21,7 @@ from invscore.training.config import TrainConfig
 from invscore.training.data import open_source
 from invscore.training.draws import Batch, Draws, prefetched
 from invscore.training.log import Tally
-from invscore.training.objectives import denoising_score_matching
+from invscore.training.loss import LOSSES
 from invscore.training.optimiser import make_optimisers
 from invscore.training.recipe import check_same_run
 from invscore.training.record import Record, prior_files, state_file, steps_done
@@ -135,7 +135,7 @@ def _gradients(
     for part in parts:
         batch = part.to(team.device)
         with torch.autocast(team.device.type, torch.bfloat16, enabled=config.precision == "bf16"):
-            loss = denoising_score_matching(prior, batch.clean, batch.sigma, batch.noise)
+            loss = LOSSES[config.objective](prior, batch)
         (loss / len(parts)).backward()  # type: ignore[no-untyped-call]
         total += loss.detach() / len(parts)
     gradients: list[Tensor] = [w.grad for w in prior.parameters() if w.grad is not None]

@@ -13,9 +13,10 @@ import torch
 from invscore.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from invscore.images import load_image
 from invscore.priors import NetworkPrior, load_prior
-from invscore.training import loop, record
+from invscore.training import record
 from invscore.training.config import TrainConfig
 from invscore.training.loop import train
+from invscore.training.loss import LOSSES
 from invscore.training.record import TrainingDiverged, state_file, steps_done
 
 
@@ -93,14 +94,14 @@ def test_divergence_keeps_the_last_good_state(
     make_config: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = make_config()
-    objective, count = loop.denoising_score_matching, 0
+    objective, count = LOSSES["denoising"], 0
 
     def exploding(*arguments: Any) -> torch.Tensor:
         nonlocal count
         count += 1
         return objective(*arguments) * (float("nan") if count == 4 else 1)
 
-    monkeypatch.setattr(loop, "denoising_score_matching", exploding)
+    monkeypatch.setitem(LOSSES, "denoising", exploding)
     with pytest.raises(TrainingDiverged, match=r"^step 3: the loss is nan .* last good state"):
         train(config)
     assert steps_done(config) == 2

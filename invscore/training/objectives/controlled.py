@@ -9,9 +9,9 @@ from invscore.training.objectives.fields import Field
 
 
 def controlled_score_matching(
-    score: Field, clean: Tensor, sigma: PerImage, noise: Tensor
+    score: Field, clean: Tensor, sigma: PerImage, noise: Tensor, weight: PerImage = 1.0
 ) -> Tensor:
-    """Mean of ``|s(x)|^2 + 2 n . (s(x) - s(clean)) / sigma`` at ``x = clean + sigma n``.
+    """Mean of ``w (|s(x)|^2 + 2 n . (s(x) - s(clean)) / sigma)`` at ``x = clean + sigma n``.
 
     Denoising score matching with Gaussian noise has the gradient of ``|s(x)|^2 + 2 n . s(x) /
     sigma``. The control variate ``2 n . s(clean) / sigma`` has mean 0 and takes away what grows
@@ -20,4 +20,5 @@ def controlled_score_matching(
     """
     level = per_image(sigma, clean)
     smoothed = score(clean + level * noise)
-    return (smoothed**2 + 2 * noise * (smoothed - score(clean)) / level).mean()
+    losses = smoothed**2 + 2 * noise * (smoothed - score(clean)) / level
+    return (per_image(weight, losses, "weight") * losses).mean()

@@ -1,13 +1,16 @@
 """Implicit score matching: from clean data alone, by the divergence of the score.
 
 Integration by parts turns ``E |s - grad log p|^2`` into ``E[|s|^2 + 2 div s]`` and a constant,
-``E |grad log p|^2``. All losses are means over images and pixels.
+``E |grad log p|^2``. All losses are means over images and pixels; ``weight`` is a number, or one an
+image, (b,).
 """
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
+from invscore.batches import PerImage
 from invscore.training.objectives.divergence import (
     exact_divergence,
     hutchinson_divergence,
@@ -16,30 +19,34 @@ from invscore.training.objectives.divergence import (
 from invscore.training.objectives.fields import Field
 
 
-def implicit_score_matching(score: Field, x: Tensor) -> Tensor:
+def implicit_score_matching(score: Field, x: Tensor, weight: PerImage = 1.0) -> Tensor:
     """Mean of ``|s(x)|^2 + 2 div s(x)`` (Hyvärinen 2005, Theorem 1), exact: for few pixels."""
     value, divergence = exact_divergence(score, x)
-    return _mean(inner(value, value) + 2 * divergence, x)
+    return _mean(inner(value, value) + 2 * divergence, x, weight)
 
 
-def hutchinson_score_matching(score: Field, x: Tensor, probe: Tensor) -> Tensor:
+def hutchinson_score_matching(
+    score: Field, x: Tensor, probe: Tensor, weight: PerImage = 1.0
+) -> Tensor:
     """Mean of ``|s(x)|^2 + 2 v . J v``, for any number of pixels.
 
     ``probe`` holds one v an image, with ``E[v v^T] = I``: normal numbers or ``random_signs``. This
     is sliced score matching with reduced variance, SSM-VR (Song et al. 2019).
     """
     value, divergence = hutchinson_divergence(score, x, probe)
-    return _mean(inner(value, value) + 2 * divergence, x)
+    return _mean(inner(value, value) + 2 * divergence, x, weight)
 
 
-def sliced_score_matching(score: Field, x: Tensor, direction: Tensor) -> Tensor:
+def sliced_score_matching(
+    score: Field, x: Tensor, direction: Tensor, weight: PerImage = 1.0
+) -> Tensor:
     """Mean of ``(v . s(x))^2 + 2 v . J v``: the score matched along random lines.
 
     ``direction`` holds one v an image, with ``E[v v^T] = I`` (Song et al. 2019).
     """
     value, curvature = hutchinson_divergence(score, x, direction)
-    return _mean(inner(direction, value) ** 2 + 2 * curvature, x)
+    return _mean(inner(direction, value) ** 2 + 2 * curvature, x, weight)
 
 
-def _mean(losses: Tensor, x: Tensor) -> Tensor:
-    return losses.mean() / x[0].numel()
+def _mean(losses: Tensor, x: Tensor, weight: PerImage) -> Tensor:
+    return (torch.as_tensor(weight).to(losses) * losses).mean() / x[0].numel()

@@ -30,11 +30,16 @@ def stable_target(x: Tensor, sigma: PerImage, reference: Tensor) -> Tensor:
 
 
 def stable_target_score_matching(
-    score: Field, clean: Tensor, sigma: PerImage, noise: Tensor, reference: Tensor
+    score: Field,
+    clean: Tensor,
+    sigma: PerImage,
+    noise: Tensor,
+    reference: Tensor,
+    weight: PerImage = 1.0,
 ) -> Tensor:
-    """Mean of ``|s(x) - stable target|^2`` at ``x = clean + sigma n``, over images and pixels.
+    """Mean of ``w |s(x) - stable target|^2`` at ``x = clean + sigma n``, over images and pixels.
 
     ``clean`` and ``noise``: (b, \\*shape). ``reference``: (n, \\*shape), with ``clean`` among them.
     """
     x = clean + per_image(sigma, clean) * noise
-    return explicit_score_matching(score, x, stable_target(x, sigma, reference))
+    return explicit_score_matching(score, x, stable_target(x, sigma, reference), weight)

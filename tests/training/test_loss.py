@@ -1,0 +1,116 @@
+"""The objectives that a configuration can name: one D, taught in different ways."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from invscore.priors import NetworkPrior
+from invscore.training.config import Objective, TrainConfig
+from invscore.training.draws import Batch
+from invscore.training.loop import train
+from invscore.training.loss import LOSSES
+from invscore.training.objectives import random_signs
+
+F64 = torch.float64
+LEVELS = torch.tensor([0.3, 0.8], dtype=F64)
+MEAN, SPREAD = 0.4, 0.5
+
+
+class TwoLevels(nn.Module):
+    """An affine function of its own for each of the two noise levels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weights = nn.Parameter(torch.tensor([[0.3, -0.2], [0.1, 0.5]], dtype=F64))
+
+    def forward(self, x: Tensor, noise: Tensor) -> Tensor:
+        first = (noise.double() < LEVELS.log().mean() / 4).double()[:, None]
+        gain, shift = (first * self.weights[0] + (1 - first) * self.weights[1]).T
+        return gain.reshape(-1, 1, 1, 1) * x + shift.reshape(-1, 1, 1, 1)
+
+
+def gaussian_batch(count: int, seed: int) -> Batch:
+    """Images of one pixel, normal about 0.1 with a deviation of 0.7: neither is the prior's."""
+    random = np.random.default_rng(seed)
+    clean = 0.1 + 0.7 * torch.from_numpy(random.standard_normal((count, 1, 1, 1)))
+    noise = torch.from_numpy(random.standard_normal((count, 1, 1, 1)))
+    sigma = LEVELS.repeat(count // 2)
+    return Batch(clean, sigma, noise, random_signs(clean, random))
+
+
+@pytest.mark.parametrize("objective", get_args(Objective))
+def test_every_objective_learns_the_exact_denoiser(objective: str) -> None:
+    """All losses are quadratic in the weights: Newton's step leads to the minimum."""
+    network = TwoLevels()
+    prior = NetworkPrior(network, channels=1, mean=MEAN, sigma_data=SPREAD)
+    learned = []
+    for seed in range(12):
+        network.weights.data = torch.zeros(2, 2, dtype=F64)
+        loss = LOSSES[objective](prior, gaussian_batch(3000, seed))
+        (slope,) = torch.autograd.grad(loss, network.weights, create_graph=True)
+        rows = [
+            torch.autograd.grad(s, network.weights, retain_graph=True)[0] for s in slope.flatten()
+        ]
+        step = torch.linalg.solve(torch.stack(rows).flatten(1), slope.flatten())
+        network.weights.data -= step.detach().reshape(2, 2)
+        x = torch.tensor([-1.0, 1.5], dtype=F64).reshape(-1, 1, 1, 1)
+        with torch.no_grad():
+            learned.append(torch.stack([prior.denoise(x, float(s)).flatten() for s in LEVELS]))
+    found = torch.stack(learned)
+    error = found.std(dim=0) / len(found) ** 0.5
+    exact = 0.1 + (x.flatten() - 0.1) * (0.49 / (0.49 + LEVELS[:, None] ** 2))
+    assert ((found.mean(dim=0) - exact).abs() <= 5 * error).all()
+    assert error.max() < 0.02
+
+
+def test_the_losses_differ_where_they_should() -> None:
+    """By a constant that the weights do not enter, or by the weight of levels."""
+    prior = NetworkPrior(TwoLevels(), channels=1, mean=MEAN, sigma_data=SPREAD)
+    batch = gaussian_batch(4, 0)
+    level = batch.sigma.reshape(-1, 1, 1, 1)
+    error = prior.denoise(batch.clean + level * batch.noise, batch.sigma) - batch.clean
+    expected = ((1 / level + 1 / SPREAD) ** 2 * error**2).mean()
+    torch.testing.assert_close(LOSSES["flow"](prior, batch), expected)
+    alone = Batch(batch.clean[:1], batch.sigma[:1], batch.noise[:1])
+    torch.testing.assert_close(LOSSES["stable"](prior, alone), LOSSES["denoising"](prior, alone))
+
+
+def test_signs_have_to_be_there() -> None:
+    prior = NetworkPrior(TwoLevels(), channels=1)
+    batch = gaussian_batch(2, 0)
+    with pytest.raises(ValueError, match="signs"):
+        LOSSES["implicit"](prior, Batch(batch.clean, batch.sigma, batch.noise))
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("objective", get_args(Objective))
+def test_a_network_trains_with_it(make_config: Any, objective: str, precision: str) -> None:
+    config: TrainConfig = make_config(steps=2)
+    train(
+        TrainConfig.model_validate(
+            {**config.model_dump(), "objective": objective, "precision": precision}
+        )
+    )
+    rows = (config.out / "log.csv").read_text().splitlines()
+    names, last = rows[0].split(","), rows[-1].split(",")
+    assert np.isfinite(float(last[names.index("loss")]))
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"objective": "score"}, "objective"),
+        ({"objective": "flow", "prior": {"complex": True}}, "of complex images denoising"),
+        ({"objective": "stable", "noise": {"overstated": 0.1}}, "overstated has to be 0"),
+    ],
+)
+def test_what_cannot_be_learned_is_refused(
+    make_config: Any, changes: dict[str, Any], reason: str
+) -> None:
+    with pytest.raises(ValueError, match=reason):
+        TrainConfig.model_validate({**make_config().model_dump(), **changes})
