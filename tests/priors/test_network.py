@@ -159,6 +159,14 @@ def test_parametrisation_survives_a_file(tmp_path: Path) -> None:
     assert loaded.variance == pytest.approx(0.04)
 
 
+def test_symmetry_survives_a_file(tmp_path: Path) -> None:
+    prior = unet_prior()
+    assert not prior.symmetric
+    prior.symmetric = True
+    prior.save(tmp_path / "mine.safetensors")
+    assert NetworkPrior.load(tmp_path / "mine.safetensors").symmetric
+
+
 def test_loading_keeps_the_fast_layout(tmp_path: Path) -> None:
     unet_prior().save(tmp_path / "mine.safetensors")
     weight = load_prior(tmp_path / "mine.safetensors").get_parameter(

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from invscore.checkpoint import load_checkpoint
-from invscore.priors import available_priors
+from invscore.priors import available_priors, load_prior
 
 SHIPPED = Path(str(resources.files("invscore.priors.shipped")))
 PRIORS = sorted(available_priors())
@@ -39,6 +39,11 @@ def test_metadata_say_where_it_comes_from(name: str) -> None:
     assert metadata["name"] == name
     for key in ("description", "licence", "recipe", "data_digest", "parametrisation"):
         assert metadata[key], key
+
+
+def test_digits_alone_have_an_up_and_a_left() -> None:
+    symmetric = {name: load_prior(name).symmetric for name in PRIORS}
+    assert symmetric == {name: not name.startswith("digits") for name in PRIORS}
 
 
 @pytest.mark.parametrize("name", PRIORS)
