@@ -10,7 +10,10 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner, Result
 
+from invscore.bench.imaging.config import read_imaging_config
 from invscore.cli.main import app
+
+QUICK = Path(__file__).parents[3] / "configs/bench/quick.yaml"
 
 TASKS = [
     {"name": "deblur", "op": "deblur(sigma=1)"},
@@ -66,6 +69,20 @@ def test_a_small_run_leaves_tables_figures_and_a_page(run: Any, tmp_path: Path) 
     page = (out / "index.html").read_text()
     assert page.count("inpaint-70") >= len(METHODS)
     assert "iterations" in page, "options are told"
+
+
+def test_the_quick_run_makes_its_page(tmp_path: Path, tiny_prior: str) -> None:
+    """All of its photographs' tasks, by two methods, one image, a small network."""
+    config = read_imaging_config(QUICK)
+    photographs = [task.name for task in config.tasks if task.prior is None]
+    given = ["--config", str(QUICK), "--prior", tiny_prior, "--limit", "1", "--device", "cpu"]
+    given += ["--tasks", ",".join(photographs), "--methods", "auto,dps"]
+    done = command(*given, "--out", str(tmp_path))
+    assert done.exit_code == 0, done.output
+    rows = json.loads((tmp_path / "results.json").read_text())["rows"]
+    assert {row["task"] for row in rows} == set(photographs)
+    page = (tmp_path / "index.html").read_text()
+    assert all(task in page for task in photographs)
 
 
 def test_choices_replace_those_of_the_configuration(
