@@ -50,8 +50,8 @@ def matched_spectrum(
     from its posterior at every level. The last step ends at x0. Where the operator has a cheap SVD
     and the noise is Gaussian, the noise of x is as much that of y as it can be (``SharedNoise``):
     D then sees the true image where it is measured, not a draw of it, and little of y is left for
-    the Gaussian to explain. Elsewhere it is fresh. Of a symmetric prior D is asked in changing
-    poses (``PosedDenoiser``). Serves linear operators and any noise, taken to
+    the Gaussian to explain. Elsewhere it is fresh. A symmetric prior is asked in changing poses
+    (``PosedDenoiser``). Serves linear operators and any noise, taken to be Gaussian of the variance
     at A(D).
 
     ``steps``: denoiser evaluations. ``trust``: how much more y moves D than C would have it, 0 to

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from torch import Tensor
 
+from invscore.batches import per_image
 from invscore.priors.network import NetworkPrior
 from invscore.training.draws import Batch
 from invscore.training.objectives import (
@@ -36,7 +37,7 @@ def flow(prior: NetworkPrior, batch: Batch) -> Tensor:
     t = batch.sigma / (batch.sigma + spread)
 
     def velocity(x: Tensor, t: Tensor) -> Tensor:
-        time = t.reshape(-1, 1, 1, 1)
+        time = per_image(t, x)
         denoised = prior.denoise(prior.mean + spread * x / (1 - time), batch.sigma)
         return (x - (denoised - prior.mean) / spread) / time
 
@@ -69,7 +70,7 @@ def implicit(prior: NetworkPrior, batch: Batch) -> Tensor:
         raise ValueError("implicit score matching needs a batch with signs")
     return hutchinson_score_matching(
         score_at(prior, batch.sigma),
-        batch.clean + batch.sigma.reshape(-1, 1, 1, 1) * batch.noise,
+        batch.clean + per_image(batch.sigma, batch.clean) * batch.noise,
         batch.signs,
         score_weight(prior, batch.sigma),
     )
