@@ -27,17 +27,17 @@ from rich.console import Console
 from rich.table import Table
 
 from invscore.files import atomic_file
+from invscore.networks import SIZES
 from invscore.priors import NetworkPrior
-from invscore.training.build import untrained_prior
 from invscore.training.config import TrainConfig, read_config
 from invscore.training.loop import train
 
 NETWORKS: dict[str, dict[str, Any]] = {
-    "base": {"widths": [32, 64, 128, 256], "blocks": 2},
-    "small": {"widths": [16, 32, 64, 128], "blocks": 2},
-    "one block": {"widths": [32, 64, 128, 256], "blocks": 1},
-    "three levels": {"widths": [40, 80, 160], "blocks": 2},
-    "attention": {"widths": [32, 64, 128, 256], "blocks": 2, "attention": 1},
+    "base": SIZES["base"],
+    "small": SIZES["small"],
+    "one block": SIZES["base"] | {"blocks": 1},
+    "three levels": SIZES["base"] | {"widths": (40, 80, 160)},
+    "attention": SIZES["base"] | {"attention": 1},
 }
 SIDE = 256
 PACE = 20
@@ -88,7 +88,7 @@ def measured(recipe: TrainConfig, network: dict[str, Any], minutes: float) -> di
     with torch.inference_mode():
         image = torch.rand(1, prior.channels, SIDE, SIDE)
         evaluation = min(seconds(lambda: prior.denoise(image, 0.1)) for _ in range(5))
-    weights = sum(w.numel() for w in untrained_prior(config).parameters())
+    weights = sum(w.numel() for w in prior.parameters())
     scores = {name: value for name, value in prior.metadata["validation"].items() if "psnr" in name}
     return {
         "million_weights": weights / 1e6,

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from invscore.batches import per_image
 from invscore.priors.network import NetworkPrior
+from invscore.training.config import Objective
 from invscore.training.draws import Batch
 from invscore.training.objectives import (
     Field,
@@ -76,7 +77,7 @@ def implicit(prior: NetworkPrior, batch: Batch) -> Tensor:
     )
 
 
-LOSSES: dict[str, Loss] = {
+LOSSES: dict[Objective, Loss] = {
     "denoising": denoising,
     "flow": flow,
     "stable": stable,
