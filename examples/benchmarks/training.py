@@ -27,6 +27,7 @@ from invscore.training.draws import Draws
 from invscore.training.loop import Progress, train
 from invscore.training.objectives import denoising_score_matching
 from invscore.training.optimiser import make_optimisers
+from invscore.training.precision import autocast
 
 TURN = 5  # steps
 SAVE_EVERY = 250  # as by default: what a save takes is shared by so many steps
@@ -63,7 +64,7 @@ class Bare:
         """What a step takes, on average over a turn."""
         began = time.process_time()
         for _ in range(TURN):
-            with torch.autocast("cpu", torch.bfloat16):
+            with autocast("auto", torch.device("cpu")):
                 loss = denoising_score_matching(
                     self.prior, self.batch.clean, self.batch.sigma, self.batch.noise
                 )

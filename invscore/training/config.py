@@ -105,6 +105,7 @@ class SamplesConfig(Section):
     every: PositiveInt = 1000
 
 
+Precision = Literal["auto", "fp32", "bf16"]
 Objective = Literal["denoising", "flow", "stable", "controlled", "implicit"]
 
 
@@ -123,7 +124,7 @@ class TrainConfig(Section):
     data: DataConfig
     optimiser: OptimiserConfig
     samples: SamplesConfig = SamplesConfig()
-    precision: Literal["fp32", "bf16"] = "bf16"
+    precision: Precision = "auto"
     compile: bool = False
     workers: PositiveInt = 1
     seed: int = Field(default=0, ge=0)

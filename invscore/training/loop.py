@@ -23,6 +23,7 @@ from invscore.training.draws import Batch, Draws, prefetched
 from invscore.training.log import Tally
 from invscore.training.loss import LOSSES
 from invscore.training.optimiser import make_optimisers
+from invscore.training.precision import autocast
 from invscore.training.recipe import check_same_run
 from invscore.training.record import Record, prior_files, state_file, steps_done
 from invscore.training.schedule import learning_rate
@@ -134,7 +135,7 @@ def _gradients(
     total = torch.zeros((), device=team.device)
     for part in parts:
         batch = part.to(team.device)
-        with torch.autocast(team.device.type, torch.bfloat16, enabled=config.precision == "bf16"):
+        with autocast(config.precision, team.device):
             loss = LOSSES[config.objective](prior, batch)
         (loss / len(parts)).backward()  # type: ignore[no-untyped-call]
         total += loss.detach() / len(parts)

@@ -59,7 +59,7 @@ def test_parametrisations(tmp_path: Path, given: object) -> None:
         (SMALLEST + "nmae: b\n", r"'.*config\.yaml': nmae: Extra inputs are not permitted$"),
         (SMALLEST.replace("steps: 10", "steps: 0"), r"optimiser\.steps: .*greater than 0"),
         (SMALLEST.replace("  steps: 10", "  batch: 3"), r"optimiser\.steps: Field required"),
-        (SMALLEST + "precision: fp8\n", "precision: Input should be 'fp32' or 'bf16'"),
+        (SMALLEST + "precision: fp8\n", "precision: Input should be 'auto', 'fp32' or 'bf16'"),
         (SMALLEST + "prior:\n  sigma_min: 30\n", r"prior: sigma_min 30\.0 is not below sigma_max"),
         (
             SMALLEST.replace("photos", "photos\n  longest_side: [9, 8]"),
