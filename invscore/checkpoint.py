@@ -62,7 +62,9 @@ def read_metadata(path: Path) -> dict[str, Any]:
     if stored is None:
         raise CheckpointError(f"checkpoint {str(path)!r} has no invscore metadata")
     try:
-        metadata: dict[str, Any] = json.loads(stored)
+        metadata = json.loads(stored)
     except json.JSONDecodeError as error:
         raise CheckpointError(f"checkpoint {str(path)!r} has damaged metadata: {error}") from error
+    if not isinstance(metadata, dict):
+        raise CheckpointError(f"checkpoint {str(path)!r} has damaged metadata: no mapping")
     return metadata

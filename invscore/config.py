@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
 
@@ -16,6 +16,16 @@ class Section(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+
+def _from_home(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise ValueError(f"{str(path)!r}: this user has no home folder") from error
+
+
+HomePath = Annotated[Path, AfterValidator(_from_home)]
+"""A path in which ``~`` and ``~user`` stand for the home folder, as in a shell."""
 
 AnySection = TypeVar("AnySection", bound=Section)
 

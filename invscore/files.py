@@ -15,7 +15,8 @@ def check_writable(folder: Path) -> None:
 
     Tried with a file that vanishes at once: permissions alone do not tell (root, read-only disks).
     """
-    parent = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    place = folder.resolve()
+    parent = next(path for path in (place, *place.parents) if path.exists())
     try:
         with tempfile.TemporaryFile(dir=parent):
             pass
@@ -43,15 +44,17 @@ def atomic_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(folder: Path, *, names: Collection[str]) -> Iterator[Path]:
-    """A temporary sibling of ``folder`` to fill; its files move there when the block succeeds.
+    """A temporary folder to fill; its files move to ``folder`` when the block succeeds.
 
     ``names`` lists all that may be written: those of an earlier filling that are not written
-    again are removed from ``folder``, other files stay. When the block fails, neither the sibling
-    nor a folder made for it remains.
+    again are removed from ``folder``, other files stay. When the block fails, neither the temporary
+    folder nor one made for it remains.
     """
-    folder = Path(folder)
+    folder = Path(folder).resolve()
     made = [f for f in (folder, *folder.parents) if not f.exists()]
-    partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
+    # On the disk of ``folder``, which may be another than that of its parent: a mount point.
+    near = folder if folder.exists() else folder.parent
+    partial = near / f".{folder.name}.{os.getpid()}.partial"
     try:
         partial.mkdir(parents=True)
         yield partial

@@ -47,10 +47,13 @@ def ddpm(steps: int, prior: Prior, high: float) -> list[float]:
     """``steps`` levels from ``high``, equally spaced in the time of DDPM's linear schedule, and 0.
 
     ``sigma(t) = unit sqrt((1 - abar_t) / abar_t)`` with ``abar_t`` the product of ``1 - beta``,
-    beta linear from 1e-4 to 0.02 over 1000 times (Ho et al. 2020, Sec. 4).
+    beta linear from 1e-4 to 0.02 over 1000 times (Ho et al. 2020, Sec. 4). ``unit`` is that of the
+    prior, but no more than 4 standard deviations of a pixel: the last level, 0.01 unit, shall be
+    small beside them. It is that at time 1, or the smallest that the prior knows.
     """
     remaining = np.cumprod(1 - DDPM_BETAS)
-    sigmas = prior.unit * np.sqrt((1 - remaining) / remaining)
+    unit = min(prior.unit, 4 * prior.variance**0.5)
+    sigmas = unit * np.sqrt((1 - remaining) / remaining)
     times = np.arange(1, len(sigmas) + 1)
-    start = np.interp(high, sigmas, times)
-    return [*np.interp(np.linspace(start, 1, steps), times, sigmas).tolist(), 0.0]
+    start, end = np.interp([high, prior.sigma_min], sigmas, times)
+    return [*np.interp(np.linspace(start, end, steps), times, sigmas).tolist(), 0.0]

@@ -13,7 +13,8 @@ class SampleRNG:
     """One generator for each image of a batch.
 
     ``keys`` names the streams: one tuple of non-negative integers an image, for example
-    ``(seed + sample, image)``. The same key gives the same numbers in any company.
+    ``(seed + sample, image)``. The same key gives the same numbers in any company. They are drawn
+    on ``device`` and handed over on that of the tensor at hand.
     """
 
     def __init__(self, keys: Sequence[tuple[int, ...]], device: torch.device | str = "cpu") -> None:
@@ -33,7 +34,7 @@ class SampleRNG:
                 torch.randn(x.shape[1:], generator=g, device=self.device, dtype=x.dtype)
                 for g in self._streams(x)
             ]
-        )
+        ).to(x.device)
 
     def uniform(self, x: Tensor) -> Tensor:
         """One uniform number in [0, 1) an image: (b,), in the real dtype of ``x``."""
@@ -42,13 +43,14 @@ class SampleRNG:
                 torch.rand((), generator=g, device=self.device, dtype=x.real.dtype)
                 for g in self._streams(x)
             ]
-        )
+        ).to(x.device)
 
     def poisson(self, rate: Tensor) -> Tensor:
         """Poisson numbers of the given ``rate``, (b, \\*shape)."""
+        near = rate.to(self.device)
         return torch.stack(
-            [torch.poisson(r, generator=g) for r, g in zip(rate, self._streams(rate), strict=True)]
-        )
+            [torch.poisson(r, generator=g) for r, g in zip(near, self._streams(rate), strict=True)]
+        ).to(rate.device)
 
     def _streams(self, x: Tensor) -> list[torch.Generator]:
         if len(x) != len(self._generators):

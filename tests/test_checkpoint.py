@@ -69,6 +69,9 @@ def test_of_another_kind(tmp_path: Path) -> None:
     save_file({"a": torch.zeros(1)}, file, {checkpoint.METADATA_KEY: "{"})
     with pytest.raises(CheckpointError, match="damaged metadata"):
         load_checkpoint(file)
+    save_file({"a": torch.zeros(1)}, file, {checkpoint.METADATA_KEY: "[1]"})
+    with pytest.raises(CheckpointError, match="damaged metadata: no mapping"):
+        load_checkpoint(file)
     torch.save(TENSORS, file)
     with pytest.raises(CheckpointError, match="cannot be read"):
         load_checkpoint(file)

@@ -80,3 +80,12 @@ def test_ddpm_begins_where_it_is_told() -> None:
     assert sigmas[-2] == pytest.approx(0.5 * (1e-4 / (1 - 1e-4)) ** 0.5, rel=1e-9)
     assert len(sigmas) == 51
     assert all(sigma > lower for sigma, lower in pairwise(sigmas))
+
+
+def test_ddpm_ends_small_beside_the_images_and_where_the_prior_does() -> None:
+    small = levels.ddpm(50, Flat(1e-6), 0.16)
+    assert small[0] == pytest.approx(0.16, rel=1e-9)
+    assert small[-2] == pytest.approx(4e-3 * (1e-4 / (1 - 1e-4)) ** 0.5, rel=1e-9)
+    bounded = levels.ddpm(50, Flat(0.0625, peak=1.0, sigma_min=0.02), 7.0)
+    assert bounded[-2:] == [pytest.approx(0.02, rel=1e-9), 0.0]
+    assert all(sigma > lower for sigma, lower in pairwise(bounded))

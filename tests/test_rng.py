@@ -75,6 +75,12 @@ def test_a_batch_of_another_size_is_refused() -> None:
         SampleRNG([(0,), (1,)]).normal_like(torch.empty(3, 2))
 
 
+def test_numbers_are_on_the_device_of_the_tensor() -> None:
+    rng, like = SampleRNG([(0,), (1,)]), torch.ones(2, 3, device="meta")
+    for numbers in (rng.normal_like(like), rng.normal_like(like + 0j), rng.uniform(like)):
+        assert numbers.device == like.device
+
+
 def test_a_seed_stands_for_one_stream_a_sample() -> None:
     like = torch.empty(3, 10)
     z = sample_rng(7, 3, "prior").normal_like(like)

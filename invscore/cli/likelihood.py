@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -41,7 +42,8 @@ def likelihood(
         typer.Option(metavar="N", help="Equal steps instead of those that a tolerance needs."),
     ] = None,
     tolerance: Annotated[
-        float, typer.Option(metavar="TOL", help="Error of a step, relative and in image units.")
+        float,
+        typer.Option(metavar="TOL", help="Error of a step, in noise levels and in nats a number."),
     ] = 1e-3,
     seed: Annotated[int, typer.Option(metavar="K", help="Seed of all randomness.")] = 0,
     device: Device = "auto",
@@ -58,6 +60,7 @@ def likelihood(
 
     # Heavy imports wait until the command line is understood.
     from invscore.cli.devices import choose_device
+    from invscore.cli.progress import StepBar
     from invscore.cli.tables import print_json, print_table
     from invscore.priors import load_prior
     from invscore.sampling import log_likelihood
@@ -66,27 +69,32 @@ def likelihood(
     network = load_prior(prior).to(device)
     loaded = {name: _load(name, size, network, prior, seed) for name in images}
     rows: list[dict[str, Any]] = []
-    for name, image in loaded.items():
-        found = log_likelihood(
-            network,
-            image[None].to(device),
-            probes=None if exact else probes,
-            steps=steps,
-            rtol=tolerance,
-            atol=tolerance,
-            rng=seed,
-        )
-        stderr = float(found.stderr)
-        rows.append(
-            {
-                "image": name,
-                "shape": list(image.shape),
-                "nats": float(found.nats),
-                "stderr": None if stderr != stderr else stderr,
-                "bits_per_dimension": float(found.bits_per_dimension),
-                "evaluations": int(found.evaluations),
-            }
-        )
+
+    def on_step(index: int, done: int, total: int) -> None:
+        bar(index * total + done, len(loaded) * total)
+
+    with StepBar("likelihood") as bar:
+        for index, (name, image) in enumerate(loaded.items()):
+            found = log_likelihood(
+                network,
+                image[None].to(device),
+                probes=None if exact else probes,
+                steps=steps,
+                tolerance=tolerance,
+                rng=seed,
+                on_step=partial(on_step, index),
+            )
+            stderr = float(found.stderr)
+            rows.append(
+                {
+                    "image": name,
+                    "shape": list(image.shape),
+                    "nats": float(found.nats),
+                    "stderr": None if stderr != stderr else stderr,
+                    "bits_per_dimension": float(found.bits_per_dimension),
+                    "evaluations": int(found.evaluations),
+                }
+            )
     if json:
         print_json(
             {"prior": prior, "exact": exact, "probes": None if exact else probes, "rows": rows}

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import rms_norm, scaled_dot_product_attention
 
 HEAD = 32  # channels a head
+
+
+def twice_differentiable() -> AbstractContextManager[None]:
+    """Within it, what is computed by attention can be differentiated twice, as losses of a
+    derivative are: the derivatives of the fast kernels have none. Takes more memory."""
+    return sdpa_kernel(SDPBackend.MATH)
 
 
 class SelfAttention(nn.Module):

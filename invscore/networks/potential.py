@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from invscore.networks.attention import twice_differentiable
 
 
 class Potential(nn.Module):
@@ -31,7 +32,6 @@ class Potential(nn.Module):
         def total(u: Tensor) -> Tensor:
             return self.potential(u, noise).sum()
 
-        # Unlike autograd.grad, it heeds the caller's gradient mode and needs no leaf. The fast
-        # kernels of attention cannot be differentiated twice.
-        with sdpa_kernel(SDPBackend.MATH):
+        # Unlike autograd.grad, it heeds the caller's gradient mode and needs no leaf.
+        with twice_differentiable():
             return torch.func.grad(total)(u)

@@ -57,6 +57,15 @@ class FourierEmbedding(nn.Module):
         phase = noise[:, None] * self.frequencies
         return self.mix(torch.cat([phase.cos(), phase.sin()], dim=1))
 
+    @torch.no_grad()
+    def shift(self, by: float) -> None:
+        """Become what it was at ``noise + by``: sines of sums are sums of sines."""
+        linear: nn.Linear = self.mix[0]  # type: ignore[assignment]
+        cos, sin = (by * self.frequencies).cos(), (by * self.frequencies).sin()
+        of_cos, of_sin = linear.weight.chunk(2, dim=1)
+        turned = torch.cat([of_cos * cos + of_sin * sin, of_sin * cos - of_cos * sin], dim=1)
+        linear.weight.copy_(turned)
+
 
 class UNet(nn.Module):
     """Residual UNet without normalisation, in the manner of DRUNet (Zhang et al. 2021, Sec. IV).
@@ -68,7 +77,7 @@ class UNet(nn.Module):
     ``widths`` gives the channels of each resolution (one halving between neighbours), ``blocks``
     the residual blocks of each resolution on each side; ``SIZES`` has some that go well together.
     The ``attention`` coarsest resolutions have self-attention after their residual blocks. Raises
-    ``ValueError`` where there are fewer.
+    ``ValueError`` where there are fewer or none at all, and for an ``embedding`` that is odd.
     """
 
     def __init__(
@@ -79,6 +88,10 @@ class UNet(nn.Module):
         embedding: int = 128,
         attention: int = 0,
     ) -> None:
+        if not widths:
+            raise ValueError(f"widths is {list(widths)}: one number or more is allowed")
+        if embedding < 2 or embedding % 2:
+            raise ValueError(f"embedding is {embedding}: an even number from 2 on is allowed")
         if not 0 <= attention <= len(widths):
             raise ValueError(
                 f"attention is {attention}: 0 to {len(widths)}, the number of resolutions, is "

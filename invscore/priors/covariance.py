@@ -19,13 +19,21 @@ class Covariance:
         self.values, self.basis = values, basis
 
     @classmethod
-    def of(cls, covariance: float | Tensor, d: int, dtype: torch.dtype) -> Covariance:
+    def of(
+        cls,
+        covariance: float | Tensor,
+        d: int,
+        dtype: torch.dtype,
+        device: torch.device | None = None,
+    ) -> Covariance:
         """From a variance, variances (d,) or a positive semi-definite matrix (d, d).
+
+        It has that ``dtype`` and is on ``device``, where none is given on that of ``covariance``.
 
         Raises ``ValueError`` for any other shape, for values that are not finite, for a matrix
         that is not symmetric and for a variance (or an eigenvalue) that is negative.
         """
-        matrix = torch.as_tensor(covariance, dtype=dtype)
+        matrix = torch.as_tensor(covariance, dtype=dtype, device=device)
         if tuple(matrix.shape) not in {(), (d,), (d, d)}:
             raise ValueError(
                 f"covariance has shape {tuple(matrix.shape)}: a number, ({d},) or ({d}, {d}) fits "

@@ -102,7 +102,7 @@ class GaussianPrior(Gaussian):
         self._covariance = (
             covariance
             if isinstance(covariance, Covariance)
-            else Covariance.of(covariance, mean.numel(), mean.dtype)
+            else Covariance.of(covariance, mean.numel(), mean.dtype, mean.device)
         )
         self.eigenvalues = self._covariance.values
         self.variance = float(self.eigenvalues.mean())

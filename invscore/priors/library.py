@@ -32,7 +32,12 @@ def load_prior(name_or_file: str | Path) -> NetworkPrior:
             f"prior {str(name_or_file)!r} is neither a file nor one of "
             f"{', '.join(sorted(_shipped()))}"
         )
-    return prior_class(read_metadata(path)).load(path)
+    metadata = read_metadata(path)
+    if not isinstance(metadata.get("architecture", {}), Mapping):
+        raise CheckpointError(
+            f"checkpoint {str(path)!r} is no prior: its architecture is no mapping"
+        )
+    return prior_class(metadata).load(path)
 
 
 def prior_class(metadata: Mapping[str, Any]) -> type[NetworkPrior]:

@@ -228,13 +228,16 @@ def _column(sigma: Level, x: Tensor) -> Tensor:
 def _covariances(given: float | Tensor | Sequence[Covariance], means: Tensor) -> list[Covariance]:
     k, d = len(means), means[0].numel()
     if isinstance(given, float | int):
-        given = torch.tensor(given, dtype=means.dtype)
+        given = means.new_tensor(given)
     each = list(given) if not isinstance(given, Tensor) or given.ndim else [given]
     if len(each) not in {1, k}:
         raise ValueError(f"covariances has {len(each)} entries for {k} means: 1 or {k} fit")
     if isinstance(given, Tensor) and bool((given == each[0]).all()):
         each = each[:1]
-    return [c if isinstance(c, Covariance) else Covariance.of(c, d, means.dtype) for c in each]
+    return [
+        c if isinstance(c, Covariance) else Covariance.of(c, d, means.dtype, means.device)
+        for c in each
+    ]
 
 
 def _weights(given: Tensor | None, means: Tensor) -> Tensor:

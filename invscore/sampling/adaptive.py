@@ -10,10 +10,10 @@ from torch import Tensor
 from invscore.processes import Denoiser
 from invscore.rng import SampleRNG
 from invscore.sampling import runge_kutta
-from invscore.sampling.base import karras, register
+from invscore.sampling.base import geometric, register
 
 
-@register("adaptive", steps=None, spacing=karras, cites="Song et al. 2021 (score SDE), Sec. 4.3")
+@register("adaptive", steps=None, spacing=geometric, cites="Song et al. 2021 (score SDE), Sec. 4.3")
 def adaptive(
     denoise: Denoiser,
     x: Tensor,
@@ -25,8 +25,10 @@ def adaptive(
 ) -> Iterator[Tensor]:
     """The probability flow by Dormand and Prince's method, each image in steps of its own.
 
-    Of ``sigmas`` the first and the last that is not 0 count. ``rtol``, ``atol``: a step's error is
-    at most ``atol + rtol |x|`` in root mean square over the pixels, ``atol`` in image units.
+    Of ``sigmas`` the first and the last that is not 0 count. The others say by their number how
+    often there is a state: after equal parts of the way in ln(sigma). ``rtol``, ``atol``: a step's
+    error is at most ``atol + rtol |x|`` in root mean square over the pixels, ``atol`` in image
+    units.
     """
     positive = [sigma for sigma in sigmas if sigma > 0]
 
@@ -34,7 +36,8 @@ def adaptive(
         return x - denoise(x, log_sigma.exp())
 
     ends = math.log(positive[0]), math.log(positive[-1])
-    for state in runge_kutta.adaptive(velocity, x, *ends, rtol=rtol, atol=atol):
+    excess = runge_kutta.relative(rtol, atol)
+    for state in runge_kutta.adaptive(velocity, x, *ends, excess, len(positive) - 1):
         x = state
         yield x
     if sigmas[-1] == 0:

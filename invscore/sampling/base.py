@@ -24,6 +24,9 @@ START = 160
 """Standard deviations of a pixel in the first noise level, as in EDM (80 where they are 0.5): it
 has to hide what pixels have in common, which grows with the image."""
 
+PARTS = 100
+"""Parts of the way after which progress is told where nobody knows the number of steps."""
+
 
 class NotFiniteError(ArithmeticError):
     """A sampler's state, or a likelihood, has left the finite numbers."""

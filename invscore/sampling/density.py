@@ -10,10 +10,12 @@ import torch
 from torch import Tensor
 
 from invscore import levels
+from invscore.batches import per_image
 from invscore.priors.base import Prior
 from invscore.rng import SampleRNG, sample_rng
 from invscore.sampling import runge_kutta, terminal
-from invscore.sampling.base import NotFiniteError, noise_only
+from invscore.sampling.base import PARTS, NotFiniteError, noise_only
+from invscore.sampling.runge_kutta import root_mean_square
 
 CELLS = 255
 """Widths of a cell of 8-bit images in [0, 1]: their values k / 255 are its centres."""
@@ -57,12 +59,11 @@ def log_likelihood(
     *,
     probes: int | None = None,
     steps: int | None = None,
-    rtol: float = 1e-4,
-    atol: float = 1e-4,
+    tolerance: float = 1e-4,
     sigma_min: float | None = None,
     sigma_max: float | None = None,
     rng: SampleRNG | int = 0,
-    on_step: Callable[[int], None] = lambda done: None,
+    on_step: Callable[[int, int], None] = lambda done, total: None,
 ) -> LogLikelihood:
     """``log p(x)`` for images ``x``, (b, \\*shape), under the probability flow of ``prior``.
 
@@ -73,10 +74,13 @@ def log_likelihood(
 
     ``probes``: None for the exact trace, d Jacobian products an evaluation; or a number of
     Rademacher vectors v, the same along a path, in whose mean ``v . J v`` estimates it without bias
-    (Hutchinson 1990). ``steps``: None for steps that each image chooses, their error at most
-    ``atol + rtol |.|`` in root mean square over the numbers of x and ln p; or a number of equal
-    ones. ``sigma_min`` and ``sigma_max``: 0.8 % and 160 times the standard deviation of a pixel by
-    default, as far as the prior knows them. ``on_step`` is told how many steps have been done.
+    (Hutchinson 1990). ``steps``: None for steps that each image chooses, or a number of equal ones.
+    ``tolerance``: how large the error of a chosen step may be, in x in units of the level e^s, root
+    mean square over its numbers, and in ln p in nats a number. (The score is of the order of e^-s:
+    both cost about as much of ln p.) ``sigma_min`` and ``sigma_max``: 0.8 % and 160 times the
+    standard deviation of a pixel by default, as far as the prior knows them.
+    ``on_step(done, total)`` is told of progress: in steps where their number is given, or else in
+    percents of the way in s.
 
     Raises ``ValueError`` for numbers that are not positive and ``NotFiniteError`` when a path
     leaves the finite numbers.
@@ -87,8 +91,8 @@ def log_likelihood(
         raise ValueError(
             f"sigma_min and sigma_max are {low:g} and {high:g}: 0 < sigma_min < sigma_max is needed"
         )
-    for name, value in {"probes": probes, "steps": steps, "rtol": rtol, "atol": atol}.items():
-        if value is not None and not value > 0:
+    for name, value in {"probes": probes, "steps": steps, "tolerance": tolerance}.items():
+        if value is not None and not 0 < value < math.inf:
             raise ValueError(f"{name} is {value}: a positive number is needed")
     rng = sample_rng(rng, len(x), "probes", x.device)
     start = _numbers(x)
@@ -111,19 +115,25 @@ def log_likelihood(
             traces = [(v[here] * product(v[here])).sum(dim=1) for v in signs]
         return torch.cat([_numbers(position - denoised), d - torch.stack(traces, dim=1)], dim=1)
 
+    def excess(log_sigma: Tensor, before: Tensor, after: Tensor, error: Tensor) -> Tensor:  # noqa: ARG001
+        position = error[:, :d] / per_image(log_sigma.exp(), error)
+        each = [root_mean_square(part) for part in (position, error[:, d:] / d)]
+        return torch.maximum(*each) / tolerance
+
     state = torch.cat([start, start.new_zeros(len(x), probes or 1)], dim=1)
     ends = math.log(low), math.log(high)
     path = (
-        runge_kutta.adaptive(velocity, state, *ends, rtol=rtol, atol=atol)
+        runge_kutta.adaptive(velocity, state, *ends, excess, PARTS)
         if steps is None
         else runge_kutta.fixed(velocity, state, *ends, steps)
     )
     for done, reached in enumerate(path, start=1):
         state = reached
-        on_step(done)
+        on_step(done, steps or PARTS)
     if not bool(state.isfinite().all()):
         raise NotFiniteError(
-            "the path of an image left the finite numbers: a smaller rtol or more steps may help"
+            "the path of an image left the finite numbers: a smaller tolerance or more steps may "
+            "help"
         )
     gained = state[:, d:].double()
     return LogLikelihood(

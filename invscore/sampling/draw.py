@@ -14,10 +14,7 @@ from invscore.batches import PerImage
 from invscore.priors.base import Prior
 from invscore.rng import sample_rng
 from invscore.sampling import terminal
-from invscore.sampling.base import NotFiniteError, get_sampler
-
-ENDS = 2
-"""Noise levels of a sampler that chooses its own steps between the first and the last."""
+from invscore.sampling.base import PARTS, NotFiniteError, get_sampler
 
 
 @dataclass(frozen=True)
@@ -66,7 +63,7 @@ def sample(
     if seed < 0:
         raise ValueError(f"seed is {seed}: it must not be negative")
     own = {name: value for name, value in chosen.items() if name != "steps"}
-    sigmas = info.spacing(chosen.get("steps", ENDS), prior)
+    sigmas = info.spacing(chosen.get("steps", PARTS), prior)
     size, evaluated = batch_size or n, 0
     batches = [range(first, min(first + size, n)) for first in range(0, n, size)]
     total = len(batches) * (len(sigmas) - 1)
@@ -82,7 +79,7 @@ def sample(
         like = torch.empty(len(batch), *shape, dtype=dtype, device=device)
         x = terminal.draw(prior, like, sigmas[0], rng)
         for state in info.run(denoise, x, sigmas, rng, **own):
-            x, done = state, min(done + 1, total)
+            x, done = state, done + 1
             on_step(done, total)
         if not bool(x.isfinite().all()):
             raise NotFiniteError(

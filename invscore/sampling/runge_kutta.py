@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 
 import torch
@@ -12,6 +13,10 @@ from invscore.batches import per_image
 Velocity = Callable[[Tensor, Tensor, Tensor], Tensor]
 """``dy/dt`` at times (k,), in float64, and states (k, \\*shape) of the images with indices (k,),
 those whose end has not been reached."""
+
+Excess = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
+"""``excess(t, before, after, error)``: the error of a step at times (k,), over what is allowed,
+(k,). The states before and after the step and the error are (k, \\*shape)."""
 
 # Dormand & Prince 1980; Hairer, Norsett & Wanner 1993, Table II.5.2.
 NODES = (1 / 5, 3 / 10, 4 / 5, 8 / 9, 1.0, 1.0)
@@ -43,15 +48,34 @@ def fixed(velocity: Velocity, y: Tensor, start: float, end: float, steps: int) -
         yield y
 
 
-def adaptive(
-    velocity: Velocity, y: Tensor, start: float, end: float, *, rtol: float, atol: float
-) -> Iterator[Tensor]:
-    """From ``start`` to ``end`` in steps that each image chooses for itself.
+def relative(rtol: float, atol: float) -> Excess:
+    """The root mean square of a step's error over ``atol + rtol |y|``."""
+    for name, value in {"rtol": rtol, "atol": atol}.items():
+        if not 0 < value < math.inf:
+            raise ValueError(f"{name} is {value}: a positive number is needed")
 
-    The root mean square of a step's error over ``atol + rtol |y|`` is at most 1. As no image waits
-    for another, none depends on the company that it is in. The scalars live on the CPU.
+    def excess(t: Tensor, before: Tensor, after: Tensor, error: Tensor) -> Tensor:  # noqa: ARG001
+        allowed = atol + rtol * torch.maximum(before.abs(), after.abs())
+        return root_mean_square(error.abs() / allowed)
+
+    return excess
+
+
+def root_mean_square(values: Tensor) -> Tensor:
+    """Of real numbers, (k, \\*shape): (k,)."""
+    return values.flatten(1).square().mean(dim=1).sqrt()
+
+
+def adaptive(
+    velocity: Velocity, y: Tensor, start: float, end: float, excess: Excess, parts: int
+) -> Iterator[Tensor]:
+    """From ``start`` to ``end`` in steps that each image chooses, of ``excess`` at most 1.
+
+    As no image waits for another, none depends on the company that it is in. How many steps there
+    will be is not known, how far the last image has come is: the state is yielded ``parts`` times,
+    whenever all are another such part of the way. The scalars live on the CPU.
     """
-    whole = end - start
+    whole, told = end - start, 0
     t, h = _scalars(len(y), start), _scalars(len(y), FIRST * whole)
     going = torch.arange(len(y))
     slope = velocity(t, y, going)
@@ -61,10 +85,11 @@ def adaptive(
         step = torch.where(last, left, h[going])
         state = y[going]
         stepped, ahead, error = _step(velocity, t[going], state, step, slope, going)
-        scale = atol + rtol * torch.maximum(state.abs(), stepped.abs())
-        ratio = (error.abs() / scale).flatten(1).square().mean(dim=1).sqrt().double().cpu()
-        # What is no longer finite stays so, however small the steps: quickly to the end with it.
-        ratio = torch.where(ratio.isfinite(), ratio, 0.0).clamp_min(1e-10)
+        ratio = excess(t[going], state, stepped, error).double().cpu()
+        # A step out of the finite numbers is too large, but from there no smaller one leads back:
+        # quickly to the end.
+        lost = ~state.isfinite().flatten(1).all(dim=1).cpu()
+        ratio = torch.where(ratio.isfinite(), ratio, math.inf).masked_fill(lost, 0).clamp_min(1e-10)
         taken = (ratio <= 1) | (step.abs() <= SMALLEST * abs(whole))
 
         keep = taken.reshape(-1, *[1] * (y.ndim - 1)).to(y.device)
@@ -76,7 +101,10 @@ def adaptive(
         h[going] = torch.where((step * factor).abs() > smallest.abs(), step * factor, smallest)
         stay = ~(taken & last)
         going, slope = going[stay], slope[stay.to(y.device)]
-        yield y
+        share = float(((t[going] - start) / whole).min()) if len(going) else 1.0
+        for _ in range(told, int(parts * share)):
+            yield y
+        told = int(parts * share)
 
 
 def _scalars(n: int, value: float) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
@@ -48,6 +49,10 @@ def predictor_corrector(
     norm of the score at its typical value, so that an image does not depend on its batch.
     ``snr``: the paper's r. One evaluation a step, and one a correction.
     """
+    if not 0 < snr < math.inf:
+        raise ValueError(f"snr is {snr}: a positive number is needed")
+    if corrections < 0:
+        raise ValueError(f"corrections is {corrections}: a whole number from 0 is allowed")
     for sigma, lower in pairwise(sigmas):
         x = ddim_step(x, denoise(x, sigma), sigma, lower, 1.0, rng)
         if lower > 0:

@@ -14,7 +14,11 @@ def ddim_step(
 ) -> Tensor:
     """From noise level ``sigma`` to ``lower`` by DDIM (Song et al. 2021, Eq. 12), in
     variance-exploding form. ``eta`` 0 is deterministic, 1 is the ancestral step of DDPM.
+
+    Raises ``ValueError`` for an ``eta`` that is not between the two.
     """
+    if not 0 <= eta <= 1:
+        raise ValueError(f"eta is {eta}: a number from 0 to 1 is allowed")
     fresh = eta * lower * (1 - (lower / sigma) ** 2) ** 0.5
     kept = (lower**2 - fresh**2) ** 0.5
     stepped = denoised + kept / sigma * (x - denoised)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
+import torch
 from pydantic import (
     Field,
     PositiveFloat,
@@ -13,8 +14,8 @@ from pydantic import (
     model_validator,
 )
 
-from invscore.config import Section, read_section
-from invscore.networks import SIZES
+from invscore.config import HomePath, Section, read_section
+from invscore.networks import SIZES, build_network
 from invscore.priors.parametrisation import find_parametrisation
 from invscore.training.data.config import DataConfig
 
@@ -40,6 +41,13 @@ class NetworkConfig(Section):
         if twice := sorted({"widths", "blocks"} & set(rest)):
             raise ValueError(f"size and {' and '.join(twice)} are given: one of them is allowed")
         return rest | SIZES[size]
+
+    @model_validator(mode="after")
+    def _buildable(self) -> Self:
+        """The architecture knows best what it cannot be: it is built, without any memory."""
+        with torch.device("meta"):
+            build_network(**self.model_dump(mode="json"))
+        return self
 
 
 class PriorConfig(Section):
@@ -115,7 +123,7 @@ class TrainConfig(Section):
     name: str
     description: str = ""
     licence: str = ""
-    out: Path
+    out: HomePath
     init: str | None = None
     network: NetworkConfig = NetworkConfig()
     prior: PriorConfig = PriorConfig()
@@ -130,6 +138,16 @@ class TrainConfig(Section):
     seed: int = Field(default=0, ge=0)
     save_every: PositiveInt = 250
 
+    @field_validator("name")
+    @classmethod
+    def _names_a_file(cls, given: str) -> str:
+        if not given.strip() or given.lower() == "state" or "/" in given or "\\" in given:
+            raise ValueError(
+                f"name is {given!r}: a name without / and \\ is allowed, but not state "
+                "(state.safetensors is what the run goes on from)"
+            )
+        return given
+
     @model_validator(mode="after")
     def _teachable(self) -> Self:
         if self.objective != "denoising" and self.prior.complex:
@@ -140,6 +158,15 @@ class TrainConfig(Section):
             raise ValueError(
                 f"objective is {self.objective}: noise.overstated has to be 0, only denoising and "
                 "flow can learn from levels that are wrong"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _paired(self) -> Self:
+        if self.prior.complex and self.network.channels % 2:
+            raise ValueError(
+                f"network.channels is {self.network.channels}: with prior.complex, two for each "
+                "channel of the images are allowed"
             )
         return self
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -29,13 +29,15 @@ class Batch:
     """``clean`` and ``noise`` (b, c, h, w), ``sigma`` (b,) in image units.
 
     The noise is of unit variance but where its level is overstated: there it is less. ``signs``,
-    of the shape of ``clean`` and +1 or -1 at random, are there for the objective that needs them.
+    of the shape of ``clean`` and +1 or -1 at random, and ``reference``, the clean images of the
+    whole step, (n, c, h, w), are there for the objectives that need them.
     """
 
     clean: Tensor
     sigma: Tensor
     noise: Tensor
     signs: Tensor | None = None
+    reference: Tensor | None = None
 
     def to(self, device: torch.device) -> Batch:
         return Batch(
@@ -43,6 +45,7 @@ class Batch:
             self.sigma.to(device),
             self.noise.to(device),
             None if self.signs is None else self.signs.to(device),
+            None if self.reference is None else self.reference.to(device),
         )
 
 
@@ -64,16 +67,33 @@ class Draws:
             )
         self.config = config
         self.source = source
-        groups = batch // source.together // processes
-        mine = range(rank * groups, (rank + 1) * groups)
-        self.parts = [mine[k : k + groups // parts] for k in range(0, groups, groups // parts)]
+        self.groups = range(batch // source.together)
+        share = len(self.groups) // processes
+        mine = self.groups[rank * share : (rank + 1) * share]
+        self.parts = [mine[k : k + share // parts] for k in range(0, share, share // parts)]
 
     def __call__(self, step: int) -> list[Batch]:
-        return [_joined([self._group(step, index) for index in part]) for part in self.parts]
+        mine = {index: self._group(step, index) for part in self.parts for index in part}
+        batches = [_joined([mine[index] for index in part]) for part in self.parts]
+        if self.config.objective != "stable":
+            return batches
+        # Of the other processes' images no more is needed: each stream begins with them.
+        clean = [
+            mine[index].clean if index in mine else self._images(self._random(step, index))
+            for index in self.groups
+        ]
+        reference = torch.cat(clean)
+        return [replace(batch, reference=reference) for batch in batches]
+
+    def _random(self, step: int, index: int) -> np.random.Generator:
+        return np.random.default_rng([self.config.seed, step, index])
+
+    def _images(self, random: np.random.Generator) -> Tensor:
+        return self.source.batch(self.source.together, random)
 
     def _group(self, step: int, index: int) -> Batch:
-        random = np.random.default_rng([self.config.seed, step, index])
-        clean = self.source.batch(self.source.together, random)
+        random = self._random(step, index)
+        clean = self._images(random)
         uniform = random.random(len(clean))
         sigma = noise_levels(self.config, uniform)
         noise = unit_noise(clean, random)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import os
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,12 +39,26 @@ def write_row(path: Path, row: Mapping[str, float]) -> None:
     """Add ``row`` to the log ``path``, in place of rows of its step and later ones.
 
     A run that was interrupted comes by the same steps again. The columns become those of ``row``.
+    A file that is no such log, as other programs may leave it, is set aside with a warning: hours
+    of training must not end for it.
     """
-    earlier: list[dict[str, str]] = []
-    if path.exists():
-        with path.open(newline="", encoding="utf-8") as file:
-            earlier = [old for old in csv.DictReader(file) if int(old["step"]) < row["step"]]
+    try:
+        earlier = _rows_before(path, row["step"]) if path.exists() else []
+    except (KeyError, TypeError, ValueError, csv.Error):
+        aside = path.with_stem(f"{path.stem}-before-step-{row['step']}")
+        os.replace(path, aside)
+        warnings.warn(
+            f"{str(path)!r} is no log with a column 'step', separated by commas: it is now "
+            f"{str(aside)!r}, and another begins",
+            stacklevel=2,
+        )
+        earlier = []
     with atomic_file(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, fieldnames=list(row), extrasaction="ignore")
         writer.writeheader()
         writer.writerows([*earlier, row])
+
+
+def _rows_before(path: Path, step: float) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return [row for row in csv.DictReader(file) if int(row["step"]) < step]

@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from invscore.files import check_writable
 from invscore.priors.network import NetworkPrior
 from invscore.training.build import image_channels, untrained_prior
 from invscore.training.config import TrainConfig
@@ -24,7 +25,7 @@ from invscore.training.log import Tally
 from invscore.training.loss import LOSSES
 from invscore.training.optimiser import make_optimisers
 from invscore.training.precision import autocast
-from invscore.training.recipe import check_same_run
+from invscore.training.recipe import check_same_data
 from invscore.training.record import Record, prior_files, state_file, steps_done
 from invscore.training.schedule import learning_rate
 from invscore.training.state import TrainingState
@@ -60,13 +61,14 @@ def train(
     ``OUT/samples/``. Returns the path of the prior. A run whose steps are all done, see
     ``steps_done``, is left as it is.
 
-    Raises ``ValueError`` for data or a state that cannot be used, and ``TrainingDiverged`` when
-    the gradient is not finite or the denoiser is useless.
+    Raises ``ValueError`` for data, a state or a folder ``config.out`` that cannot be used, and
+    ``TrainingDiverged`` when the gradient is not finite or the denoiser is useless.
     """
     options, files = config.optimiser, prior_files(config)
     finished = steps_done(config) >= options.steps
     if finished and all(file.exists() for file in files):
         return files[0]
+    check_writable(config.out)
     team = join_team(device)
     data, held_out = (
         open_source(config.data, split, channels=image_channels(config))
@@ -113,9 +115,9 @@ def _begin(config: TrainConfig, prior: NetworkPrior, digest: str) -> TrainingSta
     """The state to go on from: the one that was saved, or a new one."""
     options, file = config.optimiser, state_file(config)
     if file.exists():
-        check_same_run(file, config, digest)
+        check_same_data(file, digest)
     elif config.init:
-        warm_start(prior.network, config.init)
+        warm_start(prior, config.init)
     optimisers = make_optimisers(
         prior.network,
         options.name,

@@ -46,11 +46,13 @@ def flow(prior: NetworkPrior, batch: Batch) -> Tensor:
 
 
 def stable(prior: NetworkPrior, batch: Batch) -> Tensor:
-    """Denoising with targets averaged over the images of the batch."""
+    """Denoising with targets averaged over the images of the step."""
+    if batch.reference is None:
+        raise ValueError("stable targets need a batch with a reference")
     clean, sigma, noise = batch.clean, batch.sigma, batch.noise
     weight = score_weight(prior, sigma)
     return stable_target_score_matching(
-        score_at(prior, sigma), clean, sigma, noise, reference=clean, weight=weight
+        score_at(prior, sigma), clean, sigma, noise, batch.reference, weight
     )
 
 

@@ -36,8 +36,8 @@ def recipe(config: TrainConfig) -> dict[str, Any]:
     return config.model_dump(mode="json")
 
 
-def check_same_run(state_file: Path, config: TrainConfig, data_digest: str) -> None:
-    """Raise ``CheckpointError`` where the state is that of another recipe or of other data."""
+def check_same_recipe(state_file: Path, config: TrainConfig) -> None:
+    """Raise ``CheckpointError`` where the state is that of another recipe."""
     metadata = read_metadata(state_file)
     if "recipe" not in metadata:
         raise CheckpointError(
@@ -57,7 +57,11 @@ def check_same_run(state_file: Path, config: TrainConfig, data_digest: str) -> N
                 f"{key} is {now.get(key)}, and {before.get(key)} in the run that "
                 f"{str(state_file)!r} belongs to: restore it, or train into another folder"
             )
-    if metadata["data_digest"] != data_digest:
+
+
+def check_same_data(state_file: Path, data_digest: str) -> None:
+    """Raise ``CheckpointError`` where the state is that of a run on other data."""
+    if read_metadata(state_file).get("data_digest") != data_digest:
         raise CheckpointError(
             f"the training data are not those of the run that {str(state_file)!r} belongs to: "
             "restore them, or train into another folder"

@@ -7,14 +7,14 @@ import math
 from contextlib import suppress
 from pathlib import Path
 
-from invscore.checkpoint import read_metadata
+from invscore.checkpoint import CheckpointError, read_metadata
 from invscore.priors.network import NetworkPrior
 from invscore.sampling import NotFiniteError
 from invscore.training.board import Board
 from invscore.training.config import TrainConfig
 from invscore.training.data import Source
 from invscore.training.log import Tally, write_row
-from invscore.training.recipe import recipe
+from invscore.training.recipe import check_same_recipe, recipe
 from invscore.training.samples import save_samples
 from invscore.training.state import TrainingState
 from invscore.training.validation import Validation
@@ -36,9 +36,18 @@ def state_file(config: TrainConfig) -> Path:
 
 
 def steps_done(config: TrainConfig) -> int:
-    """How many steps of the run that ``config`` describes have been made and saved."""
+    """How many steps of the run that ``config`` describes have been made and saved.
+
+    Raises ``CheckpointError`` where the saved state is damaged or that of another recipe.
+    """
     file = state_file(config)
-    return int(read_metadata(file)["step"]) if file.exists() else 0
+    if not file.exists():
+        return 0
+    check_same_recipe(file, config)
+    step = read_metadata(file).get("step")
+    if not isinstance(step, int):
+        raise CheckpointError(f"{str(file)!r} is no state of a run: its step is {step!r}")
+    return step
 
 
 class Record:

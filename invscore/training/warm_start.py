@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
 from invscore.networks import Potential
+from invscore.networks.attention import SelfAttention
+from invscore.networks.unet import FourierEmbedding
 from invscore.priors.library import load_prior
+from invscore.priors.network import NetworkPrior
+from invscore.priors.parametrisation import describe
 
 
 @torch.no_grad()
-def warm_start(network: nn.Module, source: str) -> None:
-    """Give ``network`` the weights of the prior ``source``, a shipped one's name or a file.
+def warm_start(prior: NetworkPrior, source: str) -> None:
+    """Give ``prior`` the weights of the prior ``source``, a shipped one's name or a file.
+
+    Its images are moved and stretched to the new mean m and to the new sigma_data, k times the old:
+    ``D(m + k z, k sigma) = m + k (D'(m' + z, sigma) - m')`` with D' and m' of ``source``. For this
+    the network, which sees standardised images, is told their noise level in standard deviations.
+
+    Attention that the network of ``source`` lacks keeps the weights that it has in ``prior``: in
+    one that has learned nothing, it is nearly the identity.
 
     Where the priors' images differ in their number of channels, the first layer, ``stem``, and the
     last, ``head``, are adapted: an image whose channels are all alike gives the same features, and
@@ -21,28 +34,49 @@ def warm_start(network: nn.Module, source: str) -> None:
     A ``Potential`` takes the network N of a prior that is none as N / 2: were N linear, with the
     symmetric Jacobian of a denoiser, ``<u, N u> / 2`` would have the gradient N u.
 
-    Raises ``ValueError`` where the networks differ in anything else, and ``CheckpointError`` where
-    there is no such prior.
+    Raises ``ValueError`` where the networks differ in anything else or do not predict the same, and
+    ``CheckpointError`` where there is no such prior.
     """
-    source_network = load_prior(source).network
-    theirs = source_network.state_dict()
-    if isinstance(network, Potential) and not isinstance(source_network, Potential):
+    origin, network = load_prior(source), prior.network
+    if origin.parametrisation != prior.parametrisation:
+        raise ValueError(
+            f"prior.parametrisation is {describe(prior.parametrisation)!r}: "
+            f"{describe(origin.parametrisation)!r}, that of init {source!r}, is allowed"
+        )
+    theirs = origin.network.state_dict()
+    if isinstance(network, Potential) and not isinstance(origin.network, Potential):
         theirs = {f"network.{name}": _halved_head(w, name) for name, w in theirs.items()}
     ours = network.state_dict()
-    strangers = sorted(ours.keys() ^ theirs.keys())
+    fresh = _names(network, SelfAttention) - theirs.keys()
+    strangers = sorted((ours.keys() ^ theirs.keys()) - fresh)
     if strangers:
         raise ValueError(
             f"init {source!r} has another architecture: {len(strangers)} tensors, such as "
             f"{strangers[0]!r}, are in one network alone"
         )
-    fitted = {name: _fitted(theirs[name], w, name) for name, w in ours.items()}
     for name, w in ours.items():
-        if fitted[name].shape != w.shape:
+        if name in fresh:
+            continue
+        fitted = _fitted(theirs[name], w, name)
+        if fitted.shape != w.shape:
             raise ValueError(
                 f"init {source!r} has another architecture: its {name!r} has shape "
                 f"{tuple(theirs[name].shape)}, the network's {tuple(w.shape)}"
             )
-        w.copy_(fitted[name])
+        w.copy_(fitted)
+    for module in network.modules():
+        if isinstance(module, FourierEmbedding):  # it sees ln(sigma) / 4
+            module.shift(math.log(origin.sigma_data / prior.sigma_data) / 4)
+
+
+def _names(network: nn.Module, kind: type[nn.Module]) -> set[str]:
+    """The names of all weights in modules of this ``kind``."""
+    return {
+        f"{place}.{name}"
+        for place, module in network.named_modules()
+        if isinstance(module, kind)
+        for name in module.state_dict()
+    }
 
 
 def _fitted(tensor: Tensor, like: Tensor, name: str) -> Tensor:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from typer.testing import Result
 
+from invscore.cli.progress import StepBar
 from invscore.images import crop_and_shrink, load_image
 from invscore.priors import load_prior
 from invscore.sampling import dequantise, log_likelihood
@@ -74,6 +75,13 @@ def test_an_image_alone_or_with_others(judge: Run) -> None:
     assert alone == rows(judge("gray.png", "camera", "--json"))[1:]
 
 
+def test_progress_goes_over_all_images(judge: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[int, int]] = []
+    monkeypatch.setattr(StepBar, "__call__", lambda _, done, total: told.append((done, total)))
+    assert judge("gray.png", "camera", "--steps", "2").exit_code == 0
+    assert told == [(done, 4) for done in range(1, 5)]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -82,7 +90,7 @@ def test_an_image_alone_or_with_others(judge: Run) -> None:
         (["gray.png", "--size", "65"], "size is 65: 1 to 64 is allowed"),
         (["gray.png", "--probes", "0"], "probes is 0: a positive number is needed"),
         (["gray.png", "--steps", "0"], "steps is 0: a positive number is needed"),
-        (["gray.png", "--tolerance", "0"], "rtol is 0.0: a positive number is needed"),
+        (["gray.png", "--tolerance", "0"], "tolerance is 0.0: a positive number is needed"),
         (["gray.png", "--seed", "-1"], "seed is -1"),
         (["gray.png", "--prior", "none-such"], "'none-such' is neither a file nor one of"),
         (["gray.png", "--device", "toaster"], "device is 'toaster': this machine has"),

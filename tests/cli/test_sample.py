@@ -91,6 +91,7 @@ def test_help_names_every_sampler(invscore: Run) -> None:
         (["--sampler", "magic"], "unknown sampler 'magic': known are adaptive, ddim"),
         (["--sampler", "adaptive"], "sampler 'adaptive' has no option 'steps'"),
         (["--sampler", "ddim", "--set", "eta=much"], "sampler 'ddim': eta is 'much': a number"),
+        (["--sampler", "ddim", "--set", "eta=1.5"], "eta is 1.5: a number from 0 to 1 is allowed"),
         (["--set", "eta=1"], "sampler 'heun' has no option 'eta'"),
         (["--set", "steps=3"], "option steps is given twice"),
         (["--prior", "none-such"], "'none-such' is neither a file nor one of"),

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from invscore.networks import Potential, UNet
-from invscore.networks.attention import SelfAttention
+from invscore.networks.attention import SelfAttention, twice_differentiable
 
 F64 = torch.float64
 
@@ -78,8 +78,23 @@ def test_it_sees_the_whole_image() -> None:
     assert change[..., :8, :8].max() > 1e-8
 
 
+def test_its_derivative_can_be_differentiated() -> None:
+    """By differences of ``J^T v``, which is a gradient: its own Jacobian is symmetric."""
+    # As in the UNet: in another layout no fast kernel is taken anyway.
+    attention = filled(SelfAttention(6)).to(memory_format=torch.channels_last)
+    h, v = torch.randn(2, 1, 6, 2, 3, dtype=F64)
+
+    def slope(h: Tensor) -> Tensor:
+        with twice_differentiable():
+            return torch.func.vjp(lambda h: attention(h, h), h)[1](v)[0]
+
+    leaf, step = h.clone().requires_grad_(), 1e-4
+    (found,) = torch.autograd.grad(slope(leaf), leaf, v)
+    expected = (slope(h + step * v) - slope(h - step * v)) / (2 * step)
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+
+
 def test_energies_with_attention_learn() -> None:
-    """The fast kernels cannot be differentiated twice: a potential does without."""
     psi = Potential(filled(UNet(1, widths=(4, 6), blocks=1, embedding=8, attention=1)))
     u, v, w = torch.randn(3, 2, 1, 6, 7, dtype=F64).unbind()
     noise = torch.zeros(2, dtype=F64)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -94,6 +96,28 @@ def test_precision_follows_the_weights() -> None:
     for dtype in (torch.float32, torch.float64, torch.bfloat16):
         x = torch.randn(1, 1, 8, 8, dtype=dtype)
         assert network(dtype=dtype)(x, torch.zeros(1, dtype=dtype)).dtype == dtype
+
+
+def test_a_shifted_embedding() -> None:
+    embedding = network().embed
+    noise = torch.tensor([-1.5, 0.0, 0.7], dtype=torch.float64)
+    expected = embedding(noise + 0.3)
+    embedding.shift(0.3)
+    torch.testing.assert_close(embedding(noise), expected)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"embedding": 15}, "embedding is 15: an even number from 2 on is allowed"),
+        ({"embedding": 1}, "embedding is 1: an even number"),
+        ({"embedding": 0}, "embedding is 0: an even number"),
+        ({"widths": ()}, r"widths is \[\]: one number or more is allowed"),
+    ],
+)
+def test_networks_that_cannot_be(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        UNet(**options)
 
 
 def test_names() -> None:

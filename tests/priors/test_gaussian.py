@@ -147,6 +147,14 @@ def test_wrong_images_and_levels_are_refused() -> None:
         GaussianPrior(torch.full((3,), math.inf), 1.0)
 
 
+def test_a_prior_is_where_its_mean_is() -> None:
+    """And not where new tensors are made."""
+    mean = _mean()
+    with torch.device("meta"):
+        prior = GaussianPrior(mean, 0.04)
+    torch.testing.assert_close(prior.denoise(mean[None], 0.1), mean[None])
+
+
 def test_a_covariance_is_known_by_its_eigenvectors() -> None:
     covariance = Covariance.of(_matrix(), D, torch.float64)
     x = _images(4).flatten(1)

@@ -36,6 +36,14 @@ def _components(form: float | Tensor) -> list[GaussianPrior]:
     return [GaussianPrior(m, c) for m, c in zip(MEANS, _dense(form), strict=True)]
 
 
+def test_a_prior_is_where_its_means_are() -> None:
+    """And not where new tensors are made."""
+    with torch.device("meta"):
+        prior = GaussianMixturePrior(MEANS, 0.04)
+    expected = GaussianMixturePrior(MEANS, 0.04).denoise(X, 0.4)
+    torch.testing.assert_close(prior.denoise(X, 0.4), expected)
+
+
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
 @pytest.mark.parametrize("sigma", [0.4, SIGMA], ids=["number", "tensor"])
 def test_agrees_with_its_components(form: float | Tensor, sigma: float | Tensor) -> None:

@@ -185,6 +185,7 @@ def test_files_that_are_no_prior(tmp_path: Path) -> None:
         "'parametrisation'": (weights, {"architecture": ARCHITECTURE}),
         "unknown parametrisation 'vp'": (weights, metadata | {"parametrisation": {"name": "vp"}}),
         "unknown network": (weights, metadata | {"architecture": {"name": "net"}}),
+        "its architecture is no mapping": (weights, metadata | {"architecture": "unet"}),
         "its weights do not fit": ({"stem.weight": weights["stem.weight"]}, metadata),
         "0 < sigma_min": (weights, metadata | {"parametrisation": edm | {"sigma_min": 0.0}}),
     }

@@ -43,7 +43,7 @@ def test_exact_trace_against_the_closed_form(prior: Any) -> None:
 @both
 def test_the_density_is_that_at_sigma_min(prior: Any) -> None:
     x = prior.sample(4, 3) + 0.5
-    found = log_likelihood(prior, x, sigma_min=0.6, rtol=1e-6, atol=1e-6)
+    found = log_likelihood(prior, x, sigma_min=0.6, tolerance=1e-6)
     expected = prior.log_prob(x, 0.6)
     assert float((expected - prior.log_prob(x)).abs().min()) > 0.05
     torch.testing.assert_close(found.nats, expected, rtol=0, atol=1e-3)
@@ -91,6 +91,34 @@ def test_an_image_does_not_depend_on_its_batch(options: dict[str, Any]) -> None:
     assert "steps" in options or together.evaluations[0] < together.evaluations[1]
 
 
+@pytest.mark.parametrize(("tolerance", "error"), [(1e-1, 10.0), (1e-2, 1.0), (1e-3, 0.1)])
+def test_many_numbers_do_not_dilute_the_error_of_the_density(
+    tolerance: float, error: float
+) -> None:
+    """Most of the variances are far below the noise at which the path begins."""
+    variances = 10.0 / torch.arange(1, 257, dtype=F64) ** 3
+    prior = GaussianPrior(torch.zeros(256, dtype=F64), variances)
+    x = prior.sample(2, 0)
+    found = log_likelihood(prior, x, probes=1, tolerance=tolerance)
+    expected = prior.log_prob(x, 0.008 * prior.variance**0.5)
+    torch.testing.assert_close(found.nats, expected, rtol=0, atol=error)
+
+
+def test_the_density_has_its_tolerance_where_the_image_stays() -> None:
+    """At the mean of a Gaussian the flow is at rest, and only ln p can err."""
+    found = log_likelihood(GAUSSIAN, GAUSSIAN.mean[None]).nats
+    expected = GAUSSIAN.log_prob(GAUSSIAN.mean[None], 0.008 * GAUSSIAN.variance**0.5)
+    torch.testing.assert_close(found, expected, rtol=0, atol=0.006)
+
+
+@pytest.mark.parametrize("options", [{}, {"steps": 7}])
+def test_progress_is_told(options: dict[str, Any]) -> None:
+    told: list[tuple[int, int]] = []
+    log_likelihood(GAUSSIAN, GAUSSIAN.sample(2), on_step=lambda *a: told.append(a), **options)
+    total = options.get("steps", 100)
+    assert told == [(done, total) for done in range(1, total + 1)]
+
+
 class White(Prior):
     """Independent complex pixels, of variance 0.3 in each part."""
 
@@ -104,7 +132,7 @@ class White(Prior):
 @pytest.mark.parametrize("probes", [None, 1])
 def test_complex_images_have_two_numbers_a_pixel(probes: int | None) -> None:
     x = torch.complex(normal(3, 2), normal(3, 2, seed=1))
-    found = log_likelihood(White(), x, probes=probes, rtol=1e-6, atol=1e-6)
+    found = log_likelihood(White(), x, probes=probes, tolerance=1e-6)
     variance = 0.3 * (1 + 0.008**2)
     expected = -x.abs().square().sum(dim=1) / (2 * variance) - 2 * math.log(2 * math.pi * variance)
     assert found.dimension == 4
@@ -151,7 +179,8 @@ class Broken(White):
         (lambda: {"sigma_min": 2.0, "sigma_max": 1.0}, "sigma_min and sigma_max are 2 and 1"),
         (lambda: {"probes": 0}, "probes is 0: a positive number is needed"),
         (lambda: {"steps": 0}, "steps is 0: a positive number is needed"),
-        (lambda: {"rtol": -1.0}, "rtol is -1.0: a positive number is needed"),
+        (lambda: {"tolerance": -1.0}, "tolerance is -1.0: a positive number is needed"),
+        (lambda: {"tolerance": math.inf}, "tolerance is inf: a positive number is needed"),
         (lambda: {"rng": SampleRNG([(0,)])}, "1 streams serve no batch of 2"),
     ],
 )

@@ -66,6 +66,27 @@ def test_progress_is_told() -> None:
     assert told == [(done, 8) for done in range(1, 9)]
 
 
+def test_progress_of_a_sampler_that_chooses_its_steps() -> None:
+    """In parts of the way in ln(sigma), told as the denoiser comes to them."""
+    told: list[int] = []
+    reached: list[float] = []
+
+    class Watched(White):
+        def denoise(self, x: Tensor, sigma: Level) -> Tensor:
+            level = torch.as_tensor(sigma).to(x)
+            reached.append(float(level.max()))
+            return x / (1 + level.reshape(-1, 1) ** 2)
+
+    def on_step(done: int, total: int) -> None:
+        told.append(done)
+        assert total == 200
+        if done < 100:
+            assert reached[-1] <= 160 * (0.008 / 160) ** (done / 99) * (1 + 1e-6)
+
+    sample(Watched(), (2,), n=3, batch_size=2, dtype=F64, sampler="adaptive", on_step=on_step)
+    assert told == list(range(1, 201))
+
+
 class White(Prior):
     """White noise of variance 1 in each part of a complex image."""
 
@@ -97,6 +118,12 @@ def test_complex_images() -> None:
         ({"seed": -1}, "seed is -1: it must not be negative"),
         ({"sampler": "magic"}, "unknown sampler 'magic'"),
         ({"eta": 0.5}, "sampler 'heun' has no option 'eta'"),
+        ({"sampler": "ddim", "eta": -1.0}, "eta is -1.0: a number from 0 to 1 is allowed"),
+        ({"sampler": "ddim", "eta": 1.5}, "eta is 1.5: a number from 0 to 1 is allowed"),
+        ({"sampler": "pc", "snr": -0.16}, "snr is -0.16: a positive number is needed"),
+        ({"sampler": "pc", "corrections": -3}, "corrections is -3: a whole number from 0"),
+        ({"sampler": "adaptive", "rtol": 0.0}, "rtol is 0.0: a positive number is needed"),
+        ({"sampler": "adaptive", "atol": float("nan")}, "atol is nan: a positive number"),
     ],
 )
 def test_wrong_arguments(options: dict[str, Any], message: str) -> None:

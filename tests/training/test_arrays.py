@@ -196,6 +196,59 @@ def test_the_digest_is_that_of_the_contents(tmp_path: Path) -> None:
     assert source(npy(tmp_path / "c", changed)).digest() != first
 
 
+def test_blocks_are_crossed_by_slices_along_other_axes(tmp_path: Path) -> None:
+    npy(tmp_path, VOLUME)
+    with pytest.raises(ValueError, match=r"contiguous is true and along has 3 entries: .* train/"):
+        source(tmp_path, along=(0, 1, 2), crop=5, contiguous=True)
+    for split in ("train", "val"):
+        npy(tmp_path / split, VOLUME)
+    assert len(source(tmp_path, along=(0, 1, 2), crop=5, contiguous=True).slices) == 6 + 8 + 10
+
+
+@pytest.mark.parametrize("peak", [1.0, "file"])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_values_that_are_not_finite(tmp_path: Path, value: float, peak: object) -> None:
+    values = VOLUME.copy()
+    values[3, 4, 5] = value
+    with pytest.raises(ValueError, match=r"a\.npy' has values that are not finite$"):
+        source(npy(tmp_path, values), peak=peak)
+
+
+@pytest.mark.parametrize(
+    ("shape", "channel_axis"), [((5,), None), ((), None), ((4, 4), 0), ((0, 3, 3), None)]
+)
+def test_shapes_that_hold_no_image(
+    tmp_path: Path, shape: tuple[int, ...], channel_axis: int | None
+) -> None:
+    with pytest.raises(ValueError, match=r"a\.npy' has shape \(.*\): one image or more") as caught:
+        source(npy(tmp_path, np.ones(shape)), channel_axis=channel_axis)
+    assert str(shape) in str(caught.value)
+
+
+@pytest.mark.parametrize("start", [0, 64, 2000])
+def test_an_npz_file_that_is_damaged(tmp_path: Path, start: int) -> None:
+    """Cut short, or with other bytes than were written."""
+    file = tmp_path / "a.npz"
+    np.savez_compressed(file, a=np.random.default_rng(0).random((10, 8, 8)))
+    whole = file.read_bytes()
+    end = start + 40
+    changed = whole[:start] + bytes(b ^ 255 for b in whole[start:end]) + whole[end:]
+    for content in (whole[:start], changed):
+        file.write_bytes(content)
+        with pytest.raises(ValueError, match=r"a\.npz' cannot be read: "):
+            source(file)
+
+
+def test_files_under_the_suffix_of_another_kind(tmp_path: Path) -> None:
+    npy(tmp_path, VOLUME).rename(tmp_path / "b.npz")
+    with pytest.raises(ValueError, match=r"b\.npz' cannot be read: it is no NPZ file"):
+        source(tmp_path / "b.npz")
+    np.savez(tmp_path / "c.npz", VOLUME)
+    (tmp_path / "c.npz").rename(tmp_path / "d.npy")
+    with pytest.raises(ValueError, match=r"d\.npy' cannot be read: "):
+        source(tmp_path / "d.npy")
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -232,7 +285,7 @@ def test_files_that_cannot_be_used(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"key is None: .*two\.npz' holds a, b"):
         source(tmp_path / "two.npz")
     assert source(tmp_path / "two.npz", key="b").shape == (1, 8, 10)
-    with pytest.raises(ValueError, match=r"largest magnitude in .*dark\.npy' is 0\.0"):
+    with pytest.raises(ValueError, match=r"largest magnitude in .*dark\.npy' is 0: a peak"):
         source(npy(tmp_path, np.zeros((2, 3, 3)), "dark.npy"), peak="file")
     with pytest.raises(ValueError, match=r"words\.npy' holds <U1: numbers are allowed"):
         source(npy(tmp_path, np.array([["a"]]), "words.npy"))

@@ -38,6 +38,17 @@ def test_defaults(tmp_path: Path) -> None:
     assert config.seed == 0
 
 
+def test_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    text = SMALLEST.replace("runs/a", "~/a").replace("photos", "~/b")
+    config = read_config(written(tmp_path, text))
+    assert config.out == tmp_path / "a"
+    assert config.data.folder == tmp_path / "b"  # type: ignore[union-attr]
+    arrays = text.replace("folder: ~/b", "kind: arrays\n  path: ~/c")
+    data = read_config(written(tmp_path, arrays)).data
+    assert data.path == tmp_path / "c"  # type: ignore[union-attr]
+
+
 def test_networks_by_their_size(tmp_path: Path) -> None:
     text = SMALLEST + "network: {size: small, channels: 2, attention: 1}\n"
     architecture = read_config(written(tmp_path, text)).network.model_dump(mode="json")
@@ -65,10 +76,21 @@ def test_parametrisations(tmp_path: Path, given: object) -> None:
             SMALLEST.replace("photos", "photos\n  longest_side: [9, 8]"),
             r"data: longest_side is \[9, 8\]: the smaller number comes first",
         ),
+        (SMALLEST.replace("name: a", "name: State"), "name is 'State': a name without / and"),
+        (SMALLEST.replace("name: a", "name: ''"), "name is '': a name without / and"),
+        (SMALLEST.replace("name: a", "name: b/c"), "name is 'b/c': a name without / and"),
+        (SMALLEST.replace("runs/a", "~no-such-user/a"), "out: '~no-such-user/a': this user has no"),
         (SMALLEST + "network:\n  size: huge\n", "network: size is 'huge': tiny, small, base"),
         (
             SMALLEST + "network: {size: tiny, blocks: 1}\n",
             "network: size and blocks are given: one of them is allowed",
+        ),
+        (SMALLEST + "network: {embedding: 15}\n", "network: embedding is 15: an even number"),
+        (SMALLEST + "network: {widths: []}\n", r"network: widths is \[\]: one number or more"),
+        (SMALLEST + "network: {attention: 5}\n", "network: attention is 5: 0 to 4, the number of"),
+        (
+            SMALLEST + "prior: {complex: true}\n",
+            "network.channels is 1: with prior.complex, two for each channel of the images",
         ),
         (SMALLEST + "prior: {parametrisation: vp}\n", "unknown parametrisation 'vp': edm, v, "),
         (

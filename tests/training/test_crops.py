@@ -80,10 +80,15 @@ def test_gray_is_a_random_mixture_of_the_colours(tmp_path: Path) -> None:
     np.testing.assert_allclose(colours, np.broadcast_to(levels[:, None, None], colours.shape))
 
 
-def test_images_smaller_than_a_crop(tmp_path: Path) -> None:
-    folder = save(tmp_path / "small", np.full((5, 9, 3), 100, dtype=np.uint8))
-    batch = crops(folder).batch(3, np.random.default_rng(0))
-    np.testing.assert_allclose(batch.numpy(), 100 / 255, rtol=1e-5)
+def test_images_are_never_enlarged(tmp_path: Path) -> None:
+    """A ramp of 10 gray values a pixel as large as a crop is as steep; a smaller one is refused."""
+    ramp = np.tile(10 * np.arange(20, dtype=np.uint8), (16, 1))
+    folder = save(tmp_path / "small", np.stack([ramp] * 3, axis=-1))
+    batch = crops(folder).batch(20, np.random.default_rng(0)).numpy()[:, 0, 4:-4, 4:-4]
+    steepest = np.maximum(*(abs(np.diff(batch, axis=axis)).mean((1, 2)) for axis in (1, 2)))
+    np.testing.assert_allclose(steepest, 10 / 255, rtol=0.02)
+    with pytest.raises(ValueError, match=r"image\.png' cannot be used: it has 16 x 20 pixels, cr"):
+        crops(folder, crop=17)
 
 
 def test_digest_depends_on_the_pixels_alone(tmp_path: Path) -> None:

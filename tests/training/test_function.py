@@ -29,6 +29,15 @@ def phases(count, random, split):
 def flat(count, random, split):
     return np.zeros((count, 4))
 
+def holed(count, random, split):
+    return np.where(random.random((count, 1, 4, 4)) < 0.1, np.nan, 1.0)
+
+def huge(count, random, split):
+    return np.full((count, 1, 4, 4), 1 + 1j * np.inf)
+
+def growing(count, random, split):
+    return np.zeros((count, 1, 3 + count, 4))
+
 def broken(count, random, split):
     raise RuntimeError("no data today")
 
@@ -77,8 +86,9 @@ def test_by_the_name_of_a_module() -> None:
     ("name", "options", "message"),
     [
         ("flat", {}, r"mine\.py:flat' gives float64 of shape \(1, 4\): numbers of shape \(1, c, h"),
-        ("broken", {}, r"fails: RuntimeError: no data today \(mine\.py, line 16\)"),
+        ("broken", {}, r"fails: RuntimeError: no data today \(mine\.py, line 25\)"),
         ("ones", {"colour": 1}, r"fails: TypeError: ones\(\) got an unexpected .* 'colour'$"),
+        ("huge", {}, r"mine\.py:huge' gives values that are not finite$"),
         ("number", {}, r"mine\.py:number' is of type int"),
         ("nothing", {}, r"mine\.py' defines no 'nothing'"),
     ],
@@ -88,6 +98,13 @@ def test_functions_that_do_not_work(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         source(f"{module}:{name}", **options)
+
+
+def test_images_that_only_later_do_not_fit(module: str) -> None:
+    with pytest.raises(ValueError, match=r"mine\.py:holed' gives values that are not finite$"):
+        source(f"{module}:holed").batch(100, np.random.default_rng(1))
+    with pytest.raises(ValueError, match=r"shape \(1, 6, 4\) after some of shape \(1, 4, 4\)"):
+        source(f"{module}:growing").batch(3, np.random.default_rng(1))
 
 
 @pytest.mark.parametrize(

@@ -173,6 +173,37 @@ def test_a_state_of_an_older_version_has_todays_defaults(straight: TrainConfig) 
         train(changed(straight, "optimiser", steps=8))
 
 
+def test_a_finished_run_of_another_recipe_is_another_run(
+    straight: TrainConfig, photos: Path
+) -> None:
+    """Even if its data are gone."""
+    photos.rename(photos.parent / "gone")
+    faster = straight.optimiser.model_copy(update={"learning_rate": 1.0})
+    with pytest.raises(CheckpointError, match=r"optimiser\.learning_rate is 1\.0, and 0\.001 in"):
+        train(straight.model_copy(update={"optimiser": faster}))
+    assert train(straight) == straight.out / "tiny.safetensors"
+
+
+@pytest.mark.parametrize("step", [None, "six"])
+def test_a_state_without_its_step(straight: TrainConfig, step: object) -> None:
+    tensors, metadata = load_checkpoint(state_file(straight))
+    save_checkpoint(state_file(straight), tensors, metadata | {"step": step})
+    with pytest.raises(CheckpointError, match=f"is no state of a run: its step is {step!r}"):
+        train(straight)
+
+
+def test_a_folder_that_cannot_be_written_to(make_config: Any, tmp_path: Path) -> None:
+    """Is known before the first step, and before the data are read."""
+    (tmp_path / "file").touch()
+    for out in ("file", "file/below"):
+        config = make_config(out)
+        config = config.model_copy(
+            update={"data": config.data.model_copy(update={"folder": tmp_path / "none"})}
+        )
+        with pytest.raises(ValueError, match=r"file' cannot be written to: Not a directory"):
+            train(config)
+
+
 def test_other_data_are_another_run(straight: TrainConfig, photos: Path) -> None:
     (photos / "train" / "two.png").unlink()
     with pytest.raises(CheckpointError, match="the training data are not those of the run that"):

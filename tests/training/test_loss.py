@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from invscore.priors import NetworkPrior
 from invscore.training.config import Objective, TrainConfig
-from invscore.training.draws import Batch
+from invscore.training.data import Source
+from invscore.training.draws import Batch, Draws
 from invscore.training.loop import Progress, train
 from invscore.training.loss import LOSSES
 from invscore.training.objectives import random_signs
@@ -40,7 +41,7 @@ def gaussian_batch(count: int, seed: int) -> Batch:
     clean = 0.1 + 0.7 * torch.from_numpy(random.standard_normal((count, 1, 1, 1)))
     noise = torch.from_numpy(random.standard_normal((count, 1, 1, 1)))
     sigma = LEVELS.repeat(count // 2)
-    return Batch(clean, sigma, noise, random_signs(clean, random))
+    return Batch(clean, sigma, noise, random_signs(clean, random), reference=clean)
 
 
 @pytest.mark.parametrize("objective", get_args(Objective))
@@ -76,24 +77,65 @@ def test_the_losses_differ_where_they_should() -> None:
     error = prior.denoise(batch.clean + level * batch.noise, batch.sigma) - batch.clean
     expected = ((1 / level + 1 / SPREAD) ** 2 * error**2).mean()
     torch.testing.assert_close(LOSSES["flow"](prior, batch), expected)
-    alone = Batch(batch.clean[:1], batch.sigma[:1], batch.noise[:1])
+    alone = Batch(batch.clean[:1], batch.sigma[:1], batch.noise[:1], reference=batch.clean[:1])
     torch.testing.assert_close(LOSSES["stable"](prior, alone), LOSSES["denoising"](prior, alone))
 
 
-def test_signs_have_to_be_there() -> None:
+@pytest.mark.parametrize(("objective", "missing"), [("implicit", "signs"), ("stable", "reference")])
+def test_what_an_objective_needs_has_to_be_there(objective: str, missing: str) -> None:
     prior = NetworkPrior(TwoLevels(), channels=1)
     batch = gaussian_batch(2, 0)
-    with pytest.raises(ValueError, match="signs"):
-        LOSSES["implicit"](prior, Batch(batch.clean, batch.sigma, batch.noise))
+    with pytest.raises(ValueError, match=missing):
+        LOSSES[objective](prior, Batch(batch.clean, batch.sigma, batch.noise))
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_networks_train_with_each(make_config: Any, precision: str) -> None:
+class Pixels(Source):
+    """Images of one pixel, two drawn together."""
+
+    shape, together = (1, 1, 1), 2
+
+    def batch(self, count: int, random: np.random.Generator) -> Tensor:
+        return 0.1 + 0.7 * torch.from_numpy(random.standard_normal((count, 1, 1, 1)))
+
+    def digest(self) -> str:
+        return ""
+
+
+@pytest.mark.parametrize("objective", get_args(Objective))
+@pytest.mark.parametrize(("processes", "parts"), [(1, 2), (1, 4), (2, 1), (2, 2)])
+def test_a_step_does_not_depend_on_how_it_is_shared(
+    make_config: Any, objective: str, processes: int, parts: int
+) -> None:
+    """At a level at which every image may lie behind every other's noise."""
+    config = make_config(batch=16).model_dump()
+    config |= {"objective": objective, "noise": {"log_mean": 0.7, "log_std": 0.1}}
+    prior = NetworkPrior(TwoLevels(), channels=1, mean=MEAN, sigma_data=SPREAD)
+
+    def step(processes: int, parts: int) -> tuple[Tensor, Tensor]:
+        config["optimiser"]["accumulate"] = parts
+        model = TrainConfig.model_validate(config)
+        losses = [
+            LOSSES[objective](prior, part.to(torch.device("cpu")))
+            for rank in range(processes)
+            for part in Draws(model, Pixels(), rank=rank, processes=processes)(step=3)
+        ]
+        assert len(losses) == processes * parts
+        loss = torch.stack(losses).mean()
+        return loss.detach(), torch.autograd.grad(loss, prior.network.weights)[0]
+
+    torch.testing.assert_close(step(processes, parts), step(1, 1))
+
+
+@pytest.mark.parametrize(
+    ("precision", "attention"), [("fp32", 0), ("bf16", 0), ("fp32", 1), ("bf16", 1)]
+)
+def test_networks_train_with_each(make_config: Any, precision: str, attention: int) -> None:
     """By the loss that is named, each of another value."""
     losses = []
     for objective in get_args(Objective):
         config = make_config(objective, steps=2).model_dump()
         config |= {"objective": objective, "precision": precision, "noise": {"log_mean": 0.0}}
+        config["network"]["attention"] = attention
         reports: list[Progress] = []
         train(TrainConfig.model_validate(config), on_step=reports.append)
         losses.append(reports[-1].loss)

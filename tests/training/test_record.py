@@ -16,6 +16,7 @@ from torch import Tensor
 from invscore.priors import NetworkPrior
 from invscore.training import board
 from invscore.training.data import Source, open_source
+from invscore.training.log import write_row
 from invscore.training.loop import train
 from invscore.training.samples import grid, save_samples
 from invscore.training.validation import Validation
@@ -141,6 +142,29 @@ def test_without_tensorboard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(board, "find_spec", lambda name: None)
     board.Board(tmp_path / "board", 0).write({"step": 1, "loss": 2.0})
     assert not (tmp_path / "board").exists()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"step;loss\n2;0.5\n",
+        b"",
+        b"step,loss\n2.0,0.5\n",
+        b"loss,step\n0.5\n",
+        "schritt,ä\n".encode("latin-1"),
+    ],
+)
+def test_a_log_of_another_form_is_set_aside(tmp_path: Path, content: bytes) -> None:
+    log, aside = tmp_path / "log.csv", tmp_path / "log-before-step-4.csv"
+    log.write_bytes(content)
+    if content:
+        with pytest.warns(UserWarning, match=r"log\.csv' is no log .* now '.*-before-step-4\.csv'"):
+            write_row(log, {"step": 4, "loss": 0.25})
+        assert aside.read_bytes() == content
+    else:  # nothing is lost
+        write_row(log, {"step": 4, "loss": 0.25})
+        assert not aside.exists()
+    assert log.read_text() == "step,loss\n4,0.25\n"
 
 
 def test_the_log_is_for_pandas(make_config: Any) -> None:

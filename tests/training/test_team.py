@@ -68,11 +68,20 @@ def test_images_do_not_depend_on_how_they_are_shared(
     ((whole,),) = shares(make_config(batch=8), 1)
     dealt = shares(make_config(batch=8, accumulate=parts), processes)
     assert all(len(batches) == parts for batches in dealt)
+    assert all(batch.reference is None for batches in dealt for batch in batches)
     for name in ("clean", "sigma", "noise"):
         parts_ = [getattr(batch, name) for batches in dealt for batch in batches]
         assert torch.equal(torch.cat(parts_), getattr(whole, name))
     assert len({image.numpy().tobytes() for image in whole.clean}) == 8
     assert len(set(whole.sigma.tolist())) == 8
+
+
+def test_all_images_of_a_step_are_the_reference_of_stable_targets(make_config: Any) -> None:
+    stable = {"objective": "stable"}
+    ((whole,),) = shares(make_config(batch=8).model_copy(update=stable), 1)
+    assert torch.equal(whole.reference, whole.clean)
+    dealt = shares(make_config(batch=8, accumulate=2).model_copy(update=stable), 2)
+    assert all(torch.equal(b.reference, whole.clean) for batches in dealt for b in batches)
 
 
 def test_a_batch_that_cannot_be_shared(make_config: Any) -> None:

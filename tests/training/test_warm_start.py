@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from invscore.checkpoint import CheckpointError, load_checkpoint
 from invscore.networks import Potential, UNet
-from invscore.priors import NetworkPrior
+from invscore.priors import EnergyPrior, NetworkPrior
 from invscore.training.loop import train
 from invscore.training.warm_start import warm_start
 
@@ -21,17 +22,24 @@ OPTIONS = {"widths": (4, 8), "blocks": 1, "embedding": 8}
 def network(channels: int, seed: int = 0, **options: Any) -> UNet:
     torch.manual_seed(seed)
     made = UNet(channels, **{**OPTIONS, **options})
-    torch.nn.init.normal_(made.head.weight)  # which is 0 in a network that has learned nothing
-    torch.nn.init.normal_(made.head.bias)  # type: ignore[arg-type]
+    # A network that has learned nothing is 0 and ignores the noise level.
+    nn.init.normal_(made.head.weight)
+    nn.init.normal_(made.head.bias)  # type: ignore[arg-type]
+    for module in made.modules():
+        if isinstance(module, nn.Linear):
+            nn.init.normal_(module.weight, std=0.5)
     return made
 
 
 @pytest.fixture
 def save(tmp_path: Path) -> Any:
-    def write(channels: int, **options: Any) -> tuple[UNet, str]:
+    def write(
+        channels: int, *, about: dict[str, Any] | None = None, **options: Any
+    ) -> tuple[UNet, str]:
         made, path = network(channels, **options), tmp_path / f"{channels}.safetensors"
         architecture = {"name": "unet", "channels": channels, **OPTIONS, **options}
-        prior = NetworkPrior(made, channels=channels, metadata={"architecture": architecture})
+        metadata = {"architecture": architecture}
+        prior = NetworkPrior(made, channels=channels, metadata=metadata, **(about or {}))
         prior.save(path, torch.float32)
         return made, str(path)
 
@@ -47,7 +55,7 @@ def gray(channels: int) -> Tensor:
 def test_gray_images_are_treated_as_before(save: Any, before: int, after: int) -> None:
     source, file = save(before)
     ours = network(after, seed=1)
-    warm_start(ours, file)
+    warm_start(NetworkPrior(ours, channels=after), file)
     noise = torch.tensor([-0.5, 0.3])
     with torch.no_grad():
         torch.testing.assert_close(ours.stem(gray(after)), source.stem(gray(before)))
@@ -61,7 +69,7 @@ def test_gray_images_are_treated_as_before(save: Any, before: int, after: int) -
 def test_features_of_a_gray_prior_see_the_colours_in_turn(save: Any) -> None:
     source, file = save(1)
     ours = network(3, seed=1)
-    warm_start(ours, file)
+    warm_start(NetworkPrior(ours, channels=3), file)
     blue = torch.cat([torch.zeros_like(gray(2)), gray(1)], dim=1)
     with torch.no_grad():
         features, expected = ours.stem(blue), source.stem(gray(1))
@@ -72,11 +80,46 @@ def test_features_of_a_gray_prior_see_the_colours_in_turn(save: Any) -> None:
 def test_a_potential_begins_as_half_a_denoiser(save: Any) -> None:
     source, file = save(1)
     ours = Potential(network(1, seed=1))
-    warm_start(ours, file)
+    warm_start(EnergyPrior(ours, channels=1), file)
     noise = torch.tensor([-0.5, 0.3])
     with torch.no_grad():
         expected = (gray(1) * source(gray(1), noise)).sum(dim=(1, 2, 3)) / 2
         torch.testing.assert_close(ours.potential(gray(1), noise), expected)
+
+
+@pytest.mark.parametrize("sigma", [0.01, 0.3, 4.0])
+def test_images_are_moved_and_stretched(save: Any, sigma: float) -> None:
+    source, file = save(1, about={"mean": 0.2, "sigma_data": 0.1})
+    before = NetworkPrior(source, channels=1, mean=0.2, sigma_data=0.1)
+    after = NetworkPrior(network(1, seed=1), channels=1, mean=0.5, sigma_data=0.3)
+    warm_start(after, file)
+    with torch.no_grad():
+        expected = 0.5 + 3 * (before.denoise(0.2 + gray(1), sigma) - 0.2)
+        torch.testing.assert_close(after.denoise(0.5 + 3 * gray(1), 3 * sigma), expected)
+
+
+@pytest.mark.parametrize(("here", "there"), [("v", "edm"), ("data", {"noise": 1, "data": -2})])
+def test_another_parametrisation(save: Any, here: Any, there: Any) -> None:
+    _, file = save(1, about={"parametrisation": there})
+    prior = NetworkPrior(network(1), channels=1, parametrisation=here)
+    message = f"prior.parametrisation is {here!r}: {there!r}, that of init {file!r}, is allowed"
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        warm_start(prior, file)
+
+
+@pytest.mark.parametrize(("before", "after"), [(0, 1), (0, 2), (1, 2)])
+def test_attention_that_was_not_there_begins_anew(save: Any, before: int, after: int) -> None:
+    source, file = save(1, attention=before)
+    ours, untrained = network(1, seed=1, attention=after), network(1, seed=1, attention=after)
+    warm_start(NetworkPrior(ours, channels=1), file)
+    theirs = source.state_dict()
+    for name, w in ours.state_dict().items():
+        expected = theirs if name in theirs else untrained.state_dict()
+        torch.testing.assert_close(w, expected[name], rtol=0, atol=1e-7)
+    noise = torch.tensor([-0.5, 0.3])
+    with torch.no_grad():
+        change = ours(gray(1), noise) - source(gray(1), noise)
+        assert 0 < change.std() < 0.1 * source(gray(1), noise).std()
 
 
 @pytest.mark.parametrize(
@@ -86,18 +129,25 @@ def test_a_potential_begins_as_half_a_denoiser(save: Any) -> None:
         ({"widths": (6, 8)}, "has another architecture: its '"),
         ({"blocks": 2}, r"8 tensors, such as 'bottom\.1\.conv_in\.bias', are in one network alone"),
         ({"widths": (4,)}, "are in one network alone"),
+        ({"attention": 1, "blocks": 2}, r"such as 'bottom\.1\.conv_in\.bias', are in one"),
     ],
 )
 def test_another_architecture(save: Any, options: dict[str, Any], message: str) -> None:
     _, file = save(1)
     with pytest.raises(ValueError, match=message) as caught:
-        warm_start(network(1, **options), file)
+        warm_start(NetworkPrior(network(1, **options), channels=1), file)
     assert str(caught.value).startswith(f"init {file!r} has another architecture")
+
+
+def test_attention_is_not_left_behind(save: Any) -> None:
+    _, file = save(1, attention=1)
+    with pytest.raises(ValueError, match=r"5 tensors, such as 'bottom\.1\.gain', are in one"):
+        warm_start(NetworkPrior(network(1), channels=1), file)
 
 
 def test_no_such_prior() -> None:
     with pytest.raises(CheckpointError, match="'nobody' is neither a file nor one of"):
-        warm_start(network(1), "nobody")
+        warm_start(NetworkPrior(network(1), channels=1), "nobody")
 
 
 def test_a_run_starts_there_and_does_not_go_back(make_config: Any, save: Any) -> None:

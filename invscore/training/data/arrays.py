@@ -46,13 +46,18 @@ class ArraySlices(Source):
 
     The data of ``split`` are those in the folder of that name, or, where there are no folders
     train/ and val/, a share of all slices that ``config.seed`` decides on. Raises ``ValueError``
-    for files, axes or sizes that do not fit.
+    for files, axes or sizes that do not fit, and for values that are not finite.
     """
 
     def __init__(self, config: ArraysConfig, split: str) -> None:
         self.config = config
         folders = config.path / "train", config.path / "val"
         apart = all(folder.is_dir() for folder in folders)
+        if config.contiguous and len(config.along) > 1 and not apart:
+            raise ValueError(
+                f"contiguous is true and along has {len(config.along)} entries: slices along one "
+                "cross those held out along another, put whole files into folders train/ and val/"
+            )
         self.files = array_files(config.path / split if apart else config.path)
         volumes = [_open(file, config) for file in self.files]
         runs = [
@@ -112,18 +117,28 @@ class ArraySlices(Source):
 def _open(file: Path, config: ArraysConfig) -> Volume:
     values, axis = open_array(file, config.key), config.channel_axis
     dimensions = len(values.shape)
+    if dimensions < 2 + (axis is not None) or 0 in values.shape:
+        raise ValueError(
+            f"{str(file)!r} has shape {values.shape}: one image or more, of two axes besides "
+            "channel_axis, is allowed"
+        )
     if axis is not None and not -dimensions <= axis < dimensions:
         raise ValueError(f"channel_axis is {axis}: {str(file)!r} has shape {values.shape}")
-    peak = _largest(file, values) if config.peak == "file" else config.peak
+    largest = _largest(values)
+    if not np.isfinite(largest):
+        raise ValueError(f"{str(file)!r} has values that are not finite")
+    peak = largest if config.peak == "file" else config.peak
+    if not peak:
+        raise ValueError(f"the largest magnitude in {str(file)!r} is 0: a peak is needed")
     return Volume(file, values, peak, None if axis is None else axis % dimensions)
 
 
-def _largest(file: Path, values: Values) -> float:
-    """The largest magnitude, read in parts: the array may be larger than memory."""
-    largest = float(np.max([np.abs(values[k]).max() for k in range(values.shape[0])]))
-    if not 0 < largest < float("inf"):
-        raise ValueError(f"the largest magnitude in {str(file)!r} is {largest}: a peak is needed")
-    return largest
+def _largest(values: Values) -> float:
+    """The largest magnitude, NaN where there is one.
+
+    Read in parts: the array may be larger than memory.
+    """
+    return float(np.max([np.abs(values[k]).max() for k in range(values.shape[0])]))
 
 
 def _families(volume: Volume, along: tuple[int | tuple[int, ...], ...]) -> list[tuple[int, ...]]:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Discriminator, Field, PositiveFloat, PositiveInt, Tag, model_validator
 
-from invscore.config import Section
+from invscore.config import HomePath, Section
 
 
 class FolderConfig(Section):
     """Crops of photographs in ``folder/train`` and ``folder/val``."""
 
     kind: Literal["folder"] = "folder"
-    folder: Path
+    folder: HomePath
     crop: PositiveInt = 64
     longest_side: tuple[PositiveInt, PositiveInt] = (400, 1500)
 
@@ -30,7 +29,7 @@ class ArraysConfig(Section):
     """Slices of the arrays in a file, or in the files of a folder."""
 
     kind: Literal["arrays"]
-    path: Path
+    path: HomePath
     key: str | None = None
     along: tuple[int | tuple[int, ...], ...] = (0,)
     channel_axis: int | None = None

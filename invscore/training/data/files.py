@@ -8,6 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol
+from zipfile import is_zipfile
 
 import numpy as np
 import numpy.typing as npt
@@ -36,9 +37,9 @@ def open_array(file: Path, key: str | None = None) -> Values:
         raise ValueError(f"{str(file)!r}: no such file")
     try:
         values = _OPENERS[kind](file, key)
-    except (OSError, EOFError, KeyError, ValueError) as error:
-        if isinstance(error, _Unfit):
-            raise
+    except _Unfit:
+        raise
+    except Exception as error:  # each library has errors of its own for a damaged file
         raise ValueError(f"{str(file)!r} cannot be read: {' '.join(str(error).split())}") from error
     if values.dtype.kind not in "buifc":
         raise ValueError(f"{str(file)!r} holds {values.dtype}: numbers are allowed")
@@ -67,12 +68,14 @@ def digest(files: Iterable[Path]) -> str:
 def _npy(file: Path, key: str | None) -> Values:
     if key is not None:
         raise _Unfit(f"key is {key!r}: {str(file)!r} holds a single array, without a name")
-    return np.load(file, mmap_mode="r", allow_pickle=False)
+    return np.lib.format.open_memmap(file, mode="r")
 
 
 def _npz(file: Path, key: str | None) -> Values:
+    if not is_zipfile(file):
+        raise ValueError("it is no NPZ file, or not a whole one")
     with np.load(file, allow_pickle=False) as arrays:
-        return arrays[_choose(file, arrays.files, key)]
+        return np.asarray(arrays[_choose(file, arrays.files, key)])
 
 
 def _hdf5(file: Path, key: str | None) -> Values:
@@ -86,11 +89,7 @@ def _hdf5(file: Path, key: str | None) -> Values:
 def _nifti(file: Path, key: str | None) -> Values:
     if key is not None:
         raise _Unfit(f"key is {key!r}: {str(file)!r} holds a single array, without a name")
-    nibabel = _optional("nibabel", file)
-    try:
-        return np.asanyarray(nibabel.load(file).dataobj)
-    except nibabel.filebasedimages.ImageFileError as error:
-        raise ValueError(str(error)) from error
+    return np.asanyarray(_optional("nibabel", file).load(file).dataobj)
 
 
 _OPENERS: Mapping[str, Callable[[Path, str | None], Values]] = {

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -20,8 +21,8 @@ class FunctionSource(Source):
     """``function(count, random, split, **options)`` gives ``count`` images (count, c, h, w).
 
     ``address`` is ``file.py:function`` or ``package.module:function``. Arrays and tensors are
-    taken, in any real or complex type. Raises ``ValueError`` where the function is missing, fails
-    or returns anything else.
+    taken, in any real or complex type, all finite and of one shape. Raises ``ValueError`` where the
+    function is missing, fails or returns anything else.
     """
 
     def __init__(
@@ -34,10 +35,19 @@ class FunctionSource(Source):
         self.split = split
         self.options = dict(options)
         self.together = together
-        _, *shape = self.batch(1, np.random.default_rng(0)).shape
+        _, *shape = self._made(1, np.random.default_rng(0)).shape
         self.shape = (shape[0], shape[1], shape[2])
 
     def batch(self, count: int, random: np.random.Generator) -> Tensor:
+        images = self._made(count, random)
+        if images.shape[1:] != self.shape:
+            raise ValueError(
+                f"callable {self.address!r} gives images of shape {tuple(images.shape[1:])} after "
+                f"some of shape {self.shape}: one shape is allowed"
+            )
+        return torch.from_numpy(images)
+
+    def _made(self, count: int, random: np.random.Generator) -> npt.NDArray[Any]:
         try:
             made = self.function(count, random, self.split, **self.options)
         except Exception as error:
@@ -50,8 +60,10 @@ class FunctionSource(Source):
                 f"callable {self.address!r} gives {images.dtype} of shape {images.shape}: numbers "
                 f"of shape ({count}, c, h, w) are allowed"
             )
-        kind = np.complex64 if images.dtype.kind == "c" else np.float32
-        return torch.from_numpy(np.array(images, dtype=kind))
+        images = np.array(images, dtype=np.complex64 if images.dtype.kind == "c" else np.float32)
+        if not np.isfinite(images).all():
+            raise ValueError(f"callable {self.address!r} gives values that are not finite")
+        return images
 
     def digest(self) -> str:
         """SHA-256 of images that it makes from a fixed seed: nothing else is known about them."""

@@ -23,7 +23,7 @@ class PhotoCrops(Source):
     log-uniform in ``longest_side`` pixels; it is flipped and rotated at random. With one channel
     it is a random convex mixture of the colour channels, so that one prior serves luminance and
     single colours alike. Raises ``ValueError`` for a folder without images, or with one that
-    cannot be read or has more than 8 bits a channel.
+    cannot be read, is smaller than a crop or has more than 8 bits a channel.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class PhotoCrops(Source):
             )
         if channels not in (1, 3):
             raise ValueError(f"photographs have 1 or 3 channels, given channels={channels}")
-        self.images = [_read(file) for file in files]
+        self.images = [_read(file, crop) for file in files]
         self.crop = crop
         self.longest_side = longest_side
         self.channels = channels
@@ -68,9 +68,11 @@ class PhotoCrops(Source):
         return np.ascontiguousarray(pixels[..., ::-1] if random.integers(2) else pixels)
 
 
-def _read(file: Path) -> Image.Image:
+def _read(file: Path, crop: int) -> Image.Image:
     try:
         image = Image.open(file)
+        if min(image.size) < crop:
+            raise ValueError(f"it has {image.height} x {image.width} pixels, crop is {crop}")
         # Pillow cuts deeper images off at 255 where they become RGB.
         if image.mode.startswith(("I", "F")):
             raise ValueError("it has more than 8 bits a channel")

@@ -19,7 +19,8 @@ def optimal_pairing(clean: Tensor, noise: Tensor) -> Tensor:
             f"clean has shape {tuple(clean.shape)} and noise {tuple(noise.shape)}: the same is "
             "needed"
         )
-    # Of |clean - noise|^2 only the products depend on the order.
-    products = clean.flatten(1) @ noise.flatten(1).T
+    # Of |clean - noise|^2 only the products depend on the order; NumPy has no bfloat16.
+    with torch.autocast(clean.device.type, enabled=False):
+        products = clean.flatten(1) @ noise.flatten(1).T
     _, order = linear_sum_assignment(products.detach().cpu().numpy(), maximize=True)
     return noise[torch.from_numpy(order).to(noise.device)]

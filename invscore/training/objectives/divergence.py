@@ -6,16 +6,19 @@ as training does.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import Tensor
 
+from invscore.networks.attention import twice_differentiable
 from invscore.training.objectives.fields import Field
 
 
 def exact_divergence(field: Field, x: Tensor) -> tuple[Tensor, Tensor]:
     """``f(x)`` and the trace of its Jacobian, (b,), at the price of a derivative for each pixel."""
-    value, pull = torch.func.vjp(field, x)  # type: ignore[misc]
+    value, pull = _vjp(field, x)
     pixels = torch.eye(x[0].numel(), dtype=x.dtype, device=x.device).reshape(-1, *x.shape[1:])
     diagonal = [inner(pixel, pull(pixel.expand_as(x))[0]) for pixel in pixels]
     return value, torch.stack(diagonal).sum(dim=0)
@@ -26,7 +29,7 @@ def hutchinson_divergence(field: Field, x: Tensor, probe: Tensor) -> tuple[Tenso
 
     ``probe``: one v an image, normal or, for less variance, of random signs (Hutchinson 1990).
     """
-    value, pull = torch.func.vjp(field, x)  # type: ignore[misc]
+    value, pull = _vjp(field, x)
     return value, inner(probe, pull(probe)[0])
 
 
@@ -37,6 +40,13 @@ def random_signs(like: Tensor, random: np.random.Generator) -> Tensor:
     """
     signs = 2 * random.integers(0, 2, tuple(like.shape), dtype=np.int8) - 1
     return torch.from_numpy(signs).to(like)
+
+
+def _vjp(field: Field, x: Tensor) -> tuple[Tensor, Callable[[Tensor], tuple[Tensor]]]:
+    """``f(x)`` and the function ``v -> J^T v``, which can be differentiated again."""
+    with twice_differentiable():
+        value, pull = torch.func.vjp(field, x)  # type: ignore[misc]
+    return value, pull
 
 
 def inner(a: Tensor, b: Tensor) -> Tensor:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from invscore.networks.attention import twice_differentiable
+
 Field = Callable[[Tensor], Tensor]
 """A vector field such as a score: images (b, \\*shape) to (b, \\*shape), each on its own."""
 
@@ -28,6 +30,7 @@ def score_of(potential: ScalarField) -> Field:
     """
 
     def score(x: Tensor) -> Tensor:
-        return -torch.func.grad(lambda images: potential(images).sum())(x)
+        with twice_differentiable():
+            return -torch.func.grad(lambda images: potential(images).sum())(x)
 
     return score

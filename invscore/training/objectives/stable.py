@@ -17,15 +17,17 @@ def stable_target(x: Tensor, sigma: PerImage, reference: Tensor) -> Tensor:
     "Stable target field"). ``x``: (b, \\*shape). ``reference``: (n, \\*shape). Where the
     image behind x is one of the reference, as likely as any other, this is the mean of the usual
     target given x and the reference: its mean given x is the score, as before, and its variance
-    is smaller (Rao and Blackwell).
+    is smaller (Rao and Blackwell). Computed in the precision of ``x``, also under autocast.
     """
-    # Squared distances by products of matrices would lose the digits that small levels need.
-    distance = torch.cdist(
-        x.flatten(1), reference.flatten(1), compute_mode="donot_use_mm_for_euclid_dist"
-    )
-    level = per_image(sigma, distance)
-    shares = (-0.5 * (distance / level) ** 2).softmax(dim=1)
-    denoised = (shares @ reference.flatten(1)).reshape(x.shape)
+    # Squared distances by products of matrices would lose the digits that small levels need, and
+    # so would an average of images in bfloat16: it is divided by sigma^2.
+    with torch.autocast(x.device.type, enabled=False):
+        distance = torch.cdist(
+            x.flatten(1), reference.flatten(1), compute_mode="donot_use_mm_for_euclid_dist"
+        )
+        level = per_image(sigma, distance)
+        shares = (-0.5 * (distance / level) ** 2).softmax(dim=1)
+        denoised = (shares @ reference.flatten(1)).reshape(x.shape)
     return (denoised - x) / per_image(sigma, x) ** 2
 
 

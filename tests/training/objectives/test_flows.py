@@ -117,6 +117,13 @@ def test_no_pairing_is_closer() -> None:
     assert (order.sum(1) == 1).all()
 
 
+def test_pairs_in_mixed_precision() -> None:
+    clean, noise = torch.randn(2, 6, 1, 3, 3, generator=torch.Generator().manual_seed(0))
+    with torch.autocast("cpu", torch.bfloat16):
+        paired = optimal_pairing(clean, noise)
+    assert torch.equal(paired, optimal_pairing(clean, noise))
+
+
 def test_on_a_line_the_pairing_is_sorted() -> None:
     clean, noise = torch.from_numpy(RANDOM.standard_normal((2, 300, 1)))
     paired = optimal_pairing(clean, noise)

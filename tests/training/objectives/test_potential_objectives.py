@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from invscore.networks import Potential, UNet
 from invscore.training.objectives import (
     exact_divergence,
     implicit_score_matching,
@@ -34,6 +35,14 @@ def test_the_score_is_minus_the_gradient() -> None:
 def test_its_divergence_is_minus_the_laplacian() -> None:
     _, divergence = exact_divergence(score_of(quartic), X)
     torch.testing.assert_close(divergence, -(3 * X**2).sum(dim=(1, 2, 3)))
+
+
+def test_potentials_with_attention_learn() -> None:
+    network = Potential(UNet(1, widths=(4, 6), blocks=1, embedding=8, attention=1)).double()
+    nn.init.normal_(network.network.head.weight)
+    score = score_of(lambda x: network.potential(x, torch.zeros(len(x), dtype=F64)))
+    noise_score_matching(score, X, 0.5, torch.ones_like(X)).backward()
+    assert all(w.grad is not None and w.grad.isfinite().all() for w in network.parameters())
 
 
 def test_a_constant_changes_nothing() -> None:

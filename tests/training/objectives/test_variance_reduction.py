@@ -49,6 +49,14 @@ def test_the_right_image_is_found_among_similar_ones_in_single_precision() -> No
     torch.testing.assert_close(denoised, reference, rtol=0, atol=1e-4)
 
 
+def test_targets_are_not_rounded_under_autocast() -> None:
+    reference = 0.5 + 0.25 * normal(8, 1, 4, 4).float()
+    x = reference + 0.01 * normal(8, 1, 4, 4, seed=1).float()
+    expected = stable_target(x, 0.01, reference)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(stable_target(x, 0.01, reference), expected)
+
+
 def test_the_mean_given_x_is_the_score_and_the_variance_is_less() -> None:
     """At a fixed x, the image behind it drawn from its posterior and the others from the data."""
     count, others, x = 4000, 31, torch.tensor([[1.1]], dtype=F64)
