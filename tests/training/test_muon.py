@@ -33,6 +33,18 @@ def test_singular_vectors_are_kept() -> None:
     assert along.diagonal().min() > 0.6
 
 
+@pytest.mark.parametrize("shape", [(24, 96), (96, 24)])
+def test_a_cpu_computes_in_the_precision_of_the_matrix(shape: tuple[int, ...]) -> None:
+    """The polynomial acts on each singular value by itself."""
+    matrix = random_matrix(*shape)
+    u, values, v = torch.linalg.svd(matrix.double(), full_matrices=False)
+    s = values / values.square().sum().sqrt()
+    for _ in range(5):
+        s = 3.4445 * s - 4.7750 * s**3 + 2.0315 * s**5
+    expected = (u @ s.diag() @ v).float()
+    torch.testing.assert_close(orthogonalised(matrix), expected, rtol=0, atol=1e-5)
+
+
 @pytest.mark.parametrize("shape", [(24, 96), (96, 24), (16, 4, 3, 3)])
 def test_updates_are_as_long_as_those_of_adamw(shape: tuple[int, ...]) -> None:
     w = nn.Parameter(torch.zeros(shape))
