@@ -27,6 +27,11 @@ def _from_home(path: Path) -> Path:
 HomePath = Annotated[Path, AfterValidator(_from_home)]
 """A path in which ``~`` and ``~user`` stand for the home folder, as in a shell."""
 
+HomeText = Annotated[
+    str, AfterValidator(lambda text: str(_from_home(Path(text))) if text[:1] == "~" else text)
+]
+"""A text that may begin with such a path."""
+
 AnySection = TypeVar("AnySection", bound=Section)
 
 

@@ -42,6 +42,11 @@ def say(message: str) -> None:
     typer.echo(f"invscore: {message}", err=True)
 
 
+def show_warning(message: Warning | str, *about: Any, **more: Any) -> None:  # noqa: ARG001
+    """In place of ``warnings.showwarning``: what to know, without the line of code that says it."""
+    say(f"{typer.style('warning', fg='yellow', bold=True)}: {' '.join(str(message).split())}")
+
+
 def sentence(error: Exception) -> str:
     """What happened, for someone who did not write the program."""
     text = " ".join(str(error).split())

@@ -11,6 +11,7 @@ from invscore import __version__
 from invscore.cli.bench import bench
 from invscore.cli.calibrate import calibrate
 from invscore.cli.check import check
+from invscore.cli.errors import show_warning
 from invscore.cli.likelihood import likelihood
 from invscore.cli.methods import methods
 from invscore.cli.operators import operators
@@ -69,4 +70,5 @@ def invscore(
 def main() -> None:
     # PyTorch warns of its own code where a Jacobian is taken: a user can do nothing about it.
     warnings.filterwarnings("ignore", r"`torch\.jit", FutureWarning)
+    warnings.showwarning = show_warning
     app()

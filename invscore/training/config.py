@@ -14,7 +14,7 @@ from pydantic import (
     model_validator,
 )
 
-from invscore.config import HomePath, Section, read_section
+from invscore.config import HomePath, HomeText, Section, read_section
 from invscore.networks import SIZES, build_network
 from invscore.priors.parametrisation import find_parametrisation
 from invscore.training.data.config import DataConfig
@@ -124,7 +124,7 @@ class TrainConfig(Section):
     description: str = ""
     licence: str = ""
     out: HomePath
-    init: str | None = None
+    init: HomeText | None = None
     network: NetworkConfig = NetworkConfig()
     prior: PriorConfig = PriorConfig()
     noise: NoiseConfig = NoiseConfig()

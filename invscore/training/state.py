@@ -84,7 +84,7 @@ class TrainingState:
                 _, which, index, moment = key.split(".", 3)
                 moments[int(which)].setdefault(int(index), {})[moment] = value
             self.step, self.norms = int(metadata["step"]), list(metadata["norms"])
-        except (KeyError, ValueError, IndexError) as error:
+        except (KeyError, TypeError, ValueError, IndexError) as error:
             raise CheckpointError(
                 f"{str(path)!r} is the state of another network: restore its configuration, or "
                 "train into another folder"

@@ -49,6 +49,21 @@ def test_the_module_is_the_command() -> None:
     assert done.stdout == f"invscore {invscore.__version__}\n"
 
 
+WARNS = """
+import warnings
+from invscore.cli import main
+main.app = lambda: warnings.warn("two\\nlines", stacklevel=1)
+main.main()
+"""
+
+
+def test_warnings_are_sentences_without_lines_of_code() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", WARNS], capture_output=True, check=False, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "invscore: warning: two lines\n")
+
+
 def test_every_command_is_described(invscore: Run) -> None:
     shown = invscore("--help").stdout
     for command in ("reconstruct", "operators", "priors", "methods", "check", "train"):

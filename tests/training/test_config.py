@@ -47,6 +47,10 @@ def test_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     arrays = text.replace("folder: ~/b", "kind: arrays\n  path: ~/c")
     data = read_config(written(tmp_path, arrays)).data
     assert data.path == tmp_path / "c"  # type: ignore[union-attr]
+    function = text.replace("folder: ~/b", "kind: callable\n  callable: ~/d.py:e")
+    assert read_config(written(tmp_path, function)).data.callable == f"{tmp_path}/d.py:e"  # type: ignore[union-attr]
+    for init, found in {"~/f.safetensors": f"{tmp_path}/f.safetensors", "digits": "digits"}.items():
+        assert read_config(written(tmp_path, text + f"init: {init}\n")).init == found
 
 
 def test_networks_by_their_size(tmp_path: Path) -> None:

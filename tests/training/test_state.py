@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import torch
 
+from invscore.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from invscore.training import state
 from invscore.training.optimiser import make_optimisers
 
@@ -56,3 +58,13 @@ def test_the_norms_survive_a_restart(tmp_path: Path) -> None:
     again = make()
     again.restore(tmp_path / "s.safetensors")
     assert again.norms == run.norms == [float(norm) for norm in range(12, 140)]
+
+
+@pytest.mark.parametrize("norms", [None, 3])
+def test_a_state_without_its_norms_is_told(tmp_path: Path, norms: object) -> None:
+    file = tmp_path / "s.safetensors"
+    make().save(file, {})
+    tensors, metadata = load_checkpoint(file)
+    save_checkpoint(file, tensors, {**metadata, "norms": norms})
+    with pytest.raises(CheckpointError, match="is the state of another network"):
+        make().restore(file)

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Discriminator, Field, PositiveFloat, PositiveInt, Tag, model_validator
 
-from invscore.config import HomePath, Section
+from invscore.config import HomePath, HomeText, Section
 
 
 class FolderConfig(Section):
@@ -47,7 +47,7 @@ class CallableConfig(Section):
     """Whatever a Python function makes."""
 
     kind: Literal["callable"]
-    callable: str
+    callable: HomeText
     options: dict[str, Any] = Field(default_factory=dict)
     together: PositiveInt = 1
 
