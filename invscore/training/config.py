@@ -78,6 +78,10 @@ class NoiseConfig(Section):
     overstated: float = Field(default=0.0, ge=0, le=1)
 
 
+class DeformConfig(Section):
+    share: float = Field(default=0.0, ge=0, lt=1)
+
+
 class OptimiserConfig(Section):
     name: Literal["adamw", "muon"] = "adamw"
     steps: PositiveInt
@@ -130,6 +134,7 @@ class TrainConfig(Section):
     noise: NoiseConfig = NoiseConfig()
     objective: Objective = "denoising"
     data: DataConfig
+    deform: DeformConfig = DeformConfig()
     optimiser: OptimiserConfig
     samples: SamplesConfig = SamplesConfig()
     precision: Precision = "auto"
@@ -158,6 +163,15 @@ class TrainConfig(Section):
             raise ValueError(
                 f"objective is {self.objective}: noise.overstated has to be 0, only denoising and "
                 "flow can learn from levels that are wrong"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _one_of_a_kind(self) -> Self:
+        if self.objective == "stable" and self.deform.share:
+            raise ValueError(
+                "objective is stable: deform.share has to be 0, an image that is deformed is like "
+                "no other"
             )
         return self
 

@@ -19,6 +19,7 @@ from torch import Tensor
 from invscore.batches import per_image
 from invscore.training.config import NoiseConfig, TrainConfig
 from invscore.training.data import Source
+from invscore.training.deform import NUMBERS, deformed
 from invscore.training.objectives import random_signs
 
 T = TypeVar("T")
@@ -30,7 +31,8 @@ class Batch:
 
     The noise is of unit variance but where its level is overstated: there it is less. ``signs``,
     of the shape of ``clean`` and +1 or -1 at random, and ``reference``, the clean images of the
-    whole step, (n, c, h, w), are there for the objectives that need them.
+    whole step, (n, c, h, w), are there for the objectives that need them. ``deformation``,
+    (b, numbers), says how each clean image was deformed, where some are: see ``deform``.
     """
 
     clean: Tensor
@@ -38,6 +40,7 @@ class Batch:
     noise: Tensor
     signs: Tensor | None = None
     reference: Tensor | None = None
+    deformation: Tensor | None = None
 
     def to(self, device: torch.device) -> Batch:
         return Batch(
@@ -46,6 +49,7 @@ class Batch:
             self.noise.to(device),
             None if self.signs is None else self.signs.to(device),
             None if self.reference is None else self.reference.to(device),
+            None if self.deformation is None else self.deformation.to(device),
         )
 
 
@@ -100,7 +104,16 @@ class Draws:
         if self.config.noise.overstated:
             noise = noise * per_image(self._shares(len(clean), random), noise)
         signs = random_signs(clean, random) if self.config.objective == "implicit" else None
-        return Batch(clean, torch.from_numpy(sigma), noise, signs)
+        deformation = self._deform(clean, random) if self.config.deform.share else None
+        return Batch(clean, torch.from_numpy(sigma), noise, signs, deformation=deformation)
+
+    def _deform(self, clean: Tensor, random: np.random.Generator) -> Tensor:
+        """Deform a share of the images, in place; how, (b, numbers)."""
+        how = torch.zeros(len(clean), NUMBERS)
+        chosen = torch.from_numpy(random.random(len(clean)) < self.config.deform.share)
+        if chosen.any():
+            clean[chosen], how[chosen] = deformed(clean[chosen], random)
+        return how
 
     def _shares(self, count: int, random: np.random.Generator) -> Tensor:
         """Of the noise that an image is said to have, how much it has: 1, or less if overstated."""
@@ -137,9 +150,11 @@ def prefetched(draw: Callable[[int], T], steps: range, workers: int) -> Generato
 
 def _joined(groups: list[Batch]) -> Batch:
     signs = [g.signs for g in groups if g.signs is not None]
+    deformation = [g.deformation for g in groups if g.deformation is not None]
     return Batch(
         torch.cat([g.clean for g in groups]),
         torch.cat([g.sigma for g in groups]),
         torch.cat([g.noise for g in groups]),
         torch.cat(signs) if signs else None,
+        deformation=torch.cat(deformation) if deformation else None,
     )

@@ -20,7 +20,9 @@ from invscore.priors.network import NetworkPrior
 from invscore.training.build import image_channels, untrained_prior
 from invscore.training.config import TrainConfig
 from invscore.training.data import open_source
+from invscore.training.deform import NUMBERS
 from invscore.training.draws import Batch, Draws, prefetched
+from invscore.training.hint import listen, told
 from invscore.training.log import Tally
 from invscore.training.loss import LOSSES
 from invscore.training.optimiser import make_optimisers
@@ -79,7 +81,8 @@ def train(
     prior = untrained_prior(config).to(team.device)
     run = _begin(config, prior, digest)
     team.check_agreement(run.step, f"out is {str(config.out)!r}: its state")
-    record = Record(config, prior, run, digest=digest, validation=held_out)
+    averaged = untrained_prior(config).to(team.device)
+    record = Record(config, averaged, run, digest=digest, validation=held_out)
     if finished:  # under another name
         if team.main:
             record.publish()
@@ -118,6 +121,8 @@ def _begin(config: TrainConfig, prior: NetworkPrior, digest: str) -> TrainingSta
         check_same_data(file, digest)
     elif config.init:
         warm_start(prior, config.init)
+    if config.deform.share:
+        listen(prior.network, NUMBERS)
     optimisers = make_optimisers(
         prior.network,
         options.name,
@@ -137,7 +142,7 @@ def _gradients(
     total = torch.zeros((), device=team.device)
     for part in parts:
         batch = part.to(team.device)
-        with autocast(config.precision, team.device):
+        with autocast(config.precision, team.device), told(prior.network, batch.deformation):
             loss = LOSSES[config.objective](prior, batch)
         (loss / len(parts)).backward()  # type: ignore[no-untyped-call]
         total += loss.detach() / len(parts)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from contextlib import suppress
 from pathlib import Path
@@ -51,7 +50,11 @@ def steps_done(config: TrainConfig) -> int:
 
 
 class Record:
-    """Writes to ``config.out``, each file as a whole or not at all."""
+    """Writes to ``config.out``, each file as a whole or not at all.
+
+    ``prior`` is one to put averages of the weights into, besides the one that learns: it is neither
+    compiled nor given hints.
+    """
 
     def __init__(
         self,
@@ -68,8 +71,7 @@ class Record:
         self.validation = Validation(config, validation)
         self.board = Board(config.out / "tensorboard", run.step)
         self.about = {"recipe": recipe(config), "data_digest": digest}
-        # The averages of the weights are put into a copy, which is never compiled.
-        self.averaged = copy.deepcopy(prior).eval()
+        self.averaged = prior.eval()
         self.averaged.metadata |= {**self.about, "shape": list(self.shape)}
 
     def clear_away(self) -> None:

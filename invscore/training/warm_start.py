@@ -13,6 +13,7 @@ from invscore.networks.unet import FourierEmbedding
 from invscore.priors.library import load_prior
 from invscore.priors.network import NetworkPrior
 from invscore.priors.parametrisation import describe
+from invscore.training.widen import widened
 
 
 @torch.no_grad()
@@ -22,6 +23,9 @@ def warm_start(prior: NetworkPrior, source: str) -> None:
     Its images are moved and stretched to the new mean m and to the new sigma_data, k times the old:
     ``D(m + k z, k sigma) = m + k (D'(m' + z, sigma) - m')`` with D' and m' of ``source``. For this
     the network, which sees standardised images, is told their noise level in standard deviations.
+
+    Where the network is wider, the features of ``source`` come first and take nothing from the
+    others, see ``widened``: it starts as the same function.
 
     Attention that the network of ``source`` lacks keeps the weights that it has in ``prior``: in
     one that has learned nothing, it is nearly the identity.
@@ -47,7 +51,8 @@ def warm_start(prior: NetworkPrior, source: str) -> None:
     if isinstance(network, Potential) and not isinstance(origin.network, Potential):
         theirs = {f"network.{name}": _halved_head(w, name) for name, w in theirs.items()}
     ours = network.state_dict()
-    fresh = _names(network, SelfAttention) - theirs.keys()
+    attention = _names(network, SelfAttention)
+    fresh = attention - theirs.keys()
     strangers = sorted((ours.keys() ^ theirs.keys()) - fresh)
     if strangers:
         raise ValueError(
@@ -58,6 +63,8 @@ def warm_start(prior: NetworkPrior, source: str) -> None:
         if name in fresh:
             continue
         fitted = _fitted(theirs[name], w, name)
+        if fitted.shape != w.shape and name not in attention:
+            fitted = widened(fitted, w, name)
         if fitted.shape != w.shape:
             raise ValueError(
                 f"init {source!r} has another architecture: its {name!r} has shape "

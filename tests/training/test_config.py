@@ -98,6 +98,11 @@ def test_parametrisations(tmp_path: Path, given: object) -> None:
         ),
         (SMALLEST + "prior: {parametrisation: vp}\n", "unknown parametrisation 'vp': edm, v, "),
         (
+            SMALLEST + "objective: stable\ndeform: {share: 0.5}\n",
+            r"objective is stable: deform\.share has to be 0",
+        ),
+        (SMALLEST + "deform: {share: 1}\n", r"deform\.share: Input should be less than 1"),
+        (
             SMALLEST + "prior: {parametrisation: {noise: 1, data: 2}}\n",
             r"the mix has noise 1\.0 and data 2\.0",
         ),

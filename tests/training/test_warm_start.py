@@ -122,11 +122,48 @@ def test_attention_that_was_not_there_begins_anew(save: Any, before: int, after:
         assert 0 < change.std() < 0.1 * source(gray(1), noise).std()
 
 
+@pytest.mark.parametrize("widths", [(6, 8), (4, 12), (7, 10), (8, 16)])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_wider_network_begins_as_the_narrower_one(
+    save: Any, widths: tuple[int, int], channels: int
+) -> None:
+    source, file = save(1)
+    ours = network(channels, seed=1, widths=widths)
+    warm_start(NetworkPrior(ours, channels=channels), file)
+    noise = torch.tensor([-0.5, 0.3])
+    result = ours(gray(channels), noise)
+    with torch.no_grad():
+        torch.testing.assert_close(result, source(gray(1), noise).expand_as(result))
+    # Nothing is in the way of what is new: it can be taken in, and learned, at once.
+    result.square().sum().backward()
+    block = ours.bottom[0]
+    assert block.conv_in.weight.grad[:8, 8:].abs().sum() > 0 or widths[1] == 8
+    assert block.conv_in.weight[8:].abs().sum() > 0 or widths[1] == 8
+
+
+def test_a_potential_may_be_wider(save: Any) -> None:
+    source, file = save(1)
+    ours = Potential(network(1, seed=1, widths=(6, 12)))
+    warm_start(EnergyPrior(ours, channels=1), file)
+    noise = torch.tensor([-0.5, 0.3])
+    with torch.no_grad():
+        expected = (gray(1) * source(gray(1), noise)).sum(dim=(1, 2, 3)) / 2
+        torch.testing.assert_close(ours.potential(gray(1), noise), expected)
+
+
+def test_attention_is_not_widened(save: Any) -> None:
+    _, file = save(1, attention=1)
+    wide = network(1, attention=1, widths=(4, 16))
+    with pytest.raises(ValueError, match=r"has another architecture: its 'bottom\.1\."):
+        warm_start(NetworkPrior(wide, channels=1), file)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"widths": (4, 6)}, r"has shape \(8, 8, 3, 3\), the network's \(6, 6, 3, 3\)"),
-        ({"widths": (6, 8)}, "has another architecture: its '"),
+        ({"widths": (3, 12)}, "has another architecture: its '"),
+        ({"embedding": 16}, r"its 'embed\.mix\.0\.weight' has shape"),
         ({"blocks": 2}, r"8 tensors, such as 'bottom\.1\.conv_in\.bias', are in one network alone"),
         ({"widths": (4,)}, "are in one network alone"),
         ({"attention": 1, "blocks": 2}, r"such as 'bottom\.1\.conv_in\.bias', are in one"),

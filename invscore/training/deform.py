@@ -1,0 +1,82 @@
+"""Images turned, stretched, moved and bent a little: more to learn from where there are few.
+
+A network that is told how its images were deformed learns from them and yet does not make deformed
+ones (non-leaking augmentation: Karras et al. 2022, App. F.2): see ``invscore.training.hint``.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import affine_grid, grid_sample, interpolate
+
+ANGLE = 0.2
+"""Standard deviation of the angle, in radians."""
+
+STRETCH = 0.12
+"""Of the logarithms of the size and of the ratio of width to height."""
+
+SHEAR = 0.2
+"""Of the slant."""
+
+SHIFT = 0.06
+"""Of the shift, in widths (and heights) of the image."""
+
+BEND = 0.035
+"""Of the displacement of 3 x 3 points, between which it is smooth, in the same unit."""
+
+POINTS = 3
+NUMBERS = 4 + 2 + 2 * POINTS**2
+"""How many numbers describe a deformation; all are 0 for none."""
+
+
+def deformed(images: Tensor, random: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """Each of ``images``, (n, c, h, w), deformed at random, and the numbers that say how, (n,
+    ``NUMBERS``), of a standard deviation of about 1.
+
+    Resampled by cubic interpolation, mirrored at the edges and within the range of each image's
+    values. Complex images are deformed in both parts alike. All chance comes from ``random``.
+    """
+    if images.is_complex():
+        parts = torch.view_as_real(images).movedim(-1, 2).flatten(1, 2)
+        bent, numbers = deformed(parts, random)
+        pairs = bent.reshape(len(bent), -1, 2, *bent.shape[2:]).movedim(2, -1)
+        return torch.view_as_complex(pairs.contiguous()), numbers
+    count = len(images)
+    angle, size, ratio, slant = torch.from_numpy(
+        random.standard_normal((4, count), dtype=np.float32)
+        * np.array([[ANGLE], [STRETCH], [STRETCH], [SHEAR]], dtype=np.float32)
+    )
+    shift = torch.from_numpy(random.standard_normal((count, 2), dtype=np.float32))
+    bend = torch.from_numpy(random.standard_normal((count, 2, POINTS, POINTS), dtype=np.float32))
+
+    matrix = _rotation(angle) @ _shear(slant) @ _scales(size, ratio)
+    # Coordinates go from -1 to 1: an image is two units wide.
+    grid = affine_grid(
+        torch.cat([matrix, 2 * SHIFT * shift[:, :, None]], dim=2),
+        list(images.shape),
+        align_corners=False,
+    )
+    displacement = interpolate(bend, images.shape[2:], mode="bicubic", align_corners=True)
+    grid = grid + 2 * BEND * displacement.movedim(1, -1)
+    moved = grid_sample(
+        images, grid, mode="bicubic", padding_mode="reflection", align_corners=False
+    )
+    lowest, highest = images.amin((2, 3), keepdim=True), images.amax((2, 3), keepdim=True)
+    off = (matrix - torch.eye(2)).flatten(1) / ANGLE
+    return moved.clamp(lowest, highest), torch.cat([off, shift, bend.flatten(1)], dim=1)
+
+
+def _rotation(angle: Tensor) -> Tensor:
+    cos, sin = angle.cos(), angle.sin()
+    return torch.stack([cos, -sin, sin, cos], dim=1).reshape(-1, 2, 2)
+
+
+def _shear(slant: Tensor) -> Tensor:
+    one, zero = torch.ones_like(slant), torch.zeros_like(slant)
+    return torch.stack([one, slant, zero, one], dim=1).reshape(-1, 2, 2)
+
+
+def _scales(size: Tensor, ratio: Tensor) -> Tensor:
+    return torch.diag_embed(torch.stack([(size + ratio).exp(), (size - ratio).exp()], dim=1))
