@@ -52,9 +52,11 @@ def deformed(images: Tensor, random: np.random.Generator) -> tuple[Tensor, Tenso
     bend = torch.from_numpy(random.standard_normal((count, 2, POINTS, POINTS), dtype=np.float32))
 
     matrix = _rotation(angle) @ _shear(slant) @ _scales(size, ratio)
-    # Coordinates go from -1 to 1: an image is two units wide.
+    # Coordinates go from -1 to 1, in images that are not square too: they are two units wide.
+    height, width = images.shape[2:]
+    square = torch.tensor([[1, height / width], [width / height, 1]])
     grid = affine_grid(
-        torch.cat([matrix, 2 * SHIFT * shift[:, :, None]], dim=2),
+        torch.cat([matrix * square, 2 * SHIFT * shift[:, :, None]], dim=2),
         list(images.shape),
         align_corners=False,
     )

@@ -64,6 +64,16 @@ def test_a_quarter_turn() -> None:
     torch.testing.assert_close(numbers[0, :4], expected, rtol=0, atol=1e-5)
 
 
+def test_a_small_turn_of_an_image_that_is_not_square() -> None:
+    x, y = plane()
+    wide = smooth(x, y)[None, None, 16:48]  # 32 x 64
+    turned, _ = deformed(wide, Given((0.1, 0, 0, 0)))  # type: ignore[arg-type]
+    cos, sin = math.cos(0.1), math.sin(0.1)
+    expected = smooth(cos * x - sin * y, sin * x + cos * y)[16:48]
+    middle = (slice(8, -8), slice(16, -16))
+    torch.testing.assert_close(turned[0, 0][middle], expected[middle], rtol=0, atol=0.01)
+
+
 def test_a_shift_by_whole_pixels() -> None:
     across, down = 2 / 24 / SHIFT, -3 / 24 / SHIFT
     moved, numbers = deformed(image(), Given(shift=(across, down)))  # type: ignore[arg-type]
