@@ -164,10 +164,6 @@ class TrainConfig(Section):
                 f"objective is {self.objective}: noise.overstated has to be 0, only denoising and "
                 "flow can learn from levels that are wrong"
             )
-        return self
-
-    @model_validator(mode="after")
-    def _one_of_a_kind(self) -> Self:
         if self.objective == "stable" and self.deform.share:
             raise ValueError(
                 "objective is stable: deform.share has to be 0, an image that is deformed is like "

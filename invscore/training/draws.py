@@ -104,16 +104,18 @@ class Draws:
         if self.config.noise.overstated:
             noise = noise * per_image(self._shares(len(clean), random), noise)
         signs = random_signs(clean, random) if self.config.objective == "implicit" else None
-        deformation = self._deform(clean, random) if self.config.deform.share else None
+        deformation = None
+        if self.config.deform.share:
+            clean, deformation = self._deformed(clean, random)
         return Batch(clean, torch.from_numpy(sigma), noise, signs, deformation=deformation)
 
-    def _deform(self, clean: Tensor, random: np.random.Generator) -> Tensor:
-        """Deform a share of the images, in place; how, (b, numbers)."""
-        how = torch.zeros(len(clean), NUMBERS)
+    def _deformed(self, images: Tensor, random: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """The images, a share of them deformed, and how, (b, numbers)."""
+        clean, how = images.clone(), torch.zeros(len(images), NUMBERS)
         chosen = torch.from_numpy(random.random(len(clean)) < self.config.deform.share)
         if chosen.any():
             clean[chosen], how[chosen] = deformed(clean[chosen], random)
-        return how
+        return clean, how
 
     def _shares(self, count: int, random: np.random.Generator) -> Tensor:
         """Of the noise that an image is said to have, how much it has: 1, or less if overstated."""

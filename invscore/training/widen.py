@@ -13,8 +13,8 @@ def widened(narrow: Tensor, wide: Tensor, name: str) -> Tensor:
     These keep the weights that they have in ``wide``. Where such a ``wide`` is not possible,
     ``narrow`` comes back as it is: in the embedding of the noise level, and where it is wider.
     """
-    shapes = [*zip(narrow.shape, wide.shape, strict=False)]
-    if narrow.ndim != wide.ndim or any(n > w for n, w in shapes) or "embed." in name:
+    larger = any(n > w for n, w in zip(narrow.shape, wide.shape, strict=True))
+    if larger or "embed." in name:
         return narrow
     if ".film." in name:  # scales, then shifts
         halves = zip(narrow.chunk(2), wide.chunk(2), strict=True)
