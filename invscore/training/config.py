@@ -133,6 +133,7 @@ class TrainConfig(Section):
     prior: PriorConfig = PriorConfig()
     noise: NoiseConfig = NoiseConfig()
     objective: Objective = "denoising"
+    reference: int = Field(default=0, ge=0)
     data: DataConfig
     deform: DeformConfig = DeformConfig()
     optimiser: OptimiserConfig
@@ -164,10 +165,9 @@ class TrainConfig(Section):
                 f"objective is {self.objective}: noise.overstated has to be 0, only denoising and "
                 "flow can learn from levels that are wrong"
             )
-        if self.objective == "stable" and self.deform.share:
+        if self.reference and self.objective != "stable":
             raise ValueError(
-                "objective is stable: deform.share has to be 0, an image that is deformed is like "
-                "no other"
+                f"reference is {self.reference}: only the objective stable averages over images"
             )
         return self
 

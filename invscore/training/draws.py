@@ -29,10 +29,11 @@ T = TypeVar("T")
 class Batch:
     """``clean`` and ``noise`` (b, c, h, w), ``sigma`` (b,) in image units.
 
-    The noise is of unit variance but where its level is overstated: there it is less. ``signs``,
-    of the shape of ``clean`` and +1 or -1 at random, and ``reference``, the clean images of the
-    whole step, (n, c, h, w), are there for the objectives that need them. ``deformation``,
-    (b, numbers), says how each clean image was deformed, where some are: see ``deform``.
+    The noise is of unit variance but where its level is overstated: there it is less. For the
+    objectives that need them there are ``signs``, of the shape of ``clean`` and +1 or -1 at
+    random, and ``reference``, (n, c, h, w), the images of the whole step and further ones, none
+    of them deformed. ``deformation``, (b, numbers), says how each clean image was deformed, where
+    some are: see ``deform``.
     """
 
     clean: Tensor
@@ -81,16 +82,19 @@ class Draws:
         batches = [_joined([mine[index] for index in part]) for part in self.parts]
         if self.config.objective != "stable":
             return batches
-        # Of the other processes' images no more is needed: each stream begins with them.
-        clean = [
-            mine[index].clean if index in mine else self._images(self._random(step, index))
-            for index in self.groups
-        ]
-        reference = torch.cat(clean)
+        reference = self._reference(step)
         return [replace(batch, reference=reference) for batch in batches]
 
     def _random(self, step: int, index: int) -> np.random.Generator:
         return np.random.default_rng([self.config.seed, step, index])
+
+    def _reference(self, step: int) -> Tensor:
+        """The images of the step as they were before any deformation, and ``reference`` further."""
+        # Of the other processes' images no more is needed: each stream begins with them.
+        clean = [self._images(self._random(step, index)) for index in self.groups]
+        if further := self.config.reference:
+            clean.append(self.source.batch(further, self._random(step, len(self.groups))))
+        return torch.cat(clean)
 
     def _images(self, random: np.random.Generator) -> Tensor:
         return self.source.batch(self.source.together, random)

@@ -46,13 +46,20 @@ def flow(prior: NetworkPrior, batch: Batch) -> Tensor:
 
 
 def stable(prior: NetworkPrior, batch: Batch) -> Tensor:
-    """Denoising with targets averaged over the images of the step."""
+    """Denoising with targets averaged over the reference; those of deformed images are their own:
+    there are no others that were deformed like them."""
     if batch.reference is None:
         raise ValueError("stable targets need a batch with a reference")
     clean, sigma, noise = batch.clean, batch.sigma, batch.noise
     weight = score_weight(prior, sigma)
     return stable_target_score_matching(
-        score_at(prior, sigma), clean, sigma, noise, batch.reference, weight
+        score_at(prior, sigma),
+        clean,
+        sigma,
+        noise,
+        batch.reference,
+        weight,
+        apart=None if batch.deformation is None else batch.deformation.any(dim=1),
     )
 
 

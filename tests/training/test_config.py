@@ -98,8 +98,8 @@ def test_parametrisations(tmp_path: Path, given: object) -> None:
         ),
         (SMALLEST + "prior: {parametrisation: vp}\n", "unknown parametrisation 'vp': edm, v, "),
         (
-            SMALLEST + "objective: stable\ndeform: {share: 0.5}\n",
-            r"objective is stable: deform\.share has to be 0",
+            SMALLEST + "reference: 100\n",
+            "reference is 100: only the objective stable",
         ),
         (SMALLEST + "deform: {share: 1}\n", r"deform\.share: Input should be less than 1"),
         (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, get_args
 
 import numpy as np
@@ -79,6 +80,24 @@ def test_the_losses_differ_where_they_should() -> None:
     torch.testing.assert_close(LOSSES["flow"](prior, batch), expected)
     alone = Batch(batch.clean[:1], batch.sigma[:1], batch.noise[:1], reference=batch.clean[:1])
     torch.testing.assert_close(LOSSES["stable"](prior, alone), LOSSES["denoising"](prior, alone))
+
+
+def test_a_deformed_image_keeps_its_own_target() -> None:
+    prior = NetworkPrior(TwoLevels(), channels=1, mean=MEAN, sigma_data=SPREAD)
+    batch = gaussian_batch(4, 0)
+    deformation = torch.tensor([[0.0, 0.0], [0.0, 1.5], [0.0, 0.0], [2.0, 0.0]])
+    told = replace(batch, reference=batch.clean, deformation=deformation)
+    alike = replace(told, deformation=None)
+
+    def part(batch: Batch, chosen: list[int]) -> Batch:
+        return replace(
+            batch, clean=batch.clean[chosen], sigma=batch.sigma[chosen], noise=batch.noise[chosen]
+        )
+
+    stable, usual = LOSSES["stable"], LOSSES["denoising"]
+    expected = (stable(prior, part(alike, [0, 2])) + usual(prior, part(batch, [1, 3]))) / 2
+    torch.testing.assert_close(stable(prior, told), expected)
+    assert not torch.isclose(stable(prior, alike), expected)
 
 
 @pytest.mark.parametrize(("objective", "missing"), [("implicit", "signs"), ("stable", "reference")])

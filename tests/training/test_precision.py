@@ -34,12 +34,32 @@ def test_auto_takes_what_is_fast(
     assert asked == [CPU]
 
 
-@pytest.mark.parametrize("supported", [True, False])
-def test_a_cpu_is_asked_for_its_kernels(monkeypatch: pytest.MonkeyPatch, supported: bool) -> None:
-    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: supported)
+@pytest.mark.parametrize("has_it", [True, False])
+def test_an_x86_cpu_is_asked_for_its_instructions(
+    monkeypatch: pytest.MonkeyPatch, has_it: bool
+) -> None:
+    """oneDNN says that it supports bfloat16 with AVX-512 alone, where it emulates it."""
+    monkeypatch.setattr(precision.platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: True)
     monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: True)
-    assert bfloat16_is_fast(CPU) is supported
-    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: False)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: has_it)
+    assert bfloat16_is_fast(CPU) is has_it
+
+
+@pytest.mark.parametrize("has_it", [True, False])
+def test_another_cpu_is_asked_for_its_kernels(
+    monkeypatch: pytest.MonkeyPatch, has_it: bool
+) -> None:
+    monkeypatch.setattr(precision.platform, "machine", lambda: "aarch64")
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: True)
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: has_it)
+    assert bfloat16_is_fast(CPU) is has_it
+
+
+def test_without_onednn_it_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: True)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
     assert not bfloat16_is_fast(CPU)
 
 

@@ -84,6 +84,26 @@ def test_all_images_of_a_step_are_the_reference_of_stable_targets(make_config: A
     assert all(torch.equal(b.reference, whole.clean) for batches in dealt for b in batches)
 
 
+def test_further_images_of_reference_are_the_same_for_all(make_config: Any) -> None:
+    stable = {"objective": "stable", "reference": 5}
+    ((whole,),) = shares(make_config(batch=8).model_copy(update=stable), 1)
+    assert torch.equal(whole.reference[:8], whole.clean)
+    assert len({image.numpy().tobytes() for image in whole.reference}) == 13
+    dealt = shares(make_config(batch=8, accumulate=2).model_copy(update=stable), 2)
+    assert all(torch.equal(b.reference, whole.reference) for batches in dealt for b in batches)
+
+
+def test_the_reference_is_never_deformed(make_config: Any) -> None:
+    config = make_config(batch=8).model_copy(update={"objective": "stable"})
+    ((plain,),) = shares(config, 1)
+    deform = config.deform.model_copy(update={"share": 0.5})
+    ((some,),) = shares(config.model_copy(update={"deform": deform}), 1)
+    assert torch.equal(some.reference, plain.clean)
+    same = torch.tensor([torch.equal(a, b) for a, b in zip(some.clean, plain.clean, strict=True)])
+    assert torch.equal(~same, some.deformation.any(dim=1))
+    assert 0 < same.sum() < 8
+
+
 def test_a_batch_that_cannot_be_shared(make_config: Any) -> None:
     with pytest.raises(ValueError, match="batch is 6: a multiple of 4 is allowed, for 4 processes"):
         shares(make_config(batch=6), 4)

@@ -38,10 +38,16 @@ def stable_target_score_matching(
     noise: Tensor,
     reference: Tensor,
     weight: PerImage = 1.0,
+    apart: Tensor | None = None,
 ) -> Tensor:
     """Mean of ``w |s(x) - stable target|^2`` at ``x = clean + sigma n``, over images and pixels.
 
-    ``clean`` and ``noise``: (b, \\*shape). ``reference``: (n, \\*shape), with ``clean`` among them.
+    ``clean`` and ``noise``: (b, \\*shape). ``reference``: (n, \\*shape), with ``clean`` among them,
+    except for those where ``apart``, (b,), is true: these have the usual target, ``-n / sigma``.
     """
-    x = clean + per_image(sigma, clean) * noise
-    return explicit_score_matching(score, x, stable_target(x, sigma, reference), weight)
+    level = per_image(sigma, clean)
+    x = clean + level * noise
+    target = stable_target(x, sigma, reference)
+    if apart is not None:
+        target = torch.where(per_image(apart, x, "apart") > 0, -noise / level, target)
+    return explicit_score_matching(score, x, target, weight)
