@@ -50,6 +50,18 @@ def recognise(classifier: Classifier, images: Tensor) -> Recognised:
     )
 
 
+def moved(images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """``images``, (n, ..., h, w), and their copies moved by a pixel in eight directions.
+
+    (9 n, ..., h, w), the images as they are first. What is moved out on one side comes in on the
+    other.
+    """
+    steps = (0, 1, -1)
+    return np.concatenate(
+        [np.roll(images, (down, right), (-2, -1)) for down in steps for right in steps]
+    )
+
+
 def spoiled(images: Tensor, seed: int = 0) -> dict[str, Tensor]:
     """``images`` (n, 1, h, h) as no digits any more: pixels shuffled, and turned by 90 degrees.
 

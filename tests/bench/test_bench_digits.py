@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from invscore.bench.digits import likelihoods, mean_and_error, recognise, spoiled
+from invscore.bench.digits import likelihoods, mean_and_error, moved, recognise, spoiled
 from invscore.priors import GaussianPrior
 
 
@@ -34,6 +34,17 @@ def test_confident_images_and_classes_are_counted() -> None:
     assert found.confident == pytest.approx(3 / 5)
     assert found.histogram == pytest.approx((2 / 5, 2 / 5, 1 / 5))
     assert found.largest_deviation == pytest.approx(1 / 3 - 1 / 5)
+
+
+def test_copies_are_moved_by_a_pixel() -> None:
+    images = np.zeros((2, 1, 5, 5), dtype=np.float32)
+    images[0, 0, 2, 2], images[1, 0, 1, 3] = 1, 2
+    copies = moved(images).reshape(9, 2, 5, 5)
+    np.testing.assert_array_equal(copies[0], images[:, 0])
+    found = np.argwhere(copies)
+    around = {(down, right) for down in (-1, 0, 1) for right in (-1, 0, 1)}
+    assert {(y - 2, x - 2) for _, k, y, x in found if k == 0} == around
+    assert {(y - 1, x - 3) for _, k, y, x in found if k == 1} == around
 
 
 def test_spoiled_images_keep_their_values_alone() -> None:

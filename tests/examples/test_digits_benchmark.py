@@ -22,7 +22,7 @@ def labelled(split):
     random = np.random.default_rng(len(split))
     images = 0.2 * random.random((40, 1, 8, 8), dtype=np.float32)
     for k in range(40):
-        images[k, 0, :, k % 4 : k % 4 + 4] += 0.8
+        images[k, 0, :, 2 : 3 + k % 4] += 0.8
     return images, np.arange(40) % 4
 """
 
@@ -48,8 +48,12 @@ def test_it_measures_and_draws(tmp_path: Path, prior: Path) -> None:
     content = json.loads(written.read_text())
     assert content["evaluations"] <= 40
     assert content["samples"] == 6
-    assert content["recognised"]["held-out digits"]["histogram"] == [0.25] * 4
-    assert content["recognised"]["held-out digits"]["confident"] > 0.9
+    assert len(content["judges"]) == 2
+    for verdict in content["judges"].values():
+        assert verdict["accuracy"] == 1
+        assert verdict["recognised"]["held-out digits"]["histogram"] == [0.25] * 4
+        assert verdict["recognised"]["held-out digits"]["confident"] > 0.9
+        assert set(verdict["recognised"]) == {"samples", "held-out digits"}
     nats = {name: found["mean"] for name, found in content["log_likelihood"].items()}
     for name in ("shuffled", "rotated"):
         difference = nats["digits"] - nats[name]
