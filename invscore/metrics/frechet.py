@@ -24,11 +24,18 @@ def frechet_distance(mean_a: Tensor, cov_a: Tensor, mean_b: Tensor, cov_b: Tenso
     (d,) and covariances (d, d), which may be singular; computed in float64.
     """
     mean_a, cov_a, mean_b, cov_b = (t.double() for t in (mean_a, cov_a, mean_b, cov_b))
-    values, vectors = torch.linalg.eigh(cov_a)
-    root = (vectors * values.clamp(min=0).sqrt()) @ vectors.T
-    cross = torch.linalg.eigvalsh(root @ cov_b @ root).clamp(min=0).sqrt().sum()
+    # The trace of the root is the sum of the singular values of C_a^1/2 C_b^1/2.
+    cross = torch.linalg.svdvals(_root(cov_a) @ _root(cov_b)).sum()
     shift = (mean_a - mean_b).square().sum()
     return float((shift + cov_a.trace() + cov_b.trace() - 2 * cross).clamp(min=0))
+
+
+def _root(covariance: Tensor) -> Tensor:
+    """The symmetric square root. What rounding leaves of zero eigenvalues is a zero again: its root
+    would be ten million times as large."""
+    values, vectors = torch.linalg.eigh(covariance)
+    rounding = 10 * len(values) * torch.finfo(values.dtype).eps * values.max()
+    return (vectors * torch.where(values > rounding, values, 0).sqrt()) @ vectors.T
 
 
 def fid_unavailable() -> str | None:

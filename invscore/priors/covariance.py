@@ -21,18 +21,24 @@ class Covariance:
     @classmethod
     def of(
         cls,
-        covariance: float | Tensor,
+        covariance: float | Tensor | Covariance,
         d: int,
         dtype: torch.dtype,
         device: torch.device | None = None,
     ) -> Covariance:
-        """From a variance, variances (d,) or a positive semi-definite matrix (d, d).
+        """From a variance, variances (d,), a positive semi-definite matrix (d, d) or another one.
 
         It has that ``dtype`` and is on ``device``, where none is given on that of ``covariance``.
 
         Raises ``ValueError`` for any other shape, for values that are not finite, for a matrix
         that is not symmetric and for a variance (or an eigenvalue) that is negative.
         """
+        if isinstance(covariance, Covariance):
+            if len(covariance.values) != d:
+                raise ValueError(
+                    f"covariance is one of {len(covariance.values)} numbers: {d} fit the mean"
+                )
+            return covariance.to(device, dtype)
         matrix = torch.as_tensor(covariance, dtype=dtype, device=device)
         if tuple(matrix.shape) not in {(), (d,), (d, d)}:
             raise ValueError(

@@ -99,11 +99,7 @@ class GaussianPrior(Gaussian):
     def __init__(self, mean: Tensor, covariance: float | Tensor | Covariance) -> None:
         require_finite("mean", mean)
         self.mean = mean
-        self._covariance = (
-            covariance
-            if isinstance(covariance, Covariance)
-            else Covariance.of(covariance, mean.numel(), mean.dtype, mean.device)
-        )
+        self._covariance = Covariance.of(covariance, mean.numel(), mean.dtype, mean.device)
         self.eigenvalues = self._covariance.values
         self.variance = float(self.eigenvalues.mean())
 

@@ -234,10 +234,7 @@ def _covariances(given: float | Tensor | Sequence[Covariance], means: Tensor) ->
         raise ValueError(f"covariances has {len(each)} entries for {k} means: 1 or {k} fit")
     if isinstance(given, Tensor) and bool((given == each[0]).all()):
         each = each[:1]
-    return [
-        c if isinstance(c, Covariance) else Covariance.of(c, d, means.dtype, means.device)
-        for c in each
-    ]
+    return [Covariance.of(c, d, means.dtype, means.device) for c in each]
 
 
 def _weights(given: Tensor | None, means: Tensor) -> Tensor:

@@ -69,8 +69,9 @@ def test_samples_have_the_mean_and_the_covariance() -> None:
 
 
 def test_a_sample_depends_on_its_seed_alone() -> None:
+    """But for rounding: a product of matrices may add up otherwise with more rows."""
     prior = GaussianPrior(_mean(), _matrix())
-    torch.testing.assert_close(prior.sample(5, 3)[2:4], prior.sample(2, 5), rtol=0, atol=0)
+    torch.testing.assert_close(prior.sample(5, 3)[2:4], prior.sample(2, 5), rtol=0, atol=1e-14)
     assert not torch.equal(prior.sample(1, 0), prior.sample(1, 1))
 
 
@@ -165,3 +166,18 @@ def test_a_covariance_is_known_by_its_eigenvectors() -> None:
     assert not covariance.isotropic
     assert Covariance.of(0.5, D, torch.float64).isotropic
     assert not Covariance.of(torch.arange(6.0), D, torch.float64).isotropic
+
+
+def test_a_covariance_follows_the_mean() -> None:
+    """To its precision and its device; one of another size is refused."""
+    given = Covariance.of(_matrix(), D, torch.float64)
+    prior = GaussianPrior(_mean().float(), given)
+    assert prior.eigenvalues.dtype == prior.covariance.dtype == torch.float32
+    torch.testing.assert_close(prior.covariance.double(), _matrix(), rtol=1e-5, atol=1e-6)
+    there = Covariance.of(given, D, torch.float32, torch.device("meta"))
+    assert there.values.is_meta
+    assert there.basis is not None
+    assert there.basis.is_meta
+    assert not given.values.is_meta
+    with pytest.raises(ValueError, match=f"covariance is one of {D} numbers: {D - 1} fit the mean"):
+        Covariance.of(given, D - 1, torch.float64)
