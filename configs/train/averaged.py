@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 
 from invscore import load_prior
+from invscore.checkpoint import CheckpointError
 
 ABOUT_ONE_RUN = ("step", "ema", "validation")
 
@@ -24,7 +25,10 @@ def main() -> None:
     parser.add_argument("priors", nargs="+", help="names or files")
     parser.add_argument("out", type=Path)
     options = parser.parse_args()
-    prior, *others = (load_prior(name) for name in options.priors)
+    try:
+        prior, *others = (load_prior(name) for name in options.priors)
+    except CheckpointError as error:
+        sys.exit(str(error))
     for name, other in zip(options.priors[1:], others, strict=True):
         for key in ("architecture", "parametrisation"):
             if other.metadata[key] != prior.metadata[key]:

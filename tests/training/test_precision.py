@@ -35,24 +35,28 @@ def test_auto_takes_what_is_fast(
 
 
 @pytest.mark.parametrize("has_it", [True, False])
-def test_an_x86_cpu_is_asked_for_its_instructions(
-    monkeypatch: pytest.MonkeyPatch, has_it: bool
+@pytest.mark.parametrize(
+    ("machine", "kernels", "instructions"),
+    [("x86_64", True, None), ("aarch64", None, False)],
+    ids=["x86 by its instructions", "others by their kernels"],
+)
+def test_a_cpu_is_asked(
+    monkeypatch: pytest.MonkeyPatch,
+    machine: str,
+    kernels: bool | None,
+    instructions: bool | None,
+    has_it: bool,
 ) -> None:
-    """oneDNN says that it supports bfloat16 with AVX-512 alone, where it emulates it."""
-    monkeypatch.setattr(precision.platform, "machine", lambda: "x86_64")
-    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: True)
-    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: True)
-    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: has_it)
-    assert bfloat16_is_fast(CPU) is has_it
+    """oneDNN says that it supports bfloat16 with AVX-512 alone, where it emulates it. ``None``
+    stands for what is asked, and answers ``has_it``."""
 
+    def answer(fixed: bool | None) -> bool:
+        return has_it if fixed is None else fixed
 
-@pytest.mark.parametrize("has_it", [True, False])
-def test_another_cpu_is_asked_for_its_kernels(
-    monkeypatch: pytest.MonkeyPatch, has_it: bool
-) -> None:
-    monkeypatch.setattr(precision.platform, "machine", lambda: "aarch64")
+    monkeypatch.setattr(precision.platform, "machine", lambda: machine)
     monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: True)
-    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: has_it)
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: answer(kernels))
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: answer(instructions))
     assert bfloat16_is_fast(CPU) is has_it
 
 

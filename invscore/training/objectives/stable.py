@@ -49,5 +49,5 @@ def stable_target_score_matching(
     x = clean + level * noise
     target = stable_target(x, sigma, reference)
     if apart is not None:
-        target = torch.where(per_image(apart, x, "apart") > 0, -noise / level, target)
+        target = torch.where(per_image(apart, x, "apart").bool(), -noise / level, target)
     return explicit_score_matching(score, x, target, weight)
