@@ -188,6 +188,27 @@ def test_blocks_of_neighbours_are_held_out(tmp_path: Path) -> None:
     assert scattered.max() - scattered.min() > 40
 
 
+@pytest.mark.parametrize("along", [[0, 1], [1, 0], [-3, 0]])
+def test_a_block_of_neighbours_along_the_first_of_several_axes(
+    tmp_path: Path, along: list[int]
+) -> None:
+    rows, columns = 8, 12
+    numbers = np.arange(rows * columns, dtype=np.float32).reshape(rows, columns)
+    npy(tmp_path, np.broadcast_to(1 + numbers[..., None, None], (rows, columns, 2, 2)))
+    parts = [
+        source(tmp_path, split, along=[along], validation=0.25, contiguous=True)
+        for split in ("train", "val")
+    ]
+    first = along[0] % 4
+    of_train, of_val = (
+        {np.unravel_index(int(image.flat[0]) - 1, numbers.shape)[first] for image in drawn(part)}
+        for part in parts
+    )
+    assert not of_train & of_val
+    assert len(of_val) == numbers.shape[first] // 4 == max(of_val) - min(of_val) + 1
+    assert sum(len(part.slices) for part in parts) == numbers.size
+
+
 def test_the_digest_is_that_of_the_contents(tmp_path: Path) -> None:
     first = source(npy(tmp_path / "a", VOLUME, "one.npy")).digest()
     assert source(npy(tmp_path / "b", VOLUME, "two.npy")).digest() == first

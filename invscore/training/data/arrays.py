@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,9 @@ class Volume:
         return np.moveaxis(part, self.channel_axis - gone, 0)
 
 
+Slice = tuple[Volume, Index]
+
+
 class ArraySlices(Source):
     """Slices ``config.along`` some axes of arrays, cropped, flipped and turned at random.
 
@@ -61,11 +65,9 @@ class ArraySlices(Source):
         self.files = array_files(config.path / split if apart else config.path)
         volumes = [_open(file, config) for file in self.files]
         runs = [
-            [(volume, index) for index in _slices(volume, axes)]
-            for volume in volumes
-            for axes in _families(volume, config.along)
+            _run(volume, axes) for volume in volumes for axes in _families(volume, config.along)
         ]
-        self.slices = [*chain(*runs)] if apart else _split(runs, split, config)
+        self.slices = [*chain(*chain(*runs))] if apart else _split(runs, split, config)
         if config.darkest:
             self.slices = [s for s in self.slices if np.abs(_image(s)).mean() >= config.darkest]
             if not self.slices:
@@ -142,7 +144,7 @@ def _largest(values: Values) -> float:
 
 
 def _families(volume: Volume, along: tuple[int | tuple[int, ...], ...]) -> list[tuple[int, ...]]:
-    """Sets of axes that are gone in a slice; what remains is an image."""
+    """Axes that are gone in a slice, in the order given; what remains is an image."""
     shape = volume.values.shape
     extra = len(shape) - 2 - (volume.channel_axis is not None)
     if extra == 0:
@@ -157,24 +159,30 @@ def _families(volume: Volume, along: tuple[int | tuple[int, ...], ...]) -> list[
                 f"along has {entry}: {str(volume.file)!r} of shape {shape} becomes images where "
                 f"{extra} of its axes, channels apart, are given"
             )
-        families.append(tuple(sorted(distinct)))
+        families.append(tuple(axis % len(shape) for axis in axes))
     return families
 
 
-def _slices(volume: Volume, axes: tuple[int, ...]) -> Iterator[Index]:
+def _run(volume: Volume, axes: tuple[int, ...]) -> list[list[Slice]]:
+    """The slices along ``axes``, in their order; those at one place along the first together."""
+    slices = [(volume, index) for index in _indices(volume, axes)]
+    together = prod(volume.values.shape[axis] for axis in axes[1:])
+    return [slices[k : k + together] for k in range(0, len(slices), together)]
+
+
+def _indices(volume: Volume, axes: tuple[int, ...]) -> Iterator[Index]:
     shape = volume.values.shape
     for place in np.ndindex(*(shape[axis] for axis in axes)):
         at = dict(zip(axes, place, strict=True))
         yield tuple(at.get(axis, slice(None)) for axis in range(len(shape)))
 
 
-def _split(
-    runs: list[list[tuple[Volume, Index]]], split: str, config: ArraysConfig
-) -> list[tuple[Volume, Index]]:
-    """The slices of ``split``: a share of all, or a block of each run of neighbours."""
+def _split(runs: list[list[list[Slice]]], split: str, config: ArraysConfig) -> list[Slice]:
+    """The slices of ``split``: a share of all, or a block of neighbours of each run."""
     random = np.random.default_rng(config.seed)
-    chosen = []
-    for run in runs if config.contiguous else [[*chain(*runs)]]:
+    chosen: list[Slice] = []
+    scattered = [[[one] for one in chain(*chain(*runs))]]
+    for run in runs if config.contiguous else scattered:
         held_out = max(1, round(config.validation * len(run)))
         if held_out >= len(run):
             raise ValueError(
@@ -184,12 +192,12 @@ def _split(
         first = int(random.integers(len(run) - held_out + 1))
         order = range(len(run)) if config.contiguous else random.permutation(len(run))
         out = set(list(order)[first : first + held_out])
-        chosen += [run[k] for k in range(len(run)) if (k in out) == (split == "val")]
+        chosen += chain(*(run[k] for k in range(len(run)) if (k in out) == (split == "val")))
     return chosen
 
 
-def _image(place: tuple[Volume, Index]) -> Array:
-    volume, index = place
+def _image(chosen: Slice) -> Array:
+    volume, index = chosen
     return volume.image(index)
 
 
