@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +12,9 @@ from invscore.cli.arguments import Debug, Device, Json
 from invscore.cli.errors import guarded
 from invscore.cli.method_options import parse_options
 from invscore.tasks.method_options import check_options
+
+if TYPE_CHECKING:
+    from invscore.priors import NetworkPrior
 
 PRIOR_HELP = "A prior by name ('invscore priors' lists them) or a .safetensors file."
 USUAL_SHAPE = (64, 64)
@@ -40,6 +43,17 @@ def sample(
             metavar="OPTION=VALUE",
             help="Another option of the sampler, such as eta=0.5; may be repeated.",
         ),
+    ] = None,
+    guide: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|FILE",
+            help="A weaker version of the prior, to be steered away from: clearer images.",
+        ),
+    ] = None,
+    guidance: Annotated[
+        float | None,
+        typer.Option(metavar="W", help="How far away from --guide: 1 is not at all, default 2."),
     ] = None,
     size: Annotated[
         int | None,
@@ -71,6 +85,8 @@ def sample(
     """Draw images from a prior: a PNG each, all in grid.png, samples.npy and options.json."""
     if size is not None and size < 1:
         raise ValueError(f"size is {size}: at least 1 is needed")
+    if guidance is not None and guide is None:
+        raise ValueError("guidance needs --guide, a weaker prior")
     options = parse_options(set_, steps)
 
     # Heavy imports wait until the command line is understood.
@@ -90,6 +106,10 @@ def sample(
     check_folder(out, overwrite=overwrite, mark=album.OPTIONS)
     device = choose_device(device)
     network = load_prior(prior).to(device)
+    steered: dict[str, Any] = {}
+    if guide is not None:
+        weight = sampling.GUIDANCE if guidance is None else guidance
+        steered = {"guide": _guide(load_prior(guide), network).to(device), "guidance": weight}
     known = network.metadata.get("shape", USUAL_SHAPE) if size is None else (size, size)
     shape = (network.channels, *known[-2:])
     together = max(1, PIXELS_TOGETHER // math.prod(shape))
@@ -104,6 +124,7 @@ def sample(
             dtype=torch.complex64 if network.complex else torch.float32,
             device=device,
             on_step=on_step,
+            **steered,
             **options,
         )
     content = {
@@ -113,6 +134,8 @@ def sample(
         "sampler": sampler,
         "options": drawn.options,
         "seed": seed,
+        "guide": guide,
+        "guidance": steered.get("guidance"),
         "evaluations": drawn.evaluations,
         "seconds": round(drawn.seconds, 3),
         "device": device,
@@ -127,3 +150,17 @@ def sample(
         f"{drawn.seconds:.1f} s on {device}"
     )
     typer.echo(f"{out / 'grid.png'}  and more in {out}/")
+
+
+def _guide(guide: NetworkPrior, prior: NetworkPrior) -> NetworkPrior:
+    """``guide``, if it takes the images of ``prior``."""
+    if (guide.channels, guide.complex) != (prior.channels, prior.complex):
+        raise ValueError(
+            f"the guide takes {_images(guide)}, the prior {_images(prior)}: a weaker version of "
+            "the prior is needed"
+        )
+    return guide
+
+
+def _images(prior: NetworkPrior) -> str:
+    return f"{'complex' if prior.complex else 'real'} images of {prior.channels} channels"

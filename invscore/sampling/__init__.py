@@ -5,17 +5,20 @@ from invscore.sampling.ancestral import ddim, ddpm
 from invscore.sampling.base import SAMPLERS, NotFiniteError, SamplerInfo, get_sampler
 from invscore.sampling.density import LogLikelihood, dequantise, log_likelihood
 from invscore.sampling.draw import Drawn, sample
+from invscore.sampling.guidance import GUIDANCE, autoguided
 from invscore.sampling.ode import dpm_solver, euler, heun
 from invscore.sampling.sde import euler_maruyama, predictor_corrector
 from invscore.sampling.steps import ddim_step, langevin_step
 
 __all__ = [
+    "GUIDANCE",
     "SAMPLERS",
     "Drawn",
     "LogLikelihood",
     "NotFiniteError",
     "SamplerInfo",
     "adaptive",
+    "autoguided",
     "ddim",
     "ddim_step",
     "ddpm",

@@ -15,6 +15,7 @@ from invscore.priors.base import Prior
 from invscore.rng import sample_rng
 from invscore.sampling import terminal
 from invscore.sampling.base import PARTS, NotFiniteError, get_sampler
+from invscore.sampling.guidance import GUIDANCE, autoguided
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ def sample(
     n: int = 1,
     sampler: str = "heun",
     seed: int = 0,
+    guide: Prior | None = None,
+    guidance: float = GUIDANCE,
     batch_size: int | None = None,
     dtype: torch.dtype = torch.float32,
     device: torch.device | str = "cpu",
@@ -50,7 +53,10 @@ def sample(
 
     Image k draws from a random stream of its own, seeded by ``seed + k``: it does not depend on
     ``n`` or on ``batch_size``, how many are drawn together (default: all). ``on_step(done, total)``
-    is told of progress. ``options`` are the sampler's own, such as ``steps``.
+    is told of progress. ``options`` are the sampler's own, such as ``steps``. With a ``guide``, a
+    weaker version of ``prior`` for images of the same shape, they are drawn by autoguidance with
+    the weight ``guidance``, of at least 1: clearer images, no longer of the law of ``prior``, for
+    twice the evaluations (Karras et al. 2024).
 
     Raises ``ValueError`` for unknown samplers and options, and ``NotFiniteError`` when images
     are not finite.
@@ -64,14 +70,16 @@ def sample(
         raise ValueError(f"seed is {seed}: it must not be negative")
     own = {name: value for name, value in chosen.items() if name != "steps"}
     sigmas = info.spacing(chosen.get("steps", PARTS), prior)
+    evaluate = prior.denoise if guide is None else autoguided(prior, guide, guidance)
+    networks = 1 if guide is None else 2
     size, evaluated = batch_size or n, 0
     batches = [range(first, min(first + size, n)) for first in range(0, n, size)]
     total = len(batches) * (len(sigmas) - 1)
 
     def denoise(x: Tensor, sigma: PerImage) -> Tensor:
         nonlocal evaluated
-        evaluated += len(x)
-        return prior.denoise(x, sigma)
+        evaluated += networks * len(x)
+        return evaluate(x, sigma)
 
     finished, done, began = [], 0, time.monotonic()
     for batch in batches:

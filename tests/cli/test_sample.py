@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from typer.testing import Result
 
@@ -80,9 +81,34 @@ def test_help_names_every_sampler(invscore: Run) -> None:
     assert all(name in shown for name in SAMPLERS)
 
 
+def test_a_guide(draw: Run, folder: Path, prior: str) -> None:
+    guide = load_prior(prior)
+    with torch.no_grad():
+        for weights in guide.parameters():
+            weights.mul_(0.5)
+    guide.save(folder / "weaker.safetensors")
+    for given, weight in ([], 2.0), (["--guidance", "1.5"], 1.5):
+        done = draw("--guide", "weaker.safetensors", *given, "--json")
+        assert done.exit_code == 0, done.output
+        options = json.loads(done.stdout)
+        assert (options["guide"], options["guidance"]) == ("weaker.safetensors", weight)
+        assert options["evaluations"] == 6
+        weaker = load_prior("weaker.safetensors")
+        expected = sample(load_prior(prior), (1, 8, 8), n=3, steps=2, guide=weaker, guidance=weight)
+        images = np.load(folder / "o" / "samples.npy")
+        np.testing.assert_allclose(images, expected.samples.numpy(), atol=1e-4)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["--guidance", "2"], "guidance needs --guide"),
+        (["--guide", "none-such"], "'none-such' is neither a file nor one of"),
+        (["--guide", "digits", "--guidance", "0.5"], "guidance is 0.5: a number of at least 1"),
+        (
+            ["--guide", "photos"],
+            "the guide takes real images of 3 channels, the prior real images of 1",
+        ),
         (["--n", "0"], "n is 0: at least 1"),
         (["--size", "0"], "size is 0: at least 1"),
         (["--steps", "0"], "steps is 0: at least 1"),

@@ -42,11 +42,12 @@ def test_it_measures_and_draws(tmp_path: Path, prior: Path) -> None:
     written, figure = tmp_path / "rows.json", tmp_path / "samples.png"
     command = [sys.executable, str(SCRIPT), "--prior", str(prior)]
     command += ["--data", str(tmp_path / "bars.py"), "--samples", "6", "--likelihoods", "2"]
-    command += ["--json", str(written), "--figure", str(figure)]
+    command += ["--json", str(written), "--figure", str(figure), "--guide", str(prior)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     content = json.loads(written.read_text())
-    assert content["evaluations"] <= 40
+    assert content["evaluations"] == 40
+    assert (content["steps"], content["guide"]) == (20, str(prior))
     assert content["samples"] == 6
     assert len(content["judges"]) == 2
     for verdict in content["judges"].values():
