@@ -97,6 +97,7 @@ def test_priors_are_listed(invscore: Run) -> None:
     kinds = {
         "brain-mri": "complex",
         "digits": "gray",
+        "digits-early": "gray",
         "digits-energy": "gray",
         "photos": "colour",
         "photos-gray": "gray",
