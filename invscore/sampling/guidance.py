@@ -11,13 +11,14 @@ from invscore.priors.base import Prior
 from invscore.processes import Denoiser
 
 GUIDANCE = 2.0
+"""The weight where none is given."""
 
 
 def autoguided(prior: Prior, guide: Prior, weight: float) -> Denoiser:
     """``w D + (1 - w) D_guide``, D the denoiser of ``prior`` and w the ``weight``.
 
     Where the two differ, ``prior`` is likely to be right and to err in the same direction itself,
-    but less (Karras et al. 2024, "Guiding a diffusion model with a bad version of itself", eq. 5).
+    but less (Karras et al. 2024, "Guiding a diffusion model with a bad version of itself").
     A weight of 1 is no guidance; raises ``ValueError`` for less. Two evaluations an image.
     """
     if not 1 <= weight < math.inf:
