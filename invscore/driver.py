@@ -99,9 +99,9 @@ def reconstruct(
     ``samples`` is their number for each measurement. Sample k draws from a random stream of its
     own, seeded by ``seed + k`` and the measurement's place in the batch, so it does not depend on
     how many others are drawn or on ``batch_size``, the number of images treated together (default:
-    all; methods that draw from populations have an option of their own instead). ``scale`` divides
-    the measurement so that images fit a prior trained on a peak near 1; ``"auto"`` does so for
-    linear problems whose back-projection exceeds the prior's peak by more than 4 in either
+    all; methods that draw particles together have an option of their own instead). ``scale``
+    divides the measurement so that images fit a prior trained on a peak near 1; ``"auto"`` does so
+    for linear problems whose back-projection exceeds the prior's peak by more than 4 in either
     direction. ``on_step(done, total)`` is told of progress. ``options`` are the method's own, for
     example ``steps``; ``invscore methods`` lists them.
 
@@ -125,12 +125,12 @@ def reconstruct(
     _require_served(problem.operator, info)
     count = len(problem.y)
     places = [(k, image) for k in range(samples) for image in range(count)]
-    population = info.population_of(problem)
-    if population is None:
+    particles = info.particles_option(problem)
+    if particles is None:
         size = batch_size or len(places)
         chunks = [places[i : i + size] for i in range(0, len(places), size)]
     else:
-        chunks = _populations(places, seed, chosen[population])
+        chunks = _particle_sets(places, seed, chosen[particles])
     counted = CountedPrior(prior, 1 / len(places))
     device = problem.y.device
     finished: list[Tensor] = []
@@ -178,10 +178,10 @@ def _require_served(operator: Operator, info: MethodInfo) -> None:
         )
 
 
-def _populations(
+def _particle_sets(
     places: list[tuple[int, int]], seed: int, size: int
 ) -> list[list[tuple[int, int]]]:
-    """The samples of one population of an image together, see ``methods.population``."""
+    """The samples of one particle set of an image together, see ``methods.particles``."""
     together: dict[tuple[int, int], list[tuple[int, int]]] = {}
     for k, image in places:
         together.setdefault(((seed + k) // size, image), []).append((k, image))

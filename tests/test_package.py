@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 
 import invscore
+from invscore import methods
+from invscore.methods import METHODS
 from invscore.operators import Blur
 
 ROOT = Path(invscore.__file__).parent
@@ -123,6 +125,19 @@ def test_names_that_do_not_exist() -> None:
     with pytest.raises(AttributeError, match="module 'invscore' has no attribute 'reconstrut'"):
         invscore.reconstrut  # noqa: B018
     assert set(invscore.__all__) <= set(dir(invscore))
+
+
+def test_methods_are_functions() -> None:
+    """By their names, even where a room has the same one."""
+    for name, info in METHODS.items():
+        assert getattr(methods, name) is info.run
+
+
+@pytest.mark.parametrize(("module", "name"), [("start", "begin"), ("tempering", "tempering")])
+def test_former_places_warn(module: str, name: str) -> None:
+    with pytest.warns(FutureWarning, match=r"is now invscore\.methods\.common"):
+        found = importlib.reload(importlib.import_module(f"invscore.methods.{module}"))
+    assert callable(getattr(found, name))
 
 
 def test_operators_have_one_home() -> None:

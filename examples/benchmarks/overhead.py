@@ -116,7 +116,7 @@ def measure(name: str, operator: Operator) -> Cost:
     options: dict[str, Any] = {"steps": STEPS}
     if "particles" in info.defaults:
         options["particles"] = PARTICLES
-    samples = PARTICLES if info.population else 1
+    samples = PARTICLES if info.particles else 1
     noise = GaussianNoise(0.01)
     problem = InverseProblem(operator, simulate(operator, torch.rand(1, *SHAPE), noise), noise)
     METHODS[name] = timed(info, within)

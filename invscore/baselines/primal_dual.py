@@ -7,7 +7,7 @@ import abc
 from torch import Tensor
 
 from invscore.likelihood import InverseProblem
-from invscore.methods.proximal import proximal
+from invscore.methods.common.proximal import proximal
 
 RELAXATION = 1.9
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from invscore.baselines.base import register, require_planar, require_positive
 from invscore.likelihood import InverseProblem
-from invscore.methods.power_law import EXPONENT, field_mean
+from invscore.methods.gaussian_field.power_law import EXPONENT, field_mean
 from invscore.operators import LinearOperator
 from invscore.operators.cg import inner
 from invscore.priors.base import Prior

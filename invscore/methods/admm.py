@@ -10,8 +10,8 @@ import torch
 from invscore import levels
 from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
-from invscore.methods.proximal import proximal
-from invscore.methods.start import begin
+from invscore.methods.common.initial_guess import initial_guess
+from invscore.methods.common.proximal import proximal
 from invscore.priors.base import Prior
 from invscore.rng import SampleRNG
 
@@ -45,7 +45,7 @@ def admm(
     first and the last level, in image units (default: 0.8 and 0.04 standard deviations of a pixel
     under the prior).
     """
-    v = begin(problem, prior, 0.0, rng)
+    v = initial_guess(problem, prior, 0.0, rng)
     u = torch.zeros_like(v)
     sigmas = levels.annealed(prior, steps, sigma_max, sigma_min)
     for sigma, lower in pairwise([*sigmas, sigmas[-1]]):

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
 from invscore.methods.daps import daps
-from invscore.methods.local_gaussian import measured_numbers
-from invscore.methods.matched_smc import matched_smc
-from invscore.methods.matched_spectrum import matched_spectrum
+from invscore.methods.matched_spectrum.method import matched_spectrum
+from invscore.methods.particles.local_gaussian import measured_numbers
+from invscore.methods.particles.matched_smc import matched_smc
 from invscore.operators import LinearOperator
 from invscore.priors.base import Prior
 from invscore.rng import SampleRNG
@@ -30,7 +30,7 @@ def measures_few(problem: InverseProblem) -> bool:
     evaluations=f"particles if measurements <= {FEW} else 1",
     products=f"particles * (measurements + 2) if measurements <= {FEW} else 0",
     cites="here",
-    population=lambda problem: "particles" if measures_few(problem) else None,
+    particles=lambda problem: "particles" if measures_few(problem) else None,
 )
 def auto(
     problem: InverseProblem,
@@ -48,7 +48,7 @@ def auto(
     `daps`, with one evaluation a level, takes operators that are not.
 
     ``steps``: evaluations of a particle, or of a sample by the others. ``particles``: in a
-    population of `matched_smc`; ask for as many samples, or a multiple, so that none is drawn in
+    set of `matched_smc`; ask for as many samples, or a multiple, so that none is drawn in
     vain.
     """
     if measures_few(problem):

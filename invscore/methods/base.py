@@ -35,7 +35,7 @@ NEEDS = {
 }
 """What a method may ask of the problem and of the prior, and how tables say it."""
 
-Population = str | Callable[[InverseProblem], str | None] | None
+ParticlesOption = str | Callable[[InverseProblem], str | None] | None
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class MethodInfo:
     ``needs``: what it asks for, of the keys of ``NEEDS``. ``evaluations`` and ``products``: the
     cost of a step for each image in evaluations of the denoiser D and in products with its
     Jacobian, at most: a number, or an expression in the options and ``measurements``, the real
-    numbers measured. ``cites``: its source. ``population``: where samples of an image are drawn
+    numbers measured. ``cites``: its source. ``particles``: where samples of an image are drawn
     together, the option with their number, or a function of the problem that names it (None: they
     are drawn apart).
     """
@@ -61,7 +61,7 @@ class MethodInfo:
     evaluations: str
     products: str
     cites: str
-    population: Population = None
+    particles: ParticlesOption = None
 
     @property
     def summary(self) -> str:
@@ -78,9 +78,9 @@ class MethodInfo:
         """Its options and their defaults."""
         return options.defaults(self.run)
 
-    def population_of(self, problem: InverseProblem) -> str | None:
+    def particles_option(self, problem: InverseProblem) -> str | None:
         """The option with the number of samples that are drawn together, if there is one."""
-        return self.population(problem) if callable(self.population) else self.population
+        return self.particles(problem) if callable(self.particles) else self.particles
 
     def options(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """The defaults, with ``given`` in their place. Raises ``ValueError`` on an unknown name."""
@@ -99,7 +99,7 @@ def register(
     evaluations: str = "1",
     products: str = "0",
     cites: str,
-    population: Population = None,
+    particles: ParticlesOption = None,
 ) -> Callable[[Method], Method]:
     """Enter a method under ``name``; the rest as in ``MethodInfo``.
 
@@ -114,7 +114,7 @@ def register(
 
     def enter(run: Method) -> Method:
         METHODS[name] = MethodInfo(
-            name, run, exact, law, needs, evaluations, products, cites, population
+            name, run, exact, law, needs, evaluations, products, cites, particles
         )
         return run
 

@@ -8,8 +8,8 @@ from itertools import pairwise
 from invscore import levels
 from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
-from invscore.methods.likelihood_step import draw_given
-from invscore.methods.start import begin
+from invscore.methods.common.initial_guess import initial_guess
+from invscore.methods.common.likelihood_step import draw_given
 from invscore.priors.base import Prior
 from invscore.rng import SampleRNG
 from invscore.sampling import ddim_step
@@ -51,7 +51,7 @@ def daps(
     low = max(0.1 * prior.unit, prior.sigma_min) if sigma_min is None else sigma_min
     end = min(low, max(0.01 * prior.unit, prior.sigma_min))
     sigmas = levels.karras(steps, high, low)
-    x = begin(problem, prior, sigmas[0], rng)
+    x = initial_guess(problem, prior, sigmas[0], rng)
     for sigma, lower in pairwise(sigmas):
         clean = x
         for upper, under in pairwise(levels.karras(ode_steps, sigma, end)):

@@ -10,7 +10,7 @@ from torch import Tensor
 from invscore import levels
 from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
-from invscore.methods.start import begin
+from invscore.methods.common.initial_guess import initial_guess
 from invscore.operators.base import broadcast
 from invscore.priors.base import Prior
 from invscore.rng import SampleRNG
@@ -63,7 +63,7 @@ def ddnm(
         return fitted, fresh * operator.solve(z + operator.normal(rng.normal_like(z)), rho)
 
     sigmas = levels.ddpm(steps, prior, levels.widest(prior))
-    x = begin(problem, prior, sigmas[0], rng)
+    x = initial_guess(problem, prior, sigmas[0], rng)
     for first in range(0, steps, travel):
         stretch = sigmas[first : first + travel + 1]
         for turn in range(repeats):

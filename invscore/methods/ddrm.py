@@ -10,7 +10,7 @@ import torch
 from invscore import levels
 from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
-from invscore.methods.start import begin
+from invscore.methods.common.initial_guess import initial_guess
 from invscore.operators import LinearOperator
 from invscore.operators.base import SVD, broadcast
 from invscore.priors.base import Prior
@@ -55,7 +55,7 @@ def ddrm(
     kept = (1 - eta**2) ** 0.5
 
     sigmas = levels.ddpm(steps, prior, levels.widest(prior))
-    x = begin(problem, prior, sigmas[0], rng)
+    x = initial_guess(problem, prior, sigmas[0], rng)
     for sigma, lower in pairwise(sigmas):
         denoised, noise = prior.denoise(x, sigma), rng.normal_like(x)
         x = denoised + lower * (kept / sigma * (x - denoised) + eta * noise)

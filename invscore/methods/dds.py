@@ -10,8 +10,8 @@ from torch import Tensor
 from invscore import levels
 from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
-from invscore.methods.renoise import renoise
-from invscore.methods.start import begin
+from invscore.methods.common.initial_guess import initial_guess
+from invscore.methods.common.renoise import renoise
 from invscore.operators.cg import conjugate_gradient
 from invscore.priors.base import Prior
 from invscore.rng import SampleRNG
@@ -51,7 +51,7 @@ def dds(
         return z + gamma * operator.normal(z)
 
     sigmas = levels.ddpm(steps, prior, levels.widest(prior))
-    x = begin(problem, prior, sigmas[0], rng)
+    x = initial_guess(problem, prior, sigmas[0], rng)
     for sigma, lower in pairwise(sigmas):
         denoised = prior.denoise(x, sigma)
         target = denoised + gamma * back_projected

@@ -8,8 +8,8 @@ from itertools import pairwise
 from invscore import levels
 from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
-from invscore.methods.renoise import renoise
-from invscore.methods.start import begin
+from invscore.methods.common.initial_guess import initial_guess
+from invscore.methods.common.renoise import renoise
 from invscore.operators.base import broadcast
 from invscore.priors.base import Prior
 from invscore.rng import SampleRNG
@@ -51,7 +51,7 @@ def diffpir(
     high = 2 * prior.variance**0.5 if sigma_max is None else sigma_max
     low = max(0.04 * prior.variance**0.5, prior.sigma_min) if sigma_min is None else sigma_min
     sigmas = levels.karras(steps, high, low)
-    x = begin(problem, prior, sigmas[0], rng)
+    x = initial_guess(problem, prior, sigmas[0], rng)
     for sigma, lower in pairwise(sigmas):
         denoised = prior.denoise(x, sigma)
         weight = lam * variance / sigma**2

@@ -10,7 +10,7 @@ from torch import Tensor
 from invscore import levels
 from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
-from invscore.methods.start import begin
+from invscore.methods.common.initial_guess import initial_guess
 from invscore.operators.cg import inner
 from invscore.priors.base import Prior
 from invscore.rng import SampleRNG
@@ -44,7 +44,7 @@ def dps(
     super-resolution, 0.5 for inpainting, 1.0 for phase retrieval.
     """
     sigmas = levels.ddpm(steps, prior, levels.widest(prior))
-    x = begin(problem, prior, sigmas[0], rng)
+    x = initial_guess(problem, prior, sigmas[0], rng)
     for sigma, lower in pairwise(sigmas):
         x, denoised = guided_step(problem, prior, x, sigma, lower, guidance, rng)
         yield Step(x, denoised, lower)

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from invscore import levels
 from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
-from invscore.methods.poses import PosedDenoiser
-from invscore.methods.proximal import proximal
-from invscore.methods.start import begin
+from invscore.methods.common.equivariant_denoiser import EquivariantDenoiser
+from invscore.methods.common.initial_guess import initial_guess
+from invscore.methods.common.proximal import proximal
 from invscore.priors.base import Prior
 from invscore.rng import SampleRNG
 
@@ -34,10 +34,10 @@ def hqs(
 
     ``x = argmin -log p(y | x) + lam |x - z|^2 / (2 sigma^2)``, then ``z = D(x, sigma)``, over
     ``steps`` geometric levels. At a level that stays, with ``lam`` 1 and a Gaussian prior, x
-    converges to the mode of the posterior with the prior smoothed by sigma. Serves any operator
-    and noise; the first step is exact where both are linear and Gaussian. A symmetric prior is
-    asked in changing poses, as the paper does ("periodical geometric self-ensemble"). A point
-    estimate.
+    converges to the mode of the posterior with the prior smoothed by sigma. Serves any operator and
+    noise; the first step is exact where both are linear and Gaussian. A symmetric prior is
+    evaluated at rotated and mirrored images, as the paper does ("periodical geometric
+    self-ensemble"). A point estimate.
 
     ``steps``: denoiser evaluations; the paper has 8 to 24. ``lam``: weight of the prior; with the
     paper's, 0.23, what `photos-gray` makes of the zeros of a blur grows from step to step.
@@ -45,8 +45,8 @@ def hqs(
     0.04 standard deviations of a pixel under the prior; the paper's are 49/255 and the noise of
     the measurement, on images of a deviation near 1/4).
     """
-    denoise = PosedDenoiser(prior, rng)
-    z = begin(problem, prior, 0.0, rng)
+    denoise = EquivariantDenoiser(prior, rng)
+    z = initial_guess(problem, prior, 0.0, rng)
     for sigma in levels.annealed(prior, steps, sigma_max, sigma_min):
         x = proximal(problem, z, sigma / lam**0.5)
         z = denoise(x, sigma)

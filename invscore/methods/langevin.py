@@ -8,8 +8,8 @@ from itertools import pairwise
 from invscore import levels
 from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
-from invscore.methods.start import begin
-from invscore.methods.tempering import tempering
+from invscore.methods.common.initial_guess import initial_guess
+from invscore.methods.common.tempering import tempering
 from invscore.priors.base import Prior
 from invscore.rng import SampleRNG
 from invscore.sampling import langevin_step
@@ -46,7 +46,7 @@ def langevin(
     """
     low = levels.finest(prior) if sigma_min is None else sigma_min
     sigmas = levels.geometric(steps, levels.widest(prior), low)
-    x = begin(problem, prior, sigmas[0], rng)
+    x = initial_guess(problem, prior, sigmas[0], rng)
     weight = tempering(problem, x)
     for sigma, lower in pairwise([*sigmas, sigmas[-1]]):
         for landing in [sigma] * (per_level - 1) + [lower]:

@@ -8,8 +8,8 @@ import torch
 
 from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
-from invscore.methods.start import begin
-from invscore.methods.target import Target
+from invscore.methods.common.initial_guess import initial_guess
+from invscore.methods.common.log_posterior import LogPosterior
 from invscore.operators.base import broadcast
 from invscore.operators.cg import inner
 from invscore.priors.base import Prior
@@ -51,26 +51,26 @@ def mala(
     units (default: 0.1 standard deviations of a pixel).
     """
     level = max(0.1 * prior.variance**0.5, prior.sigma_min) if sigma is None else sigma
-    target = Target(problem, prior, level)
-    x = proposal = begin(problem, prior, level, rng)
-    log_time = (step_size * target.pace(x)).log()
+    log_posterior = LogPosterior(problem, prior, level)
+    x = proposal = initial_guess(problem, prior, level, rng)
+    log_time = (step_size * log_posterior.step_size(x)).log()
     log_density = torch.full_like(log_time, -torch.inf)  # accepts the first image as it is
-    uphill, noise, denoised = torch.zeros_like(x), torch.zeros_like(x), x
+    gradient, noise, denoised = torch.zeros_like(x), torch.zeros_like(x), x
     for step in range(steps):
         time = log_time.exp()
-        there, denoised_there = target.uphill(proposal)
-        density_there = target.log_density(proposal)
+        there, denoised_there = log_posterior.gradient(proposal)
+        density_there = log_posterior.value(proposal)
         # The noise that would lead back, in the units of the noise that led here.
         back = (x - proposal - time * there) / (2 * time).sqrt()
         log_ratio = density_there - log_density + 0.5 * (inner(noise, noise) - inner(back, back))
         accepted = broadcast(rng.uniform(x), x).log() < log_ratio
         x = torch.where(accepted, proposal, x)
-        uphill = torch.where(accepted, there, uphill)
+        gradient = torch.where(accepted, there, gradient)
         denoised = torch.where(accepted, denoised_there, denoised)
         log_density = torch.where(accepted, density_there, log_density)
         if 0 < step <= burn_in * steps:
             chance = log_ratio.clamp_max(0).exp()
             log_time = log_time + step**-0.6 * (chance - BEST_ACCEPTANCE)
         noise = rng.normal_like(x)
-        proposal = x + log_time.exp() * uphill + (2 * log_time.exp()).sqrt() * noise
+        proposal = x + log_time.exp() * gradient + (2 * log_time.exp()).sqrt() * noise
         yield Step(x, denoised, level)

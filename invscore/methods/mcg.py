@@ -8,9 +8,9 @@ from itertools import pairwise
 from invscore import levels
 from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
-from invscore.methods.consistency import replacement
+from invscore.methods.common.data_consistency import replacement
+from invscore.methods.common.initial_guess import initial_guess
 from invscore.methods.dps import guided_step
-from invscore.methods.start import begin
 from invscore.priors.base import Prior
 from invscore.rng import SampleRNG
 
@@ -43,7 +43,7 @@ def mcg(
     length in the units of [-1, 1]. ``lam``: distrust of the measurement's noise.
     """
     sigmas = levels.ddpm(steps, prior, levels.widest(prior))
-    x = begin(problem, prior, sigmas[0], rng)
+    x = initial_guess(problem, prior, sigmas[0], rng)
     for sigma, lower in pairwise(sigmas):
         x, denoised = guided_step(problem, prior, x, sigma, lower, guidance, rng)
         if lower > 0:

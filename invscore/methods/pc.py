@@ -10,8 +10,8 @@ from torch import Tensor
 from invscore import levels
 from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
-from invscore.methods.consistency import replacement
-from invscore.methods.start import begin
+from invscore.methods.common.data_consistency import replacement
+from invscore.methods.common.initial_guess import initial_guess
 from invscore.priors.base import Prior
 from invscore.rng import SampleRNG
 from invscore.sampling import ddim_step, langevin_step
@@ -53,7 +53,7 @@ def pc(
         return x + mixing * replacement(problem, x, x, sigma, lam, rng)
 
     sigmas = levels.geometric(steps + 1, levels.widest(prior), levels.finest(prior))
-    x = begin(problem, prior, sigmas[0], rng)
+    x = initial_guess(problem, prior, sigmas[0], rng)
     for sigma, lower in pairwise(sigmas):
         x = ddim_step(x, prior.denoise(x, sigma), sigma, lower, 1.0, rng)
         x = consistent(x, lower)

@@ -8,9 +8,9 @@ import torch
 
 from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
-from invscore.methods.proximal import proximal
-from invscore.methods.start import begin
-from invscore.methods.target import Target
+from invscore.methods.common.initial_guess import initial_guess
+from invscore.methods.common.log_posterior import LogPosterior
+from invscore.methods.common.proximal import proximal
 from invscore.operators.cg import inner
 from invscore.priors.base import Prior
 from invscore.rng import SampleRNG
@@ -45,17 +45,17 @@ def prox_gradient(
     deviations of a pixel under the prior).
     """
     level = max(0.1 * prior.variance**0.5, prior.sigma_min) if sigma is None else sigma
-    target = Target(problem, prior, level)
-    x = trial = begin(problem, prior, 0.0, rng)
+    log_posterior = LogPosterior(problem, prior, level)
+    x = trial = initial_guess(problem, prior, 0.0, rng)
     share = torch.ones_like(inner(x, x))
-    height = torch.full_like(share, -torch.inf)  # accepts the first image as it is
+    value = torch.full_like(share, -torch.inf)  # accepts the first image as it is
     denoised = x
     for _ in range(steps):
-        there, denoised_there = target.log_density(trial), prior.denoise(trial, level)
+        there, denoised_there = log_posterior.value(trial), prior.denoise(trial, level)
         move = trial - x
-        risen = there - height >= 0.1 * inner(move, move) / (share * level**2)
+        risen = there - value >= 0.1 * inner(move, move) / (share * level**2)
         x = torch.where(risen, trial, x)
-        height = torch.where(risen, there, height)
+        value = torch.where(risen, there, value)
         denoised = torch.where(risen, denoised_there, denoised)
         share = torch.where(risen, 1.5 * share, 0.5 * share).clamp_max(1.0)
         trial = proximal(problem, x + share * (denoised - x), level * share.sqrt().flatten())

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
-from invscore.methods.start import begin
-from invscore.methods.tempering import mean_variance, squared_norm
+from invscore.methods.common.initial_guess import initial_guess
+from invscore.methods.common.tempering import mean_variance, squared_norm
 from invscore.operators.base import broadcast
 from invscore.priors.base import Prior
 from invscore.rng import SampleRNG
@@ -41,7 +41,7 @@ def red(
     standard deviations of a pixel under the prior, the paper's 5/255).
     """
     level = max(0.08 * prior.variance**0.5, prior.sigma_min) if sigma is None else sigma
-    x = begin(problem, prior, 0.0, rng)
+    x = initial_guess(problem, prior, 0.0, rng)
     curvature = squared_norm(problem, x) / broadcast(mean_variance(problem), x) + lam / level**2
     for _ in range(steps):
         denoised = prior.denoise(x, level)

@@ -10,8 +10,8 @@ from torch import Tensor
 from invscore import levels
 from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
-from invscore.methods.start import begin
-from invscore.methods.tempering import mean_variance
+from invscore.methods.common.initial_guess import initial_guess
+from invscore.methods.common.tempering import mean_variance
 from invscore.operators.base import broadcast
 from invscore.priors.base import Prior
 from invscore.rng import SampleRNG
@@ -44,7 +44,7 @@ def red_diff(
     ``steps``: denoiser evaluations on DDPM's schedule. ``lam``: weight of the prior. ``rate``:
     Adam's learning rate, in the units of [-1, 1]; its averages decay by 0.9 and 0.99.
     """
-    mu = begin(problem, prior, 0.0, rng)
+    mu = initial_guess(problem, prior, 0.0, rng)
     variance = broadcast(mean_variance(problem), mu)
     adam = Adam(mu, rate * prior.unit)
     for sigma in levels.ddpm(steps, prior, levels.widest(prior))[:-1]:

@@ -8,8 +8,8 @@ from itertools import pairwise
 from invscore import levels
 from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
-from invscore.methods.likelihood_step import draw_given
-from invscore.methods.start import begin
+from invscore.methods.common.initial_guess import initial_guess
+from invscore.methods.common.likelihood_step import draw_given
 from invscore.priors.base import Prior
 from invscore.rng import SampleRNG
 from invscore.sampling import ddim_step
@@ -55,7 +55,7 @@ def split_gibbs(
     wide = levels.widest(prior) if rho_max is None else rho_max
     final = max(0.6 * prior.variance**0.5, prior.sigma_min) if rho_min is None else rho_min
     count = round(annealing * steps)
-    x = begin(problem, prior, wide, rng)
+    x = initial_guess(problem, prior, wide, rng)
     for rho in [*levels.geometric(count, wide, final), *[final] * (steps - count)]:
         x = draw_given(problem, x, rho, rng, mcmc_steps=mcmc_steps, step_size=step_size)
         end = min(0.1 * rho, levels.finest(prior))

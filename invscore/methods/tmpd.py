@@ -9,7 +9,7 @@ from torch import Tensor
 
 from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
-from invscore.methods.conditioned import matched_gradient, sample_posterior
+from invscore.methods.common.conditioned import matched_gradient, sample_posterior
 from invscore.priors.base import Prior
 from invscore.rng import SampleRNG
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
-from invscore.methods.start import begin
-from invscore.methods.target import Target
+from invscore.methods.common.initial_guess import initial_guess
+from invscore.methods.common.log_posterior import LogPosterior
 from invscore.priors.base import Prior
 from invscore.rng import SampleRNG
 
@@ -39,10 +39,10 @@ def ula(
     the prior, in image units (default: 0.1 standard deviations of a pixel).
     """
     level = max(0.1 * prior.variance**0.5, prior.sigma_min) if sigma is None else sigma
-    target = Target(problem, prior, level)
-    x = begin(problem, prior, level, rng)
-    time = step_size * target.pace(x)
+    log_posterior = LogPosterior(problem, prior, level)
+    x = initial_guess(problem, prior, level, rng)
+    time = step_size * log_posterior.step_size(x)
     for _ in range(steps):
-        uphill, denoised = target.uphill(x)
-        x = x + time * uphill + (2 * time).sqrt() * rng.normal_like(x)
+        gradient, denoised = log_posterior.gradient(x)
+        x = x + time * gradient + (2 * time).sqrt() * rng.normal_like(x)
         yield Step(x, denoised, level)

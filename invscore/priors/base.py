@@ -27,7 +27,7 @@ class Prior(abc.ABC):
     images are complex. ``peak`` is the intensity that images reach, by which a measurement in other
     units is normalised; ``None`` where the prior knows images in absolute units. ``symmetric`` says
     that images (\\*, h, w) are as likely mirrored and turned by 90 degrees as they are, so that a
-    method may ask about them in any of these poses. ``has_density`` tells whether there is a
+    method may evaluate D at any of them. ``has_density`` tells whether there is a
     ``log_density``.
     """
 

@@ -15,8 +15,8 @@ from invscore import levels
 from invscore.exact import exact_posterior
 from invscore.likelihood import GaussianNoise, InverseProblem
 from invscore.methods import METHODS
-from invscore.methods.conditioned import matched_gradient
-from invscore.methods.start import begin
+from invscore.methods.common.conditioned import matched_gradient
+from invscore.methods.common.initial_guess import initial_guess
 from invscore.operators import from_function, from_matrix
 from invscore.priors import GaussianPrior
 from invscore.rng import SampleRNG
@@ -49,7 +49,7 @@ def denoiser(sigma: float, covariance: Tensor = COVARIANCE) -> tuple[Tensor, Ten
 
 
 def start(sigma: float) -> Law:
-    guess = begin(task(), prior(), 0.0, SampleRNG([(0,)]))[0]
+    guess = initial_guess(task(), prior(), 0.0, SampleRNG([(0,)]))[0]
     return guess, sigma**2 * EYE
 
 

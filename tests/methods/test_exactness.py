@@ -14,7 +14,7 @@ from torch import Tensor
 from invscore.exact import exact_posterior
 from invscore.likelihood import GaussianNoise, InverseProblem, PoissonNoise
 from invscore.methods import METHODS
-from invscore.methods.start import begin
+from invscore.methods.common.initial_guess import initial_guess
 from invscore.operators import Identity, from_function, from_matrix
 from invscore.priors import GaussianPrior
 from invscore.rng import SampleRNG
@@ -108,7 +108,7 @@ def test_dps_follows_its_paper() -> None:
     abar = np.cumprod(1 - beta)
     rng = SampleRNG([(0, 0), (0, 1)])
     sigma_last = float(np.sqrt((1 - abar[-1]) / abar[-1]))
-    state = begin(task, prior, sigma_last, rng) * abar[-1] ** 0.5
+    state = initial_guess(task, prior, sigma_last, rng) * abar[-1] ** 0.5
     for t in reversed(range(steps)):
         previous = abar[t - 1] if t else 1.0
         leaf = state.clone().requires_grad_()
@@ -140,7 +140,7 @@ def test_diffpir_follows_its_paper() -> None:
     eye = torch.eye(3, dtype=torch.float64)
     start = first_level(task, prior)
     abar = [1 / (1 + s_t**2) for s_t in [start, *sigmas[1:]]]
-    x = begin(task, prior, start, rng) * abar[0] ** 0.5
+    x = initial_guess(task, prior, start, rng) * abar[0] ** 0.5
     for now, then in pairwise(abar):
         inverse = torch.linalg.inv(now * prior.covariance + (1 - now) * eye)
         x0 = (x - (1 - now) * (x - now**0.5 * prior.mean) @ inverse) / now**0.5
@@ -171,7 +171,7 @@ def test_pigdm_follows_its_formula(given: float | None) -> None:
 
     rng, high = SampleRNG([(0, 0), (0, 1)]), 4 * prior.variance**0.5
     sigmas = [high, *(state.sigma for state in states)]
-    x = begin(task, prior, high, rng)
+    x = initial_guess(task, prior, high, rng)
     for now, then in pairwise(sigmas):
         x0, jacobian = denoise(prior, x, now)
         spread = v * now**2 / (v + now**2)
@@ -205,7 +205,7 @@ def test_pc_follows_its_formula() -> None:
         system = MATRIX.T @ MATRIX + 2.0 * s**2 / sigma**2 * torch.eye(3, dtype=torch.float64)
         return x + 0.7 * torch.linalg.solve(system, ((noised - x @ MATRIX.T) @ MATRIX).T).T
 
-    x = begin(task, prior, high, rng)
+    x = initial_guess(task, prior, high, rng)
     for now, then in pairwise([high, *(state.sigma for state in states)]):
         x0, _ = denoise(prior, x, now)
         ancestral = then * (1 - then**2 / now**2) ** 0.5
@@ -259,13 +259,13 @@ def test_map_climbs_to_a_stationary_point_of_a_nonlinear_problem(
 
 def test_begin_is_the_posterior_of_a_white_prior() -> None:
     prior = isotropic_prior()
-    guess = begin(problem(), prior, 0.0, SampleRNG([(0,)]))
+    guess = initial_guess(problem(), prior, 0.0, SampleRNG([(0,)]))
     torch.testing.assert_close(guess[0], exact_posterior(problem(), prior).mean, rtol=1e-8, atol=0)
     x = torch.full((1, 3), 2.0, dtype=torch.float64)
     square = InverseProblem(
         from_function(lambda x: x**2, (3,), linear=False), x, GaussianNoise(0.1)
     )
-    torch.testing.assert_close(begin(square, prior, 0.0, SampleRNG([(0,)]))[0], prior.mean)
+    torch.testing.assert_close(initial_guess(square, prior, 0.0, SampleRNG([(0,)]))[0], prior.mean)
 
 
 def test_denoising_an_isotropic_gaussian(one_stream: Any) -> None:

@@ -12,9 +12,9 @@ from torch import Tensor
 from invscore import levels
 from invscore.likelihood import GaussianNoise, InverseProblem, Noise, PoissonNoise
 from invscore.methods import METHODS
-from invscore.methods.conditioned import matched_gradient
-from invscore.methods.consistency import replacement
-from invscore.methods.start import begin
+from invscore.methods.common.conditioned import matched_gradient
+from invscore.methods.common.data_consistency import replacement
+from invscore.methods.common.initial_guess import initial_guess
 from invscore.operators import from_function, from_matrix
 from invscore.priors import GaussianPrior
 from invscore.rng import SampleRNG
@@ -45,7 +45,7 @@ def test_mcg_follows_its_paper() -> None:
     rng = SampleRNG([(0, 0), (0, 1)])
     sigmas = levels.ddpm(steps, prior, 20 * prior.variance**0.5)
     abar = [1 / (1 + sigma**2) for sigma in sigmas]
-    state = begin(task(), prior, sigmas[0], rng) * abar[0] ** 0.5
+    state = initial_guess(task(), prior, sigmas[0], rng) * abar[0] ** 0.5
     for now, then in pairwise(abar):
         leaf = state.clone().requires_grad_()
         noisy = now * COVARIANCE + (1 - now) * EYE
@@ -74,7 +74,7 @@ def test_red_diff_follows_its_paper() -> None:
     *_, last = info.run(task(), prior, rng, steps=steps, lam=lam, rate=rate)
 
     rng = SampleRNG([(0, 0), (0, 1)])
-    mu = begin(task(), prior, 0.0, rng)
+    mu = initial_guess(task(), prior, 0.0, rng)
     first = second = torch.zeros_like(mu)
     sigmas = levels.ddpm(steps, prior, 20 * prior.variance**0.5)[:-1]
     for count, sigma in enumerate(sigmas, start=1):

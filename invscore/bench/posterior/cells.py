@@ -43,7 +43,7 @@ class Cell:
 
     @property
     def first_seed(self) -> int:
-        """That of the first sample: a multiple of ``particles``, where a population begins."""
+        """That of the first sample: a multiple of ``particles``, where a particle set begins."""
         seed = self.seed + STRIDE * self.instance
         return seed - seed % self.options.get("particles", 1)
 

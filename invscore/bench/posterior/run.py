@@ -40,8 +40,8 @@ class Contestant:
         if evaluations is not None:
             shared = {**options, "measurements": measurements}
             if "particles" in options:
-                populations = math.ceil(samples / options["particles"])
-                shared["particles"] = Fraction(populations * options["particles"], samples)
+                sets = math.ceil(samples / options["particles"])
+                shared["particles"] = Fraction(sets * options["particles"], samples)
             # An expression in the options and `measurements`, from the registry of methods.
             each = eval(info.evaluations, {"__builtins__": {}}, shared)
             options["steps"] = max(1, int(evaluations / each))

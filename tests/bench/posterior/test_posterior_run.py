@@ -36,7 +36,7 @@ def test_steps_follow_from_evaluations() -> None:
     assert steps("langevin", 60) == 20
     assert steps("langevin", 60, per_level=5) == 12
     assert steps("daps", 3) == 1
-    # Populations of 100 serve 100 samples at one evaluation each, and 150 at 4/3.
+    # Particle sets of 100 serve 100 samples at one evaluation each, and 150 at 4/3.
     assert steps("smc", 60, particles=100) == 60
     assert steps("smc", 60, samples=150, particles=100) == 45
     # Only for few measured numbers does `auto` have particles.
@@ -83,7 +83,7 @@ def test_remembered_cells_serve_other_budgets(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_populations_cost_what_is_planned(seed: int) -> None:
-    """Whatever the seeds of an instance: none of them leaves a population half used."""
+    """Whatever the seeds of an instance: none of them leaves a particle set half used."""
     contestant = Contestant("smc", {"particles": 15})
     cells = plan(GAUSSIAN, [contestant], evaluations=[4], instances=2, samples=30, seed=seed)
     for cell in cells:

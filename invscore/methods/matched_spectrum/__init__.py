@@ -1,0 +1,1 @@
+"""Matched spectrum, the default method, and what it alone needs."""

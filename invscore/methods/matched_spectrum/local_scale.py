@@ -1,0 +1,31 @@
+"""Where in an image a denoiser errs more than elsewhere, as seen while sampling."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from invscore.methods.gaussian_field.frequency_bands import FrequencyBands
+
+WIDTH = 2.0
+"""Of the Gaussian window, its standard deviation in pixels."""
+EVEN = 0.05
+"""Share of the mean variance of an image that every place has."""
+
+
+class LocalScale:
+    """Standard deviations of the error of D at each place, beside that of the whole image.
+
+    ``clean - D`` is a draw of it, whose square is averaged in a window over neighbours and
+    channels: photographs are uncertain at edges.
+    """
+
+    def __init__(self, bands: FrequencyBands) -> None:
+        self._bands = bands
+        self._window = bands.window(WIDTH)
+
+    def __call__(self, error: Tensor) -> Tensor:
+        """The scales, (b, \\*shape), of mean square 1 and alike in all channels."""
+        power = self._bands.filter(error.abs().square().to(error.dtype), self._window).real
+        mean = power.mean(dim=tuple(range(1, error.ndim)), keepdim=True)
+        even = (power.clamp_min(0) + EVEN * mean) / ((1 + EVEN) * mean).clamp_min(1e-30)
+        return even.sqrt()

@@ -1,0 +1,95 @@
+"""Draws of the clean image whose spectrum of uncertainty is the denoiser's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+from invscore import levels
+from invscore.likelihood import InverseProblem
+from invscore.methods.base import Step, register
+from invscore.methods.common.equivariant_denoiser import EquivariantDenoiser
+from invscore.methods.common.initial_guess import initial_guess
+from invscore.methods.gaussian_field.frequency_bands import FrequencyBands
+from invscore.methods.gaussian_field.posterior import GaussianField, GaussianFieldPosterior
+from invscore.methods.matched_spectrum.antithetic import AntitheticRNG
+from invscore.methods.matched_spectrum.denoiser_covariance import DenoiserCovariance
+from invscore.methods.matched_spectrum.local_scale import LocalScale
+from invscore.methods.matched_spectrum.shared_noise import noise_for
+from invscore.operators import LinearOperator
+from invscore.priors.base import Prior
+from invscore.rng import SampleRNG
+
+
+@register(
+    "matched_spectrum",
+    exact=False,
+    law="near the posterior of isotropic stationary Gaussian fields; biased elsewhere",
+    needs=("linear",),
+    cites="the covariance of Rozet et al. 2024, the renewal of Zhang et al. 2024 (DAPS), the noise "
+    "of Kawar et al. 2022 (DDRM), the symmetries of Terris et al. 2024; here",
+)
+def matched_spectrum(
+    problem: InverseProblem,
+    prior: Prior,
+    rng: SampleRNG,
+    *,
+    steps: int = 20,
+    trust: float = 0.35,
+    antithetic: bool = True,
+    sigma_max: float | None = None,
+    sigma_min: float | None = None,
+) -> Iterator[Step]:
+    """Draw the clean image given y, as uncertain at each frequency as D is there, add noise again.
+
+    Takes ``p(x0 | x)`` for ``N(D, S C S)``. C is sigma^2 J, the true covariance (Tweedie), averaged
+    over the image: a filter, whose gains in frequency bands are seen in what D makes of the noise
+    that was added (``DenoiserCovariance``): no product with J is needed. S makes it as uneven over
+    the image as the error of D is (``LocalScale``). At each level x0 is drawn from that Gaussian
+    given y, and noise of the next level added to it: if the draw were from p(x0 | x, y), so would x
+    be from its posterior at every level. The last step ends at x0. Where the operator has a cheap
+    SVD and the noise is Gaussian, the noise of x is as much that of y as it can be
+    (``SharedNoise``): D then sees the true image where it is measured, not a draw of it, and little
+    of y is left for the Gaussian to explain. Elsewhere it is fresh. A symmetric prior is evaluated
+    at rotated and mirrored images (``EquivariantDenoiser``). Serves linear operators and any noise,
+    taken to be Gaussian of the variance at A(D).
+
+    ``steps``: denoiser evaluations. ``trust``: how much more y moves D than C would have it, 0 to
+    1: the mean of the draw is that for the covariance C^(1 - trust) sigma^(2 trust). With 0 the
+    draw is the Gaussian's; with 1 its mean takes D to err by sigma everywhere, as DiffPIR does.
+    Photographs, on which D errs more rarely and by more than a Gaussian would, gain in between.
+    ``antithetic``: samples whose ``seed + k`` is 2 m and 2 m + 1 (of an even seed the first two,
+    the next two and so on) share their random numbers with opposite signs, so that the mean of a
+    few samples is about as good as that of many; each follows the same law, but a pair is
+    not independent: of n samples ``Result.std`` is too large by up to sqrt(n / (n - 1)), and the
+    fair CRPS too low. ``sigma_max``, ``sigma_min``: the first and the last level, in image units
+    (default: 2 and 0.04 standard deviations of a pixel under the prior), spaced as in Karras et al.
+    2022, Eq. 5.
+    """
+    if not 0 <= trust <= 1:
+        raise ValueError(f"trust is {trust:g}: it must lie between 0 and 1")
+    operator = problem.operator
+    if not isinstance(operator, LinearOperator):
+        raise ValueError(
+            f"matched_spectrum needs a linear operator, given {type(operator).__name__}"
+        )
+    deviation = prior.variance**0.5
+    high = min(2 * deviation, prior.sigma_max) if sigma_max is None else sigma_max
+    low = max(0.04 * deviation, prior.sigma_min) if sigma_min is None else sigma_min
+    sigmas = levels.karras(steps, high, low)
+    streams = AntitheticRNG(rng) if antithetic else rng
+    clean = initial_guess(problem, prior, 0.0, streams)
+    bands = FrequencyBands(clean)
+    covariance, scale = DenoiserCovariance(bands, prior.mean), LocalScale(bands)
+    noise = noise_for(problem, operator)
+    denoise = EquivariantDenoiser(prior, rng)
+    x = noise.state(clean, sigmas[0], streams)
+    for sigma, lower in pairwise(sigmas):
+        denoised = denoise(x, sigma)
+        c = covariance.estimate(denoised, clean, x, sigma)
+        field = GaussianField(c, scale(clean - denoised))
+        posterior = GaussianFieldPosterior(*noise.beyond(x, sigma), bands, tolerance=1e-3)
+        trusting = GaussianField(c ** (1 - trust) * sigma ** (2 * trust), field.scale)
+        clean = posterior.mean(denoised, trusting) + posterior.spread(denoised, field, streams)
+        x = noise.state(clean, lower, streams) if lower > 0 else clean
+        yield Step(x, clean, lower)

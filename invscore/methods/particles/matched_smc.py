@@ -1,0 +1,147 @@
+"""Sequential Monte Carlo with Gaussian steps whose moments are those of the true ones."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from invscore import levels
+from invscore.likelihood import InverseProblem
+from invscore.methods.base import Step, register
+from invscore.methods.particles.local_gaussian import (
+    LocalGaussian,
+    look,
+    measured_numbers,
+    unflatten,
+)
+from invscore.methods.particles.low_rank import Spectrum
+from invscore.methods.particles.particle_sets import ParticleSets
+from invscore.methods.particles.resampling import answers, survivors, tempered_exponent
+from invscore.priors.base import Prior
+from invscore.rng import SampleRNG
+from invscore.sampling.base import noise_only
+
+MOST = 256
+"""Measured numbers, at most: products with J for each and a matrix of their size are needed."""
+START = 2.0
+"""Where particles start, in standard deviations of images along their main axis."""
+
+
+@register(
+    "matched_smc",
+    exact=True,
+    law="posterior as particles and steps grow; that of a Gaussian prior in any number of steps",
+    evaluations="particles",
+    products="particles * (measurements + probes)",
+    particles="particles",
+    cites="the covariance of Rozet et al. 2024, the weights of Wu et al. 2023 (TDS); here",
+)
+def matched_smc(
+    problem: InverseProblem,
+    prior: Prior,
+    rng: SampleRNG,
+    *,
+    steps: int = 100,
+    particles: int = 100,
+    probes: int = 2,
+    evenness: float = 0.5,
+    at_once: int = 256,
+) -> Iterator[Step]:
+    """Moment-matched sequential Monte Carlo: exact for Gaussian priors in any number of steps.
+
+    Takes ``p(x0 | x)`` for ``N(D, C)`` with its true moments, C = sigma^2 J. A step draws x0 from
+    it *given y* and takes x to the next level by ``p(x' | x, x0)``. The weights correct what is
+    not Gaussian: ``psi(x') / p(y | x', x)``, where ``psi(x) = N(y; A D, S + A C A^H)``, and the
+    denominator is what the Gaussian at x expects of it. With an effective sample size below
+    ``evenness`` times the particles, they are resampled; weights of a step that leave far less are
+    tempered, so that too sharp a likelihood costs exactness, not all particles. The last step ends
+    at x0. Of J it knows
+    the products with the rows of A and ``probes`` random directions, the rest as if it were
+    isotropic. Operators are linearised at D; weights at the end make up for it.
+
+    The first step is from the mean of the prior at its largest level to twice the deviation that
+    images have along their main axis. Samples share sets as those of ``smc``.
+
+    ``steps``: evaluations a particle. ``particles``: in a set. ``probes``: random directions
+    in which J is looked at. ``evenness``: 0 (never resample) to 1. ``at_once``: particles whose
+    evaluations are in memory together.
+
+    For few measured numbers, each of which costs a product: ``ValueError`` for more than 256.
+    """
+    numbers = len(measured_numbers(problem))
+    if numbers > MOST:
+        raise ValueError(f"matched_smc is given {numbers} measured numbers: at most {MOST} fit")
+    crowd = ParticleSets.of(rng, particles)
+    streams, tasks = crowd.rng, problem.select(crowd.first)
+    count = len(crowd.first)
+    like = problem.y.new_zeros(count, *problem.operator.in_shape, dtype=problem.image_dtype)
+    first = particles * torch.arange(count, device=like.device)[:, None]
+    owners = torch.arange(count, device=like.device).repeat_interleave(particles)
+    everyone, chosen = tasks.select(owners), particles * crowd.group + crowd.member
+
+    def normal(like: Tensor) -> Tensor:
+        """Standard normal numbers of the shape of ``like``, (g k, n)."""
+        return streams.normal_like(like.reshape(count, particles, -1)).reshape(like.shape)
+
+    def see(x: Tensor, sigma: float) -> LocalGaussian:
+        parts = zip(torch.split(x, at_once), torch.split(owners, at_once), strict=True)
+        return LocalGaussian.join(
+            [look(tasks.select(owner), prior, some, sigma, probes) for some, owner in parts]
+        )
+
+    # The first step comes from where nothing of an image is left.
+    top = noise_only(prior)
+    local, covariance = look(tasks, prior, like + prior.mean, top, probes), covariance_of_all(top)
+    start = min(top, START * float(local.jacobian.largest(covariance)[0].sqrt()))
+    sigmas = [math.inf, *levels.karras(steps - 1, start, levels.finest(prior))]
+    local = local.select(owners)
+    x, log_weights = local.mean, local.mean.new_zeros(count, particles)
+    for sigma, lower in pairwise(sigmas):
+        if sigma < math.inf:
+            local, covariance = see(unflatten(x, like), sigma), covariance_given(sigma)
+            found = local.evidence(covariance, local.mean)
+            log_weights = tempered(log_weights + found.reshape(count, particles), evenness)
+            places, uniform = local.mean.reshape(count, particles, -1), streams.uniform(log_weights)
+            kept, log_weights = survivors(log_weights, places, uniform, evenness)
+            kept = (first + kept).flatten()
+            x, local = x[kept], local.select(kept)
+        clean = local.draw(covariance, normal(x), normal(local.y))
+        if lower == 0:
+            break
+        share = 1 - (lower / sigma) ** 2
+        middle = x + share * (local.mean - x)
+        x = x + share * (clean - x) + lower * share**0.5 * normal(x)
+        expected = local.ahead(covariance, share, lower, x - middle)
+        log_weights = log_weights - expected.reshape(count, particles)
+        yield Step(unflatten(x, like)[chosen], unflatten(local.mean, like)[chosen], lower)
+
+    final = unflatten(clean, like)
+    correction = everyone.log_likelihood(final) + local.misfit(clean)
+    log_weights = tempered(log_weights + correction.reshape(count, particles), evenness)
+    kept = answers(log_weights, streams)
+    final = final[(first + kept).flatten()][chosen]
+    yield Step(final, final, min(sigma, top))
+
+
+def tempered(log_weights: Tensor, evenness: float) -> Tensor:
+    """The weights, or the power of them whose effective size is nine tenths of ``evenness``."""
+    none = torch.zeros_like(log_weights)
+    power = tempered_exponent(none, log_weights, none[:, 0], 0.9 * evenness)
+    return power[:, None] * log_weights
+
+
+def covariance_given(sigma: float) -> Spectrum:
+    """That of x0 given x, from J (Tweedie)."""
+    return lambda j: sigma**2 * j
+
+
+def covariance_of_all(sigma: float) -> Spectrum:
+    """That of x0 under a Gaussian prior, from J.
+
+    An eigenvalue above 1/2, of a level that is too low to hide the prior, is not believed.
+    """
+    return lambda j: sigma**2 * j / (1 - j).clamp_min(0.5)

@@ -1,0 +1,91 @@
+"""Weights of particles: how even they are, and resampling in proportion to them."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from invscore.rng import SampleRNG
+
+BISECTIONS = 30
+AXIS_ITERATIONS = 5
+
+
+def effective_size(log_weights: Tensor) -> Tensor:
+    """``(sum w)^2 / sum w^2`` of each set, (g, k) -> (g,): from 1 to k (Kong 1992)."""
+    return 1 / log_weights.softmax(dim=1).square().sum(dim=1)
+
+
+def systematic(log_weights: Tensor, uniform: Tensor) -> Tensor:
+    """The particles that survive: k indices a set, (g, k), in ascending order.
+
+    A particle of normalised weight w survives ``k w`` times, rounded down or up, ``k w`` on
+    average over ``uniform`` in [0, 1), one number a set, (g,) (Kitagawa 1996).
+    """
+    count = log_weights.shape[1]
+    edges = log_weights.double().softmax(dim=1).cumsum(dim=1)
+    places = torch.arange(count, device=edges.device, dtype=edges.dtype)
+    positions = (places + uniform[:, None].double()) / count
+    # Rounding may leave the last edge just below 1.
+    return torch.searchsorted(edges, positions, right=True).clamp_max(count - 1)
+
+
+def survivors(
+    log_weights: Tensor, places: Tensor, uniform: Tensor, evenness: float
+) -> tuple[Tensor, Tensor]:
+    """The particles that go on, (g, k), and their log weights.
+
+    Particle sets with an effective size below ``evenness`` times the particles are resampled, in
+    the order of the particles at ``places``, (g, k, *), along their main axis; the others stay.
+    """
+    everyone = torch.arange(log_weights.shape[1], device=log_weights.device)
+    order = along_main_axis(places)
+    kept = order.gather(1, systematic(log_weights.gather(1, order), uniform))
+    uneven = (effective_size(log_weights) < evenness * len(everyone))[:, None]
+    return torch.where(uneven, kept, everyone), torch.where(uneven, 0.0, log_weights)
+
+
+def answers(log_weights: Tensor, rng: SampleRNG) -> Tensor:
+    """The particles that samples are, (g, k): resampled, and shuffled.
+
+    Members of a family stand side by side: few samples of many particles shall not be one family.
+    """
+    kept = systematic(log_weights, rng.uniform(log_weights))
+    return kept.gather(1, rng.normal_like(log_weights).argsort(dim=1))
+
+
+def tempered_exponent(
+    log_weights: Tensor, log_factor: Tensor, lowest: Tensor, share: float
+) -> Tensor:
+    """The largest exponent e in [``lowest``, 1] at which the weights ``w factor^e`` stay even.
+
+    Even: their effective size is at least ``share`` times the number of particles. ``lowest``,
+    (g,), where none is. By bisection, as if the effective size fell with e (Del Moral et al. 2012,
+    Sec. 3.2). (g, k), (g, k), (g,) -> (g,).
+    """
+
+    def even(exponent: Tensor) -> Tensor:
+        weights = log_weights + exponent[:, None] * log_factor
+        return effective_size(weights) >= share * log_weights.shape[1]
+
+    low, high = lowest, torch.ones_like(lowest)
+    full = even(high)
+    for _ in range(BISECTIONS):
+        middle = 0.5 * (low + high)
+        fits = even(middle)
+        low, high = torch.where(fits, middle, low), torch.where(fits, high, middle)
+    return torch.where(full, 1.0, low)
+
+
+def along_main_axis(x: Tensor) -> Tensor:
+    """The order of the particles along the axis on which they spread most, (g, k, *) -> (g, k).
+
+    Systematic resampling of particles in an order that keeps neighbours together takes of every
+    region what is due to it, up to one particle (Gerber et al. 2019, Sec. 4).
+    """
+    numbers = torch.view_as_real(x) if x.is_complex() else x
+    centred = numbers.flatten(2) - numbers.flatten(2).mean(dim=1, keepdim=True)
+    axis = centred[:, :1].mT
+    for _ in range(AXIS_ITERATIONS):
+        axis = torch.nn.functional.normalize(centred.mT @ (centred @ axis), dim=1)
+    return (centred @ axis)[..., 0].argsort(dim=1)

@@ -1,0 +1,421 @@
+"""Matched spectra: frequency bands, the covariance of a denoiser, draws given y, the method."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from invscore import reconstruct
+from invscore.exact import exact_posterior
+from invscore.likelihood import GaussianNoise, InverseProblem, PoissonNoise, simulate
+from invscore.methods import METHODS
+from invscore.methods.common.initial_guess import initial_guess
+from invscore.methods.gaussian_field.frequency_bands import FrequencyBands
+from invscore.methods.gaussian_field.posterior import GaussianField, GaussianFieldPosterior
+from invscore.methods.matched_spectrum.antithetic import AntitheticRNG
+from invscore.methods.matched_spectrum.denoiser_covariance import DenoiserCovariance
+from invscore.methods.matched_spectrum.local_scale import EVEN, LocalScale
+from invscore.operators import (
+    MRI,
+    Blur,
+    Identity,
+    Inpainting,
+    LinearOperator,
+    SuperResolution,
+    from_function,
+)
+from invscore.operators import cg as solver
+from invscore.priors import GaussianPrior, StationaryGaussianPrior
+from invscore.rng import SampleRNG
+
+F64 = torch.float64
+SHAPE = (1, 8, 8)
+LawOf = Callable[..., tuple[Tensor, Tensor]]
+
+
+def images(count: int, shape: tuple[int, ...] = SHAPE, seed: int = 0) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(count, *shape, dtype=F64, generator=generator)
+
+
+def field(size: int = 8, mean: float = 0.4) -> StationaryGaussianPrior:
+    return StationaryGaussianPrior.power_law((1, size, size), variance=0.3, mean=mean, dtype=F64)
+
+
+def measured(operator: LinearOperator, prior: StationaryGaussianPrior, s: float) -> InverseProblem:
+    noise = GaussianNoise(s)
+    return InverseProblem(operator, simulate(operator, prior.sample(1, 3), noise, 1), noise)
+
+
+def operators(size: int = 8) -> dict[str, LinearOperator]:
+    shape = (1, size, size)
+    return {
+        "blur": Blur.gaussian(1.0, shape),
+        "mask": Inpainting.random(shape, keep=0.4, seed=1),
+        "superresolution": SuperResolution(2, shape),
+        "fourier": MRI.random(shape, acceleration=2, real=True),
+    }
+
+
+# frequency bands
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 6), (3, 5, 7), (6, 4), (9,), (1,)])
+@pytest.mark.parametrize("dtype", [F64, torch.complex128])
+def test_rings_hold_all_numbers_and_all_energy(shape: tuple[int, ...], dtype: torch.dtype) -> None:
+    x = images(2, shape).to(dtype)
+    if dtype.is_complex:
+        x = x + 1j * images(2, shape, 1)
+    bands = FrequencyBands(x)
+    torch.testing.assert_close(bands.image(bands.spectrum(x)), x)
+    energy = bands.sum(bands.spectrum(x).abs() ** 2).sum(dim=1)
+    torch.testing.assert_close(energy, (x.abs() ** 2).flatten(1).sum(dim=1))
+    parts = 2 if dtype.is_complex else 1
+    assert float(bands.count.sum()) == parts * x[0].numel()
+
+
+def test_rings_are_half_octaves() -> None:
+    """Power laws are straight lines in the logarithms, and so they are from band to band."""
+    bands = FrequencyBands(images(1, (1, 32, 32)))
+    fy, fx = torch.fft.fftfreq(32, dtype=F64), torch.arange(17, dtype=F64) / 32
+    octave = torch.hypot(fy[:, None], fx).clamp_min(1 / 32).log2().expand(1, 1, 32, 17)
+    centres = bands.sum(octave) / bands.sum(torch.ones_like(octave))
+    inside = (octave >= centres.min()) & (octave <= centres.max())
+    torch.testing.assert_close(bands.spread(centres)[inside], octave[inside])
+    assert float(centres.diff().max()) < 0.8
+    assert centres.shape[1] == 10
+
+
+def test_a_window_has_its_width() -> None:
+    impulse = torch.zeros(1, 2, 32, 32, dtype=F64)
+    impulse[0, 0, 16, 16] = 1
+    bands = FrequencyBands(impulse)
+    found = bands.filter(impulse, bands.window(2.5))
+    assert torch.equal(found[0, 0], found[0, 1])
+    places = torch.arange(32, dtype=F64) - 16
+    assert float(found.sum()) == pytest.approx(1)
+    assert float((found[0].sum(dim=(0, 2)) * places**2).sum()) == pytest.approx(2.5**2, rel=1e-3)
+
+
+def test_what_channels_share_has_rings_of_its_own() -> None:
+    x = images(1, (3, 6, 6))
+    gray = x[:, :1].expand(-1, 3, -1, -1)
+    bands = FrequencyBands(x)
+    in_gray = bands.sum(bands.spectrum(gray.contiguous()).abs() ** 2)[0]
+    in_colour = bands.sum(bands.spectrum(x - x.mean(dim=1, keepdim=True)).abs() ** 2)[0]
+    half = len(in_gray) // 2
+    assert float(in_gray[half:].max()) < 1e-20 < 1e-3 < float(in_gray[:half].min())
+    assert float(in_colour[:half].max()) < 1e-20 < 1e-3 < float(in_colour[half:].min())
+
+
+# What a denoiser makes of noise
+
+
+@pytest.mark.parametrize("sigma", [0.05, 0.3, 2.0])
+def test_response_of_a_field_is_found_from_one_image(sigma: float) -> None:
+    prior = field(32)
+    clean = prior.sample(1, 5)
+    x = clean + sigma * images(1, prior.shape, 2)
+    bands = FrequencyBands(x)
+    found = DenoiserCovariance(bands, prior.mean).estimate(prior.denoise(x, sigma), clean, x, sigma)
+    power = prior.spectrum[..., : found.shape[-1]]
+    truth = sigma**2 * power / (power + sigma**2)
+    # A band has the average of its frequencies, and the corners have that of the last band.
+    error = (found[0] / truth - 1).abs()
+    assert float(error.median()) < 0.02
+    assert float(error.quantile(0.97)) < 0.1
+    assert float(error.max()) < 0.35
+
+
+def test_response_is_that_to_noise_alone() -> None:
+    """A denoiser that passes images as they are and 0.3 of the noise."""
+    clean, noise, sigma = images(1, (1, 32, 32)), images(1, (1, 32, 32), 1), 0.5
+    bands = FrequencyBands(clean)
+    estimate = DenoiserCovariance(bands, 0.2).estimate
+    found = estimate(clean + 0.3 * sigma * noise, clean, clean + sigma * noise, sigma)
+    fine = bands.spread(bands.count[None]) > 60
+    torch.testing.assert_close(
+        found[fine], torch.full_like(found[fine], 0.3 * sigma**2), rtol=0.1, atol=0.0
+    )
+
+
+def test_response_remembers_by_the_square_of_the_level() -> None:
+    """From a power p at level 1 to q at level 1 / 2: three quarters of the way, in logarithms."""
+    x = images(1)
+    bands, nothing = FrequencyBands(x), torch.zeros_like(x)
+    covariance = DenoiserCovariance(bands, 0.0)
+    first = covariance.estimate(0.2 * x, nothing, x, 1.0)
+    torch.testing.assert_close(first, torch.full_like(first, 0.2))
+    second = covariance.estimate(0.6 * x, nothing, x, 0.5)
+    power = 0.25**0.25 * (0.25 * 0.6 / 0.4) ** 0.75
+    torch.testing.assert_close(second, torch.full_like(second, 0.25 * power / (power + 0.25)))
+
+
+# Where a denoiser errs
+
+
+def test_scales_are_those_of_the_error() -> None:
+    """Four times the deviation in one half: scales 4 to 1, up to the share that all places have."""
+    error = images(3, (2, 64, 64))
+    error[..., :32] *= 4
+    scale = LocalScale(FrequencyBands(error))(error)
+    assert torch.equal(scale[:, 0], scale[:, 1])
+    torch.testing.assert_close(scale.square().mean(dim=(1, 2, 3)), torch.ones(3, dtype=F64))
+    large, small = (scale[..., at : at + 16].square().mean() for at in (8, 40))
+    even = EVEN * 8.5
+    assert float(large / small) == pytest.approx((16 + even) / (1 + even), rel=0.1)
+
+
+def test_scales_of_complex_errors() -> None:
+    error = torch.complex(*images(2, (1, 16, 16)))[None]
+    parts = torch.stack([error.real, error.imag]).square().sum(dim=0).sqrt()
+    found = LocalScale(FrequencyBands(error))(error)
+    torch.testing.assert_close(found, LocalScale(FrequencyBands(parts))(parts))
+    nothing = LocalScale(FrequencyBands(parts))(torch.zeros_like(parts))
+    assert torch.equal(nothing, torch.zeros_like(parts))
+
+
+# Draws given a measurement
+
+
+def drawn(posterior: GaussianFieldPosterior, mean: Tensor, c: Tensor, rng: SampleRNG) -> Tensor:
+    """From the posterior of a stationary field about ``mean``."""
+    field = GaussianField(c, torch.ones_like(mean))
+    return posterior.mean(mean, field) + posterior.spread(mean, field, rng)
+
+
+@pytest.mark.parametrize("kind", operators())
+def test_draws_follow_the_posterior_of_a_field(kind: str, law_of_draw: LawOf) -> None:
+    prior = field()
+    problem = measured(operators()[kind], prior, 0.2)
+    bands = FrequencyBands(prior.mean[None])
+
+    def draw(task: InverseProblem, rng: SampleRNG) -> Tensor:
+        like = prior.mean.expand(len(task.y), *SHAPE)
+        c = prior.spectrum[..., : SHAPE[-1] // 2 + 1].expand(len(task.y), -1, -1, -1)
+        assert isinstance(task.operator, LinearOperator)
+        return drawn(
+            GaussianFieldPosterior(task, task.operator, bands, tolerance=1e-3), like, c, rng
+        )
+
+    mean, covariance = law_of_draw(draw, problem)
+    exact = exact_posterior(problem, prior)
+    torch.testing.assert_close(mean, exact.mean.flatten(), rtol=0, atol=6e-3)
+    expected = exact.dense_covariance().matrix
+    torch.testing.assert_close(covariance, expected, rtol=0, atol=1e-2 * float(expected.max()))
+
+
+def test_draws_follow_the_posterior_of_an_uneven_field(law_of_draw: LawOf) -> None:
+    """Of covariance S C S, S three times as large on the right."""
+    prior, operator = field(), operators()["superresolution"]
+    problem = measured(operator, prior, 0.2)
+    scale = torch.linspace(0.5, 1.5, 8, dtype=F64).expand(1, *SHAPE)
+    c = prior.spectrum[..., : SHAPE[-1] // 2 + 1][None]
+
+    def draw(task: InverseProblem, rng: SampleRNG) -> Tensor:
+        posterior = GaussianFieldPosterior(task, operator, FrequencyBands(scale), tolerance=1e-6)
+        mean, uneven = prior.mean.expand(len(task.y), *SHAPE), GaussianField(c, scale)
+        return posterior.mean(mean, uneven) + posterior.spread(mean, uneven, rng)
+
+    mean, covariance = law_of_draw(draw, problem)
+    place = scale.flatten()
+    dense = place[:, None] * prior.dense_covariance().matrix * place
+    exact = exact_posterior(problem, GaussianPrior(prior.mean, dense))
+    torch.testing.assert_close(mean, exact.mean.flatten(), rtol=0, atol=1e-4)
+    expected = exact.dense_covariance().matrix
+    torch.testing.assert_close(covariance, expected, rtol=0, atol=1e-3 * float(expected.max()))
+
+
+@pytest.mark.parametrize("kind", ["blur", "fourier"])
+def test_filters_take_one_step_of_conjugate_gradients(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prior, steps = field(), []
+    operator = operators()[kind]
+    problem = measured(operator, prior, 0.1)
+
+    def counted(apply: Callable[[Tensor], Tensor], b: Tensor, **options: float) -> Tensor:
+        def counting(v: Tensor) -> Tensor:
+            steps.append(1)
+            return apply(v)
+
+        return solver.conjugate_gradient(counting, b, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("invscore.methods.gaussian_field.posterior.conjugate_gradient", counted)
+    c = prior.spectrum[..., : SHAPE[-1] // 2 + 1][None]
+    posterior = GaussianFieldPosterior(
+        problem, operator, FrequencyBands(prior.mean[None]), tolerance=1e-3
+    )
+    posterior.mean(prior.mean[None], GaussianField(c, torch.ones(1, *SHAPE, dtype=F64)))
+    assert len(steps) == 1
+
+
+def test_draws_given_photons_take_the_variance_that_the_mean_implies(law_of_draw: LawOf) -> None:
+    operator, photons = Identity(SHAPE), 40.0
+    clean = torch.linspace(0.2, 1.5, 64, dtype=F64).reshape(1, *SHAPE)
+    problem = InverseProblem(operator, 1.1 * clean, PoissonNoise(photons))
+    bands, variance = FrequencyBands(clean), 0.04
+
+    def draw(task: InverseProblem, rng: SampleRNG) -> Tensor:
+        c = torch.full((len(task.y), 1, 8, 5), variance, dtype=F64)
+        posterior = GaussianFieldPosterior(task, operator, bands, tolerance=1e-3)
+        return drawn(posterior, clean.expand(len(task.y), *SHAPE), c, rng)
+
+    mean, covariance = law_of_draw(draw, problem)
+    gain = variance / (variance + clean / photons)
+    torch.testing.assert_close(mean, (1 + 0.1 * gain).mul(clean).flatten(), rtol=1e-3, atol=0)
+    expected = ((1 - gain) * variance).flatten()
+    torch.testing.assert_close(covariance.diagonal(), expected, rtol=5e-3, atol=0)
+
+
+# Pairs
+
+
+@pytest.mark.parametrize("dtype", [F64, torch.complex128])
+def test_odd_samples_mirror_the_even_ones_before_them(dtype: torch.dtype) -> None:
+    x = images(5, (1, 64, 64)).to(dtype)
+    rng = AntitheticRNG(SampleRNG([(4, 0), (5, 0), (6, 0), (7, 0), (5, 1)]))
+    first, second = rng.normal_like(x), rng.normal_like(x)
+    for z in (first, second):
+        assert torch.equal(z[0], -z[1])
+        assert torch.equal(z[2], -z[3])
+        assert not torch.equal(z[0].abs(), z[2].abs())
+        assert not torch.equal(z[1].abs(), z[4].abs())
+    assert not torch.equal(first, second)
+    alone = AntitheticRNG(SampleRNG([(5, 0)])).normal_like(x[:1])
+    assert torch.equal(alone[0], first[1])
+    parts = torch.view_as_real(first) if first.is_complex() else first
+    assert abs(float(parts.std()) - 1) < 0.03
+
+
+# The method
+
+
+@pytest.mark.parametrize("kind", ["blur", "mask", "superresolution"])
+@pytest.mark.parametrize("steps", [3, 8])
+def test_exact_for_white_fields_in_any_number_of_steps(
+    kind: str, steps: int, law: LawOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of operators by which the impulses of ``law`` leave no band of frequencies empty."""
+    monkeypatch.setattr(LocalScale, "__call__", lambda _, error: torch.ones_like(error))
+    white = StationaryGaussianPrior(torch.linspace(0, 1, 64, dtype=F64).reshape(SHAPE), WHITE)
+    problem = measured(operators()[kind], white, 0.2)
+    mean, covariance = law(
+        "matched_spectrum", problem, white, steps=steps, trust=0.0, antithetic=False, sigma_max=30.0
+    )
+    exact = exact_posterior(problem, white)
+    torch.testing.assert_close(mean, exact.mean.flatten(), rtol=0, atol=3e-3)
+    expected = exact.dense_covariance().matrix
+    torch.testing.assert_close(covariance, expected, rtol=0, atol=3e-3)
+
+
+WHITE = torch.full((8, 8), 0.5, dtype=F64)
+
+
+@pytest.mark.parametrize("trust", [0.0, 0.35, 1.0])
+def test_trust_is_between_what_the_denoiser_says_and_its_level(
+    trust: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One step, of a denoiser of which J is known."""
+    white = StationaryGaussianPrior(torch.linspace(0, 1, 64, dtype=F64).reshape(SHAPE), WHITE)
+    problem = measured(operators()["mask"], white, 0.2)
+    seen, errors, fields, denoise = [], [], [], white.denoise
+
+    def even(_: LocalScale, error: Tensor) -> Tensor:
+        errors.append(error)
+        return torch.ones_like(error)
+
+    def none(
+        _: GaussianFieldPosterior, mean: Tensor, field: GaussianField, __: SampleRNG
+    ) -> Tensor:
+        fields.append(field)
+        return torch.zeros_like(mean)
+
+    monkeypatch.setattr(LocalScale, "__call__", even)
+    monkeypatch.setattr(GaussianFieldPosterior, "spread", none)
+
+    def watched(x: Tensor, sigma: float) -> Tensor:
+        seen.append((x, denoise(x, sigma)))
+        return seen[-1][1]
+
+    monkeypatch.setattr(white, "denoise", watched)
+    found = reconstruct(
+        problem, white, method="matched_spectrum", steps=1, sigma_max=0.6, trust=trust
+    )
+    passed = 0.5 / (0.5 + 0.6**2)
+    weight = 1 / (0.6**2 * passed ** (1 - trust))
+    (x, denoised), kept = seen[0], problem.operator(torch.ones(1, *SHAPE, dtype=F64))
+    # What y says of a pixel and x does not: x is y with noise on top, where there is a y.
+    told = kept * (problem.y / 0.2**2 - x / 0.6**2)
+    expected = (weight * denoised + told) / (weight + kept * (1 / 0.2**2 - 1 / 0.6**2))
+    torch.testing.assert_close(found.samples[0], expected, rtol=0, atol=3e-3)
+    guess = initial_guess(problem, white, 0.0, SampleRNG([(0, 0)]))
+    torch.testing.assert_close(errors[0], guess - denoised)
+    # However much y is trusted, draws spread as D is uncertain.
+    torch.testing.assert_close(fields[0].c, torch.full_like(fields[0].c, 0.36 * passed))
+
+
+def test_trust_lies_between_0_and_1() -> None:
+    problem = measured(operators()["mask"], field(), 0.2)
+    with pytest.raises(ValueError, match=r"trust is 1.5: it must lie between 0 and 1"):
+        reconstruct(problem, field(), method="matched_spectrum", trust=1.5)
+
+
+@pytest.mark.parametrize("kind", ["blur", "mask"])
+def test_the_mean_and_spread_of_a_coloured_field(kind: str) -> None:
+    """The mean of a pair is that of the posterior, which a sample misses by its deviation."""
+    prior = field(16)
+    problem = measured(operators(16)[kind], prior, 0.1)
+    result = reconstruct(problem, prior, method="matched_spectrum", samples=200, steps=20)
+    exact = exact_posterior(problem, prior)
+    std = exact.dense_covariance().matrix.diagonal().sqrt().reshape(prior.shape)
+    found = result.samples[:, 0]
+    pair = (found[:2].mean(dim=0) - exact.mean) / std
+    assert float(pair.square().mean().sqrt()) < 0.1
+    spread = (found - exact.mean).square().mean(dim=0).sqrt() / std
+    assert abs(float(spread.mean()) - 1) < 0.02
+    assert float((spread - 1).square().mean().sqrt()) < 0.11
+    assert abs(float(result.residual) - 1) < 0.1
+
+
+def test_independent_samples_where_asked_for() -> None:
+    prior = field()
+    problem = measured(operators()["mask"], prior, 0.2)
+    pair = reconstruct(problem, prior, method="matched_spectrum", samples=2, antithetic=False)
+    found = (pair.samples - exact_posterior(problem, prior).mean).flatten(1)
+    assert float(torch.corrcoef(found)[0, 1]) > -0.6
+    pair = reconstruct(problem, prior, method="matched_spectrum", samples=2)
+    found = (pair.samples - exact_posterior(problem, prior).mean).flatten(1)
+    assert float(torch.corrcoef(found)[0, 1]) < -0.95
+
+
+def test_noise_has_the_level_of_the_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of each state, what is not its clean image, and of the first, what is not the guess."""
+    prior, seen = field(16), []
+    problem = measured(operators(16)["blur"], prior, 0.1)
+    task = problem.select(torch.zeros(20, dtype=torch.long))
+    denoise = prior.denoise
+
+    def watched(x: Tensor, sigma: float) -> Tensor:
+        seen.append((x, sigma))
+        return denoise(x, sigma)
+
+    monkeypatch.setattr(prior, "denoise", watched)
+    info, rng = METHODS["matched_spectrum"], SampleRNG([(k,) for k in range(20)])
+    *states, last = info.run(task, prior, rng, **info.options({"steps": 4, "sigma_max": 3.0}))
+    guess = initial_guess(task, prior, 0.0, rng)
+    for (x, sigma), clean in zip(seen, [guess, *(s.denoised for s in states)], strict=True):
+        assert abs(float((x - clean).std()) / sigma - 1) < 0.05
+    assert seen[0][1] == pytest.approx(3.0)
+    assert [sigma for _, sigma in seen[1:]] == [state.sigma for state in states]
+    assert torch.equal(last.x, last.denoised)
+
+
+def test_refuses_what_bends() -> None:
+    bend = from_function(lambda x: x**2, SHAPE, linear=False)
+    problem = InverseProblem(bend, images(1), GaussianNoise(0.1))
+    with pytest.raises(ValueError, match="matched_spectrum needs a linear operator"):
+        reconstruct(problem, field(), method="matched_spectrum")
