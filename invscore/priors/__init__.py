@@ -4,6 +4,8 @@ from invscore.priors.base import Level, Prior
 from invscore.priors.channelwise import Channelwise
 from invscore.priors.check import check_prior
 from invscore.priors.covariance import Covariance
+from invscore.priors.denoiser import DenoiserPrior
+from invscore.priors.diffusion import Diffusion, DiffusionPrior
 from invscore.priors.energy import EnergyPrior
 from invscore.priors.gaussian import GaussianPrior
 from invscore.priors.library import available_priors, load_prior
@@ -15,6 +17,9 @@ from invscore.priors.stationary import StationaryGaussianPrior
 __all__ = [
     "Channelwise",
     "Covariance",
+    "DenoiserPrior",
+    "Diffusion",
+    "DiffusionPrior",
     "EnergyPrior",
     "GaussianMixturePrior",
     "GaussianPrior",

@@ -1,0 +1,55 @@
+"""What a user says of a checkpoint that the file itself does not."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+
+class MissingFact(ValueError):
+    """The file does not tell, and nothing is guessed: the fact, by name."""
+
+
+class Facts:
+    """The user's words ``preset="ffhq"``, each asked for by the family that needs it.
+
+    ``name`` is that of the family, for errors.
+    """
+
+    def __init__(self, given: Mapping[str, Any], name: str = "") -> None:
+        self.given, self.name = dict(given), name
+        self.asked: dict[str, None] = {}
+
+    def get(self, fact: str, default: Any = None) -> Any:
+        """What was said, or ``default``, which the file tells or the format fixes."""
+        self.asked[fact] = None
+        return self.given.get(fact, default)
+
+    def need(self, fact: str, why: str, allowed: Collection[Any] = ()) -> Any:
+        """What was said, which the file cannot tell: ``why`` completes "`fact` must be given: ...".
+
+        Raises ``MissingFact`` where nothing was said, ``ValueError`` for what is not ``allowed``.
+        """
+        self.asked[fact] = None
+        listed = " or ".join(str(choice) for choice in allowed)
+        if fact not in self.given:
+            choices = f", {fact}={listed}" if allowed else ""
+            raise MissingFact(f"`{fact}` must be given{choices}: {why} ({self.name})")
+        return self.choose(fact, self.given[fact], allowed)
+
+    def choose(self, fact: str, default: Any, allowed: Collection[Any]) -> Any:
+        """What was said or ``default``. Raises ``ValueError`` for what is not ``allowed``."""
+        said = self.get(fact, default)
+        if allowed and said not in allowed:
+            listed = ", ".join(str(choice) for choice in allowed)
+            raise ValueError(f"`{fact}` must be one of {listed}, got {said!r}")
+        return said
+
+    def require_used(self) -> None:
+        """Raises ``ValueError`` for a fact that nobody has asked for."""
+        for fact in self.given:
+            if fact not in self.asked:
+                raise ValueError(
+                    f"`{fact}` is no fact of a {self.name} checkpoint: it takes "
+                    f"{', '.join(sorted(self.asked))}"
+                )

@@ -1,0 +1,23 @@
+"""The table of foreign checkpoints: what a file is, in the order in which it is asked.
+
+Refusals come first where a file of that kind would pass for another; a family whose signs are a
+part of another's comes after it.
+"""
+
+from __future__ import annotations
+
+from invscore.priors.foreign import diffusers
+from invscore.priors.foreign.family import Family, Refusal
+
+REFUSALS: tuple[Refusal, ...] = (
+    diffusers.LATENT,
+)  # fmt: skip
+
+FAMILIES: tuple[Family, ...] = (
+    diffusers.FAMILY,
+)  # fmt: skip
+
+LAST_REFUSALS: tuple[Refusal, ...] = (
+    diffusers.OTHER,
+)  # fmt: skip
+"""Kinds that are known only once no family has recognised the file."""

@@ -1,0 +1,109 @@
+"""From a foreign file to a prior, and to a file of our own that holds the same prior."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from invscore.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from invscore.priors.denoiser import DenoiserPrior
+from invscore.priors.foreign.containers import Content, open_content
+from invscore.priors.foreign.facts import Facts
+from invscore.priors.foreign.families import FAMILIES, LAST_REFUSALS, REFUSALS
+from invscore.priors.foreign.family import Family
+from invscore.priors.foreign.recipe import Recipe
+
+KEY = "foreign"
+"""Of the metadata of our own files: the recipe of a prior that was imported."""
+
+
+def load_foreign(path: Path, facts: Mapping[str, Any]) -> DenoiserPrior:
+    """The prior in a file or folder of another code, with the ``facts`` that it doesn't tell.
+
+    Raises ``CheckpointError``, in one sentence that names ``path``, for files that cannot be read
+    or are of no known family, and for facts that are missing or unknown.
+    """
+    return _named(path, lambda: read_foreign(path, facts).build())
+
+
+def read_foreign(path: Path, facts: Mapping[str, Any]) -> Recipe:
+    """What the file or folder is found to be. Raises as ``load_foreign`` does."""
+    content = open_content(path)
+    said = Facts(facts)
+    name = said.get("family")
+    family = recognise(content) if name is None else find_family(name)
+    said.name = family.title
+    recipe = family.read(content, said).with_facts(said)
+    said.require_used()
+    told = {"format": family.title, **recipe.facts, "source": content.digest()}
+    return Recipe(recipe.network, recipe.weights, recipe.diffusion, recipe.prior, told)
+
+
+def recognise(content: Content) -> Family:
+    """The family of ``content``. Raises ``CheckpointError`` where there is none, and says why."""
+    for refusal in REFUSALS:
+        if refusal.recognise(content):
+            raise CheckpointError(f"it is {refusal.title}: {refusal.why}")
+    for family in FAMILIES:
+        if family.recognise(content):
+            return family
+    for refusal in LAST_REFUSALS:
+        if refusal.recognise(content):
+            raise CheckpointError(f"it is {refusal.title}: {refusal.why}")
+    raise CheckpointError(f"it is of no known family: {_seen(content)}")
+
+
+def find_family(name: str) -> Family:
+    """The family called ``name``. Raises ``ValueError`` for an unknown one."""
+    known = {family.name: family for family in FAMILIES}
+    if name not in known:
+        raise ValueError(f"`family` must be one of {', '.join(known)}, got {name!r}")
+    return known[name]
+
+
+def save_recipe(path: Path, recipe: Recipe, check: Mapping[str, Any]) -> None:
+    """Write the prior to a ``.safetensors`` file that needs no other library.
+
+    ``check`` is what the self-test has found.
+    """
+    metadata = {KEY: recipe.described(), "check": dict(check)}
+    weights = {name: weight.clone() for name, weight in recipe.weights.items()}
+    save_checkpoint(path, weights, metadata)
+
+
+def load_imported(path: Path) -> DenoiserPrior:
+    """The prior in a file that ``save_recipe`` wrote. Raises ``CheckpointError``."""
+    weights, metadata = load_checkpoint(path)
+
+    def build() -> DenoiserPrior:
+        described = metadata[KEY]
+        prior = Recipe(weights=weights, **described).build()
+        prior.metadata = metadata
+        return prior
+
+    return _named(path, build)
+
+
+def _named(path: Path, build: Any) -> DenoiserPrior:
+    """What ``build()`` makes; its errors speak of the file."""
+    try:
+        return build()
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        text = f"it has no {error}" if isinstance(error, KeyError) else str(error)
+        if str(path) in text:
+            raise CheckpointError(text) from error
+        raise CheckpointError(f"checkpoint {str(path)!r}: {text}") from error
+
+
+def _seen(content: Content) -> str:
+    """The first names in it, for somebody who knows the file."""
+    if isinstance(content.data, Mapping):
+        names = [str(name) for name in content.data]
+        some = ", ".join(names[:4])
+        tail = f" and {len(names) - 4} more" if len(names) > 4 else ""
+        tensors = sum(isinstance(value, Tensor) for value in content.data.values())
+        return f"it holds {some or 'nothing'}{tail} ({tensors} of them tensors)"
+    return f"it holds a {type(content.data).__name__}"

@@ -1,0 +1,108 @@
+"""What a foreign checkpoint has been found to be, and the prior that this makes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from invscore.checkpoint import CheckpointError
+from invscore.networks.foreign import build_foreign
+from invscore.priors.denoiser import DenoiserPrior
+from invscore.priors.diffusion import Diffusion
+from invscore.priors.foreign.facts import Facts
+
+COMMON = (
+    "range", "sigma_min", "sigma_max", "multiple", "size", "overlap", "mean", "deviation",
+    "symmetric",
+)  # fmt: skip
+"""Options of ``DenoiserPrior`` that may be said of any checkpoint."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A network, its weights, and how it becomes a prior: everything but the weights is JSON.
+
+    ``network``: ``{"name": ..., **options}`` for ``build_foreign``, and ``weights`` the state
+    dictionary of what that builds. ``diffusion``: options of ``Diffusion``, or ``None`` for a
+    network that is a denoiser D(z, s) already. ``prior``: options of ``DenoiserPrior``. ``facts``:
+    what is told of it, first of all which ``weights`` were taken, ``"EMA"`` or not.
+    """
+
+    network: Mapping[str, Any]
+    weights: Mapping[str, Tensor]
+    diffusion: Mapping[str, Any] | None
+    prior: Mapping[str, Any]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def described(self) -> dict[str, Any]:
+        """All but the weights, for the metadata of a file."""
+        return {
+            "network": dict(self.network),
+            "diffusion": None if self.diffusion is None else dict(self.diffusion),
+            "prior": dict(self.prior),
+            "facts": dict(self.facts),
+        }
+
+    def with_facts(self, facts: Facts) -> Recipe:
+        """The recipe with what the user says of the prior in place of what was found."""
+        said = {name: facts.get(name) for name in COMMON if facts.get(name) is not None}
+        return Recipe(
+            self.network, self.weights, self.diffusion, {**self.prior, **said}, self.facts
+        )
+
+    def build(self) -> DenoiserPrior:
+        """The prior, in float32, without gradients to its weights.
+
+        Raises ``CheckpointError`` where the weights are not those of the network.
+        """
+        network = build_foreign(**self.network)
+        load_weights(network, self.weights)
+        options = dict(self.prior)
+        facts = dict(self.facts)
+        D: nn.Module = network
+        if self.diffusion is not None:
+            D = Diffusion(network, **self.diffusion)
+            facts["predicts"] = D.predicts
+            if D.preserving:
+                low, high = options.get("range", (-1.0, 1.0))
+                unit = (high - low) / (2 if options.get("complex") else 1)
+                for name, level in zip(("sigma_min", "sigma_max"), D.levels, strict=True):
+                    options.setdefault(name, level / unit)
+            options.setdefault("range", (-1.0, 1.0))
+        prior = DenoiserPrior(D, facts=facts, **options)
+        return prior.float().eval().requires_grad_(False)
+
+
+def load_weights(network: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Put ``weights`` into ``network``, all of them and nothing else.
+
+    Raises ``CheckpointError`` that names the first that are missing, left over, of another shape
+    or not finite.
+    """
+    known = network.state_dict()
+    missing = [name for name in known if name not in weights]
+    over = [name for name in weights if name not in known]
+    other = [n for n, w in weights.items() if n in known and w.shape != known[n].shape]
+    if missing or over or other:
+        parts = []
+        if missing:
+            parts.append(f"{len(missing)} are missing, such as {missing[0]!r}")
+        if over:
+            parts.append(f"{len(over)} are left over, such as {over[0]!r}")
+        if other:
+            name = other[0]
+            shapes = f"{tuple(weights[name].shape)} for {tuple(known[name].shape)}"
+            parts.append(f"{len(other)} have another shape, such as {name!r}, {shapes}")
+        raise CheckpointError(
+            f"the weights are not those of a {type(network).__name__} of this form: "
+            f"{'; '.join(parts)}"
+        )
+    for name, weight in weights.items():
+        if weight.is_floating_point() and not bool(weight.isfinite().all()):
+            raise CheckpointError(f"the weight {name!r} is not finite")
+    with torch.no_grad():
+        network.load_state_dict(dict(weights), strict=True)

@@ -1,0 +1,44 @@
+"""Noise schedules by the names that other codes give them: abar of each time, float64."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+F64 = torch.float64
+
+
+def linear(steps: int = 1000, start: float = 1e-4, end: float = 0.02) -> Tensor:
+    """``beta`` linear from ``start`` to ``end`` (Ho et al. 2020, Sec. 4)."""
+    return cumulated(torch.linspace(start, end, steps, dtype=F64))
+
+
+def scaled_linear(steps: int, start: float, end: float) -> Tensor:
+    """The root of ``beta`` linear (Rombach et al. 2022)."""
+    return cumulated(torch.linspace(start**0.5, end**0.5, steps, dtype=F64) ** 2)
+
+
+def cosine(steps: int = 1000, offset: float = 0.008, largest: float = 0.999) -> Tensor:
+    """``abar = cos^2((t + offset) / (1 + offset) pi / 2)``, beta cut at ``largest`` (Nichol &
+    Dhariwal 2021, Eq. 17)."""
+    time = torch.linspace(0, 1, steps + 1, dtype=F64)
+    bar = torch.cos((time + offset) / (1 + offset) * math.pi / 2) ** 2
+    return cumulated((1 - bar[1:] / bar[:-1]).clamp(max=largest))
+
+
+def sigmoid(steps: int, start: float, end: float) -> Tensor:
+    """``beta`` a logistic curve from ``start`` to ``end``, over [-6, 6] (Xu et al. 2022)."""
+    return cumulated(torch.linspace(-6, 6, steps, dtype=F64).sigmoid() * (end - start) + start)
+
+
+def cumulated(betas: Tensor) -> Tensor:
+    """``abar``, the product of ``1 - beta``."""
+    return torch.cumprod(1 - betas, dim=0)
+
+
+def zero_terminal(alphas_cumprod: Tensor) -> Tensor:
+    """The root of ``abar`` shifted and stretched to end at 0 (Lin et al. 2024, Algorithm 1)."""
+    root = alphas_cumprod.sqrt()
+    return ((root - root[-1]) * root[0] / (root[0] - root[-1])) ** 2
