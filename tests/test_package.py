@@ -22,7 +22,7 @@ ROOT = Path(invscore.__file__).parent
 
 FLOORS = (
     "batches checkpoint config figures files images modules"
-    " networks operators options processes report rng viewer",
+    " literals networks operators options processes report rng viewer",
     "discrete levels likelihood priors sampling training",
     "exact methods metrics tasks uncertainty",
     "baselines driver",

@@ -22,7 +22,7 @@ from invscore.cli.arguments import (
 from invscore.cli.errors import guarded, say
 from invscore.cli.progress import StepBar
 from invscore.cli.tables import print_table
-from invscore.tasks.specs import split
+from invscore.literals import split
 
 CELLS, IMAGES = "cells", "images"
 

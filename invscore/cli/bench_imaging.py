@@ -12,7 +12,7 @@ from invscore.cli.arguments import Debug, Device
 from invscore.cli.errors import guarded
 from invscore.cli.progress import StepBar
 from invscore.cli.tables import print_table
-from invscore.tasks.specs import split
+from invscore.literals import split
 
 TASKS_ACROSS = 6
 """Tasks that a table on the terminal shows side by side."""

@@ -14,7 +14,8 @@ from invscore.cli.arguments import Debug
 from invscore.cli.errors import guarded
 from invscore.cli.progress import StepBar
 from invscore.cli.tables import print_table
-from invscore.tasks.specs import parse_spec, split
+from invscore.literals import split
+from invscore.tasks.specs import parse_spec
 
 if TYPE_CHECKING:
     from invscore.bench.posterior.run import Contestant

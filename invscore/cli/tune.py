@@ -21,7 +21,7 @@ from invscore.cli.arguments import (
 from invscore.cli.errors import guarded
 from invscore.cli.progress import StepBar
 from invscore.cli.tables import as_options, print_table
-from invscore.tasks.specs import split
+from invscore.literals import split
 
 if TYPE_CHECKING:
     from invscore.tune.record import Row

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from invscore.tasks.specs import Spec, literal, parse_assignment, parse_spec
+from invscore.literals import literal, parse_assignment
+from invscore.tasks.specs import Spec, parse_spec
 
 
 @pytest.mark.parametrize(
