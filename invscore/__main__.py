@@ -1,5 +1,24 @@
-"""``python -m invscore``."""
+"""The command ``invscore``, and ``python -m invscore``: signals are heard before imports begin."""
 
-from invscore.cli.main import main
+from __future__ import annotations
 
-main()
+import sys
+
+from invscore import stopping
+
+
+def main() -> None:
+    stopping.install()
+    try:
+        from invscore.cli.main import main as run
+
+        status = run()
+    except KeyboardInterrupt as stop:
+        print(f"invscore: {str(stop) or 'interrupted'}", file=sys.stderr)
+        status = getattr(stop, "status", 130)
+    stopping.uninstall()
+    sys.exit(status)
+
+
+if __name__ == "__main__":
+    main()

@@ -2,19 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, get_args
 
-import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+
+from invscore import faults, plain_yaml
 
 
 class Section(BaseModel):
-    """Keys and values of a mapping in YAML: unknown keys are errors, nothing changes later."""
+    """Keys and values of a mapping in YAML: unknown keys are errors, nothing changes later.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    Numbers are finite, ``true`` is no number, and a text is empty only where that is the default.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _says_something(cls, given: Any, info: ValidationInfo) -> Any:
+        known = cls.model_fields[info.field_name or ""]
+        if isinstance(given, str) and not given.strip() and known.default != "":
+            raise ValueError(f"must not be empty, got {given!r}")
+        kinds = _kinds(known.annotation)
+        if isinstance(given, bool) and bool not in kinds and kinds & {int, float}:
+            raise ValueError(f"must be a number, got {str(given).lower()}")
+        return given
+
+
+def _kinds(annotation: Any) -> set[Any]:
+    """The types that an annotation is made of."""
+    inner = [_kinds(each) for each in get_args(annotation)]
+    return {annotation}.union(*inner) if isinstance(annotation, type) else set().union(*inner)
 
 
 def _from_home(path: Path) -> Path:
@@ -39,37 +66,23 @@ class ConfigError(ValueError):
     """The configuration file is missing, is no YAML or says something that is not allowed."""
 
 
-def read_section(path: Path, kind: type[AnySection], *, unions: Collection[str] = ()) -> AnySection:
-    """The configuration in the YAML file ``path``. Raises ``ConfigError`` with one sentence.
-
-    ``unions``: keys at the top whose section is one of several kinds.
-    """
+def read_section(path: Path, kind: type[AnySection]) -> AnySection:
+    """The configuration in the YAML file ``path``. Raises ``ConfigError`` with one sentence."""
     try:
-        content: Any = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(f"configuration {str(path)!r}: no such file") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())
-        raise ConfigError(f"configuration {str(path)!r} cannot be read: {reason}") from error
+        content = plain_yaml.read(path)
+    except ValueError as error:
+        raise ConfigError(f"configuration {error}") from error
+    try:
+        return as_section(content, kind)
+    except ValueError as error:
+        raise ConfigError(f"configuration {str(path)!r}: {error}") from error
+
+
+def as_section(content: Any, kind: type[AnySection]) -> AnySection:
+    """``content``, of a file, as a section. Raises ``ValueError`` that names all that is wrong."""
+    if not isinstance(content, Mapping):
+        raise ValueError(f"the file must hold keys and values, got {faults.in_words(content)}")
     try:
         return kind.model_validate(content)
     except ValidationError as error:
-        faults = "; ".join(_fault(each, unions) for each in _innermost(error.errors()))
-        raise ConfigError(f"configuration {str(path)!r}: {faults}") from error
-
-
-def _innermost(errors: list[ErrorDetails]) -> list[ErrorDetails]:
-    """Without what is said of a whole because its parts have faults."""
-    places = [each["loc"] for each in errors]
-
-    def holds_another(place: tuple[int | str, ...]) -> bool:
-        return any(len(p) > len(place) and p[: len(place)] == place for p in places)
-
-    return [each for each in errors if not holds_another(each["loc"])]
-
-
-def _fault(error: ErrorDetails, unions: Collection[str]) -> str:
-    first, *rest = error["loc"] or ("the file",)
-    # Below a union, pydantic says which kind of section it took it for.
-    place = ".".join(map(str, [first, *rest[first in unions :]]))
-    return f"{place}: {error['msg'].removeprefix('Value error, ')}"
+        raise ValueError("; ".join(faults.sentences(error.errors(), content, kind))) from error

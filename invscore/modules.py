@@ -9,17 +9,26 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from invscore.files import require_file
+
+LARGEST = 2**24
+"""Bytes of a Python file."""
+
+_folders: set[str] = set()
+"""Where users' own files were imported from."""
+
 
 def load_module(file: Path) -> ModuleType:
     """The module in ``file``. Raises ``ValueError`` where it is missing or cannot be imported."""
-    if not file.is_file():
-        raise ValueError(f"{str(file)!r}: no such file")
+    require_file(file, largest=LARGEST)
     name = str(file.resolve())  # as a module's name it hides no other module
     spec = importlib.util.spec_from_file_location(name, file)
     assert spec is not None  # the suffix is .py
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.path.insert(0, str(file.parent.resolve()))  # as Python does for a script
+    folder = str(file.parent.resolve())
+    _folders.add(folder)
+    sys.path.insert(0, folder)  # as Python does for a script
     sys.modules[name] = module  # where dataclasses look for the module that they are in
     try:
         spec.loader.exec_module(module)
@@ -68,3 +77,16 @@ def where(error: BaseException, caller: str) -> str:
     file = file or code or "?"
     text = error.msg if isinstance(error, SyntaxError) else " ".join(str(error).split())
     return f"{type(error).__name__}: {text} ({Path(file).name}, line {line})"
+
+
+def blamed(error: BaseException) -> str | None:
+    """``my_file.py, line 7`` where it was code of the user's own that raised ``error``."""
+    trace, place = error.__traceback__, None
+    while trace is not None:
+        file = Path(trace.tb_frame.f_code.co_filename)
+        if str(file.parent) in _folders:
+            place = f"{file.name}, line {trace.tb_lineno}"
+        elif trace.tb_frame.f_globals.get("__name__", "").split(".")[0] == "invscore":
+            place = None  # their code has called ours, with what it should not be given
+        trace = trace.tb_next
+    return place

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
 
-from invscore.files import atomic_folder, check_writable
+from invscore.files import atomic_file, atomic_folder, check_writable, require_file
 
 
 def test_trying_a_folder_leaves_nothing(tmp_path: Path) -> None:
@@ -71,3 +73,73 @@ def test_the_current_folder_is_filled(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.chdir(tmp_path)
     fill(Path(), "a")
     assert [file.name for file in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_folder_appears_whole(tmp_path: Path) -> None:
+    """By one renaming: whoever looks sees nothing or all of it."""
+    seen = []
+    with atomic_folder(tmp_path / "new", names=["a", "b"]) as partial:
+        (partial / "a").touch()
+        seen.append((tmp_path / "new").exists())
+        (partial / "b").touch()
+    assert seen == [False]
+    assert sorted(file.name for file in (tmp_path / "new").iterdir()) == ["a", "b"]
+
+
+def test_the_mark_tells_that_all_else_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(tmp_path, "a", "b")
+    moves: list[str] = []
+    replace = os.replace
+
+    def noting(source: Path, target: Path) -> None:
+        moves.append(Path(target).name)
+        assert not (tmp_path / "b").exists()
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", noting)
+    with atomic_folder(tmp_path, names=["b", "a"], mark="b") as partial:
+        (partial / "a").touch()
+        (partial / "b").touch()
+    assert moves == ["a", "b"]
+
+
+def test_what_a_link_leads_to_is_written(tmp_path: Path) -> None:
+    (tmp_path / "link.json").symlink_to("target.json")
+    with atomic_file(tmp_path / "link.json") as partial:
+        partial.write_text("new")
+    assert (tmp_path / "link.json").is_symlink()
+    assert (tmp_path / "target.json").read_text() == "new"
+
+
+def test_a_full_disk_is_named(tmp_path: Path) -> None:
+    def fills_the_disk() -> None:
+        with atomic_folder(tmp_path / "deep" / "new", names=["a"]) as partial:
+            (partial / "a").touch()
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.raises(ValueError, match=r"'.*new' cannot be written: No space left on device"):
+        fills_the_disk()
+    assert not list(tmp_path.iterdir())
+
+
+def test_files_that_can_be_read(tmp_path: Path) -> None:
+    (tmp_path / "good").write_text("12345")
+    require_file(tmp_path / "good", largest=5)
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "link").symlink_to("nowhere")
+    faults = {
+        "good": "has 5 bytes: at most 4 bytes are expected",
+        "pipe": "is a pipe: a file is needed",
+        "": "is a folder: a file is needed",
+        "none": "no such file$",
+        "good/below": "no such file$",
+        "link": r"no such file \(it is a link to 'nowhere'\)",
+        "loop": "cannot be read: Too many levels of symbolic links",
+        "/dev/zero": "is a device: a file is needed",
+    }
+    for name, message in faults.items():
+        with pytest.raises(ValueError, match=message):
+            require_file(tmp_path / name, largest=4)

@@ -21,8 +21,8 @@ from invscore.operators import Blur
 ROOT = Path(invscore.__file__).parent
 
 FLOORS = (
-    "batches checkpoint config figures files images modules"
-    " literals networks operators options processes report rng viewer",
+    "batches checkpoint config faults figures files images literals memory modules"
+    " networks operators options plain_yaml processes report rng stopping viewer words",
     "discrete levels likelihood priors sampling training",
     "exact methods metrics tasks uncertainty",
     "baselines driver",

@@ -30,7 +30,8 @@ def write(folder: Path, images: Tensor, options: Mapping[str, Any]) -> None:
         f"sample-{index:0{digits}d}.png": picture(image) for index, image in enumerate(images)
     }
     earlier = {file.name for file in folder.glob("sample-*.png")}
-    with atomic_folder(folder, names=[*earlier | set(pictures), GRID, ARRAY, OPTIONS]) as partial:
+    names = [*earlier | set(pictures), GRID, ARRAY, OPTIONS]
+    with atomic_folder(folder, names=names, mark=OPTIONS) as partial:
         for name, image in pictures.items():
             save_image(partial / name, image)
         save_image(partial / GRID, grid(list(pictures.values())))

@@ -13,9 +13,12 @@ from invscore.cli.bench_calibrate import calibrate
 from invscore.cli.bench_imaging import imaging
 from invscore.cli.bench_posterior import posterior
 from invscore.cli.errors import guarded
+from invscore.cli.group import Command, Group
 from invscore.cli.tables import print_table
 
-bench = typer.Typer(no_args_is_help=True, help="Measure priors and methods on standard tasks.")
+bench = typer.Typer(
+    cls=Group, no_args_is_help=True, help="Measure priors and methods on standard tasks."
+)
 
 
 @bench.callback()
@@ -23,12 +26,12 @@ def group() -> None:
     """Measure priors and methods on standard tasks."""
 
 
-bench.command(no_args_is_help=True)(imaging)
-bench.command(no_args_is_help=True)(calibrate)
-bench.command()(posterior)
+bench.command(cls=Command, no_args_is_help=True)(imaging)
+bench.command(cls=Command, no_args_is_help=True)(calibrate)
+bench.command(cls=Command)(posterior)
 
 
-@bench.command(no_args_is_help=True)
+@bench.command(cls=Command, no_args_is_help=True)
 @guarded
 def denoising(
     prior: Annotated[

@@ -12,6 +12,7 @@ from invscore.cli.bench import bench
 from invscore.cli.calibrate import calibrate
 from invscore.cli.check import check
 from invscore.cli.errors import show_warning
+from invscore.cli.group import Command, Group
 from invscore.cli.likelihood import likelihood
 from invscore.cli.methods import methods
 from invscore.cli.operators import operators
@@ -23,8 +24,8 @@ from invscore.cli.tune import tune
 
 app = typer.Typer(
     name="invscore",
+    cls=Group,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -41,7 +42,7 @@ for command in (
     train,
     tune,
 ):
-    app.command(no_args_is_help=command in NEEDS_ARGUMENTS)(command)
+    app.command(cls=Command, no_args_is_help=command in NEEDS_ARGUMENTS)(command)
 app.add_typer(bench, name="bench")
 
 
@@ -67,8 +68,10 @@ def invscore(
     """Inverse problems solved with learned score priors: posterior samples that you can trust."""
 
 
-def main() -> None:
+def main() -> int:
+    """Run the command line of this process; its exit status."""
     # PyTorch warns of its own code where a Jacobian is taken: a user can do nothing about it.
     warnings.filterwarnings("ignore", r"`torch\.jit", FutureWarning)
     warnings.showwarning = show_warning
-    app()
+    status = app(standalone_mode=False)
+    return status if isinstance(status, int) else 0

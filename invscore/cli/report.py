@@ -139,7 +139,7 @@ def write_results(
         **({} if interval is None else {"lower": interval.lower[0], "upper": interval.upper[0]}),
         **({} if task.truth is None else {"truth": task.truth[0]}),
     }
-    with atomic_folder(folder, names=FILES) as partial:
+    with atomic_folder(folder, names=FILES, mark=METRICS) as partial:
         for name, image in images.items():
             save_image(partial / f"{name}.png", image)
         if "reconstruction" in images:

@@ -183,4 +183,4 @@ class TrainConfig(Section):
 
 def read_config(path: Path) -> TrainConfig:
     """The configuration in the YAML file ``path``. Raises ``ConfigError`` with one sentence."""
-    return read_section(path, TrainConfig, unions=("data",))
+    return read_section(path, TrainConfig)

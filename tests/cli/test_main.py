@@ -52,7 +52,7 @@ def test_the_module_is_the_command() -> None:
 WARNS = """
 import warnings
 from invscore.cli import main
-main.app = lambda: warnings.warn("two\\nlines", stacklevel=1)
+main.app = lambda **options: warnings.warn("two\\nlines", stacklevel=1)
 main.main()
 """
 
@@ -176,7 +176,7 @@ def test_train_makes_a_prior(invscore: Run, folder: Path) -> None:
     [
         (None, "no such file"),
         ("name: [", "cannot be read"),
-        (CONFIG + "colour: red", "colour: Extra inputs are not permitted"),
+        (CONFIG + "colour: red", "unknown key colour: name, description,"),
         (CONFIG, "no images in"),
     ],
 )

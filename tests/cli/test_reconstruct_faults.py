@@ -186,4 +186,6 @@ def test_what_goes_wrong_while_writing_leaves_nothing(
 
 def test_debug_shows_the_traceback(reconstruct: Run) -> None:
     done = reconstruct("--image", "missing.png", "--debug")
-    assert isinstance(done.exception, ValueError)
+    assert done.exit_code == 2
+    assert done.stderr.startswith("Traceback")
+    assert done.stderr.endswith("error: 'missing.png': no such file\n")

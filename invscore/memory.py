@@ -1,0 +1,69 @@
+"""What fits into memory, asked before anything is allocated."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+MEMINFO = Path("/proc/meminfo")
+GROUPS = (  # of control groups, version 2 and 1: the limit of a container, and what it uses
+    (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")),
+    (
+        Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
+        Path("/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+    ),
+)
+FLOAT = 4
+"""Bytes of a number of an image or of a weight."""
+
+UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB", "EB")
+
+
+def available() -> int:
+    """Bytes that this process could still have, of the machine's and of its container's."""
+    return min([_of_machine(), *_of_groups()])
+
+
+def require(bytes_needed: float, what: str, advice: str = "") -> None:
+    """Raise ``ValueError`` where ``what`` needs more than there is: a sentence with both numbers.
+
+    ``advice``: what could be smaller, such as ``"fewer --samples"``.
+    """
+    free = available()
+    if bytes_needed > free:
+        raise ValueError(
+            f"{what} would need {in_words(bytes_needed)} of memory, {in_words(free)} are free"
+            f"{f': {advice} would fit' if advice else ''}"
+        )
+
+
+def in_words(count: float) -> str:
+    """A number of bytes with two or three digits, such as ``1.3 GB``."""
+    for unit in UNITS:
+        if count < 999.5:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{1000 * count:.1g} {UNITS[-1]}"
+
+
+def _of_machine() -> int:
+    try:
+        lines = MEMINFO.read_text(encoding="ascii").splitlines()
+        line = next(line for line in lines if line.startswith("MemAvailable:"))
+        return 1024 * int(line.split()[1])
+    except (OSError, StopIteration):
+        try:
+            return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        except (AttributeError, OSError, ValueError):
+            return 2**63  # a system that does not tell
+
+
+def _of_groups() -> list[int]:
+    found = []
+    for limit, used in GROUPS:
+        try:
+            most = int(limit.read_text(encoding="ascii"))
+            found.append(max(0, most - int(used.read_text(encoding="ascii"))))
+        except (OSError, ValueError):  # no such group, or one without a limit ("max")
+            continue
+    return found

@@ -1,0 +1,31 @@
+"""Words for error messages: what was given, in short, and what may have been meant."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+LONGEST = 60
+"""Characters of what was given that a message repeats."""
+
+
+def shown(value: object) -> str:
+    """``value`` as a message repeats it: its ``repr``, cut where it is long."""
+    try:
+        text = repr(value)
+    except Exception:  # a class of the user's own
+        text = f"a {type(value).__name__}"
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 4]}... "[:-1]
+
+
+def meant(name: str, known: Iterable[str]) -> str:
+    """``"; did you mean 'dps'?"`` where one of ``known`` is close to ``name``, or nothing."""
+    by_case = {each.casefold(): each for each in known}
+    near = difflib.get_close_matches(name[:LONGEST].strip().casefold(), by_case, n=1)
+    return f"; did you mean {by_case[near[0]]!r}?" if near else ""
+
+
+def one_of(names: Iterable[object]) -> str:
+    """``"a, b or c"``."""
+    *others, last = map(str, names)
+    return f"{', '.join(others)} or {last}" if others else last

@@ -1,0 +1,122 @@
+"""What stays when a command is stopped: nothing that is half done, and no traceback."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from invscore.files import check_writable
+
+WRITES = """
+import sys, time
+from pathlib import Path
+from invscore import stopping
+from invscore.files import atomic_file, atomic_folder
+
+stopping.install()
+try:
+    out = Path("deep/results")
+    with atomic_folder(out, names=["a"]) as folder, atomic_file(Path("f.txt")) as f:
+        (folder / "a").write_text("half")
+        f.write_text("half")
+        print("ready", flush=True)
+        time.sleep(60)
+except KeyboardInterrupt as stop:
+    if "slow" in sys.argv:
+        try:
+            print("ready", flush=True)
+            time.sleep(60)
+        except KeyboardInterrupt:
+            sys.exit("a second signal is not for the program")
+    sys.exit(stop.status)
+"""
+SWALLOWS = """
+import time
+from invscore import stopping
+
+class Ends:
+    def __del__(self):
+        print("ready", flush=True)
+        time.sleep(60)
+
+stopping.install()
+ends = Ends()
+del ends
+"""
+
+
+def begin(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", *arguments],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wait_for_word(process)
+    return process
+
+
+def wait_for_word(process: subprocess.Popen[str]) -> None:
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_what_is_half_written_goes(tmp_path: Path, name: str) -> None:
+    process = begin(tmp_path, WRITES)
+    assert len(list(tmp_path.iterdir())) == 2
+    process.send_signal(getattr(signal, name))
+    out, err = process.communicate(timeout=20)
+    assert (process.returncode, out, err) == (128 + getattr(signal, name), "", "")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
+    process = begin(tmp_path, WRITES, "slow")
+    process.send_signal(signal.SIGTERM)
+    wait_for_word(process)
+    process.send_signal(signal.SIGTERM)
+    assert process.communicate(timeout=20) == ("", "invscore: terminated\n")
+    assert process.returncode == 143
+
+
+def test_a_signal_in_a_destructor_is_not_lost(tmp_path: Path) -> None:
+    process = begin(tmp_path, SWALLOWS)
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=20) == ("", "invscore: interrupted\n")
+    assert process.returncode == 130
+
+
+def test_what_a_killed_process_left_goes_with_the_next(tmp_path: Path) -> None:
+    killed, lives = begin(tmp_path, WRITES), begin(tmp_path, WRITES)
+    killed.kill()
+    killed.communicate()
+    (tmp_path / ".theirs.1@elsewhere.partial").touch()
+    assert len(list(tmp_path.iterdir())) == 5
+    check_writable(tmp_path / "deep" / "other")
+    left = {path.name for path in tmp_path.iterdir()}
+    assert len(left) == 3, "those of the one that lives, and of another machine"
+    assert not any(f".{killed.pid}@" in name for name in left)
+    lives.kill()
+    lives.communicate()
+
+
+def test_signals_during_imports(tmp_path: Path) -> None:
+    command = "import invscore.__main__ as m; print('ready', flush=True); m.main()"
+    process = subprocess.Popen(
+        [sys.executable, "-c", command, "methods"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wait_for_word(process)
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=30)
+    if process.returncode != -signal.SIGTERM:  # it came before the first line of main
+        assert (process.returncode, out, err) == (143, "", "invscore: terminated\n")
