@@ -1,4 +1,4 @@
-"""Architectures of other people's checkpoints, with their names of weights, by name."""
+"""Architectures of other people's checkpoints, written anew, by name."""
 
 from __future__ import annotations
 
@@ -6,7 +6,13 @@ from typing import Any
 
 from torch import nn
 
-FOREIGN: dict[str, type[nn.Module]] = {}
+from invscore.networks.foreign.residual_unet import ResidualUNet
+from invscore.networks.foreign.skip_unet import SkipUNet
+
+FOREIGN: dict[str, type[nn.Module]] = {
+    "residual-unet": ResidualUNet,
+    "skip-unet": SkipUNet,
+}
 
 
 def build_foreign(name: str, **options: Any) -> nn.Module:

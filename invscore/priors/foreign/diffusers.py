@@ -8,11 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from invscore.priors.foreign import schedules
+from invscore.priors.foreign import diffusers_unet, schedules
 from invscore.priors.foreign.containers import Content
 from invscore.priors.foreign.facts import Facts
-from invscore.priors.foreign.family import Family, Refusal, is_weights
+from invscore.priors.foreign.family import Family, Refusal, class_label, is_weights
 from invscore.priors.foreign.recipe import Recipe
+from invscore.priors.foreign.translate import translate
 
 NETWORK = "UNet2DModel"
 PREDICTS = {"epsilon": "epsilon", "v_prediction": "v", "sample": "x0"}
@@ -39,13 +40,12 @@ def read(content: Content, facts: Facts) -> Recipe:
         )
     diffusion, prior = _schedule(content, facts)
     if config.get("num_class_embeds") or config.get("class_embed_type"):
-        diffusion["class_label"] = facts.need(
-            "class_label", "the network was trained with classes, and the file does not tell "
-            "which label stands for none"
-        )  # fmt: skip
+        diffusion["class_label"] = class_label(facts, config.get("num_class_embeds"))
+    network = diffusers_unet.network(config)
+    weights = _weights(content, place)
     return Recipe(
-        network={"name": "diffusers-unet", **config},
-        weights=_weights(content, place),
+        network=network,
+        weights=translate(network, weights, diffusers_unet.names(weights)),
         diffusion=diffusion,
         prior={
             "channels": channels,
@@ -103,20 +103,20 @@ def _schedule(content: Content, facts: Facts) -> tuple[dict[str, Any], dict[str,
         unit = 2.0
         levels = {name: config[name] / unit for name in ("sigma_min", "sigma_max")}
         return {"predicts": "edm", "sigma_data": config.get("sigma_data", 0.5)}, levels
-    if kind.startswith("FlowMatch"):
+    said = config.get("prediction_type", "epsilon")
+    if kind.startswith("FlowMatch") or said == "flow_prediction":
         clock = {"predicts": "flow", "time_scale": config.get("num_train_timesteps", 1000)}
         return clock, {"sigma_min": 5e-4, "sigma_max": 500.0}
     if kind.startswith("ScoreSdeVe"):
         levels = {name: config[name] for name in ("sigma_min", "sigma_max")}
         return {"predicts": "score", "time": "sigma"}, {"range": (0.0, 1.0), **levels}
-    if kind.startswith("CMStochastic"):
+    if kind.startswith(("CMStochastic", "LCM", "TCD")):
         raise ValueError(
             f"the scheduler is a {kind}, of a consistency model: it gives a sample where a prior "
             "must give the mean"
         )
-    if "beta_schedule" not in config:
+    if "beta_schedule" not in config or config.get("timestep_type") == "continuous":
         raise ValueError(f"the scheduler is a {kind}, whose noise levels are not known here")
-    said = config.get("prediction_type", "epsilon")
     if said not in PREDICTS:
         raise ValueError(f"prediction_type must be one of {', '.join(PREDICTS)}, got {said!r}")
     table = _alphas_cumprod(config)

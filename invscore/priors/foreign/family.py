@@ -67,3 +67,16 @@ def choose_weights(
     if found is None:
         raise ValueError(f"`ema` must be {not wanted}: the file has no other weights, got {wanted}")
     return found, "EMA" if wanted else "not averaged"
+
+
+def class_label(facts: Facts, classes: int | None) -> int:
+    """The class that the user wants images of, of a network with as many ``classes``.
+
+    Raises ``ValueError`` where nothing was said, for no file tells which label stands for none.
+    """
+    why = "the network was trained with classes, and the file does not tell which is none"
+    label = facts.need("class_label", why)
+    last = "" if classes is None else f" to {classes - 1}"
+    if type(label) is not int or label < 0 or (classes is not None and label >= classes):
+        raise ValueError(f"`class_label` must be a whole number from 0{last}, got {label!r}")
+    return label
