@@ -50,6 +50,15 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         return {name: file.get_tensor(name) for name in file.keys()}, metadata  # noqa: SIM118
 
 
+def is_checkpoint(path: Path) -> bool:
+    """Whether ``path`` is a file of ours, with metadata, be they damaged or not."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return METADATA_KEY in (file.metadata() or {})
+    except (SafetensorError, OSError):
+        return False
+
+
 def read_metadata(path: Path) -> dict[str, Any]:
     """The JSON metadata alone, without reading the weights."""
     if not Path(path).is_file():

@@ -51,15 +51,16 @@ COLLECTIONS = {
 }
 
 
-def choose_collection(channels: int, *, complex_valued: bool) -> str:
+def choose_collection(channels: int | None, *, complex_valued: bool) -> str:
     """The name of the collection that fits a prior of such images.
 
     Raises ``ValueError`` where there is none.
     """
     names = {(1, False): "gray", (3, False): "colour", (1, True): "brain"}
-    if (channels, complex_valued) not in names:
+    name = None if channels is None else names.get((channels, complex_valued))
+    if name is None:
         raise ValueError(
             f"the prior knows {'complex' if complex_valued else 'real'} images of {channels} "
             "channels: real ones of 1 or 3, or complex ones of 1, are allowed"
         )
-    return names[channels, complex_valued]
+    return name

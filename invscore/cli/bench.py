@@ -54,8 +54,8 @@ def denoising(
     from invscore.bench.denoising import TASKS, means, run
     from invscore.bench.held_out import choose_collection
     from invscore.cli.devices import choose_device
+    from invscore.cli.loading import open_prior
     from invscore.files import atomic_file, check_writable
-    from invscore.priors import load_prior
 
     if json is not None and not json.absolute().parent.is_dir():
         raise ValueError(f"--json {json}: the folder {json.parent} does not exist")
@@ -63,14 +63,15 @@ def denoising(
         if json.is_dir():
             raise ValueError(f"--json {json} is a folder: a file is allowed")
         check_writable(json.parent)
-    model = load_prior(prior)
+    place = choose_device(device)
+    model = open_prior(prior, place)
     name = choose_collection(model.channels, complex_valued=model.complex)
-    task, place = TASKS[name], choose_device(device)
+    task = TASKS[name]
 
     def tell(row: dict[str, Any]) -> None:
         typer.echo(f"{row['image']} at {task.noise(row['sigma'])}: {row['psnr']:.2f} dB", err=True)
 
-    rows = run(model.to(place), task, limit=limit, device=place, on_row=tell)
+    rows = run(model, task, limit=limit, device=place, on_row=tell)
     table = means(rows)
     print_table(
         ("noise", prior, "BM3D", "gain"),

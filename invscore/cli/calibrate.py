@@ -122,11 +122,11 @@ def calibrate(
     from invscore import calibration, driver
     from invscore.bench.versions import versions
     from invscore.cli.devices import choose_device
+    from invscore.cli.loading import open_prior
     from invscore.cli.progress import StepBar
     from invscore.cli.tables import print_json
     from invscore.files import check_writable
     from invscore.methods import get_method
-    from invscore.priors import load_prior
     from invscore.tasks import task
     from invscore.tasks.setting import describe_setting
 
@@ -140,7 +140,7 @@ def calibrate(
     files = _files(images, measurements)
     calibration.check_count(len(files), level)
     device = choose_device(device)
-    network = load_prior(prior).to(device)
+    network = open_prior(prior, device)
     spec = task.fit_operator(spec, complex_valued=network.complex)
 
     def on_step(index: int, done: int, total: int) -> None:

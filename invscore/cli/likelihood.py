@@ -14,7 +14,7 @@ from invscore.cli.sample import PRIOR_HELP
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from invscore.priors import NetworkPrior
+    from invscore.priors import Prior
 
 
 @guarded
@@ -60,13 +60,13 @@ def likelihood(
 
     # Heavy imports wait until the command line is understood.
     from invscore.cli.devices import choose_device
+    from invscore.cli.loading import open_prior
     from invscore.cli.progress import StepBar
     from invscore.cli.tables import print_json, print_table
-    from invscore.priors import load_prior
     from invscore.sampling import log_likelihood
 
     device = choose_device(device)
-    network = load_prior(prior).to(device)
+    network = open_prior(prior, device)
     loaded = {name: _load(name, size, network, prior, seed) for name in images}
     rows: list[dict[str, Any]] = []
 
@@ -115,7 +115,7 @@ def likelihood(
     )
 
 
-def _load(name: str, size: int | None, network: NetworkPrior, prior: str, seed: int) -> Tensor:
+def _load(name: str, size: int | None, network: Prior, prior: str, seed: int) -> Tensor:
     """An image (c, h, w) that the prior takes, dequantised where it has 8 bits."""
     import torch
 

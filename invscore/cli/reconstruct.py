@@ -158,9 +158,9 @@ def reconstruct(
     from invscore.calibration import Calibration
     from invscore.cli import report
     from invscore.cli.devices import choose_device
+    from invscore.cli.loading import open_prior
     from invscore.cli.progress import StepBar
     from invscore.methods import get_method
-    from invscore.priors import load_prior
     from invscore.tasks import task
     from invscore.tasks.setting import describe_setting
 
@@ -173,7 +173,7 @@ def reconstruct(
     folder = out or Path("results") / task.default_name(spec, source)
     report.check_folder(folder, overwrite=overwrite)
     device = choose_device(device)
-    network = load_prior(prior).to(device)
+    network = open_prior(prior, device)
     spec = task.fit_operator(spec, complex_valued=network.complex)
     if calibrated is not None:
         setting = describe_setting(

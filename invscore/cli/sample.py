@@ -14,7 +14,7 @@ from invscore.cli.method_options import parse_options
 from invscore.tasks.method_options import check_options
 
 if TYPE_CHECKING:
-    from invscore.priors import NetworkPrior
+    from invscore.priors import Prior
 
 PRIOR_HELP = "A prior by name ('invscore priors' lists them) or a .safetensors file."
 USUAL_SHAPE = (64, 64)
@@ -96,20 +96,20 @@ def sample(
     from invscore.bench.versions import versions
     from invscore.cli import album
     from invscore.cli.devices import choose_device
+    from invscore.cli.loading import open_prior
     from invscore.cli.progress import StepBar
     from invscore.cli.report import check_folder
     from invscore.cli.tables import print_json
-    from invscore.priors import load_prior
     from invscore.tasks.task import PIXELS_TOGETHER
 
     check_options(f"sampler {sampler!r}", sampling.get_sampler(sampler), options)
     check_folder(out, overwrite=overwrite, mark=album.OPTIONS)
     device = choose_device(device)
-    network = load_prior(prior).to(device)
+    network = open_prior(prior, device)
     steered: dict[str, Any] = {}
     if guide is not None:
         weight = sampling.GUIDANCE if guidance is None else guidance
-        steered = {"guide": _guide(load_prior(guide), network).to(device), "guidance": weight}
+        steered = {"guide": _guide(open_prior(guide, device), network), "guidance": weight}
     known = network.metadata.get("shape", USUAL_SHAPE) if size is None else (size, size)
     shape = (network.channels, *known[-2:])
     together = max(1, PIXELS_TOGETHER // math.prod(shape))
@@ -152,7 +152,7 @@ def sample(
     typer.echo(f"{out / 'grid.png'}  and more in {out}/")
 
 
-def _guide(guide: NetworkPrior, prior: NetworkPrior) -> NetworkPrior:
+def _guide(guide: Prior, prior: Prior) -> Prior:
     """``guide``, if it takes the images of ``prior``."""
     if (guide.channels, guide.complex) != (prior.channels, prior.complex):
         raise ValueError(
@@ -162,5 +162,5 @@ def _guide(guide: NetworkPrior, prior: NetworkPrior) -> NetworkPrior:
     return guide
 
 
-def _images(prior: NetworkPrior) -> str:
+def _images(prior: Prior) -> str:
     return f"{'complex' if prior.complex else 'real'} images of {prior.channels} channels"

@@ -93,7 +93,7 @@ def tune(
     spaces = {method.label: get_space(method.name) for method in wanted}
     place = choose_device(device)
     networks = {
-        name: load_prior(name).to(place)
+        name: load_prior(name, device=place)
         for name in {task.prior or chosen.prior for task in chosen.tasks}
     }
     known = validation_images(images, size, crops=crops, seed=seed)

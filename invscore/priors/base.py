@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -28,7 +30,8 @@ class Prior(abc.ABC):
     units is normalised; ``None`` where the prior knows images in absolute units. ``symmetric`` says
     that images (\\*, h, w) are as likely mirrored and turned by 90 degrees as they are, so that a
     method may evaluate D at any of them. ``has_density`` tells whether there is a
-    ``log_density``.
+    ``log_density``. ``channels`` is the number of an image's channels, ``None`` where any will do,
+    and ``complex`` says that images are complex. ``metadata`` is what a file says of the prior.
     """
 
     mean: float | Tensor
@@ -38,6 +41,9 @@ class Prior(abc.ABC):
     sigma_max: float = float("inf")
     symmetric: bool = False
     has_density: bool = False
+    channels: int | None = None
+    complex: bool = False
+    metadata: Mapping[str, Any] = MappingProxyType({})
 
     def _take_after(self, prior: Prior) -> None:
         """Say of oneself what ``prior`` says of itself."""

@@ -44,6 +44,8 @@ class DenoiserPrior(Prior, nn.Module):
     ```
     """
 
+    channels: int
+
     def __init__(
         self,
         D: Callable[[Tensor, Tensor], Tensor],
@@ -85,7 +87,7 @@ class DenoiserPrior(Prior, nn.Module):
         self.mean = (0.0 if complex else 0.5) if mean is None else float(mean)
         self.variance = float(deviation) ** 2
         self.peak = 1.0
-        self.metadata: dict[str, Any] = {}
+        self.metadata = {} if sizes is None else {"shape": [channels, *sizes]}
         self._facts = dict(facts or {})
 
     @property

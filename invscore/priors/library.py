@@ -1,4 +1,4 @@
-"""Priors by name or by file."""
+"""Priors by name, by file, or by what somebody has in memory."""
 
 from __future__ import annotations
 
@@ -7,8 +7,15 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from invscore.checkpoint import CheckpointError, read_metadata
+import torch
+
+from invscore.checkpoint import CheckpointError, is_checkpoint, read_metadata
+from invscore.literals import parse_options
+from invscore.modules import find_object
+from invscore.priors.base import Prior
 from invscore.priors.energy import EnergyPrior
+from invscore.priors.foreign.loading import KEY, load_foreign, load_imported
+from invscore.priors.live import as_prior
 from invscore.priors.network import NetworkPrior
 
 SUFFIX = ".safetensors"
@@ -19,30 +26,71 @@ def available_priors() -> dict[str, dict[str, Any]]:
     return {name: read_metadata(path) for name, path in sorted(_shipped().items())}
 
 
-def load_prior(name_or_file: str | Path) -> NetworkPrior:
-    """A prior that comes with invscore, by name, or one from a ``.safetensors`` file.
+def load_prior(source: object, *, device: torch.device | str | None = None, **facts: Any) -> Prior:
+    """The prior that ``source`` names, on ``device``.
 
-    It is an ``EnergyPrior`` where its network is a potential.
+    - the name of one that comes with invscore, or a ``.safetensors`` file of ours;
+    - a file or folder of another code, see ``docs/checkpoints.md``, with the ``facts`` that it does
+      not tell: ``load_prior("ffhq_10m.pt", preset="ffhq")``;
+    - ``"file.py:name"`` or ``"package.module:name"``, a prior, or what ``facts`` make one of;
+    - a string with its facts in brackets, ``"ffhq_10m.pt(preset=ffhq)"``;
+    - an object: a prior, a denoiser or a network, the latter two with the arguments of
+      ``DenoiserPrior`` or ``DiffusionPrior`` as ``facts``.
 
-    Raises ``CheckpointError`` where there is no such prior or the file cannot be read.
+    Raises ``CheckpointError`` where there is no such prior or the file cannot be read, and
+    ``ValueError`` for facts that are missing, unknown or wrong.
     """
-    path = _shipped().get(str(name_or_file), Path(name_or_file))
-    if not path.is_file():
-        raise CheckpointError(
-            f"prior {str(name_or_file)!r} is neither a file nor one of "
-            f"{', '.join(sorted(_shipped()))}"
-        )
-    metadata = read_metadata(path)
-    if not isinstance(metadata.get("architecture", {}), Mapping):
-        raise CheckpointError(
-            f"checkpoint {str(path)!r} is no prior: its architecture is no mapping"
-        )
-    return prior_class(metadata).load(path)
+    if isinstance(source, (str, Path)):
+        place, said = split_facts(str(source))
+        prior = _named(place, {**said, **facts})
+    else:
+        prior = as_prior(source, facts)
+    move = getattr(prior, "to", None)
+    return prior if device is None or move is None else move(device)
+
+
+def split_facts(text: str) -> tuple[str, dict[str, Any]]:
+    """A prior as the command line writes it, ``"PATH(key=value, ...)"``: its path and facts.
+
+    A path that exists, brackets and all, is one. Raises ``ValueError`` where facts are malformed.
+    """
+    if not text.endswith(")") or "(" not in text or Path(text).exists():
+        return text, {}
+    place = text[: text.index("(")]
+    for end in (k for k, character in enumerate(text) if character == "("):
+        if Path(text[:end]).exists():
+            place = text[:end]
+            break
+    return place, parse_options(text[len(place) + 1 : -1], f"prior {text!r}")
 
 
 def prior_class(metadata: Mapping[str, Any]) -> type[NetworkPrior]:
     """The class of the prior that ``metadata`` of a checkpoint describe."""
     return EnergyPrior if metadata.get("architecture", {}).get("energy") else NetworkPrior
+
+
+def _named(name: str, facts: Mapping[str, Any]) -> Prior:
+    path = _shipped().get(name, Path(name))
+    if not path.exists():
+        if ":" in name and not name.startswith("~"):
+            return as_prior(find_object(name), facts, name)
+        raise CheckpointError(
+            f"prior {name!r} is neither a file nor one of {', '.join(sorted(_shipped()))}"
+        )
+    if not is_checkpoint(path):
+        return load_foreign(path, facts)
+    metadata = read_metadata(path)
+    if facts:
+        raise ValueError(
+            f"prior {name!r} says everything itself: it takes no facts, got {', '.join(facts)}"
+        )
+    if KEY in metadata:
+        return load_imported(path)
+    if not isinstance(metadata.get("architecture", {}), Mapping):
+        raise CheckpointError(
+            f"checkpoint {str(path)!r} is no prior: its architecture is no mapping"
+        )
+    return prior_class(metadata).load(path)
 
 
 def _shipped() -> dict[str, Path]:

@@ -34,6 +34,8 @@ class NetworkPrior(Prior, nn.Module):
     returned. Raises ``ValueError`` for noise levels that leave no range above 0.
     """
 
+    channels: int
+
     def __init__(
         self,
         network: nn.Module,

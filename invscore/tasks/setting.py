@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from torch import Tensor, nn
 
-from invscore.priors.network import NetworkPrior
+from invscore.priors.base import Prior
+from invscore.priors.denoiser import DenoiserPrior
 from invscore.tasks.builtin import option_defaults
 from invscore.tasks.method_options import Choice
 from invscore.tasks.specs import Spec
@@ -19,7 +21,7 @@ from invscore.tasks.specs import Spec
 def describe_setting(
     spec: Spec,
     prior: str,
-    network: NetworkPrior,
+    network: Prior,
     info: Choice,
     options: Mapping[str, Any],
     *,
@@ -47,10 +49,17 @@ def _operator(spec: Spec) -> dict[str, Any]:
     return {"name": spec.name, **defaults, **spec.options}
 
 
-def weights_digest(network: NetworkPrior) -> str:
+def weights_digest(network: Prior) -> str:
     """Twelve digits that tell one set of weights from another."""
     total = hashlib.sha256()
-    for name, tensor in sorted(network.state_dict().items()):
+    weights = network.state_dict() if isinstance(network, nn.Module) else _tensors(network)
+    if isinstance(network, DenoiserPrior):
+        total.update(repr(network.facts).encode())
+    for name, tensor in sorted(weights.items()):
         total.update(name.encode())
         total.update(tensor.detach().cpu().flatten().view(torch.uint8).numpy().tobytes())
     return total.hexdigest()[:12]
+
+
+def _tensors(prior: Prior) -> dict[str, Tensor]:
+    return {name: value for name, value in vars(prior).items() if isinstance(value, Tensor)}

@@ -14,7 +14,6 @@ from invscore.likelihood import GaussianNoise, InverseProblem, simulate
 from invscore.operators import LinearOperator, Operator, Tomography
 from invscore.priors.base import Prior
 from invscore.priors.channelwise import Channelwise
-from invscore.priors.network import NetworkPrior
 from invscore.tasks.builtin import build, image_shape, option_defaults
 from invscore.tasks.custom import load_custom
 from invscore.tasks.specs import Spec
@@ -119,7 +118,7 @@ def fit_operator(spec: Spec, *, complex_valued: bool) -> Spec:
     return replace(spec, options={"real": False, **spec.options})
 
 
-def fit_prior(prior: NetworkPrior, operator: Operator, name: str) -> Prior:
+def fit_prior(prior: Prior, operator: Operator, name: str) -> Prior:
     """``prior`` for the images of ``operator``: one of gray images serves each colour by itself."""
     if operator.in_complex != prior.complex:
         given, known = ("complex", "real") if operator.in_complex else ("real", "complex")

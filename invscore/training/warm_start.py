@@ -42,6 +42,11 @@ def warm_start(prior: NetworkPrior, source: str) -> None:
     ``CheckpointError`` where there is no such prior.
     """
     origin, network = load_prior(source), prior.network
+    if not isinstance(origin, NetworkPrior):
+        raise ValueError(
+            f"init must be a prior that invscore has trained, got {source!r}, a "
+            f"{type(origin).__name__}"
+        )
     if origin.parametrisation != prior.parametrisation:
         raise ValueError(
             f"prior.parametrisation is {describe(prior.parametrisation)!r}: "

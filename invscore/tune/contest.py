@@ -18,7 +18,7 @@ from invscore.bench.imaging.restore import Restored, restore
 from invscore.images import to_gray
 from invscore.methods import MethodInfo
 from invscore.metrics import psnr
-from invscore.priors import NetworkPrior
+from invscore.priors import Prior
 from invscore.tasks.setting import describe_setting
 from invscore.tasks.specs import parse_spec
 from invscore.tasks.task import Task, fit_operator, fit_prior, task_of_image
@@ -36,7 +36,7 @@ class Contest:
     task: TaskConfig
     method: MethodConfig
     prior: str
-    network: NetworkPrior = field(repr=False)
+    network: Prior = field(repr=False)
     images: Mapping[str, Tensor] = field(repr=False)
     samples: int
     seed: int
@@ -109,7 +109,7 @@ class Contest:
 
 def contests(
     config: ImagingConfig,
-    priors: Mapping[str, NetworkPrior],
+    priors: Mapping[str, Prior],
     images: Mapping[str, Tensor],
     *,
     samples: int | None = None,

@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from invscore.images import crop_and_shrink, is_sample, load_image
-from invscore.priors import NetworkPrior
+from invscore.priors import Prior
 from invscore.tasks.folder import images_in
 from invscore.tune.held_out import refuse_held_out
 
@@ -63,7 +63,7 @@ def _load(files: Iterable[Path]) -> Iterable[tuple[str, Tensor]]:
         yield file.stem, image
 
 
-def require_kind(images: Mapping[str, Tensor], prior: NetworkPrior, task: str) -> None:
+def require_kind(images: Mapping[str, Tensor], prior: Prior, task: str) -> None:
     """Raise ``ValueError`` where images are real and ``prior``, of ``task``, knows complex ones.
 
     Or the other way round.

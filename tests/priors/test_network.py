@@ -223,5 +223,5 @@ def test_names(tmp_path: Path) -> None:
         assert load_prior(name).channels == metadata["parametrisation"]["channels"]
     with pytest.raises(CheckpointError, match=r"prior 'nothing' is neither a file nor one of "):
         load_prior("nothing")
-    with pytest.raises(CheckpointError, match="neither a file"):
+    with pytest.raises(CheckpointError, match="of no known family"):
         load_prior(tmp_path)

@@ -13,7 +13,7 @@ from invscore.bench.imaging.contestants import Contestant, find_contestant
 from invscore.bench.imaging.factors import factors_of
 from invscore.bench.imaging.sources import Source, find_sources
 from invscore.methods import MethodInfo
-from invscore.priors import NetworkPrior, load_prior
+from invscore.priors import Prior, load_prior
 from invscore.tasks.method_options import check_options
 from invscore.tasks.setting import weights_digest
 
@@ -128,6 +128,6 @@ def _found(name: str, known: dict[str, Chosen], kind: str) -> Chosen:
 @cache
 def _known(prior: str) -> tuple[str, str]:
     """The collection of images that a prior knows, and the digest of its weights."""
-    network: NetworkPrior = load_prior(prior)
+    network: Prior = load_prior(prior)
     collection = choose_collection(network.channels, complex_valued=network.complex)
     return collection, weights_digest(network)

@@ -15,7 +15,7 @@ from invscore.bench.imaging.restore import restore
 from invscore.bench.imaging.scores import measure, pictures
 from invscore.bench.imaging.sources import Source
 from invscore.bench.versions import versions
-from invscore.priors import NetworkPrior, load_prior
+from invscore.priors import Prior, load_prior
 from invscore.tasks.specs import parse_spec
 from invscore.tasks.task import Task, fit_operator, fit_prior, task_of_image
 
@@ -77,5 +77,5 @@ def simulated(op: str, noise: float, source: Source, seed: int, device: str) -> 
 
 
 @lru_cache(maxsize=2)
-def _prior(name: str, device: str) -> NetworkPrior:
-    return load_prior(name).to(device)
+def _prior(name: str, device: str) -> Prior:
+    return load_prior(name, device=device)

@@ -147,12 +147,12 @@ class _ArchiveUnpickler(Unpickler):
             raise Refused(f"an object called {kind!r}")
         if key not in self.storages:
             content = bytearray(self.archive.read(f"{self.root}data/{key}"))
-            untyped = torch.UntypedStorage(0)
+            untyped = torch.empty(0, dtype=torch.uint8).untyped_storage()
             if content:
                 untyped = torch.frombuffer(content, dtype=torch.uint8).untyped_storage()
             if not (isinstance(storage, type) and issubclass(storage, StorageType)):
                 raise Refused("a storage of no known kind")
-            self.storages[key] = torch.storage.TypedStorage(
+            self.storages[key] = torch.storage.TypedStorage(  # type: ignore[no-untyped-call]
                 wrap_storage=untyped, dtype=storage.dtype, _internal=True
             )
         return self.storages[key]
@@ -173,7 +173,9 @@ def _rebuild_tensor(storage: Any, offset: int, size: Any, stride: Any, *_: Any) 
     available = storage._untyped_storage.nbytes() // storage.dtype.itemsize
     if min((*size, *stride, offset, 0)) < 0 or (count and last >= available) or count > available:
         raise Refused("a tensor larger than its storage")
-    return torch._utils._rebuild_tensor(storage, offset, size, stride)
+    return torch._utils._rebuild_tensor(  # type: ignore[no-untyped-call]
+        storage, offset, size, stride
+    )
 
 
 def _rebuild_parameter(data: Tensor, *_: Any) -> Tensor:
