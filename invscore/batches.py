@@ -19,6 +19,7 @@ def per_image(value: PerImage, like: Tensor, name: str = "sigma") -> Tensor:
         return value
     if value.shape != like.shape[:1]:
         raise ValueError(
-            f"{name} has shape {tuple(value.shape)}: a number or ({len(like)},) is allowed"
+            f"`{name}` must be a number or of shape ({len(like)},), got the shape "
+            f"{tuple(value.shape)}"
         )
     return value.reshape(-1, *[1] * (like.ndim - 1))

@@ -64,7 +64,7 @@ class Calibration:
     def __post_init__(self) -> None:
         check_level(self.level)
         if not (self.factor > 0 and math.isfinite(self.factor)):
-            raise ValueError(f"factor is {self.factor}: a positive number is allowed")
+            raise ValueError(f"`factor` must be a positive number, got {self.factor}")
 
     def require(self, setting: Mapping[str, Any]) -> None:
         """Raise ``ValueError`` where ``setting`` has another value than the calibration has."""
@@ -111,8 +111,7 @@ class Calibration:
             return cls(content["level"], content["factor"], content["setting"], images)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ValueError(
-                f"calibration {str(path)!r} is none: a file written by 'invscore calibrate' is "
-                "allowed"
+                f"the calibration must be a file written by 'invscore calibrate', got {str(path)!r}"
             ) from error
 
 
@@ -135,11 +134,15 @@ def calibrate(
     for result, truth in pairs:
         found = _setting(result)
         if setting and setting != found:
-            raise ValueError("the results differ in method, options or samples: one is allowed")
+            raise ValueError(
+                "the results must be those of one method, with one set of options and number of "
+                "samples"
+            )
         setting = found
         if truth.shape != result.samples.shape[1:]:
             raise ValueError(
-                f"the truth has shape {tuple(truth.shape)}: {tuple(result.samples.shape[1:])} fits"
+                f"`truth` must have the shape {tuple(result.samples.shape[1:])}, got "
+                f"{tuple(truth.shape)}"
             )
         errors += relative_error(result.samples, truth, level).cpu().unbind()
         half = half_width(result.samples, level)
@@ -166,7 +169,7 @@ def check_count(images: int, level: float) -> None:
     """
     if images <= images_needed(level):
         raise ValueError(
-            f"{images} images are given: level {level:g} needs at least {images_needed(level) + 1}"
+            f"level {level:g} needs at least {images_needed(level) + 1} images, got {images}"
         )
 
 

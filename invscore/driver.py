@@ -24,7 +24,7 @@ NAN_CHECK_EVERY = 10
 
 
 class NumericalError(RuntimeError):
-    """A method's state has left the finite numbers."""
+    """A method has diverged: its state has NaN or infinite values."""
 
 
 @dataclass(frozen=True)
@@ -109,16 +109,16 @@ def reconstruct(
     serve, and ``NumericalError`` when a state is no longer finite.
     """
     if samples < 1:
-        raise ValueError(f"samples is {samples}: at least 1 is needed")
+        raise ValueError(f"`samples` must be at least 1, got {samples}")
     if seed < 0:
-        raise ValueError(f"seed is {seed}: it must not be negative")
+        raise ValueError(f"`seed` must be at least 0, got {seed}")
     if batch_size is not None and batch_size < 1:
-        raise ValueError(f"batch_size is {batch_size}: at least 1 is needed")
+        raise ValueError(f"`batch_size` must be at least 1, got {batch_size}")
     info = get_method(method)
     chosen = info.options(options)
     steps = chosen["steps"]
     if steps < 1:
-        raise ValueError(f"steps is {steps}: at least 1 is needed")
+        raise ValueError(f"`steps` must be at least 1, got {steps}")
     factor = _scale(problem, prior) if scale == "auto" else _positive(scale)
     scaled = problem if factor == 1 else problem.scaled(1 / factor)
 
@@ -216,14 +216,14 @@ def _run(
 def _require_finite(info: MethodInfo, state: Tensor, step: int) -> None:
     if not bool(state.isfinite().all()):
         raise NumericalError(
-            f"method {info.name!r} left the finite numbers before step {step + 1}: "
+            f"method {info.name!r} diverged: NaN or infinity by step {step}; "
             "smaller steps or another noise level may help"
         )
 
 
 def _positive(scale: float) -> float:
     if isinstance(scale, str) or not (scale > 0 and math.isfinite(scale)):
-        raise ValueError(f"scale is {scale!r}: a positive number or 'auto' is allowed")
+        raise ValueError(f"`scale` must be a positive number or 'auto', got {scale!r}")
     return float(scale)
 
 

@@ -52,8 +52,8 @@ def exact_posterior(problem: InverseProblem, prior: Prior) -> Prior:
     """
     if len(problem.y) != 1:
         raise ValueError(
-            f"the problem has {len(problem.y)} measurements: exact_posterior takes one, "
-            "see problem.select"
+            "the problem must have one measurement for exact_posterior, got "
+            f"{len(problem.y)}: see problem.select"
         )
     prior = _closed_form(prior, "exact_posterior")
     measured = _Measurement.of(problem, prior.shape, "exact_posterior")
@@ -123,8 +123,8 @@ class _Measurement:
         if operator.in_complex or tuple(operator.in_shape) != shape:
             kind = "complex" if operator.in_complex else "real"
             raise ValueError(
-                f"the operator takes {kind} images of shape {tuple(operator.in_shape)}: the prior "
-                f"has real ones of shape {shape}"
+                f"the operator must take real images of shape {shape}, those of the prior, "
+                f"got one for {kind} images of shape {tuple(operator.in_shape)}"
             )
         s = variance.double().sqrt().reshape(-1, 1, 1)
         double = y.to(torch.complex128 if y.is_complex() else torch.float64)

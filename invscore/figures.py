@@ -39,7 +39,9 @@ def picture(
     picture.
     """
     if tensor.ndim < 2:
-        raise ValueError(f"a tensor of shape {tuple(tensor.shape)} has no picture")
+        raise ValueError(
+            f"a picture must be of a tensor (c, h, w), got the shape {tuple(tensor.shape)}"
+        )
     image = tensor.detach().cpu()
     if image.ndim == 2:
         image = _stretched(image.abs() if image.is_complex() else image)[None]
@@ -131,7 +133,7 @@ def panel(
 
 def _pixels(image: Tensor) -> npt.NDArray[np.float32]:
     if image.ndim != 3 or image.shape[0] not in (1, 3):
-        raise ValueError(f"a picture has shape {tuple(image.shape)}: (1 or 3, h, w) is allowed")
+        raise ValueError(f"a picture must have shape (1 or 3, h, w), got {tuple(image.shape)}")
     pixels = image.detach().cpu().float().clamp(0, 1).movedim(0, -1).numpy()
     return pixels[..., 0] if len(image) == 1 else pixels
 

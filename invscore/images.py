@@ -125,7 +125,7 @@ def as_image(array: Array | Tensor, name: str = "the image") -> Tensor:
         image = over_white(image)
     if image.ndim != 3 or image.shape[0] not in (1, 3):
         raise ValueError(
-            f"{name} has shape {shape}: (h, w), (h, w, 3) or (3, h, w) is allowed for an image"
+            f"{name} must have shape (h, w), (h, w, 3) or (3, h, w) as an image, got {shape}"
         )
     return image.contiguous()
 
@@ -154,7 +154,8 @@ def crop_and_shrink(image: Tensor, size: int) -> Tensor:
     shorter = min(height, width)
     if not 0 < size <= shorter:
         raise ValueError(
-            f"size is {size}: 1 to {shorter} is allowed for an image of {height} x {width} pixels"
+            f"`size` must lie in [1, {shorter}] for an image of {height} x {width} pixels, "
+            f"got {size}"
         )
     if image.is_complex():
         parts = [crop_and_shrink(part, size) for part in (image.real, image.imag)]
@@ -170,10 +171,10 @@ def crop_and_shrink(image: Tensor, size: int) -> Tensor:
 def to_uint8(image: Tensor) -> npt.NDArray[np.uint8]:
     """(c, h, w) in [0, 1] as bytes (h, w) or (h, w, 3): clipped, complex numbers by magnitude."""
     if image.ndim != 3 or image.shape[0] not in (1, 3):
-        raise ValueError(f"the image has shape {tuple(image.shape)}: (1 or 3, h, w) is allowed")
+        raise ValueError(f"the image must have shape (1 or 3, h, w), got {tuple(image.shape)}")
     real = (image.abs() if image.is_complex() else image).detach().cpu().float()
     if not bool(real.isfinite().all()):
-        raise ValueError("the image has values that are NaN or infinite")
+        raise ValueError("the image must be finite, got NaN or infinite values")
     pixels = (real.clamp(0, 1) * 255).round().to(torch.uint8).movedim(0, -1).numpy()
     return pixels[..., 0] if len(image) == 1 else pixels
 
@@ -186,7 +187,7 @@ def save_image(path: str | Path, image: Tensor) -> None:
     """
     path = Path(path)
     if path.suffix.lower() != ".png":
-        raise ValueError(f"image file {str(path)!r}: the suffix .png is allowed")
+        raise ValueError(f"an image file must have the suffix .png, got {str(path)!r}")
     pixels = to_uint8(image)
     with atomic_file(path) as partial:
         Image.fromarray(pixels).save(partial, format="PNG")
@@ -207,7 +208,7 @@ def _find(path_or_name: str | Path) -> Path:
 
 def _existing(file: Path) -> Path:
     if file.is_dir():
-        raise ValueError(f"{str(file)!r} is a folder: a file is allowed")
+        raise ValueError(f"{str(file)!r} must be a file, got a folder")
     if not file.exists():
         raise ValueError(f"{str(file)!r}: no such file")
     if file.stat().st_size == 0:
@@ -231,8 +232,9 @@ def _read_array(file: Path, keys: Sequence[str]) -> Array:
             single = loaded.files if len(loaded.files) == 1 else []
             if not (names := named or single):
                 raise _WrongContent(
-                    f"{str(file)!r} holds {', '.join(loaded.files) or 'no arrays'}: "
-                    f"one named {', '.join(keys[:-1])} or {keys[-1]} is allowed, or a single array"
+                    f"{str(file)!r} must hold a single array, or one named "
+                    f"{', '.join(keys[:-1])} or {keys[-1]}, got "
+                    f"{', '.join(loaded.files) or 'no arrays'}"
                 )
             return loaded[names[0]]
     except _WrongContent:
@@ -244,8 +246,8 @@ def _read_array(file: Path, keys: Sequence[str]) -> Array:
             ) from None
         if "Object arrays" in str(error):
             raise ValueError(
-                f"{str(file)!r} holds Python objects, which are never unpickled: "
-                "an array of numbers is allowed"
+                f"{str(file)!r} must hold an array of numbers, got Python objects, which are "
+                "never unpickled"
             ) from None
         raise ValueError(f"{str(file)!r} cannot be read as {kind}: {_reason(error)}") from error
 
@@ -262,7 +264,7 @@ def _read_picture(file: Path) -> Array:
             return array
         with Image.open(file) as opened:
             if getattr(opened, "is_animated", False) and opened.format != "MPO":
-                raise _WrongContent(f"{str(file)!r} holds several images: a single one is allowed")
+                raise _WrongContent(f"{str(file)!r} must hold a single image, got several")
             return _pixels(ImageOps.exif_transpose(opened))
     except _WrongContent:
         raise
@@ -295,7 +297,7 @@ def _pixels(image: Image.Image) -> Array:
 
 def _as_tensor(array: Array, name: str) -> Tensor:
     if array.ndim == 0 or array.size == 0:
-        raise ValueError(f"{name} has shape {array.shape}: at least one pixel is needed")
+        raise ValueError(f"{name} must have at least one pixel, got the shape {array.shape}")
     kind = array.dtype.kind
     if array.dtype in (np.uint8, np.uint16):  # wider integers are counts, not shades of gray
         tensor = torch.from_numpy((array / np.iinfo(array.dtype).max).astype(np.float32))
@@ -304,9 +306,9 @@ def _as_tensor(array: Array, name: str) -> Tensor:
     elif kind == "c":
         tensor = torch.from_numpy(array.astype(np.complex64))
     else:
-        raise ValueError(f"{name} has dtype {array.dtype}: an array of numbers is allowed")
+        raise ValueError(f"{name} must be an array of numbers, got dtype {array.dtype}")
     if not bool(tensor.isfinite().all()):
-        raise ValueError(f"{name} has values that are NaN or infinite")
+        raise ValueError(f"{name} must be finite, got NaN or infinite values")
     return tensor
 
 

@@ -64,8 +64,8 @@ class GaussianNoise(Noise):
         level = torch.as_tensor(self.sigma)
         if level.ndim > 1 or not bool((level.isfinite() & (level > 0)).all()):
             raise ValueError(
-                f"the noise level sigma is {self.sigma}: a positive number, or one an image, "
-                "is allowed"
+                "the noise level `sigma` must be a positive number, or one an image, got "
+                f"{self.sigma}"
             )
 
     def level(self, like: Tensor) -> Tensor:
@@ -94,7 +94,8 @@ class GaussianNoise(Noise):
         level = torch.as_tensor(self.sigma)
         if level.ndim and len(level) != len(y):
             raise ValueError(
-                f"the noise level sigma has {len(level)} entries: a number or {len(y)} fit y"
+                "the noise level `sigma` must be a number or have one entry for each of the "
+                f"{len(y)} measurements, got {len(level)}"
             )
 
     def select(self, images: Tensor) -> GaussianNoise:
@@ -122,7 +123,7 @@ class PoissonNoise(Noise):
     def __post_init__(self) -> None:
         for name, value in (("photons", self.photons), ("dark", self.dark)):
             if not (math.isfinite(value) and value > 0):
-                raise ValueError(f"{name} is {value}: a positive number is allowed")
+                raise ValueError(f"`{name}` must be a positive number, got {value}")
 
     def sample(self, clean: Tensor, rng: SampleRNG) -> Tensor:
         return rng.poisson(self._counts(clean)) / self.photons
@@ -146,7 +147,9 @@ class PoissonNoise(Noise):
     def check(self, y: Tensor) -> None:
         if y.is_complex() or bool((y < 0).any()):
             given = "complex" if y.is_complex() else f"as low as {float(y.min())}"
-            raise ValueError(f"the measurement y is {given}: Poisson noise needs real y >= 0")
+            raise ValueError(
+                f"the measurement `y` must be real and not negative for Poisson noise, got {given}"
+            )
 
     def select(self, images: Tensor) -> PoissonNoise:  # noqa: ARG002
         return self
@@ -178,21 +181,23 @@ class InverseProblem:
         expected, given = tuple(self.operator.out_shape), tuple(self.y.shape)
         if given[1:] != expected or len(given) != len(expected) + 1:
             raise ValueError(
-                f"the measurement y has shape {given}: (b, {', '.join(map(str, expected))}) fits "
-                f"the operator {type(self.operator).__name__}"
+                f"the measurement `y` must have shape (b, {', '.join(map(str, expected))}) "
+                f"for the operator {type(self.operator).__name__}, got {given}"
             )
         if self.y.is_complex() != self.operator.out_complex:
             kind = "complex" if self.operator.out_complex else "real"
-            raise ValueError(f"the measurement y is {self.y.dtype}: the operator measures {kind} y")
+            raise ValueError(
+                f"the measurement `y` must be {kind} for this operator, got {self.y.dtype}"
+            )
         if not (self.y.is_complex() or self.y.is_floating_point()):
             raise ValueError(
-                f"the measurement y is {self.y.dtype}: a floating-point type is needed"
+                f"the measurement `y` must be of a floating-point type, got {self.y.dtype}"
             )
         if self.operator.measured is not None:
             mask = self.operator.measured.to(self.y.device)
             object.__setattr__(self, "y", torch.where(mask, self.y, 0))
         if not bool(self.y.isfinite().all()):
-            raise ValueError("the measurement y has values that are NaN or infinite")
+            raise ValueError("the measurement `y` must be finite, got NaN or infinite values")
         self.noise.check(self.y)
 
     @property

@@ -27,7 +27,7 @@ def parse_assignment(text: str, where: str) -> tuple[str, Any]:
     """``key=value`` as a pair. Raises ``ValueError``, speaking of ``where``, for anything else."""
     key, equals, value = (part.strip() for part in text.partition("="))
     if not equals or not key.isidentifier() or not value:
-        raise ValueError(f"{where}: {text!r} is not understood: option=value is allowed")
+        raise ValueError(f"{where}: an option must be option=value, got {text!r}")
     return key, literal(value)
 
 

@@ -45,9 +45,7 @@ def find_object(address: str) -> Any:
     """
     place, colon, name = address.rpartition(":")
     if not (colon and place and name):
-        raise ValueError(
-            f"{address!r} names nothing: file.py:name or package.module:name is allowed"
-        )
+        raise ValueError(f"an address must be file.py:name or package.module:name, got {address!r}")
     if place.endswith(".py"):
         module = load_module(Path(place))
     else:

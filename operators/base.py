@@ -271,7 +271,7 @@ class Multiple(LinearOperator):
     def __init__(self, operator: LinearOperator, factor: float) -> None:
         if not math.isfinite(factor) or factor == 0:
             raise ValueError(
-                f"the factor of an operator is {factor}: a finite number other than 0 is allowed"
+                f"the factor of an operator must be a finite number other than 0, got {factor}"
             )
         self.operator, self.factor = operator, float(factor)
         self.measured, self.view = operator.measured, operator.view
@@ -309,7 +309,7 @@ class Stack(LinearOperator):
 
     def __init__(self, operators: Sequence[LinearOperator]) -> None:
         if not operators:
-            raise ValueError("a stack of no operators: at least one is needed")
+            raise ValueError("a stack must hold at least one operator, got none")
         first = operators[0]
         for other in operators[1:]:
             _require_equal("input shapes of a stack", first.in_shape, other.in_shape)
@@ -372,7 +372,7 @@ def jacobian(operator: Operator, x: Tensor) -> LinearOperator:
 
 def broadcast(weight: Weight, like: Tensor) -> Tensor:
     """A number, or (b,) numbers, as a real tensor that broadcasts against the batch ``like``."""
-    return per_image(weight, like, "the weight rho")
+    return per_image(weight, like, "rho")
 
 
 def number_type(operator: Operator) -> Tensor:

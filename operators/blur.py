@@ -115,7 +115,7 @@ def _convolution(kernel: Tensor, in_shape: Shape, boundary: str) -> LinearOperat
         return (SymmetricConvolution if _mirrors(kernel) else ReflectConvolution)(kernel, in_shape)
     if boundary == "valid":
         return ValidConvolution(kernel, in_shape)
-    raise ValueError(f"boundary is {boundary!r}: allowed are circular, reflect, valid")
+    raise ValueError(f"`boundary` must be one of circular, reflect, valid, got {boundary!r}")
 
 
 def _mirrors(kernel: Tensor) -> bool:
@@ -129,14 +129,16 @@ def _checked(kernel: Tensor, in_shape: Shape) -> Tensor:
     shape, image = tuple(kernel.shape), tuple(in_shape[-2:])
     if (len(shape), len(image)) != (2, 2) or not all(map(_fits, shape, image)):
         raise ValueError(
-            f"the kernel has shape {shape}: from (1, 1) to the size of the image, {image}, is "
-            "allowed"
+            f"the `kernel` must have a shape from (1, 1) to the size of the image, {image}, "
+            f"got {shape}"
         )
     kernel = kernel.detach().double()
     if not bool(kernel.isfinite().all()):
-        raise ValueError("the kernel has values that are NaN or infinite")
+        raise ValueError("the `kernel` must be finite, got NaN or infinite values")
     if abs(float(kernel.sum())) <= 1e-12 * float(kernel.abs().sum()):
-        raise ValueError("the kernel has sum zero: a blur keeps the mean of an image, times a sum")
+        raise ValueError(
+            "the `kernel` must have a sum other than 0, as a blur keeps the mean of an image"
+        )
     return kernel
 
 

@@ -27,7 +27,7 @@ class CameraBlur(NonlinearOperator):
         self, kernel: Tensor, in_shape: Shape, exposure: float = 1.0, boundary: str = "circular"
     ) -> None:
         if not 0 < exposure < float("inf"):
-            raise ValueError(f"exposure is {exposure}: a positive number is allowed")
+            raise ValueError(f"`exposure` must be a positive number, got {exposure}")
         self.blur = Blur(kernel, in_shape, boundary=boundary)
         self.exposure = exposure
         self.in_shape, self.out_shape = self.blur.in_shape, self.blur.out_shape
@@ -47,7 +47,7 @@ class HighDynamicRange(NonlinearOperator):
 
     def __init__(self, in_shape: Shape, factor: float = 2.0) -> None:
         if not 0 < factor < float("inf"):
-            raise ValueError(f"factor is {factor}: a positive number is allowed")
+            raise ValueError(f"`factor` must be a positive number, got {factor}")
         self.in_shape = self.out_shape = tuple(in_shape)
         self.factor = factor
 

@@ -26,9 +26,11 @@ class CompressedSensing(SpectralOperator):
 
     def __init__(self, in_shape: Shape, ratio: float = 0.5, seed: int = 0) -> None:
         if len(in_shape) != 3:
-            raise ValueError(f"in_shape is {tuple(in_shape)}: an image (c, h, w) is allowed")
+            raise ValueError(
+                f"`in_shape` must be that of an image, (c, h, w), got {tuple(in_shape)}"
+            )
         if not 0 < ratio <= 1:
-            raise ValueError(f"ratio is {ratio}: a fraction in (0, 1] is allowed")
+            raise ValueError(f"`ratio` must lie in (0, 1], got {ratio}")
         self.in_shape = self.out_shape = tuple(in_shape)
         grid = self.in_shape[1:]
         pixels, generator = grid[0] * grid[1], torch.Generator().manual_seed(seed)

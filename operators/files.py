@@ -28,5 +28,5 @@ def read_gray(path: str | Path) -> Tensor:
     except (UnidentifiedImageError, OSError, ValueError, TypeError) as error:
         raise ValueError(f"image {str(path)!r} cannot be read: {error}") from error
     if values.ndim != 2:
-        raise ValueError(f"image {str(path)!r} has shape {values.shape}: (h, w) is allowed")
+        raise ValueError(f"image {str(path)!r} must have shape (h, w), got {values.shape}")
     return torch.from_numpy(np.ascontiguousarray(values))

@@ -27,16 +27,16 @@ class Inpainting(SpectralOperator):
 
     def __init__(self, mask: Tensor, in_shape: Shape | None = None) -> None:
         if mask.dtype != torch.bool:
-            raise ValueError(f"the mask is {mask.dtype}: a boolean tensor is allowed")
+            raise ValueError(f"the `mask` must be a boolean tensor, got {mask.dtype}")
         if in_shape is None:
             in_shape = (1, *mask.shape) if mask.ndim == 2 else tuple(mask.shape)
         if tuple(mask.shape) not in (tuple(in_shape), tuple(in_shape[-2:])) or len(in_shape) != 3:
             raise ValueError(
-                f"the mask has shape {tuple(mask.shape)} and the image {tuple(in_shape)}: a mask "
-                "(h, w) or (c, h, w) fits an image (c, h, w)"
+                "the `mask` must have shape (h, w) or (c, h, w) for an image of shape "
+                f"{tuple(in_shape)}, got {tuple(mask.shape)}"
             )
         if not bool(mask.any()):
-            raise ValueError("the mask measures no pixel: at least one must be true")
+            raise ValueError("the `mask` must measure at least one pixel, got none")
         self.in_shape = self.out_shape = tuple(in_shape)
         self.measured = mask.expand(in_shape)
         self.weight = Constant(mask)
@@ -45,7 +45,7 @@ class Inpainting(SpectralOperator):
     def random(cls, in_shape: Shape, keep: float = 0.3, seed: int = 0) -> Self:
         """A fraction ``keep`` of the pixels, chosen at random, measured in all channels."""
         if not 0 < keep <= 1:
-            raise ValueError(f"keep is {keep}: a fraction in (0, 1] is allowed")
+            raise ValueError(f"`keep` must lie in (0, 1], got {keep}")
         height, width = in_shape[-2:]
         order = torch.randperm(height * width, generator=torch.Generator().manual_seed(seed))
         kept = max(1, round(keep * height * width))
@@ -83,8 +83,8 @@ class Inpainting(SpectralOperator):
         values = read_gray(path)
         if values.shape != tuple(in_shape[-2:]):
             raise ValueError(
-                f"the mask {str(path)!r} has shape {tuple(values.shape)}: the image's, "
-                f"{tuple(in_shape[-2:])}, is allowed"
+                f"the mask {str(path)!r} must have the image's shape {tuple(in_shape[-2:])}, "
+                f"got {tuple(values.shape)}"
             )
         return cls(values > 0.5 * values.max(), in_shape)
 

@@ -37,8 +37,8 @@ def from_scipy(linear_operator: Any, in_shape: Shape, out_shape: Shape) -> Linea
     sizes = torch.Size(out_shape).numel(), torch.Size(in_shape).numel()
     if tuple(linear_operator.shape) != sizes:
         raise ValueError(
-            f"the operator has shape {tuple(linear_operator.shape)}: {sizes} fits in_shape "
-            f"{tuple(in_shape)} and out_shape {tuple(out_shape)}"
+            f"the operator must have shape {sizes} for in_shape {tuple(in_shape)} and "
+            f"out_shape {tuple(out_shape)}, got {tuple(linear_operator.shape)}"
         )
     return FromScipy(linear_operator, in_shape, out_shape)
 

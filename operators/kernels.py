@@ -15,7 +15,7 @@ def gaussian_kernel(sigma: float, size: int | None = None) -> Tensor:
     """
     size = gaussian_size(sigma) if size is None else size
     if size < 1:
-        raise ValueError(f"size is {size}: a positive number of pixels is allowed")
+        raise ValueError(f"`size` must be a positive number of pixels, got {size}")
     _require_positive("sigma", sigma)
     t = torch.arange(size, dtype=torch.float64) - size // 2
     profile = torch.exp(-0.5 * (t / sigma) ** 2)
@@ -35,7 +35,7 @@ def motion_kernel(length: float, angle: float = 0.0) -> Tensor:
     """
     _require_positive("length", length)
     if not math.isfinite(angle):
-        raise ValueError(f"angle is {angle}: a finite number of degrees is allowed")
+        raise ValueError(f"`angle` must be a finite number of degrees, got {angle}")
     points = 64 * math.ceil(length)
     along = ((torch.arange(points, dtype=torch.float64) + 0.5) / points - 0.5) * length
     radius = math.ceil(length / 2)
@@ -65,4 +65,4 @@ def _normalised(kernel: Tensor) -> Tensor:
 
 def _require_positive(name: str, value: float) -> None:
     if not (math.isfinite(value) and value > 0):
-        raise ValueError(f"{name} is {value}: a positive number of pixels is allowed")
+        raise ValueError(f"`{name}` must be a positive number of pixels, got {value}")

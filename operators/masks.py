@@ -53,12 +53,14 @@ def _drawn(density: Tensor, acceleration: float, center_fraction: float, seed: i
 def _centre(width: int, acceleration: float, center_fraction: float) -> tuple[Tensor, int]:
     """The mask of the centre alone, and the number of lines that it lacks."""
     if not 1 <= acceleration <= width:
-        raise ValueError(f"acceleration is {acceleration}: from 1 to the width {width} is allowed")
+        raise ValueError(
+            f"`acceleration` must lie between 1 and the width {width}, got {acceleration}"
+        )
     lines, centre = round(width / acceleration), round(center_fraction * width)
     if not 0 <= centre <= lines:
         raise ValueError(
-            f"center_fraction is {center_fraction}: from 0 to 1 / acceleration is allowed, "
-            f"here {1 / acceleration:.3g}"
+            "`center_fraction` must lie between 0 and 1 / acceleration, here "
+            f"{1 / acceleration:.3g}, got {center_fraction}"
         )
     mask = torch.zeros(width, dtype=torch.bool)
     first = width // 2 - centre // 2

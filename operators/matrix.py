@@ -62,14 +62,15 @@ def from_matrix(
     matrix = torch.as_tensor(matrix)
     if matrix.ndim != 2 or not bool(matrix.isfinite().all()):
         raise ValueError(
-            f"the matrix has shape {tuple(matrix.shape)}: a finite matrix (m, n) is allowed"
+            "the `matrix` must be a finite one of shape (m, n), got the shape "
+            f"{tuple(matrix.shape)}"
         )
     rows, columns = matrix.shape
     in_shape, out_shape = in_shape or (columns,), out_shape or (rows,)
     for name, shape, size in (("in_shape", in_shape, columns), ("out_shape", out_shape, rows)):
         if torch.Size(shape).numel() != size:
             raise ValueError(
-                f"{name} is {tuple(shape)}: a shape of {size} elements fits a matrix of shape "
-                f"({rows}, {columns})"
+                f"`{name}` must have {size} elements for a matrix of shape ({rows}, "
+                f"{columns}), got {tuple(shape)}"
             )
     return MatrixOperator(matrix, in_shape, out_shape)

@@ -33,17 +33,17 @@ class MRI(SpectralOperator):
 
     def __init__(self, mask: Tensor, in_shape: Shape | None = None, real: bool = False) -> None:
         if mask.dtype != torch.bool:
-            raise ValueError(f"the mask is {mask.dtype}: a boolean tensor is allowed")
+            raise ValueError(f"the `mask` must be a boolean tensor, got {mask.dtype}")
         if in_shape is None:
             in_shape = (1, *mask.shape)
         image = tuple(in_shape[-2:])
         if len(in_shape) != 3 or tuple(mask.shape) not in (image, image[1:]):
             raise ValueError(
-                f"the mask has shape {tuple(mask.shape)} and the image {tuple(in_shape)}: a mask "
-                "(w,) or (h, w) fits an image (c, h, w)"
+                "the `mask` must have shape (w,) or (h, w) for an image of shape "
+                f"{tuple(in_shape)}, got {tuple(mask.shape)}"
             )
         if not bool(mask.any()):
-            raise ValueError("the mask measures nothing: at least one entry must be true")
+            raise ValueError("the `mask` must measure at least one entry, got none")
         self.in_shape = self.out_shape = tuple(in_shape)
         self.in_complex = not real
         self.measured = mask.expand(in_shape)

@@ -32,9 +32,11 @@ class PhaseRetrieval(NonlinearOperator):
         complex: bool = False,
     ) -> None:
         if len(in_shape) != 3:
-            raise ValueError(f"in_shape is {tuple(in_shape)}: an image (c, h, w) is allowed")
+            raise ValueError(
+                f"`in_shape` must be that of an image, (c, h, w), got {tuple(in_shape)}"
+            )
         if not 0 <= oversampling < float("inf"):
-            raise ValueError(f"oversampling is {oversampling}: a number from 0 is allowed")
+            raise ValueError(f"`oversampling` must be at least 0, got {oversampling}")
         channels, height, width = in_shape
         self._above, self._left = (round(oversampling / 8 * size) for size in (height, width))
         self.in_shape = (channels, height, width)

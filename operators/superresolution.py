@@ -26,11 +26,11 @@ class SuperResolution(SeparableOperator):
         height, width = in_shape[-2:]
         if factor < 1 or height % factor or width % factor:
             raise ValueError(
-                f"factor is {factor}: a divisor of the image's height {height} and width {width} "
-                "is allowed"
+                f"`factor` must be a divisor of the image's height {height} and width "
+                f"{width}, got {factor}"
             )
         if kernel not in _PROFILES:
-            raise ValueError(f"kernel is {kernel!r}: allowed are {', '.join(_PROFILES)}")
+            raise ValueError(f"`kernel` must be one of {', '.join(_PROFILES)}, got {kernel!r}")
         left, right = (decimation_matrix(size, factor, kernel) for size in (height, width))
         super().__init__(left, right, in_shape)
         self.factor = factor

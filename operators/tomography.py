@@ -42,13 +42,15 @@ class Tomography(LinearOperator):
         span: float = 180.0,
     ) -> None:
         if len(in_shape) != 3:
-            raise ValueError(f"in_shape is {tuple(in_shape)}: an image (c, h, w) is allowed")
+            raise ValueError(
+                f"`in_shape` must be that of an image, (c, h, w), got {tuple(in_shape)}"
+            )
         degrees = _degrees(angles, span)
         channels, height, width = in_shape
         if detectors is None:
             detectors = math.ceil(math.hypot(height, width))
         if detectors < 1:
-            raise ValueError(f"detectors is {detectors}: a positive number is allowed")
+            raise ValueError(f"`detectors` must be a positive number, got {detectors}")
         self.in_shape = (channels, height, width)
         self.out_shape = (channels, len(degrees), detectors)
         self.angles, self.pixel = tuple(degrees.tolist()), 1 / max(height, width)
@@ -103,14 +105,14 @@ class Tomography(LinearOperator):
 def _degrees(angles: int | Sequence[float] | Tensor, span: float) -> Tensor:
     if isinstance(angles, int):
         if not 0 < span <= 180:
-            raise ValueError(f"span is {span}: degrees in (0, 180] are allowed")
+            raise ValueError(f"`span` must lie in (0, 180] degrees, got {span}")
         degrees = span / max(angles, 1) * torch.arange(max(angles, 0), dtype=torch.float64)
     else:
         degrees = torch.as_tensor(angles, dtype=torch.float64).cpu()
     if degrees.ndim != 1 or len(degrees) == 0 or not bool(degrees.isfinite().all()):
         raise ValueError(
-            f"angles is {angles}: finite numbers of degrees, or a positive number of angles, are "
-            "allowed"
+            "`angles` must be finite numbers of degrees, or a positive number of angles, got "
+            f"{angles}"
         )
     return degrees
 
@@ -149,7 +151,7 @@ def _rays(angle: float, detectors: int, height: int, width: int) -> tuple[Tensor
 def _filtered(y: Tensor, filter: str) -> Tensor:
     """Each projection convolved with the ramp filter of detectors one apart."""
     if filter not in ("ramp", "hann"):
-        raise ValueError(f"filter is {filter!r}: allowed are ramp, hann")
+        raise ValueError(f"`filter` must be one of ramp, hann, got {filter!r}")
     detectors = y.shape[-1]
     length = 2 ** math.ceil(math.log2(2 * detectors))
     n = torch.arange(length, dtype=torch.float64, device=y.device)

@@ -37,11 +37,11 @@ def shake_kernel(
     ``ValueError`` for another model, an even or too small size, or an intensity out of range.
     """
     if size < 3 or size % 2 == 0:
-        raise ValueError(f"size is {size}: an odd number of pixels from 3 is allowed")
+        raise ValueError(f"`size` must be an odd number of pixels of at least 3, got {size}")
     if not 0 <= intensity <= 1:
-        raise ValueError(f"intensity is {intensity}: a number from 0 to 1 is allowed")
+        raise ValueError(f"`intensity` must lie in [0, 1], got {intensity}")
     if model not in _MODELS:
-        raise ValueError(f"model is {model!r}: allowed are {', '.join(_MODELS)}")
+        raise ValueError(f"`model` must be one of {', '.join(_MODELS)}, got {model!r}")
     path = _MODELS[model](size, intensity, np.random.default_rng(seed))
     pixels = torch.arange(size, dtype=torch.float64)[:, None] - size // 2
     rows, columns = (_spot(pixels - torch.from_numpy(part)) for part in (path.imag, path.real))

@@ -210,24 +210,28 @@ def test_files_that_are_no_calibration(tmp_path: Path, content: str) -> None:
     file.write_text(json.dumps({**SOUND, "images": []}))
     assert Calibration.load(file).factor == 1.5
     file.write_text(content)
-    with pytest.raises(ValueError, match=r"calibration '.*c\.json' is none: a file written by"):
+    with pytest.raises(
+        ValueError, match=r"must be a file written by 'invscore calibrate', got '.*c\.json'"
+    ):
         Calibration.load(file)
 
 
 def test_refusals() -> None:
-    with pytest.raises(ValueError, match=r"9 images are given: level 0.9 needs at least 10"):
+    with pytest.raises(ValueError, match=r"level 0.9 needs at least 10 images, got 9"):
         calibrate(pairs(9, 2))
-    with pytest.raises(ValueError, match=r"0 images are given: level 0.5 needs at least 2"):
+    with pytest.raises(ValueError, match=r"level 0.5 needs at least 2 images, got 0"):
         calibrate([], level=0.5)
-    with pytest.raises(ValueError, match="level is 90: between 0 and 1 is allowed"):
+    with pytest.raises(ValueError, match=r"`level` must lie in \(0, 1\), got 90"):
         calibrate(pairs(10, 2), level=90)
-    with pytest.raises(ValueError, match="samples has 1: an interval needs at least 2"):
+    with pytest.raises(ValueError, match="`samples` must hold at least 2 for an interval, got 1"):
         calibrate(pairs(10, 1))
     first, truth = next(pairs(1, 3))
-    with pytest.raises(ValueError, match=r"the truth has shape \(1, 8, 8\): \(1, 1, 8, 8\) fits"):
+    with pytest.raises(
+        ValueError, match=r"`truth` must have the shape \(1, 1, 8, 8\), got \(1, 8, 8\)"
+    ):
         calibrate([(first, truth[0])])
     other = result_of(first.samples, method="other")
-    with pytest.raises(ValueError, match="the results differ in method, options or samples"):
+    with pytest.raises(ValueError, match="the results must be those of one method"):
         calibrate([(first, truth), (other, truth)])
     alike = result_of(first.samples[:1].expand(3, 10, *SHAPE))
     with pytest.raises(ValueError, match="no factor widens an interval of no width"):
@@ -243,5 +247,5 @@ def test_results_of_the_driver_have_intervals() -> None:
     assert lower.shape == upper.shape == (2, *SHAPE)
     torch.testing.assert_close((lower + upper) / 2, result.mean)
     torch.testing.assert_close(result.quantile(0.1), result.samples.amin(dim=0))
-    with pytest.raises(ValueError, match=r"q is 0.05: 0.1 to 0.9 is allowed for 9 samples"):
+    with pytest.raises(ValueError, match=r"`q` must lie in \[0.1, 0.9\] for 9 samples, got 0.05"):
         result.quantile(0.05)

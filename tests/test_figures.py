@@ -42,7 +42,7 @@ def test_a_stretched_picture_is_black_at_its_least_and_about_square() -> None:
 
 def test_two_axes_are_stretched_and_one_is_refused() -> None:
     assert picture(torch.tensor([[5.0, 7.0], [6.0, 9.0]])).tolist() == [[[0.0, 0.5], [0.25, 1.0]]]
-    with pytest.raises(ValueError, match=r"shape \(4,\) has no picture"):
+    with pytest.raises(ValueError, match=r"must be of a tensor .*, got the shape \(4,\)"):
         picture(torch.zeros(4))
 
 
@@ -75,7 +75,7 @@ def test_panel_with_a_deviation_has_a_colour_bar(tmp_path: Path) -> None:
 
 
 def test_panel_refuses_what_is_no_picture(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"shape \(2, 4, 4\)"):
+    with pytest.raises(ValueError, match=r"must have shape .*, got \(2, 4, 4\)"):
         panel({"image": torch.zeros(2, 4, 4)}, tmp_path / "figure.png")
     assert list(tmp_path.iterdir()) == []
 

@@ -243,29 +243,39 @@ def test_image_dtype_follows_the_operator() -> None:
 
 @pytest.mark.parametrize("sigma", [0.0, -1.0, math.nan, math.inf, torch.tensor([0.1, 0.0])])
 def test_wrong_gaussian_levels_are_refused(sigma: float | Tensor) -> None:
-    with pytest.raises(ValueError, match="the noise level sigma is"):
+    with pytest.raises(ValueError, match="the noise level `sigma` must be a positive number"):
         GaussianNoise(sigma)
 
 
 def test_wrong_photons_are_refused() -> None:
-    with pytest.raises(ValueError, match="photons is 0"):
+    with pytest.raises(ValueError, match="`photons` must be a positive number, got 0"):
         PoissonNoise(0)
-    with pytest.raises(ValueError, match="dark is -1"):
+    with pytest.raises(ValueError, match=r"`dark` must be .*, got -1"):
         PoissonNoise(10, dark=-1)
 
 
 @pytest.mark.parametrize(
     ("operator", "y", "noise", "sentence"),
     [
-        (MATRIX, torch.zeros(2, 4), GaussianNoise(1.0), r"shape \(2, 4\): \(b, 5\) fits"),
-        (MATRIX, torch.zeros(5), GaussianNoise(1.0), r"shape \(5,\)"),
-        (COMPLEX, torch.zeros(2, 5), GaussianNoise(1.0), "measures complex y"),
-        (MATRIX, torch.zeros(2, 5) + 0j, GaussianNoise(1.0), "measures real y"),
+        (
+            MATRIX,
+            torch.zeros(2, 4),
+            GaussianNoise(1.0),
+            r"must have shape \(b, 5\) for .*, got \(2, 4\)",
+        ),
+        (MATRIX, torch.zeros(5), GaussianNoise(1.0), r"must have shape \(b, 5\) .*, got \(5,\)"),
+        (COMPLEX, torch.zeros(2, 5), GaussianNoise(1.0), "must be complex for this operator"),
+        (MATRIX, torch.zeros(2, 5) + 0j, GaussianNoise(1.0), "must be real for this operator"),
         (MATRIX, torch.zeros(2, 5).int(), GaussianNoise(1.0), "floating-point"),
-        (MATRIX, torch.full((2, 5), math.inf), GaussianNoise(1.0), "NaN or infinite"),
-        (MATRIX, torch.zeros(2, 5), GaussianNoise(LEVELS), "3 entries: a number or 2 fit y"),
+        (MATRIX, torch.full((2, 5), math.inf), GaussianNoise(1.0), "`y` must be finite"),
+        (
+            MATRIX,
+            torch.zeros(2, 5),
+            GaussianNoise(LEVELS),
+            "one entry for each of the 2 measurements, got 3",
+        ),
         (MATRIX, torch.full((2, 5), -0.5), PoissonNoise(5.0), "as low as -0.5"),
-        (COMPLEX, torch.zeros(2, 5) + 0j, PoissonNoise(5.0), "complex: Poisson"),
+        (COMPLEX, torch.zeros(2, 5) + 0j, PoissonNoise(5.0), "for Poisson noise, got complex"),
     ],
 )
 def test_wrong_measurements_are_refused(

@@ -106,7 +106,7 @@ def require_positive(**options: float) -> None:
     """Raise ``ValueError`` for the first option that is not a positive number."""
     for name, value in options.items():
         if not 0 < value < float("inf"):
-            raise ValueError(f"{name} is {value}: a positive number is allowed")
+            raise ValueError(f"`{name}` must be a positive number, got {value}")
 
 
 def require_planar(problem: InverseProblem, name: str) -> tuple[LinearOperator, Tensor, Tensor]:

@@ -48,7 +48,7 @@ def deepinv_dps(
     require_positive(weight=weight)
     require_steps(steps)
     if guidance not in {"norm", "annealed"}:
-        raise ValueError(f"guidance is {guidance!r}: norm or annealed is allowed")
+        raise ValueError(f"`guidance` must be norm or annealed, got {guidance!r}")
     denoiser = PriorDenoiser(prior, problem.image_dtype)
 
     def restore(operator: LinearOperator, y: Tensor, sigma: float) -> Tensor:

@@ -43,4 +43,4 @@ def require_prior(prior: Prior | None, name: str) -> Prior:
 def require_steps(steps: int) -> None:
     """Raise ``ValueError`` for fewer than two steps, which its schedules cannot make."""
     if steps < 2:
-        raise ValueError(f"steps is {steps}: at least 2 is allowed")
+        raise ValueError(f"`steps` must be at least 2, got {steps}")

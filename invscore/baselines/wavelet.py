@@ -65,7 +65,7 @@ class WaveletPenalty(Penalty):
         size = like.shape[-2:]
         deepest = min(size).bit_length() - 1
         if not 1 <= depth <= deepest:
-            raise ValueError(f"depth is {depth}: from 1 to {deepest} is allowed for this image")
+            raise ValueError(f"`depth` must lie in [1, {deepest}] for this image, got {depth}")
         low, high = _filters(wavelet)
         bands, smooth = [], torch.ones(size, dtype=torch.complex128)
         for level in range(depth):
@@ -103,7 +103,7 @@ def _filters(wavelet: str) -> tuple[list[float], list[float]]:
     allowed = [name for name in pywt.wavelist(kind="discrete") if pywt.Wavelet(name).orthogonal]
     if wavelet not in allowed:
         raise ValueError(
-            f"wavelet is {wavelet!r}: an orthogonal one is allowed, {', '.join(allowed)}"
+            f"`wavelet` must be an orthogonal one ({', '.join(allowed)}), got {wavelet!r}"
         )
     found = pywt.Wavelet(wavelet)
     return found.dec_lo, found.dec_hi

@@ -60,7 +60,7 @@ def choose_collection(channels: int | None, *, complex_valued: bool) -> str:
     name = None if channels is None else names.get((channels, complex_valued))
     if name is None:
         raise ValueError(
-            f"the prior knows {'complex' if complex_valued else 'real'} images of {channels} "
-            "channels: real ones of 1 or 3, or complex ones of 1, are allowed"
+            "the prior must know real images of 1 or 3 channels, or complex ones of 1, got "
+            f"{'complex' if complex_valued else 'real'} ones of {channels}"
         )
     return name

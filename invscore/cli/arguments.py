@@ -126,7 +126,7 @@ def parse_shape(text: str) -> tuple[int, ...]:
     except ValueError:
         shape = ()
     if not shape or min(shape) < 1:
-        raise ValueError(f"shape is {text!r}: whole numbers such as 1,256,256 are allowed")
+        raise ValueError(f"`shape` must be whole numbers such as 1,256,256, got {text!r}")
     return shape
 
 
@@ -137,10 +137,10 @@ def parse_scale(text: str) -> float | Literal["auto"]:
     try:
         return float(text)
     except ValueError:
-        raise ValueError(f"scale is {text!r}: auto or a positive number is allowed") from None
+        raise ValueError(f"`scale` must be auto or a positive number, got {text!r}") from None
 
 
 def check_seed(seed: int) -> None:
     """Raise ``ValueError`` for a negative ``seed``."""
     if seed < 0:
-        raise ValueError(f"seed is {seed}: a whole number from 0 is allowed")
+        raise ValueError(f"`seed` must be a whole number of at least 0, got {seed}")

@@ -61,7 +61,7 @@ def denoising(
         raise ValueError(f"--json {json}: the folder {json.parent} does not exist")
     if json is not None:
         if json.is_dir():
-            raise ValueError(f"--json {json} is a folder: a file is allowed")
+            raise ValueError(f"`--json` must be a file, got the folder {json}")
         check_writable(json.parent)
     place = choose_device(device)
     model = open_prior(prior, place)

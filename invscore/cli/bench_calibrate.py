@@ -80,7 +80,7 @@ def calibrate(
 
     for folder in (work, out):
         if folder.exists() and not folder.is_dir():
-            raise ValueError(f"{str(folder)!r} is a file: a folder is allowed")
+            raise ValueError(f"`folder` must be a folder, got the file {str(folder)!r}")
         check_writable(folder)
     chosen = selected(
         read_imaging_config(config),

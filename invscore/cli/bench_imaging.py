@@ -95,7 +95,7 @@ def imaging(
     from invscore.training.team import is_main_process
 
     if out.exists() and not out.is_dir():
-        raise ValueError(f"--out {str(out)!r} is a file: a folder is allowed")
+        raise ValueError(f"`--out` must be a folder, got the file {str(out)!r}")
     check_writable(out)
     place = choose_device(device)
     chosen = selected(

@@ -149,7 +149,9 @@ def _evaluations(given: str) -> list[int | None]:
     numbers: list[int | None] = []
     for part in split(given):
         if part != DEFAULT and not (part.isdigit() and int(part) > 0):
-            raise ValueError(f"--evaluations {given}: positive numbers and '{DEFAULT}' are allowed")
+            raise ValueError(
+                f"`--evaluations` must be positive numbers or '{DEFAULT}', got {given}"
+            )
         numbers.append(None if part == DEFAULT else int(part))
     return numbers
 

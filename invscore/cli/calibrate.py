@@ -112,7 +112,7 @@ def calibrate(
     if measurements is not None and size is not None:
         raise ValueError("--size changes images that are to be measured: --measurements are")
     if samples < 2:
-        raise ValueError(f"samples is {samples}: at least 2 are needed")
+        raise ValueError(f"`samples` must be at least 2, got {samples}")
     check_seed(seed)
     spec = parse_spec(op)
     options = parse_options(set_, steps)
@@ -133,9 +133,11 @@ def calibrate(
     info = get_method(method or driver.DEFAULT_METHOD)
     check_options(f"method {info.name!r}", info, options)
     if info.point_estimate:
-        raise ValueError(f"method {info.name!r} gives point estimates: one that samples is allowed")
+        raise ValueError(
+            f"`--method` must be one that samples, got {info.name!r}, which gives point estimates"
+        )
     if out.is_dir():
-        raise ValueError(f"--out {str(out)!r} is a folder: a file is allowed")
+        raise ValueError(f"`--out` must be a file, got the folder {str(out)!r}")
     check_writable(out.parent)
     files = _files(images, measurements)
     calibration.check_count(len(files), level)

@@ -21,5 +21,5 @@ def choose_device(name: str) -> str:
         here = ["auto", "cpu"]
         here += [f"cuda:{index}" for index in range(torch.cuda.device_count())]
         here += ["mps"] if torch.backends.mps.is_available() else []
-        raise ValueError(f"device is {name!r}: this machine has {', '.join(here)}")
+        raise ValueError(f"`device` must be one of {', '.join(here)} on this machine, got {name!r}")
     return name

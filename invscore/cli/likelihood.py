@@ -56,7 +56,7 @@ def likelihood(
     what a code without loss needs.
     """
     if seed < 0:
-        raise ValueError(f"seed is {seed}: a whole number from 0 is allowed")
+        raise ValueError(f"`seed` must be a whole number of at least 0, got {seed}")
 
     # Heavy imports wait until the command line is understood.
     from invscore.cli.devices import choose_device

@@ -143,7 +143,7 @@ def reconstruct(
     source = image if image is not None else measurement
     if source is None or (image is not None and measurement is not None):
         given = "neither" if source is None else "both"
-        raise ValueError(f"{given} of --image and --measurement given: one of them is allowed")
+        raise ValueError(f"one of `--image` and `--measurement` must be given, got {given}")
     if measurement is not None and size is not None:
         raise ValueError("--size changes an --image: a measurement is taken as it is")
     if image is not None and shape is not None:

@@ -49,8 +49,8 @@ def check_folder(folder: Path, *, overwrite: bool, mark: str = METRICS) -> None:
     foreign = folder.is_dir() and any(folder.iterdir()) and not (folder / mark).exists()
     if foreign and not overwrite:
         raise ValueError(
-            f"output folder {str(folder)!r} is not empty and holds no results of invscore: "
-            "another --out, or --overwrite, is allowed"
+            f"`--out` must be empty or hold results of invscore, got {str(folder)!r}: choose "
+            "another, or give --overwrite"
         )
     check_writable(folder)
 

@@ -84,7 +84,7 @@ def sample(
 ) -> None:
     """Draw images from a prior: a PNG each, all in grid.png, samples.npy and options.json."""
     if size is not None and size < 1:
-        raise ValueError(f"size is {size}: at least 1 is needed")
+        raise ValueError(f"`size` must be at least 1, got {size}")
     if guidance is not None and guide is None:
         raise ValueError("guidance needs --guide, a weaker prior")
     options = parse_options(set_, steps)
@@ -156,8 +156,8 @@ def _guide(guide: Prior, prior: Prior) -> Prior:
     """``guide``, if it takes the images of ``prior``."""
     if (guide.channels, guide.complex) != (prior.channels, prior.complex):
         raise ValueError(
-            f"the guide takes {_images(guide)}, the prior {_images(prior)}: a weaker version of "
-            "the prior is needed"
+            f"`guide` must be a weaker version of the prior, which takes {_images(prior)}, "
+            f"got one that takes {_images(guide)}"
         )
     return guide
 

@@ -79,7 +79,7 @@ def tune(
     from invscore.tune.validation import require_kind, validation_images
 
     if out.is_dir():
-        raise ValueError(f"--out {str(out)!r} is a folder: a file is allowed")
+        raise ValueError(f"`--out` must be a file, got the folder {str(out)!r}")
     check_writable(out.parent)
     chosen = selected(
         read_imaging_config(config),

@@ -108,9 +108,7 @@ def register(
     """
     unknown = set(needs) - set(NEEDS)
     if unknown:
-        raise ValueError(
-            f"needs has {', '.join(sorted(unknown))}: of {', '.join(NEEDS)} is allowed"
-        )
+        raise ValueError(f"`needs` must be of {', '.join(NEEDS)}, got {', '.join(sorted(unknown))}")
 
     def enter(run: Method) -> Method:
         METHODS[name] = MethodInfo(

@@ -50,8 +50,8 @@ def ddnm(
     """
     if not (0 < eta <= 1 and travel >= 1 and repeats >= 1):
         raise ValueError(
-            f"eta, travel and repeats are {eta}, {travel} and {repeats}: 0 < eta <= 1, and whole "
-            "numbers from 1, are allowed"
+            f"`eta` must lie in (0, 1], `travel` and `repeats` must be at least 1, got {eta}, "
+            f"{travel} and {repeats}"
         )
     operator, y, variance = problem.linear_gaussian("ddnm")
 

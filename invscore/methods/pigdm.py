@@ -48,7 +48,7 @@ def pigdm(
     operator, y, variance = problem.linear_gaussian("pigdm")
     v = prior.variance if prior_variance is None else prior_variance
     if not v > 0:
-        raise ValueError(f"prior_variance is {prior_variance}: it must be above 0")
+        raise ValueError(f"`prior_variance` must be positive, got {prior_variance}")
 
     def posterior_mean(x: Tensor, sigma: float) -> Tensor:
         denoised, pull = prior.pullback(x, sigma)

@@ -60,7 +60,7 @@ def fid(
     """
     for name, images in (("samples", samples), ("references", references)):
         if len(images) < 2:
-            raise ValueError(f"{name} has {len(images)}: at least 2 images are needed")
+            raise ValueError(f"`{name}` must have at least 2 images, got {len(images)}")
     if features is None:
         if fid_unavailable():
             return None

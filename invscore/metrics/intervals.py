@@ -14,7 +14,7 @@ def coverage(interval: Interval, truth: Tensor) -> Tensor:
     """
     if truth.shape != interval.lower.shape:
         raise ValueError(
-            f"the truth has shape {tuple(truth.shape)}: {tuple(interval.lower.shape)} fits"
+            f"`truth` must have the shape {tuple(interval.lower.shape)}, got {tuple(truth.shape)}"
         )
     return interval.contains(truth).float().flatten(1).mean(dim=1).cpu()
 

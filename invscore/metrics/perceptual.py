@@ -43,13 +43,14 @@ def lpips(
     """
     if x.shape != reference.shape:
         raise ValueError(
-            f"x has shape {tuple(x.shape)} and reference {tuple(reference.shape)}: "
-            "equal shapes are allowed"
+            f"`x` and `reference` must have the same shape, got {tuple(x.shape)} and "
+            f"{tuple(reference.shape)}"
         )
     a, b = (2 * as_photographs(images, peak) - 1 for images in (x, reference))
     if min(a.shape[-2:]) < SMALLEST:
         raise ValueError(
-            f"the images have shape {tuple(x.shape)}: LPIPS needs at least {SMALLEST} pixels a side"
+            f"the images must have at least {SMALLEST} pixels a side for LPIPS, got the shape "
+            f"{tuple(x.shape)}"
         )
     if lpips_unavailable(network):
         return None

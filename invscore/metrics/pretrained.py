@@ -40,10 +40,8 @@ def as_photographs(images: Tensor, peak: float) -> Tensor:
     ``ValueError`` for another shape or a ``peak`` that is not positive.
     """
     if images.ndim != 4 or images.shape[1] not in (1, 3):
-        raise ValueError(
-            f"the images have shape {tuple(images.shape)}: (n, 1 or 3, h, w) is allowed"
-        )
+        raise ValueError(f"the images must have shape (n, 1 or 3, h, w), got {tuple(images.shape)}")
     if not peak > 0:
-        raise ValueError(f"peak is {peak}: a positive number is allowed")
+        raise ValueError(f"`peak` must be a positive number, got {peak}")
     real = images.abs() if images.is_complex() else images
     return (real.detach().cpu().float() / peak).clamp(0, 1).expand(-1, 3, -1, -1)

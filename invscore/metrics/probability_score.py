@@ -22,10 +22,10 @@ def crps(samples: Tensor, truth: Tensor) -> Tensor:
     """
     s = len(samples)
     if s < 2:
-        raise ValueError(f"samples has {s}: the fair score needs at least 2")
+        raise ValueError(f"`samples` must hold at least 2 for the fair score, got {s}")
     if samples.shape[1:] != truth.shape:
         raise ValueError(
-            f"the truth has shape {tuple(truth.shape)}: {tuple(samples.shape[1:])} fits"
+            f"`truth` must have the shape {tuple(samples.shape[1:])}, got {tuple(truth.shape)}"
         )
     x, t = _parts(samples), _parts(truth)
     # Of sorted samples, x_(k) is the larger of k pairs and the smaller of s - 1 - k, k from 0.

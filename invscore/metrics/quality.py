@@ -34,8 +34,8 @@ def ssim(x: Tensor, reference: Tensor, peak: float = 1.0) -> Tensor:
     x, reference = _pair(x, reference, peak)
     if x.ndim != 4 or min(x.shape[-2:]) < SSIM_WINDOW:
         raise ValueError(
-            f"the images have shape {tuple(x.shape)}: SSIM takes (b, c, h, w) with at least "
-            f"{SSIM_WINDOW} pixels a side"
+            f"the images must have shape (b, c, h, w) with at least {SSIM_WINDOW} pixels a "
+            f"side for SSIM, got {tuple(x.shape)}"
         )
     pairs = zip(x.numpy(), reference.numpy(), strict=True)
     scores = [
@@ -56,10 +56,10 @@ def ssim(x: Tensor, reference: Tensor, peak: float = 1.0) -> Tensor:
 def _pair(x: Tensor, reference: Tensor, peak: float) -> tuple[Tensor, Tensor]:
     if x.shape != reference.shape:
         raise ValueError(
-            f"x has shape {tuple(x.shape)} and reference {tuple(reference.shape)}: "
-            "equal shapes are allowed"
+            f"`x` and `reference` must have the same shape, got {tuple(x.shape)} and "
+            f"{tuple(reference.shape)}"
         )
     if not peak > 0:
-        raise ValueError(f"peak is {peak}: a positive number is allowed")
+        raise ValueError(f"`peak` must be a positive number, got {peak}")
     x, reference = (t.abs() if t.is_complex() else t for t in (x, reference))
     return x.detach().cpu().double(), reference.detach().cpu().double()

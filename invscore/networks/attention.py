@@ -31,7 +31,9 @@ class SelfAttention(nn.Module):
         super().__init__()
         self.heads = max(1, width // HEAD)
         if width % self.heads:
-            raise ValueError(f"a width of {width} has no whole heads: a multiple of {HEAD} has")
+            raise ValueError(
+                f"the width must be a multiple of {HEAD}, the width of a head, got {width}"
+            )
         self.qkv = nn.Conv2d(width, 3 * width, 1)
         self.gain = nn.Parameter(torch.ones(width // self.heads))
         self.out = nn.Conv2d(width, width, 1)

@@ -89,13 +89,13 @@ class UNet(nn.Module):
         attention: int = 0,
     ) -> None:
         if not widths:
-            raise ValueError(f"widths is {list(widths)}: one number or more is allowed")
+            raise ValueError(f"`widths` must hold at least one number, got {list(widths)}")
         if embedding < 2 or embedding % 2:
-            raise ValueError(f"embedding is {embedding}: an even number from 2 on is allowed")
+            raise ValueError(f"`embedding` must be an even number of at least 2, got {embedding}")
         if not 0 <= attention <= len(widths):
             raise ValueError(
-                f"attention is {attention}: 0 to {len(widths)}, the number of resolutions, is "
-                "allowed"
+                "`attention` must lie between 0 and the number of resolutions, "
+                f"{len(widths)}, got {attention}"
             )
         super().__init__()
         self.stride = 2 ** (len(widths) - 1)

@@ -71,8 +71,8 @@ class Prior(abc.ABC):
         alone: raises ``ValueError`` where ``has_density`` is false.
         """
         raise ValueError(
-            f"the prior is a {type(self).__name__}, which has a score and no density: one with "
-            "has_density is allowed, such as an EnergyPrior or a GaussianMixturePrior"
+            "the prior must have a density, such as an EnergyPrior or a "
+            f"GaussianMixturePrior, got a {type(self).__name__}, which has a score alone"
         )
 
     def pullback(self, x: Tensor, sigma: Level) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
@@ -94,8 +94,10 @@ def require_images(x: Tensor, like: Tensor) -> None:
     """Raise ``ValueError`` unless ``x`` is a batch of images of the shape and dtype of ``like``."""
     if x.shape[1:] != like.shape or x.ndim != like.ndim + 1:
         raise ValueError(
-            f"the prior takes images of shape (b, {', '.join(map(str, like.shape))}), "
-            f"given {tuple(x.shape)}"
+            f"the images must have shape (b, {', '.join(map(str, like.shape))}) for this "
+            f"prior, got {tuple(x.shape)}"
         )
     if x.dtype != like.dtype:
-        raise ValueError(f"the prior takes images in {like.dtype}, given {x.dtype}: see to(dtype=)")
+        raise ValueError(
+            f"the images must be in {like.dtype} for this prior, got {x.dtype}: see to(dtype=)"
+        )

@@ -40,12 +40,13 @@ def _split(x: Tensor, sigma: Level) -> tuple[Tensor, Level]:
     """Channels as a batch, (b c, 1, h, w), and the noise level of each."""
     if x.ndim != 4 or x.is_complex():
         raise ValueError(
-            f"a channelwise prior takes real images (b, c, h, w), given {tuple(x.shape)}, {x.dtype}"
+            "the images must be real ones (b, c, h, w) for a channelwise prior, got "
+            f"{tuple(x.shape)}, {x.dtype}"
         )
     level = torch.as_tensor(sigma)
     if level.ndim and level.shape != x.shape[:1]:
         raise ValueError(
-            f"sigma has shape {tuple(level.shape)}: a number or ({len(x)},) is allowed"
+            f"`sigma` must be a number or of shape ({len(x)},), got the shape {tuple(level.shape)}"
         )
     repeated = level.repeat_interleave(x.shape[1]) if level.ndim else sigma
     return x.flatten(0, 1)[:, None], repeated

@@ -36,29 +36,33 @@ class Covariance:
         if isinstance(covariance, Covariance):
             if len(covariance.values) != d:
                 raise ValueError(
-                    f"covariance is one of {len(covariance.values)} numbers: {d} fit the mean"
+                    f"`covariance` must be one of {d} numbers, as the mean is, got "
+                    f"{len(covariance.values)}"
                 )
             return covariance.to(device, dtype)
         matrix = torch.as_tensor(covariance, dtype=dtype, device=device)
         if tuple(matrix.shape) not in {(), (d,), (d, d)}:
             raise ValueError(
-                f"covariance has shape {tuple(matrix.shape)}: a number, ({d},) or ({d}, {d}) fits "
-                "the mean"
+                f"`covariance` must be a number or of shape ({d},) or ({d}, {d}), as the mean "
+                f"is, got the shape {tuple(matrix.shape)}"
             )
         if not bool(matrix.isfinite().all()):
-            raise ValueError("covariance has values that are NaN or infinite")
+            raise ValueError("`covariance` must be finite, got NaN or infinite values")
         if matrix.ndim < 2:
             if bool((matrix < 0).any()):
                 raise ValueError(
-                    f"covariance has the variance {float(matrix.min())}: >= 0 is needed"
+                    f"`covariance` must have variances of at least 0, got {float(matrix.min())}"
                 )
             return cls(matrix.expand(d).contiguous())
         rounding = 10 * d * torch.finfo(dtype).eps * float(matrix.abs().max())
         if float((matrix - matrix.T).abs().max()) > rounding:
-            raise ValueError("covariance is not symmetric")
+            raise ValueError("`covariance` must be symmetric")
         values, basis = torch.linalg.eigh(matrix.double())
         if float(values.min()) < -rounding:
-            raise ValueError(f"covariance has the eigenvalue {float(values.min())}: >= 0 is needed")
+            raise ValueError(
+                "`covariance` must be positive semi-definite, got the eigenvalue "
+                f"{float(values.min())}"
+            )
         # What eigh leaves of a zero is a zero again: a singular matrix has no density.
         zero = 10 * d * torch.finfo(torch.float64).eps * values.max()
         return cls(torch.where(values > zero, values, 0).to(dtype), basis.to(dtype))

@@ -29,7 +29,7 @@ class EnergyPrior(NetworkPrior):
         """``options`` are those of ``NetworkPrior``."""
         if not isinstance(network, Potential):
             raise ValueError(
-                f"the network of an energy is a {type(network).__name__}: a Potential is allowed"
+                f"the network of an energy must be a Potential, got a {type(network).__name__}"
             )
         super().__init__(network, **options)
 

@@ -132,6 +132,6 @@ class GaussianPrior(Gaussian):
 def require_finite(name: str, values: Tensor) -> None:
     """Raise ``ValueError`` where ``values`` are not real floating-point numbers, all finite."""
     if not values.is_floating_point():
-        raise ValueError(f"{name} is {values.dtype}: real floating-point numbers are allowed")
+        raise ValueError(f"`{name}` must hold real floating-point numbers, got {values.dtype}")
     if not bool(values.isfinite().all()):
-        raise ValueError(f"{name} has values that are NaN or infinite")
+        raise ValueError(f"`{name}` must be finite, got NaN or infinite values")

@@ -86,7 +86,7 @@ class GaussianMixturePrior(Prior):
     ) -> None:
         require_finite("means", means)
         if means.ndim < 2:
-            raise ValueError(f"means have shape {tuple(means.shape)}: (k, *shape) is needed")
+            raise ValueError(f"`means` must have shape (k, *shape), got {tuple(means.shape)}")
         self.means = means
         self.covariances = _covariances(covariances, means)
         self.weights = _weights(weights, means)
@@ -231,7 +231,7 @@ def _covariances(given: float | Tensor | Sequence[Covariance], means: Tensor) ->
         given = means.new_tensor(given)
     each = list(given) if not isinstance(given, Tensor) or given.ndim else [given]
     if len(each) not in {1, k}:
-        raise ValueError(f"covariances has {len(each)} entries for {k} means: 1 or {k} fit")
+        raise ValueError(f"`covariances` must have 1 or {k} entries for {k} means, got {len(each)}")
     if isinstance(given, Tensor) and bool((given == each[0]).all()):
         each = each[:1]
     return [Covariance.of(c, d, means.dtype, means.device) for c in each]
@@ -240,7 +240,12 @@ def _covariances(given: float | Tensor | Sequence[Covariance], means: Tensor) ->
 def _weights(given: Tensor | None, means: Tensor) -> Tensor:
     weights = means.new_ones(len(means)) if given is None else given.to(means)
     if weights.shape != means.shape[:1]:
-        raise ValueError(f"weights has shape {tuple(weights.shape)}: ({len(means)},) fits means")
+        raise ValueError(
+            f"`weights` must have shape ({len(means)},), one for each mean, got "
+            f"{tuple(weights.shape)}"
+        )
     if not bool((weights.isfinite() & (weights >= 0)).all()) or not bool(weights.sum() > 0):
-        raise ValueError(f"weights are {weights.tolist()}: finite, >= 0 and not all 0 is needed")
+        raise ValueError(
+            f"`weights` must be finite, not negative and not all 0, got {weights.tolist()}"
+        )
     return weights / weights.sum()

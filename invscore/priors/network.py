@@ -52,8 +52,8 @@ class NetworkPrior(Prior, nn.Module):
     ) -> None:
         if not (0 < sigma_min < sigma_max and sigma_data > 0):
             raise ValueError(
-                f"sigma_min, sigma_max and sigma_data are {sigma_min}, {sigma_max} and "
-                f"{sigma_data}: 0 < sigma_min < sigma_max and sigma_data > 0 are needed"
+                "`sigma_min`, `sigma_max` and `sigma_data` must satisfy 0 < sigma_min < "
+                f"sigma_max and sigma_data > 0, got {sigma_min}, {sigma_max} and {sigma_data}"
             )
         super().__init__()
         self.network = network
@@ -126,18 +126,20 @@ class NetworkPrior(Prior, nn.Module):
                 f"checkpoint {str(path)!r} is no prior: its weights do not fit its architecture"
             ) from error
         if not all(bool(w.isfinite().all()) for w in weights.values()):
-            raise CheckpointError(f"checkpoint {str(path)!r} has weights that are not finite")
+            raise CheckpointError(
+                f"checkpoint {str(path)!r} must have finite weights, got NaN or infinite ones"
+            )
         return prior.float().eval().requires_grad_(False)
 
     def _require_images(self, x: Tensor) -> None:
         if x.ndim != 4 or x.shape[1] != self.channels:
             raise ValueError(
-                f"the prior takes images of shape (b, {self.channels}, h, w), "
-                f"given {tuple(x.shape)}"
+                f"the images must have shape (b, {self.channels}, h, w) for this prior, got "
+                f"{tuple(x.shape)}"
             )
         if not (x.is_complex() if self.complex else x.is_floating_point()):
             kind = "complex images" if self.complex else "real images in floating point"
-            raise ValueError(f"the prior takes {kind}, given {x.dtype}")
+            raise ValueError(f"the images must be {kind} for this prior, got {x.dtype}")
 
     def _inputs(self, x: Tensor, level: Tensor) -> tuple[Tensor, Tensor]:
         """``c_in (x - m)`` in real channels and ``c_noise``, in the precision of the weights."""

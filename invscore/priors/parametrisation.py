@@ -76,8 +76,8 @@ class Mix(Parametrisation):
         finite = math.isfinite(self.noise) and math.isfinite(self.data)
         if not finite or self.noise * self.data > 0 or self.noise == self.data == 0:
             raise ValueError(
-                f"the mix has noise {self.noise} and data {self.data}: finite numbers of opposite "
-                "signs are allowed, or one that is 0"
+                "`noise` and `data` of a mix must be finite and of opposite signs, or one of "
+                f"them 0, got {self.noise} and {self.data}"
             )
 
     def coefficients(self, sigma: Tensor, sigma_data: float) -> tuple[Tensor, Tensor]:
@@ -122,6 +122,6 @@ def describe(parametrisation: Parametrisation) -> str | dict[str, float]:
     if isinstance(parametrisation, Mix):
         return asdict(parametrisation)
     raise ValueError(
-        f"a {type(parametrisation).__name__} cannot be saved: {', '.join(PARAMETRISATIONS)} and a "
-        "Mix are allowed"
+        f"the parametrisation must be {', '.join(PARAMETRISATIONS)} or a Mix to be saved, got "
+        f"a {type(parametrisation).__name__}"
     )

@@ -28,14 +28,14 @@ class StationaryGaussianPrior(Gaussian):
         require_finite("spectrum", spectrum)
         if mean.ndim < 2 or spectrum.shape not in {mean.shape, mean.shape[-2:]}:
             raise ValueError(
-                f"spectrum has shape {tuple(spectrum.shape)}: for a mean of shape "
-                f"{tuple(mean.shape)}, (h, w) or the shape of the mean is allowed"
+                f"`spectrum` must have shape (h, w) or that of the mean, {tuple(mean.shape)}, "
+                f"got {tuple(spectrum.shape)}"
             )
         if bool((spectrum < 0).any()):
-            raise ValueError(f"spectrum has the value {float(spectrum.min())}: >= 0 is needed")
+            raise ValueError(f"`spectrum` must not be negative, got {float(spectrum.min())}")
         negative = spectrum.flip(-2, -1).roll((1, 1), dims=(-2, -1))
         if not torch.allclose(spectrum, negative, rtol=1e-4):
-            raise ValueError("spectrum differs between a frequency and its negative")
+            raise ValueError("`spectrum` must be the same at a frequency and its negative")
         self.mean = mean
         self.eigenvalues = (0.5 * (spectrum + negative)).to(mean.dtype).expand(mean.shape)
         self.variance = float(self.eigenvalues.mean())

@@ -27,8 +27,8 @@ class VE(Process):
     def __post_init__(self) -> None:
         if not 0 < self.sigma_min < self.sigma_max:
             raise ValueError(
-                f"sigma_min and sigma_max are {self.sigma_min} and {self.sigma_max}: "
-                "0 < sigma_min < sigma_max is needed"
+                "`sigma_min` and `sigma_max` must satisfy 0 < sigma_min < sigma_max, got "
+                f"{self.sigma_min} and {self.sigma_max}"
             )
 
     def _at(self, t: Tensor) -> Coefficients:
@@ -57,8 +57,8 @@ class _LinearBeta(Process):
     def __post_init__(self) -> None:
         if not 0 < self.beta_min <= self.beta_max:
             raise ValueError(
-                f"beta_min and beta_max are {self.beta_min} and {self.beta_max}: "
-                "0 < beta_min <= beta_max is needed"
+                "`beta_min` and `beta_max` must satisfy 0 < beta_min <= beta_max, got "
+                f"{self.beta_min} and {self.beta_max}"
             )
 
 
@@ -114,7 +114,7 @@ class VPCosine(Process):
 
     def __post_init__(self) -> None:
         if not self.offset >= 0:
-            raise ValueError(f"offset is {self.offset}: a number from 0 is allowed")
+            raise ValueError(f"`offset` must be at least 0, got {self.offset}")
 
     def _at(self, t: Tensor) -> Coefficients:
         angle = self._speed * (t + self.offset)
@@ -152,8 +152,8 @@ class OrnsteinUhlenbeck(Process):
     def __post_init__(self) -> None:
         if not (self.rate > 0 and self.strength > 0):
             raise ValueError(
-                f"rate and strength are {self.rate} and {self.strength}: positive numbers are "
-                "allowed"
+                f"`rate` and `strength` must be positive numbers, got {self.rate} and "
+                f"{self.strength}"
             )
 
     def _at(self, t: Tensor) -> Coefficients:

@@ -89,11 +89,12 @@ def log_likelihood(
     high = noise_only(prior) if sigma_max is None else sigma_max
     if not 0 < low < high < math.inf:
         raise ValueError(
-            f"sigma_min and sigma_max are {low:g} and {high:g}: 0 < sigma_min < sigma_max is needed"
+            f"`sigma_min` and `sigma_max` must satisfy 0 < sigma_min < sigma_max, got {low:g} "
+            f"and {high:g}"
         )
     for name, value in {"probes": probes, "steps": steps, "tolerance": tolerance}.items():
         if value is not None and not 0 < value < math.inf:
-            raise ValueError(f"{name} is {value}: a positive number is needed")
+            raise ValueError(f"`{name}` must be a positive number, got {value}")
     rng = sample_rng(rng, len(x), "probes", x.device)
     start = _numbers(x)
     d = start.shape[1]
@@ -132,8 +133,8 @@ def log_likelihood(
         on_step(done, steps or PARTS)
     if not bool(state.isfinite().all()):
         raise NotFiniteError(
-            "the path of an image left the finite numbers: a smaller tolerance or more steps may "
-            "help"
+            "the path of an image diverged to NaN or infinity: a smaller tolerance or more "
+            "steps may help"
         )
     gained = state[:, d:].double()
     return LogLikelihood(

@@ -65,9 +65,9 @@ def sample(
     chosen = info.options(options)
     for name, count in {"n": n, "batch_size": batch_size, "steps": chosen.get("steps")}.items():
         if count is not None and count < 1:
-            raise ValueError(f"{name} is {count}: at least 1 is needed")
+            raise ValueError(f"`{name}` must be at least 1, got {count}")
     if seed < 0:
-        raise ValueError(f"seed is {seed}: it must not be negative")
+        raise ValueError(f"`seed` must be at least 0, got {seed}")
     own = {name: value for name, value in chosen.items() if name != "steps"}
     sigmas = info.spacing(chosen.get("steps", PARTS), prior)
     evaluate = prior.denoise if guide is None else autoguided(prior, guide, guidance)
@@ -91,8 +91,8 @@ def sample(
             on_step(done, total)
         if not bool(x.isfinite().all()):
             raise NotFiniteError(
-                f"sampler {sampler!r} left the finite numbers: more steps or another sampler may "
-                "help"
+                f"sampler {sampler!r} diverged to NaN or infinity: more steps or another "
+                "sampler may help"
             )
         finished.append(x)
     return Drawn(

@@ -22,7 +22,7 @@ def autoguided(prior: Prior, guide: Prior, weight: float) -> Denoiser:
     A weight of 1 is no guidance; raises ``ValueError`` for less. Two evaluations an image.
     """
     if not 1 <= weight < math.inf:
-        raise ValueError(f"guidance is {weight}: a number of at least 1 is allowed")
+        raise ValueError(f"`guidance` must be at least 1, got {weight}")
 
     def denoise(x: Tensor, sigma: PerImage) -> Tensor:
         better, worse = prior.denoise(x, sigma), guide.denoise(x, sigma)

@@ -52,7 +52,7 @@ def relative(rtol: float, atol: float) -> Excess:
     """The root mean square of a step's error over ``atol + rtol |y|``."""
     for name, value in {"rtol": rtol, "atol": atol}.items():
         if not 0 < value < math.inf:
-            raise ValueError(f"{name} is {value}: a positive number is needed")
+            raise ValueError(f"`{name}` must be a positive number, got {value}")
 
     def excess(t: Tensor, before: Tensor, after: Tensor, error: Tensor) -> Tensor:  # noqa: ARG001
         allowed = atol + rtol * torch.maximum(before.abs(), after.abs())

@@ -50,9 +50,9 @@ def predictor_corrector(
     ``snr``: the paper's r. One evaluation a step, and one a correction.
     """
     if not 0 < snr < math.inf:
-        raise ValueError(f"snr is {snr}: a positive number is needed")
+        raise ValueError(f"`snr` must be a positive number, got {snr}")
     if corrections < 0:
-        raise ValueError(f"corrections is {corrections}: a whole number from 0 is allowed")
+        raise ValueError(f"`corrections` must be a whole number of at least 0, got {corrections}")
     for sigma, lower in pairwise(sigmas):
         x = ddim_step(x, denoise(x, sigma), sigma, lower, 1.0, rng)
         if lower > 0:

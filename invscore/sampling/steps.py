@@ -18,7 +18,7 @@ def ddim_step(
     Raises ``ValueError`` for an ``eta`` that is not between the two.
     """
     if not 0 <= eta <= 1:
-        raise ValueError(f"eta is {eta}: a number from 0 to 1 is allowed")
+        raise ValueError(f"`eta` must lie in [0, 1], got {eta}")
     fresh = eta * lower * (1 - (lower / sigma) ** 2) ** 0.5
     kept = (lower**2 - fresh**2) ** 0.5
     stepped = denoised + kept / sigma * (x - denoised)

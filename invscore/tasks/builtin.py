@@ -244,7 +244,7 @@ def check_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
             raise ValueError(f"operator {name!r} has no option {option!r}: {has}")
         if not _fits(value, hints[option]):
             raise ValueError(
-                f"operator {name!r}: {option} is {value!r}: {_in_words(hints[option])} is allowed"
+                f"operator {name!r}: `{option}` must be {_in_words(hints[option])}, got {value!r}"
             )
     for option, default in defaults.items():
         if default is inspect.Parameter.empty and option not in options:

@@ -35,14 +35,14 @@ def load_custom(
         return found
     if not callable(found):
         raise ValueError(
-            f"{name!r} in {str(file)!r} is of type {type(found).__name__}: an Operator, or a class "
-            "or function that makes one, is allowed"
+            f"{name!r} in {str(file)!r} must be an Operator, or a class or function that "
+            f"makes one, got one of type {type(found).__name__}"
         )
     made = _call(found, f"{name!r} in {str(file)!r}", options, in_shape)
     if not isinstance(made, Operator):
         raise ValueError(
-            f"{name!r} in {str(file)!r} gives a {type(made).__name__}: an Operator is allowed "
-            "(from_function makes one of a function)"
+            f"{name!r} in {str(file)!r} must give an Operator (from_function makes one of a "
+            f"function), got a {type(made).__name__}"
         )
     for attribute in ("in_shape", "out_shape"):
         if not hasattr(made, attribute):

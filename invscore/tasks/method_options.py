@@ -27,6 +27,6 @@ def check_options(called: str, choice: Choice, options: Mapping[str, Any]) -> No
         kind = type(choice.defaults[name])
         fits = type(value) is kind or (kind is float and type(value) is int)
         if kind in IN_WORDS and not fits:
-            raise ValueError(f"{called}: {name} is {value!r}: {IN_WORDS[kind]} is allowed")
+            raise ValueError(f"{called}: `{name}` must be {IN_WORDS[kind]}, got {value!r}")
     if options.get("steps", 1) < 1:
-        raise ValueError(f"steps is {options['steps']}: at least 1 is needed")
+        raise ValueError(f"`steps` must be at least 1, got {options['steps']}")

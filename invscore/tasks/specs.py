@@ -30,8 +30,7 @@ def parse_spec(text: str, kind: str = "operator") -> Spec:
     match = re.fullmatch(r"\s*([\w.-]+)\s*(?:\((.*)\))?\s*", head, re.DOTALL)
     if not match:
         raise ValueError(
-            f"{kind} {text!r} is not understood: NAME, 'NAME(option=value, ...)' or "
-            "FILE.py:NAME is allowed"
+            f"{kind} must be NAME, 'NAME(option=value, ...)' or FILE.py:NAME, got {text!r}"
         )
     options = parse_options(match[2] or "", f"{kind} {text!r}")
     return Spec(match[1], options, file)

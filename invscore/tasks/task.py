@@ -63,11 +63,11 @@ def task_of_image(spec: Spec, truth: Tensor, *, noise: float, seed: int, device:
     operator = make_operator(spec, tuple(truth.shape)).to(device)
     if operator.in_shape != tuple(truth.shape):
         raise ValueError(
-            f"the image has shape {tuple(truth.shape)}: operator {spec.name!r} takes "
-            f"{operator.in_shape}"
+            f"the image must have shape {operator.in_shape} for operator {spec.name!r}, got "
+            f"{tuple(truth.shape)}"
         )
     if truth.is_complex() and not operator.in_complex:
-        raise ValueError(f"the image is complex: operator {spec.name!r} takes real images")
+        raise ValueError(f"the image must be real for operator {spec.name!r}, got a complex one")
     x = truth[None].to(device, torch.complex64 if operator.in_complex else None)
     law = _noise(noise)
     y = simulate(operator, x, law, seed)
@@ -94,11 +94,13 @@ def known_task(spec: Spec, measurement: str, image: str, *, noise: float, device
     job = measured_task(spec, measurement, shape=shape, noise=noise, device=device)
     if job.problem.operator.in_shape != shape:
         raise ValueError(
-            f"the image {image!r} has shape {shape}: operator {spec.name!r} takes "
-            f"{job.problem.operator.in_shape}"
+            f"the image {image!r} must have shape {job.problem.operator.in_shape} for "
+            f"operator {spec.name!r}, got {shape}"
         )
     if truth.is_complex() and not job.problem.operator.in_complex:
-        raise ValueError(f"the image {image!r} is complex: operator {spec.name!r} takes real ones")
+        raise ValueError(
+            f"the image {image!r} must be real for operator {spec.name!r}, got a complex one"
+        )
     return replace(job, truth=truth[None].to(device, job.problem.image_dtype))
 
 
@@ -107,7 +109,9 @@ def make_operator(spec: Spec, in_shape: Shape | None) -> Operator:
     if spec.file is not None:
         return load_custom(spec.file, spec.name, spec.options, in_shape)
     if in_shape is None or len(in_shape) != 3:
-        raise ValueError(f"shape is {in_shape}: operator {spec.name!r} takes images (c, h, w)")
+        raise ValueError(
+            f"`shape` must be that of images (c, h, w) for operator {spec.name!r}, got {in_shape}"
+        )
     return build(spec.name, in_shape, spec.options)
 
 
@@ -122,13 +126,15 @@ def fit_prior(prior: Prior, operator: Operator, name: str) -> Prior:
     """``prior`` for the images of ``operator``: one of gray images serves each colour by itself."""
     if operator.in_complex != prior.complex:
         given, known = ("complex", "real") if operator.in_complex else ("real", "complex")
-        raise ValueError(f"the images are {given}: prior {name!r} knows {known} ones")
+        raise ValueError(f"the images must be {known} for prior {name!r}, got {given} ones")
     channels = operator.in_shape[0]
     if len(operator.in_shape) != 3 or prior.channels in (channels, None):
         return prior
     if prior.channels == 1:
         return Channelwise(prior)
-    raise ValueError(f"prior {name!r} takes images of {prior.channels} channels, given {channels}")
+    raise ValueError(
+        f"the images must have {prior.channels} channels for prior {name!r}, got {channels}"
+    )
 
 
 def together(problem: InverseProblem) -> int:
@@ -162,8 +168,8 @@ def backprojection(problem: InverseProblem) -> Tensor | None:
 def _noise(level: float) -> GaussianNoise:
     if not (math.isfinite(level) and level > 0):
         raise ValueError(
-            f"noise is {level:g}: a positive standard deviation, in units of the measurement, is "
-            "allowed"
+            "`noise` must be a positive standard deviation in units of the measurement, got "
+            f"{level:g}"
         )
     return GaussianNoise(level)
 
@@ -178,7 +184,8 @@ def _fitted(y: Tensor, out_shape: Shape, name: str) -> Tensor:
         if tuple(layout.shape) == tuple(out_shape):
             return layout
     raise ValueError(
-        f"measurement {name!r} has shape {tuple(y.shape)}: the operator measures {tuple(out_shape)}"
+        f"measurement {name!r} must have the operator's shape {tuple(out_shape)}, got "
+        f"{tuple(y.shape)}"
     )
 
 

@@ -37,9 +37,9 @@ class NetworkConfig(Section):
             return given
         size, rest = given["size"], {name: v for name, v in given.items() if name != "size"}
         if size not in SIZES:
-            raise ValueError(f"size is {size!r}: {', '.join(SIZES)} are allowed")
+            raise ValueError(f"`size` must be one of {', '.join(SIZES)}, got {size!r}")
         if twice := sorted({"widths", "blocks"} & set(rest)):
-            raise ValueError(f"size and {' and '.join(twice)} are given: one of them is allowed")
+            raise ValueError(f"one of size and {' and '.join(twice)} may be given, got both")
         return rest | SIZES[size]
 
     @model_validator(mode="after")
@@ -68,7 +68,9 @@ class PriorConfig(Section):
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         if not self.sigma_min < self.sigma_max:
-            raise ValueError(f"sigma_min {self.sigma_min} is not below sigma_max {self.sigma_max}")
+            raise ValueError(
+                f"`sigma_min` must be below `sigma_max`, got {self.sigma_min} and {self.sigma_max}"
+            )
         return self
 
 
@@ -106,7 +108,7 @@ class OptimiserConfig(Section):
     def _distinct(cls, given: tuple[float, ...]) -> tuple[float, ...]:
         if not given or len(set(given)) < len(given):
             raise ValueError(
-                f"ema is {list(given)}: one decay or several different ones are allowed"
+                f"`ema` must be one decay or several different ones, got {list(given)}"
             )
         return given
 
@@ -149,8 +151,8 @@ class TrainConfig(Section):
     def _names_a_file(cls, given: str) -> str:
         if not given.strip() or given.lower() == "state" or "/" in given or "\\" in given:
             raise ValueError(
-                f"name is {given!r}: a name without / and \\ is allowed, but not state "
-                "(state.safetensors is what the run goes on from)"
+                "`name` must have no / and \\ and not be state (state.safetensors is what the "
+                f"run goes on from), got {given!r}"
             )
         return given
 
@@ -158,16 +160,17 @@ class TrainConfig(Section):
     def _teachable(self) -> Self:
         if self.objective != "denoising" and self.prior.complex:
             raise ValueError(
-                f"objective is {self.objective}: of complex images denoising is allowed"
+                f"`objective` must be denoising for complex images, got {self.objective}"
             )
         if self.objective not in {"denoising", "flow"} and self.noise.overstated:
             raise ValueError(
-                f"objective is {self.objective}: noise.overstated has to be 0, only denoising and "
-                "flow can learn from levels that are wrong"
+                f"`noise.overstated` must be 0 with the objective {self.objective}: only "
+                "denoising and flow can learn from levels that are wrong"
             )
         if self.reference and self.objective != "stable":
             raise ValueError(
-                f"reference is {self.reference}: only the objective stable averages over images"
+                "`reference` must be left out but for the objective stable, which averages "
+                f"over images, got {self.reference}"
             )
         return self
 
@@ -175,8 +178,8 @@ class TrainConfig(Section):
     def _paired(self) -> Self:
         if self.prior.complex and self.network.channels % 2:
             raise ValueError(
-                f"network.channels is {self.network.channels}: with prior.complex, two for each "
-                "channel of the images are allowed"
+                "`network.channels` must be two for each channel of the images with "
+                f"prior.complex, got {self.network.channels}"
             )
         return self
 

@@ -67,8 +67,9 @@ class Draws:
         portion = processes * parts * source.together
         if batch % portion:
             raise ValueError(
-                f"optimiser.batch is {batch}: a multiple of {portion} is allowed, for {processes} "
-                f"processes, {parts} parts of a step and {source.together} images drawn together"
+                f"`optimiser.batch` must be a multiple of {portion}, for {processes} "
+                f"processes, {parts} parts of a step and {source.together} images drawn "
+                f"together, got {batch}"
             )
         self.config = config
         self.source = source

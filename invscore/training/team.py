@@ -45,8 +45,7 @@ class Team:
         self.average([mean])
         if mean.item() != number:
             raise ValueError(
-                f"{what} is not the same for all processes: a folder that all machines share is "
-                "needed"
+                f"{what} must be the same for all processes: use a folder that all machines share"
             )
 
 

@@ -49,8 +49,8 @@ def warm_start(prior: NetworkPrior, source: str) -> None:
         )
     if origin.parametrisation != prior.parametrisation:
         raise ValueError(
-            f"prior.parametrisation is {describe(prior.parametrisation)!r}: "
-            f"{describe(origin.parametrisation)!r}, that of init {source!r}, is allowed"
+            f"`prior.parametrisation` must be that of init {source!r}, "
+            f"{describe(origin.parametrisation)!r}, got {describe(prior.parametrisation)!r}"
         )
     theirs = origin.network.state_dict()
     if isinstance(network, Potential) and not isinstance(origin.network, Potential):

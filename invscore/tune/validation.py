@@ -31,8 +31,8 @@ def validation_images(
     """
     if is_sample(folder):
         raise ValueError(
-            f"images is {str(folder)!r}, a sample image: a folder of other images is allowed, as "
-            "samples are held out"
+            "`images` must be a folder of other images than the samples, which are held out, "
+            f"got {str(folder)!r}"
         )
     files = images_in(folder)
     if crops is None:
@@ -72,6 +72,7 @@ def require_kind(images: Mapping[str, Tensor], prior: Prior, task: str) -> None:
     for name, image in images.items():
         if image.is_complex() != prior.complex:
             raise ValueError(
-                f"the prior of task {task!r} knows {kinds[prior.complex]} images: {name!r} is "
-                f"{kinds[image.is_complex()]}, so that others, or other --tasks, are needed"
+                f"the images must be {kinds[prior.complex]} for the prior of task {task!r}, "
+                f"got {name!r}, which is {kinds[image.is_complex()]}: give others, or other "
+                "--tasks"
             )

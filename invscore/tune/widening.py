@@ -62,7 +62,7 @@ def on_validation(config: ImagingConfig, folder: Path, size: int) -> ImagingConf
     methods = tuple(method for method in config.methods if _spreads(method))
     if not methods:
         raise ValueError(
-            "no method has intervals: one that samples is needed, with 2 samples or more"
+            "at least one method must sample, with 2 samples or more, to have intervals"
         )
     own: dict[str, Any] = {"images": None, "size": None}
     bare: dict[str, Any] = {"calibration": None}

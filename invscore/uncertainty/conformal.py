@@ -39,9 +39,7 @@ def conformal_factor(errors: Sequence[Tensor], level: float) -> float:
     """
     n = len(errors)
     if n < images_needed(level):
-        raise ValueError(
-            f"{n} images are given: level {level:g} needs at least {images_needed(level)}"
-        )
+        raise ValueError(f"level {level:g} needs at least {images_needed(level)} images, got {n}")
     allowed = ((n + 1) * (1 - level) - 1) / n
     pooled = torch.cat([e.flatten() for e in errors]).double()
     weights = torch.cat([pooled.new_full((e.numel(),), 1 / (n * e.numel())) for e in errors])

@@ -43,7 +43,7 @@ def quantile(samples: Tensor, q: float) -> Tensor:
     slack = 1e-9 * n  # q (n + 1) is not a whole number in floating point
     if not -slack <= place <= n - 1 + slack:
         raise ValueError(
-            f"q is {q:g}: {1 / (n + 1):.3g} to {n / (n + 1):.3g} is allowed for {n} samples"
+            f"`q` must lie in [{1 / (n + 1):.3g}, {n / (n + 1):.3g}] for {n} samples, got {q:g}"
         )
     return _by_part(lambda parts: order_statistic(parts.sort(dim=0).values, q), samples)
 
@@ -86,7 +86,7 @@ def half_width(samples: Tensor, level: float) -> Tensor:
 
     n = len(samples)
     if n < 2:
-        raise ValueError(f"samples has {n}: an interval needs at least 2")
+        raise ValueError(f"`samples` must hold at least 2 for an interval, got {n}")
     check_level(level)
     t = float(stdtrit(n - 1, (1 + level) / 2))
     return t * (1 + 1 / n) ** 0.5 * _parts(samples).std(dim=0)
@@ -104,7 +104,7 @@ def relative_error(samples: Tensor, truth: Tensor, level: float) -> Tensor:
 def check_level(level: float) -> None:
     """Raise ``ValueError`` where ``level`` is no probability between 0 and 1."""
     if not 0 < level < 1:
-        raise ValueError(f"level is {level:g}: between 0 and 1 is allowed")
+        raise ValueError(f"`level` must lie in (0, 1), got {level:g}")
 
 
 def _parts(x: Tensor) -> Tensor:

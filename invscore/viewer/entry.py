@@ -37,20 +37,20 @@ class Entry:
         for name, picture in self.pictures.items():
             if name not in PICTURES:
                 allowed = ", ".join(PICTURES)
-                raise ValueError(f"picture {name!r} is unknown: {allowed} are allowed")
+                raise ValueError(f"a picture must be one of {allowed}, got {name!r}")
             _check(f"picture {name!r}", picture, "(1 or 3, h, w)", axes=3)
         if self.samples is not None:
             _check("samples", self.samples, "(s, 1 or 3, h, w)", axes=4)
         reconstruction, truth = self.pictures.get("reconstruction"), self.pictures.get("truth")
         if truth is not None and reconstruction is not None and truth.shape != reconstruction.shape:
             raise ValueError(
-                f"picture 'truth' has shape {tuple(truth.shape)}: that of the reconstruction, "
-                f"{tuple(reconstruction.shape)}, is allowed"
+                "picture 'truth' must have the shape of the reconstruction, "
+                f"{tuple(reconstruction.shape)}, got {tuple(truth.shape)}"
             )
 
 
 def _check(name: str, images: Tensor, allowed: str, *, axes: int) -> None:
     if images.is_complex():
-        raise ValueError(f"{name} is complex: its magnitude is allowed")
+        raise ValueError(f"{name} must be real, got complex values: give the magnitude")
     if images.ndim != axes or images.shape[-3] not in (1, 3) or images.numel() == 0:
-        raise ValueError(f"{name} has shape {tuple(images.shape)}: {allowed} is allowed")
+        raise ValueError(f"{name} must have shape {allowed}, got {tuple(images.shape)}")

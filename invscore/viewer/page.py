@@ -42,9 +42,9 @@ def write_page(
     Raises ``ValueError`` where there is no entry, or ``samples`` is negative.
     """
     if not entries:
-        raise ValueError("entries is empty: at least one is needed")
+        raise ValueError("`entries` must hold at least one, got none")
     if samples is not None and samples < 0:
-        raise ValueError(f"samples is {samples}: 0 or more is allowed")
+        raise ValueError(f"`samples` must be at least 0, got {samples}")
     pictures = Pictures()
     data = _data(entries, pictures, facts or {}, _room(entries) if samples is None else samples)
     style = _asset("page.css")

@@ -74,7 +74,7 @@ def test_a_package_that_is_not_there(
 def test_positive_options() -> None:
     require_positive(weight=1e-3, steps=1)
     for value in (0.0, -1.0, float("nan"), float("inf")):
-        with pytest.raises(ValueError, match=r"weight is .*: a positive number is allowed"):
+        with pytest.raises(ValueError, match=r"`weight` must be a positive number, got .*"):
             require_positive(weight=value)
 
 

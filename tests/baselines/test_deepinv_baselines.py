@@ -179,7 +179,7 @@ def test_refusals(name: str, pixels: GaussianPrior) -> None:
     problem = InverseProblem(operator, torch.zeros(1, *SHAPE), GaussianNoise(0.1))
     with pytest.raises(ValueError, match=f"{name} needs a prior, given None"):
         run(name, problem, None)
-    with pytest.raises(ValueError, match=r"steps is 0: (a positive number|at least 2) is allowed"):
+    with pytest.raises(ValueError, match=r"`steps` must be (a positive number|at least 2), got 0"):
         run(name, problem, pixels, steps=0)
     phase = PhaseRetrieval(SHAPE)
     nonlinear = InverseProblem(phase, torch.ones(1, *phase.out_shape), GaussianNoise(0.1))
@@ -194,12 +194,12 @@ def test_refusals(name: str, pixels: GaussianPrior) -> None:
 
 def test_other_refusals(pixels: GaussianPrior) -> None:
     problem = InverseProblem(Identity(SHAPE), torch.zeros(1, *SHAPE), GaussianNoise(0.1))
-    with pytest.raises(ValueError, match="guidance is 'none': norm or annealed is allowed"):
+    with pytest.raises(ValueError, match="`guidance` must be norm or annealed, got 'none'"):
         run("deepinv-dps", problem, pixels, guidance="none")
-    with pytest.raises(ValueError, match="sigma_min is 0: a positive number is allowed"):
+    with pytest.raises(ValueError, match="`sigma_min` must be a positive number, got 0"):
         run("deepinv-dpir", problem, pixels, sigma_min=0)
     for name in ("deepinv-dps", "deepinv-diffpir"):
-        with pytest.raises(ValueError, match="steps is 1: at least 2 is allowed"):
+        with pytest.raises(ValueError, match="`steps` must be at least 2, got 1"):
             run(name, problem, pixels, steps=1)
         assert bool(run(name, problem, pixels, steps=2).isfinite().all())
     valid = Blur.gaussian(1.0, SHAPE, size=5, boundary="valid")

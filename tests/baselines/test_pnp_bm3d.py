@@ -88,5 +88,5 @@ def test_nonlinear_problems(image: Tensor, measure: Measure, rms: Rms) -> None:
 
 def test_levels_are_positive() -> None:
     problem = InverseProblem(Identity((1, 8, 8)), torch.zeros(1, 1, 8, 8), GaussianNoise(0.1))
-    with pytest.raises(ValueError, match="sigma_min is 0: a positive number is allowed"):
+    with pytest.raises(ValueError, match="`sigma_min` must be a positive number, got 0"):
         pnp_bm3d(problem, sigma_min=0)

@@ -126,7 +126,7 @@ def test_the_default_number_of_iterations_converges(
 def test_wavelets_and_depths_that_do_not_fit() -> None:
     y = torch.zeros(1, 1, 8, 8)
     problem = InverseProblem(Identity((1, 8, 8)), y, GaussianNoise(0.1))
-    with pytest.raises(ValueError, match=r"wavelet is 'bior2.2': an orthogonal one is allowed"):
+    with pytest.raises(ValueError, match=r"`wavelet` must be an orthogonal one .*, got 'bior2.2'"):
         wavelet_sparsity(problem, wavelet="bior2.2", depth=1)
-    with pytest.raises(ValueError, match="depth is 4: from 1 to 3 is allowed for this image"):
+    with pytest.raises(ValueError, match=r"`depth` must lie in \[1, 3\] for this image, got 4"):
         wavelet_sparsity(problem, depth=4)

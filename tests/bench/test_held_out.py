@@ -18,7 +18,7 @@ def test_the_images_fit_the_prior(channels: int, complex_valued: bool, collectio
 
 
 def test_other_priors_have_no_images() -> None:
-    with pytest.raises(ValueError, match="complex images of 3 channels"):
+    with pytest.raises(ValueError, match="got complex ones of 3"):
         choose_collection(3, complex_valued=True)
 
 

@@ -85,8 +85,8 @@ def test_mistakes_are_told_in_a_sentence(calibrate: Run) -> None:
         assert found.exit_code == 2
         return " ".join(found.output.split())
 
-    assert "2 images are given: level 0.9 needs at least 10" in sentence()
-    assert "no method has intervals" in sentence("--methods", "tv", "--crops", "11")
-    assert "images is 'coins', a sample image" in sentence("--images", "coins")
-    assert "'val/a.png' is a file: a folder" in sentence("--out", "val/a.png")
+    assert "level 0.9 needs at least 10 images, got 2" in sentence()
+    assert "at least one method must sample" in sentence("--methods", "tv", "--crops", "11")
+    assert "samples, which are held out, got 'coins'" in sentence("--images", "coins")
+    assert "must be a folder, got the file 'val/a.png'" in sentence("--out", "val/a.png")
     assert not Path("calibration").exists()

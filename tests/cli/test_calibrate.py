@@ -180,7 +180,7 @@ def test_pairs_that_were_measured(calibrate: Run, photos: Path) -> None:
 
     np.save(photos / "measured" / "moon.npy", np.zeros((1, 17, 16)))
     done = calibrate("--measurements", "measured", "--out", "c.json")
-    assert "has shape (1, 17, 16): the operator measures (1, 16, 16)" in done.stderr
+    assert "must have the operator's shape (1, 16, 16), got (1, 17, 16)" in done.stderr
     (photos / "measured" / "moon.npy").unlink()
     done = calibrate("--measurements", "measured", "--out", "c.json")
     assert "image 'moon.png' has no measurement in 'measured'" in done.stderr
@@ -191,21 +191,21 @@ BAD: list[tuple[list[str], str]] = [
     (["--images", "empty"], "no images in 'empty' (looked for .jpeg, .jpg, .npy"),
     (["--measurements", "nowhere"], "'nowhere': no such folder"),
     (["--measurements", "photos", "--size", "8"], "--size changes images"),
-    (["--level", "0.9"], "4 images are given: level 0.9 needs at least 10"),
-    (["--level", "1"], "level is 1: between 0 and 1 is allowed"),
-    (["--level", "90"], "level is 90: between 0 and 1 is allowed"),
-    (["--samples", "1"], "samples is 1: at least 2 are needed"),
-    (["--seed", "-1"], "seed is -1: a whole number from 0"),
-    (["--noise", "0"], "noise is 0: a positive standard deviation"),
-    (["--scale", "big"], "scale is 'big': auto or a positive number"),
+    (["--level", "0.9"], "level 0.9 needs at least 10 images, got 4"),
+    (["--level", "1"], "`level` must lie in (0, 1), got 1"),
+    (["--level", "90"], "`level` must lie in (0, 1), got 90"),
+    (["--samples", "1"], "`samples` must be at least 2, got 1"),
+    (["--seed", "-1"], "`seed` must be a whole number of at least 0, got -1"),
+    (["--noise", "0"], "`noise` must be a positive standard deviation"),
+    (["--scale", "big"], "`scale` must be auto or a positive number"),
     (["--method", "magic"], "unknown method 'magic': known are"),
-    (["--method", "map"], "method 'map' gives point estimates: one that samples is allowed"),
+    (["--method", "map"], "`--method` must be one that samples, got 'map'"),
     (["--set", "magic=1"], "has no option 'magic'"),
     (["--op", "foo"], "unknown operator 'foo'"),
     (["--prior", "none-such"], "'none-such' is neither a file nor one of"),
-    (["--size", "17"], "size is 17: 1 to 16 is allowed"),
-    (["--out", "photos"], "--out 'photos' is a folder: a file is allowed"),
-    (["--device", "toaster"], "device is 'toaster': this machine has"),
+    (["--size", "17"], "`size` must lie in [1, 16]"),
+    (["--out", "photos"], "`--out` must be a file, got the folder 'photos'"),
+    (["--device", "toaster"], "`device` must be one of"),
 ]
 
 
@@ -224,7 +224,10 @@ def test_wrong_input(calibrate: Run, photos: Path, arguments: list[str], sentenc
     ("name", "sentence"),
     [
         ("missing.json", "calibration 'missing.json': no such file"),
-        ("gray.png", "calibration 'gray.png' is none: a file written by 'invscore calibrate'"),
+        (
+            "gray.png",
+            "the calibration must be a file written by 'invscore calibrate', got 'gray.png'",
+        ),
     ],
 )
 def test_calibrations_that_are_none(

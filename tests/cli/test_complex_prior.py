@@ -66,9 +66,13 @@ def test_a_real_image_is_a_complex_one(reconstruct: Run, complex_prior: str) -> 
 @pytest.mark.parametrize(
     ("operator", "image", "message"),
     [
-        ("mri(real=true)", "turned.npy", "the image is complex: operator 'mri' takes real images"),
-        ("mri(real=true)", "gray.png", "the images are real: prior '.*' knows complex ones"),
-        ("deblur", "gray.png", "the images are real: prior '.*' knows complex ones"),
+        (
+            "mri(real=true)",
+            "turned.npy",
+            "the image must be real for operator 'mri', got a complex one",
+        ),
+        ("mri(real=true)", "gray.png", "the images must be complex for prior '.*', got real ones"),
+        ("deblur", "gray.png", "the images must be complex for prior '.*', got real ones"),
     ],
 )
 @pytest.mark.usefixtures("turned")

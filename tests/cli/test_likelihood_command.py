@@ -87,13 +87,13 @@ def test_progress_goes_over_all_images(judge: Run, monkeypatch: pytest.MonkeyPat
     [
         (["missing.png"], "'missing.png': no such file"),
         (["gray.png", "colour.png"], "takes real images of 1 channels: 'colour.png' is real and"),
-        (["gray.png", "--size", "65"], "size is 65: 1 to 64 is allowed"),
-        (["gray.png", "--probes", "0"], "probes is 0: a positive number is needed"),
-        (["gray.png", "--steps", "0"], "steps is 0: a positive number is needed"),
-        (["gray.png", "--tolerance", "0"], "tolerance is 0.0: a positive number is needed"),
-        (["gray.png", "--seed", "-1"], "seed is -1"),
+        (["gray.png", "--size", "65"], "`size` must lie in [1, 64]"),
+        (["gray.png", "--probes", "0"], "`probes` must be a positive number, got 0"),
+        (["gray.png", "--steps", "0"], "`steps` must be a positive number, got 0"),
+        (["gray.png", "--tolerance", "0"], "`tolerance` must be a positive number, got 0.0"),
+        (["gray.png", "--seed", "-1"], "`seed` must be a whole number of at least 0, got -1"),
         (["gray.png", "--prior", "none-such"], "'none-such' is neither a file nor one of"),
-        (["gray.png", "--device", "toaster"], "device is 'toaster': this machine has"),
+        (["gray.png", "--device", "toaster"], "`device` must be one of"),
     ],
 )
 def test_wrong_input_gives_one_sentence(judge: Run, arguments: list[str], message: str) -> None:

@@ -130,7 +130,7 @@ def test_a_reader_who_has_seen_enough_is_no_error() -> None:
     ("file", "message"),
     [
         ("none/rows.json", "the folder none does not exist"),
-        ("photos", "--json photos is a folder"),
+        ("photos", "`--json` must be a file, got the folder photos"),
     ],
 )
 def test_bench_tries_its_file_before_the_measurement(

@@ -76,7 +76,7 @@ def test_from_a_file_to_a_prior(
     for old, new, message in (
         ("0.001", "0.002", "optimiser.learning_rate is 0.002, and 0.001 in the run that"),
         ("out: run", "out: flat.yaml", "flat.yaml' cannot be written to: Not a directory"),
-        ("name: flat", "name: state", "name is 'state': a name without / and"),
+        ("name: flat", "name: state", "`name` must have no / and"),
     ):
         done = trained(CONFIG.replace(old, new))
         assert done.exit_code == 2, done.output

@@ -111,9 +111,11 @@ def test_inception_sees_what_it_was_trained_on(
 
 
 def test_wrong_arguments() -> None:
-    with pytest.raises(ValueError, match="references has 1: at least 2 images"):
+    with pytest.raises(ValueError, match="`references` must have at least 2 images, got 1"):
         fid(torch.zeros(2, 1, 8, 8), torch.zeros(1, 1, 8, 8), features=brightness)
-    with pytest.raises(ValueError, match=r"shape \(2, 2, 8, 8\): \(n, 1 or 3, h, w\)"):
+    with pytest.raises(
+        ValueError, match=r"must have shape \(n, 1 or 3, h, w\), got \(2, 2, 8, 8\)"
+    ):
         fid(torch.zeros(2, 2, 8, 8), torch.zeros(2, 2, 8, 8), features=brightness)
-    with pytest.raises(ValueError, match="peak is 0"):
+    with pytest.raises(ValueError, match="`peak` must be a positive number, got 0"):
         fid(torch.zeros(2, 1, 8, 8), torch.zeros(2, 1, 8, 8), peak=0, features=brightness)

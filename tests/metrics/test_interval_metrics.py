@@ -25,5 +25,5 @@ def test_complex_images_count_by_parts() -> None:
 
 
 def test_wrong_shape() -> None:
-    with pytest.raises(ValueError, match=r"the truth has shape \(3,\): \(2, 3\) fits"):
+    with pytest.raises(ValueError, match=r"`truth` must have the shape \(2, 3\), got \(3,\)"):
         coverage(Interval(torch.zeros(2, 3), torch.ones(2, 3)), torch.zeros(3))

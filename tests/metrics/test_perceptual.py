@@ -82,7 +82,7 @@ def test_without_the_package_there_is_a_sentence(monkeypatch: pytest.MonkeyPatch
 
 
 def test_wrong_arguments() -> None:
-    with pytest.raises(ValueError, match="equal shapes"):
+    with pytest.raises(ValueError, match="`x` and `reference` must have the same shape"):
         lpips(torch.zeros(1, 1, 32, 32), torch.zeros(1, 1, 32, 40))
     with pytest.raises(ValueError, match="at least 32 pixels a side"):
         lpips(torch.zeros(1, 1, 32, 31), torch.zeros(1, 1, 32, 31))

@@ -63,7 +63,9 @@ def test_complex_images_have_the_mean_of_both_parts() -> None:
 
 
 def test_wrong_arguments() -> None:
-    with pytest.raises(ValueError, match="samples has 1: the fair score needs at least 2"):
+    with pytest.raises(
+        ValueError, match="`samples` must hold at least 2 for the fair score, got 1"
+    ):
         crps(torch.zeros(1, 2, 3), torch.zeros(2, 3))
-    with pytest.raises(ValueError, match=r"the truth has shape \(3,\): \(2, 3\) fits"):
+    with pytest.raises(ValueError, match=r"`truth` must have the shape \(2, 3\), got \(3,\)"):
         crps(torch.zeros(4, 2, 3), torch.zeros(3))

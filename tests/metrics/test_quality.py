@@ -59,9 +59,9 @@ def test_channels_are_averaged() -> None:
 
 def test_wrong_arguments() -> None:
     image = torch.zeros(1, 1, 16, 16)
-    with pytest.raises(ValueError, match="equal shapes"):
+    with pytest.raises(ValueError, match="`x` and `reference` must have the same shape"):
         psnr(image, image[..., :8])
     with pytest.raises(ValueError, match="at least 11 pixels"):
         ssim(image[..., :10], image[..., :10])
-    with pytest.raises(ValueError, match="peak is 0"):
+    with pytest.raises(ValueError, match="`peak` must be a positive number, got 0"):
         psnr(image, image, peak=0)

@@ -109,10 +109,10 @@ def test_a_shifted_embedding() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"embedding": 15}, "embedding is 15: an even number from 2 on is allowed"),
-        ({"embedding": 1}, "embedding is 1: an even number"),
-        ({"embedding": 0}, "embedding is 0: an even number"),
-        ({"widths": ()}, r"widths is \[\]: one number or more is allowed"),
+        ({"embedding": 15}, "`embedding` must be an even number of at least 2, got 15"),
+        ({"embedding": 1}, "`embedding` must be an even number"),
+        ({"embedding": 0}, "`embedding` must be an even number"),
+        ({"widths": ()}, r"`widths` must hold at least one number, got \[\]"),
     ],
 )
 def test_networks_that_cannot_be(options: dict[str, Any], message: str) -> None:

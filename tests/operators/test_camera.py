@@ -63,7 +63,7 @@ def test_high_dynamic_range_in_the_units_of_the_papers() -> None:
 
 
 def test_errors() -> None:
-    with pytest.raises(ValueError, match="exposure is 0: a positive number"):
+    with pytest.raises(ValueError, match="`exposure` must be a positive number, got 0"):
         CameraBlur(POINT, (1, 4, 4), exposure=0)
-    with pytest.raises(ValueError, match="factor is -1: a positive number"):
+    with pytest.raises(ValueError, match="`factor` must be a positive number, got -1"):
         HighDynamicRange((1, 4, 4), factor=-1)

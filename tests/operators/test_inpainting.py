@@ -62,18 +62,20 @@ def test_mask_file_is_white_where_measured(tmp_path: Path) -> None:
     for name in ("mask.png", "colour.png", "mask.npy"):
         operator = Inpainting.from_file(tmp_path / name, (2, 2, 3))
         assert torch.equal(operator.measured, expected.expand(2, 2, 3))
-    with pytest.raises(ValueError, match=r"has shape \(2, 3\): the image's, \(4, 4\), is allowed"):
+    with pytest.raises(ValueError, match=r"must have the image's shape \(4, 4\), got \(2, 3\)"):
         Inpainting.from_file(tmp_path / "mask.png", (1, 4, 4))
 
 
 def test_errors() -> None:
-    with pytest.raises(ValueError, match=r"the mask is torch.float32: a boolean"):
+    with pytest.raises(ValueError, match=r"the `mask` must be a boolean tensor, got torch.float32"):
         Inpainting(torch.ones(2, 2))
-    with pytest.raises(ValueError, match=r"mask has shape \(2, 3\) and the image \(1, 3, 2\)"):
+    with pytest.raises(
+        ValueError, match=r"`mask` must have .* image of shape \(1, 3, 2\), got \(2, 3\)"
+    ):
         Inpainting(torch.ones(2, 3, dtype=torch.bool), (1, 3, 2))
-    with pytest.raises(ValueError, match="measures no pixel"):
+    with pytest.raises(ValueError, match="must measure at least one pixel"):
         Inpainting(torch.zeros(2, 3, dtype=torch.bool))
-    with pytest.raises(ValueError, match="keep is 30"):
+    with pytest.raises(ValueError, match=r"`keep` must lie in \(0, 1\], got 30"):
         Inpainting.random((1, 4, 4), keep=30)
     with pytest.raises(ValueError, match=r"size \(5, 5\) at position \(0, 0\)"):
         Inpainting.box((1, 4, 4), size=5, position=(0, 0))

@@ -78,10 +78,16 @@ def test_disk_covers_pixels_in_part() -> None:
 
 @pytest.mark.parametrize("value", [0.0, -1.0, math.nan, math.inf])
 def test_widths_must_be_positive(value: float) -> None:
-    for make, name in ((gaussian_kernel, "sigma"), (motion_kernel, "length"), (disk_kernel, "rad")):
-        with pytest.raises(ValueError, match=f"{name}.* is {value}: a positive"):
+    for make, name in (
+        (gaussian_kernel, "sigma"),
+        (motion_kernel, "length"),
+        (disk_kernel, "radius"),
+    ):
+        with pytest.raises(
+            ValueError, match=f"`{name}` must be a positive number of pixels, got {value}"
+        ):
             make(value)
-    with pytest.raises(ValueError, match="size is 0"):
+    with pytest.raises(ValueError, match="`size` must be a positive number of pixels, got 0"):
         gaussian_kernel(1.0, 0)
-    with pytest.raises(ValueError, match="angle is inf"):
+    with pytest.raises(ValueError, match=r"`angle` must be .*, got inf"):
         motion_kernel(3.0, math.inf)

@@ -57,7 +57,11 @@ def test_random_lines_are_uniform() -> None:
 
 
 def test_errors() -> None:
-    with pytest.raises(ValueError, match=r"acceleration is 0.5: from 1 to the width 64"):
+    with pytest.raises(
+        ValueError, match=r"`acceleration` must lie between 1 and the width 64, got 0.5"
+    ):
         random_lines(64, 0.5)
-    with pytest.raises(ValueError, match=r"center_fraction is 0.5: from 0 to 1 / acceleration"):
+    with pytest.raises(
+        ValueError, match=r"`center_fraction` must lie between 0 and 1 / acceleration, .*, got 0.5"
+    ):
         equispaced_lines(64, 4, 0.5)

@@ -49,11 +49,11 @@ def test_images_of_either_precision() -> None:
 
 
 def test_errors() -> None:
-    with pytest.raises(ValueError, match=r"matrix has shape \(3,\)"):
+    with pytest.raises(ValueError, match=r"`matrix` must be .* \(m, n\), got the shape \(3,\)"):
         from_matrix(torch.ones(3))
-    with pytest.raises(ValueError, match=r"in_shape is \(1, 3\): a shape of 4 elements"):
+    with pytest.raises(ValueError, match=r"`in_shape` must have 4 elements .*, got \(1, 3\)"):
         from_matrix(torch.ones(3, 4), in_shape=(1, 3))
-    with pytest.raises(ValueError, match=r"out_shape is \(2,\): a shape of 3 elements"):
+    with pytest.raises(ValueError, match=r"`out_shape` must have 3 elements .*, got \(2,\)"):
         from_matrix(torch.ones(3, 4), out_shape=(2,))
     with pytest.raises(ValueError, match="finite"):
         from_matrix(torch.full((2, 2), torch.inf))

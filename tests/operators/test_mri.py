@@ -110,11 +110,15 @@ def test_hartley_is_cosine_plus_sine() -> None:
 
 def test_errors() -> None:
     lines = torch.ones(6, dtype=torch.bool)
-    with pytest.raises(ValueError, match=r"mask has shape \(6,\) and the image \(1, 6, 8\)"):
+    with pytest.raises(
+        ValueError, match=r"`mask` must have .* image of shape \(1, 6, 8\), got \(6,\)"
+    ):
         MRI(lines, (1, 6, 8))
-    with pytest.raises(ValueError, match=r"mask has shape \(6,\) and the image \(1, 6\)"):
+    with pytest.raises(
+        ValueError, match=r"`mask` must have .* image of shape \(1, 6\), got \(6,\)"
+    ):
         MRI(lines)
-    with pytest.raises(ValueError, match=r"mask is torch.int64: a boolean"):
+    with pytest.raises(ValueError, match=r"`mask` must be a boolean tensor, got torch.int64"):
         MRI(lines.long(), (1, 6, 6))
-    with pytest.raises(ValueError, match="measures nothing"):
+    with pytest.raises(ValueError, match="must measure at least one entry"):
         MRI(~lines, (1, 6, 6))

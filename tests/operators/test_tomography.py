@@ -160,16 +160,19 @@ def test_no_warning_reaches_the_user() -> None:
 
 def test_errors() -> None:
     shape = (1, 8, 8)
-    with pytest.raises(ValueError, match=r"in_shape is \(8, 8\): an image \(c, h, w\)"):
+    with pytest.raises(ValueError, match=r"`in_shape` must be .* \(c, h, w\), got \(8, 8\)"):
         Tomography(3, (8, 8))
-    with pytest.raises(ValueError, match=r"angles is 0: finite numbers of degrees, or a positive"):
+    with pytest.raises(
+        ValueError,
+        match=r"`angles` must be finite numbers of degrees, or a positive number of .*, got 0",
+    ):
         Tomography(0, shape)
-    with pytest.raises(ValueError, match=r"angles is .*nan.*: finite numbers"):
+    with pytest.raises(ValueError, match=r"`angles` must be finite numbers .*, got .*nan"):
         Tomography([0.0, math.nan], shape)
-    with pytest.raises(ValueError, match="detectors is 0: a positive number"):
+    with pytest.raises(ValueError, match="`detectors` must be a positive number, got 0"):
         Tomography(3, shape, detectors=0)
-    with pytest.raises(ValueError, match=r"span is 200: degrees in \(0, 180\]"):
+    with pytest.raises(ValueError, match=r"`span` must lie in \(0, 180\] degrees, got 200"):
         Tomography(3, shape, span=200)
     operator = Tomography(3, shape)
-    with pytest.raises(ValueError, match="filter is 'cosine': allowed are ramp, hann"):
+    with pytest.raises(ValueError, match="`filter` must be one of ramp, hann, got 'cosine'"):
         operator.fbp(torch.zeros(1, *operator.out_shape), "cosine")

@@ -135,9 +135,11 @@ def test_inertial_paths_have_constant_speed_and_bend_with_intensity() -> None:
 
 
 def test_errors() -> None:
-    with pytest.raises(ValueError, match="size is 60: an odd number of pixels from 3"):
+    with pytest.raises(
+        ValueError, match="`size` must be an odd number of pixels of at least 3, got 60"
+    ):
         shake_kernel(60)
-    with pytest.raises(ValueError, match=r"intensity is 1\.5: a number from 0 to 1"):
+    with pytest.raises(ValueError, match=r"`intensity` must lie in \[0, 1\], got 1\.5"):
         shake_kernel(61, 1.5)
-    with pytest.raises(ValueError, match="model is 'wild': allowed are polyline, inertial"):
+    with pytest.raises(ValueError, match="`model` must be one of polyline, inertial, got 'wild'"):
         shake_kernel(61, 0.5, 0, "wild")

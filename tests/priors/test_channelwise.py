@@ -38,9 +38,11 @@ def test_the_score_without_noise_is_that_of_the_prior() -> None:
 
 def test_complex_images_and_wrong_shapes_are_refused() -> None:
     prior = Channelwise(PRIOR)
-    with pytest.raises(ValueError, match="real images"):
+    with pytest.raises(ValueError, match="must be real ones"):
         prior.denoise(X.to(torch.complex128), 0.1)
     with pytest.raises(ValueError, match=r"\(b, c, h, w\)"):
         prior.score(X[0], 0.1)
-    with pytest.raises(ValueError, match=r"sigma has shape \(12,\)"):
+    with pytest.raises(
+        ValueError, match=r"`sigma` must be a number or of shape \(4,\), got the shape \(12,\)"
+    ):
         prior.pullback(X, torch.ones(12))

@@ -129,12 +129,14 @@ def test_refusals(tmp_path: Path) -> None:
     plain = NetworkPrior(network, channels=1, metadata={"architecture": architecture})
     x = torch.rand(1, 1, 4, 4)
     assert not plain.has_density
-    with pytest.raises(ValueError, match="the prior is a NetworkPrior, which has a score and no"):
+    with pytest.raises(
+        ValueError, match=r"must have a density, .*, got a NetworkPrior, which has a score alone"
+    ):
         plain.log_density(x, 0.1)
-    with pytest.raises(ValueError, match="network of an energy is a UNet: a Potential is allowed"):
+    with pytest.raises(ValueError, match="network of an energy must be a Potential, got a UNet"):
         EnergyPrior(network, channels=1)  # type: ignore[arg-type]
     plain.save(tmp_path / "plain.safetensors")
-    with pytest.raises(CheckpointError, match="a Potential is allowed"):
+    with pytest.raises(CheckpointError, match="must be a Potential"):
         EnergyPrior.load(tmp_path / "plain.safetensors")
-    with pytest.raises(ValueError, match=r"takes images of shape \(b, 1, h, w\)"):
+    with pytest.raises(ValueError, match=r"must have shape \(b, 1, h, w\) for this prior"):
         energy_prior().log_density(torch.rand(1, 2, 4, 4), 0.1)

@@ -122,7 +122,7 @@ def test_to_changes_the_precision_of_everything() -> None:
         (torch.eye(5), r"shape \(5, 5\)"),
         (torch.ones(2), r"shape \(2,\)"),
         (-torch.eye(D), "eigenvalue"),
-        (-1.0, "variance -1"),
+        (-1.0, "variances of at least 0, got -1"),
         (torch.eye(D).cumsum(0), "symmetric"),
         (torch.full((D, D), math.nan), "NaN"),
     ],
@@ -140,7 +140,9 @@ def test_wrong_images_and_levels_are_refused() -> None:
         prior.score(_images(2).float(), 1.0)
     with pytest.raises(ValueError, match="complex"):
         prior.denoise(_images(2).to(torch.complex128), 1.0)
-    with pytest.raises(ValueError, match=r"sigma has shape \(3,\)"):
+    with pytest.raises(
+        ValueError, match=r"`sigma` must be a number or of shape \(2,\), got the shape \(3,\)"
+    ):
         prior.denoise(_images(2), torch.ones(3))
     with pytest.raises(ValueError, match="mean"):
         GaussianPrior(torch.ones(3, dtype=torch.int64), 1.0)
@@ -179,5 +181,7 @@ def test_a_covariance_follows_the_mean() -> None:
     assert there.basis is not None
     assert there.basis.is_meta
     assert not given.values.is_meta
-    with pytest.raises(ValueError, match=f"covariance is one of {D} numbers: {D - 1} fit the mean"):
+    with pytest.raises(
+        ValueError, match=f"must be one of {D - 1} numbers, as the mean is, got {D}"
+    ):
         Covariance.of(given, D - 1, torch.float64)

@@ -162,13 +162,18 @@ def test_the_benchmark_size_is_quick() -> None:
 @pytest.mark.parametrize(
     ("means", "covariances", "weights", "sentence"),
     [
-        (MEANS, torch.ones(2), None, "2 entries for 3 means"),
+        (MEANS, torch.ones(2), None, "1 or 3 entries for 3 means, got 2"),
         (MEANS, torch.ones(K, 5), None, r"shape \(5,\)"),
-        (MEANS, -1.0, None, "variance -1"),
-        (MEANS, 1.0, torch.ones(2), r"weights has shape \(2,\)"),
-        (MEANS, 1.0, torch.tensor([1.0, -0.1, 0.1]), "weights are"),
-        (MEANS, 1.0, torch.zeros(K), "weights are"),
-        (MEANS[0], 1.0, None, "means have shape"),
+        (MEANS, -1.0, None, "variances of at least 0, got -1"),
+        (MEANS, 1.0, torch.ones(2), r"`weights` must have shape \(3,\), .*, got \(2,\)"),
+        (
+            MEANS,
+            1.0,
+            torch.tensor([1.0, -0.1, 0.1]),
+            "`weights` must be finite, not negative and not all 0",
+        ),
+        (MEANS, 1.0, torch.zeros(K), "`weights` must be finite, not negative and not all 0"),
+        (MEANS[0], 1.0, None, "`means` must have shape"),
         (MEANS * math.nan, 1.0, None, "NaN"),
     ],
 )

@@ -238,11 +238,11 @@ def test_reverse_equation_and_flow_find_the_modes(process: Process, one_stream: 
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: VE(0.0, 1.0), "sigma_min and sigma_max are 0.0 and 1.0"),
-        (lambda: VP(5.0, 1.0), "beta_min and beta_max are 5.0 and 1.0"),
-        (lambda: SubVP(0.0, 1.0), "beta_min and beta_max are 0.0 and 1.0"),
-        (lambda: VPCosine(-0.1), "offset is -0.1"),
-        (lambda: OrnsteinUhlenbeck(rate=0.0), "rate and strength are 0.0 and 1.0"),
+        (lambda: VE(0.0, 1.0), "must satisfy 0 < sigma_min < sigma_max, got 0.0 and 1.0"),
+        (lambda: VP(5.0, 1.0), "must satisfy 0 < beta_min <= beta_max, got 5.0 and 1.0"),
+        (lambda: SubVP(0.0, 1.0), "must satisfy 0 < beta_min <= beta_max, got 0.0 and 1.0"),
+        (lambda: VPCosine(-0.1), "`offset` must be at least 0, got -0.1"),
+        (lambda: OrnsteinUhlenbeck(rate=0.0), "must be positive numbers, got 0.0 and 1.0"),
     ],
 )
 def test_wrong_parameters(make: Any, message: str) -> None:
@@ -251,5 +251,7 @@ def test_wrong_parameters(make: Any, message: str) -> None:
 
 
 def test_one_time_an_image_or_one_for_all() -> None:
-    with pytest.raises(ValueError, match=r"t has shape \(3,\): a number or \(2,\) is allowed"):
+    with pytest.raises(
+        ValueError, match=r"`t` must be a number or of shape \(2,\), got the shape \(3,\)"
+    ):
         VP().mix(torch.zeros(2, 1), torch.zeros(2, 1), torch.ones(3))

@@ -175,12 +175,12 @@ class Broken(White):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: {"sigma_min": 0.0}, "sigma_min and sigma_max are 0 and "),
-        (lambda: {"sigma_min": 2.0, "sigma_max": 1.0}, "sigma_min and sigma_max are 2 and 1"),
-        (lambda: {"probes": 0}, "probes is 0: a positive number is needed"),
-        (lambda: {"steps": 0}, "steps is 0: a positive number is needed"),
-        (lambda: {"tolerance": -1.0}, "tolerance is -1.0: a positive number is needed"),
-        (lambda: {"tolerance": math.inf}, "tolerance is inf: a positive number is needed"),
+        (lambda: {"sigma_min": 0.0}, "0 < sigma_min < sigma_max, got 0 and "),
+        (lambda: {"sigma_min": 2.0, "sigma_max": 1.0}, "0 < sigma_min < sigma_max, got 2 and 1"),
+        (lambda: {"probes": 0}, "`probes` must be a positive number, got 0"),
+        (lambda: {"steps": 0}, "`steps` must be a positive number, got 0"),
+        (lambda: {"tolerance": -1.0}, "`tolerance` must be a positive number, got -1.0"),
+        (lambda: {"tolerance": math.inf}, "`tolerance` must be a positive number, got inf"),
         (lambda: {"rng": SampleRNG([(0,)])}, "1 streams serve no batch of 2"),
     ],
 )
@@ -190,5 +190,5 @@ def test_wrong_arguments(make: Callable[[], dict[str, Any]], message: str) -> No
 
 
 def test_paths_that_are_not_finite() -> None:
-    with pytest.raises(NotFiniteError, match="left the finite numbers"):
+    with pytest.raises(NotFiniteError, match="diverged to NaN or infinity"):
         log_likelihood(Broken(), torch.ones(1, 2, dtype=torch.complex64), probes=1)

@@ -112,18 +112,21 @@ def test_complex_images() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"n": 0}, "n is 0: at least 1"),
-        ({"steps": 0}, "steps is 0: at least 1"),
-        ({"batch_size": 0}, "batch_size is 0: at least 1"),
-        ({"seed": -1}, "seed is -1: it must not be negative"),
+        ({"n": 0}, "`n` must be at least 1, got 0"),
+        ({"steps": 0}, "`steps` must be at least 1"),
+        ({"batch_size": 0}, "`batch_size` must be at least 1"),
+        ({"seed": -1}, "`seed` must be at least 0, got -1"),
         ({"sampler": "magic"}, "unknown sampler 'magic'"),
         ({"eta": 0.5}, "sampler 'heun' has no option 'eta'"),
-        ({"sampler": "ddim", "eta": -1.0}, "eta is -1.0: a number from 0 to 1 is allowed"),
-        ({"sampler": "ddim", "eta": 1.5}, "eta is 1.5: a number from 0 to 1 is allowed"),
-        ({"sampler": "pc", "snr": -0.16}, "snr is -0.16: a positive number is needed"),
-        ({"sampler": "pc", "corrections": -3}, "corrections is -3: a whole number from 0"),
-        ({"sampler": "adaptive", "rtol": 0.0}, "rtol is 0.0: a positive number is needed"),
-        ({"sampler": "adaptive", "atol": float("nan")}, "atol is nan: a positive number"),
+        ({"sampler": "ddim", "eta": -1.0}, r"`eta` must lie in \[0, 1\], got -1.0"),
+        ({"sampler": "ddim", "eta": 1.5}, r"`eta` must lie in \[0, 1\], got 1.5"),
+        ({"sampler": "pc", "snr": -0.16}, "`snr` must be a positive number, got -0.16"),
+        (
+            {"sampler": "pc", "corrections": -3},
+            "`corrections` must be a whole number of at least 0",
+        ),
+        ({"sampler": "adaptive", "rtol": 0.0}, "`rtol` must be a positive number, got 0.0"),
+        ({"sampler": "adaptive", "atol": float("nan")}, "`atol` must be a positive number"),
     ],
 )
 def test_wrong_arguments(options: dict[str, Any], message: str) -> None:
@@ -133,5 +136,5 @@ def test_wrong_arguments(options: dict[str, Any], message: str) -> None:
 
 @pytest.mark.parametrize("sampler", ["heun", "adaptive"])
 def test_states_that_are_not_finite(sampler: str) -> None:
-    with pytest.raises(NotFiniteError, match=f"sampler '{sampler}' left the finite numbers"):
+    with pytest.raises(NotFiniteError, match=f"sampler '{sampler}' diverged to NaN or infinity"):
         sample(Broken(), (2,), sampler=sampler)

@@ -38,5 +38,5 @@ def test_a_prior_guided_by_itself_stays_itself() -> None:
 
 @pytest.mark.parametrize("weight", [0.5, -1.0, math.inf, math.nan])
 def test_weights_that_guide_nowhere(weight: float) -> None:
-    with pytest.raises(ValueError, match=f"guidance is {weight}: a number of at least 1"):
+    with pytest.raises(ValueError, match=f"`guidance` must be at least 1, got {weight}"):
         sample(PRIOR, (1,), dtype=F64, guide=GUIDE, guidance=weight)

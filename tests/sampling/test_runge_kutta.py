@@ -141,7 +141,7 @@ def test_states_tell_how_far_the_slowest_image_has_come() -> None:
 
 @pytest.mark.parametrize("wrong", [0.0, -1.0, math.nan, math.inf])
 def test_tolerances_are_positive(wrong: float) -> None:
-    with pytest.raises(ValueError, match=f"rtol is {wrong}: a positive number is needed"):
+    with pytest.raises(ValueError, match=f"`rtol` must be a positive number, got {wrong}"):
         runge_kutta.relative(wrong, 1e-3)
-    with pytest.raises(ValueError, match=f"atol is {wrong}: a positive number is needed"):
+    with pytest.raises(ValueError, match=f"`atol` must be a positive number, got {wrong}"):
         runge_kutta.relative(1e-3, wrong)

@@ -87,7 +87,9 @@ def test_images_are_never_enlarged(tmp_path: Path) -> None:
     batch = crops(folder).batch(20, np.random.default_rng(0)).numpy()[:, 0, 4:-4, 4:-4]
     steepest = np.maximum(*(abs(np.diff(batch, axis=axis)).mean((1, 2)) for axis in (1, 2)))
     np.testing.assert_allclose(steepest, 10 / 255, rtol=0.02)
-    with pytest.raises(ValueError, match=r"image\.png' cannot be used: it has 16 x 20 pixels, cr"):
+    with pytest.raises(
+        ValueError, match=r"image\.png' cannot be used: .* at least 17 x 17 pixels, got 16 x 20"
+    ):
         crops(folder, crop=17)
 
 
@@ -103,7 +105,7 @@ def test_refusals(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"no images in .*nothing' \(looked for \.jpeg, \.jpg"):
         crops(tmp_path / "nothing")
     folder = save(tmp_path / "a", np.zeros((20, 20, 3), dtype=np.uint8))
-    with pytest.raises(ValueError, match="channels=2"):
+    with pytest.raises(ValueError, match="must be 1 or 3, got 2"):
         crops(folder, channels=2)
     save(folder, np.zeros((20, 20), dtype=np.uint16), "deep.png")
     with pytest.raises(ValueError, match=r"deep\.png' cannot be used: it has more than 8 bits"):

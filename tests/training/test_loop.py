@@ -262,7 +262,7 @@ def test_parts_of_a_step_add_up(make_config: Any, precision: str) -> None:
 
 
 def test_uneven_parts(make_config: Any) -> None:
-    with pytest.raises(ValueError, match=r"optimiser\.batch is 6: a multiple of 4 is allowed"):
+    with pytest.raises(ValueError, match=r"`optimiser\.batch` must be a multiple of 4, .*, got 6"):
         train(make_config(batch=6, accumulate=4))
 
 

@@ -166,8 +166,8 @@ def test_networks_train_with_each(make_config: Any, precision: str, attention: i
     ("changes", "reason"),
     [
         ({"objective": "score"}, "objective"),
-        ({"objective": "flow", "prior": {"complex": True}}, "of complex images denoising"),
-        ({"objective": "stable", "noise": {"overstated": 0.1}}, "overstated has to be 0"),
+        ({"objective": "flow", "prior": {"complex": True}}, "must be denoising for complex images"),
+        ({"objective": "stable", "noise": {"overstated": 0.1}}, "overstated` must be 0"),
     ],
 )
 def test_what_cannot_be_learned_is_refused(

@@ -105,7 +105,9 @@ def test_the_reference_is_never_deformed(make_config: Any) -> None:
 
 
 def test_a_batch_that_cannot_be_shared(make_config: Any) -> None:
-    with pytest.raises(ValueError, match="batch is 6: a multiple of 4 is allowed, for 4 processes"):
+    with pytest.raises(
+        ValueError, match=r"batch` must be a multiple of 4, for 4 processes, .* got 6"
+    ):
         shares(make_config(batch=6), 4)
 
 
@@ -141,7 +143,9 @@ def test_machines_that_see_different_states(monkeypatch: pytest.MonkeyPatch) -> 
     team = Team(torch.device("cpu"))
     team.check_agreement(7, "the state")
     monkeypatch.setattr(Team, "average", lambda self, tensors: tensors[0].div_(2))
-    with pytest.raises(ValueError, match="the state is not the same for all processes: a folder"):
+    with pytest.raises(
+        ValueError, match="the state must be the same for all processes: use a folder"
+    ):
         team.check_agreement(7, "the state")
 
 

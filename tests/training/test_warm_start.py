@@ -102,7 +102,7 @@ def test_images_are_moved_and_stretched(save: Any, sigma: float) -> None:
 def test_another_parametrisation(save: Any, here: Any, there: Any) -> None:
     _, file = save(1, about={"parametrisation": there})
     prior = NetworkPrior(network(1), channels=1, parametrisation=here)
-    message = f"prior.parametrisation is {here!r}: {there!r}, that of init {file!r}, is allowed"
+    message = f"`prior.parametrisation` must be that of init {file!r}, {there!r}, got {here!r}"
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         warm_start(prior, file)
 

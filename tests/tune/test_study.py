@@ -100,7 +100,7 @@ def test_defaults_that_nothing_beats(tmp_path: Path) -> None:
 def test_options_that_give_no_number(tmp_path: Path) -> None:
     def fragile(index: int, options: Mapping[str, Any]) -> float:
         if "lam" not in options:
-            raise NumericalError("the state left the finite numbers")
+            raise NumericalError("the state diverged")
         if options["lam"] > 1:
             raise ValueError("lam is too large")
         return score(index, options) if options["lam"] < 0.5 else math.nan

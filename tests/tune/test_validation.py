@@ -67,7 +67,7 @@ def test_small_images_are_shrunk_less(shape: tuple[int, int]) -> None:
 
 
 def test_images_that_are_too_small(folder: Path) -> None:
-    with pytest.raises(ValueError, match="size is 70: 1 to 64 is allowed"):
+    with pytest.raises(ValueError, match=r"`size` must lie in \[1, 64\] .*, got 70"):
         validation_images(folder, 70, crops=2)
 
 
@@ -102,7 +102,7 @@ def test_held_out_images_are_refused(folder: Path) -> None:
 
 
 def test_the_name_of_a_sample_is_no_folder() -> None:
-    with pytest.raises(ValueError, match="images is 'camera', a sample image: a folder of other"):
+    with pytest.raises(ValueError, match="samples, which are held out, got 'camera'"):
         validation_images(Path("camera"), 32)
 
 
@@ -114,8 +114,12 @@ def test_images_and_priors_are_real_or_complex_together() -> None:
     require_kind({"a": image}, real, "mri-4")
     require_kind({"a": image + 0j}, complex_valued, "mri-4")
     for images, prior, words in (
-        ({"a": image + 0j, "b": image}, complex_valued, "knows complex images: 'b' is real"),
-        ({"a": image + 0j}, real, "knows real images: 'a' is complex"),
+        (
+            {"a": image + 0j, "b": image},
+            complex_valued,
+            "must be complex .*, got 'b', which is real",
+        ),
+        ({"a": image + 0j}, real, "must be real .*, got 'a', which is complex"),
     ):
-        with pytest.raises(ValueError, match=f"the prior of task 'mri-4' {words}"):
+        with pytest.raises(ValueError, match=words):
             require_kind(images, prior, "mri-4")

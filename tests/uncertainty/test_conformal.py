@@ -22,7 +22,9 @@ def test_images_needed(level: float, count: int) -> None:
     assert images_needed(level) == count
     errors = list(torch.arange(1.0, count + 1).reshape(-1, 1))
     assert conformal_factor(errors, level) == count
-    with pytest.raises(ValueError, match=f"{count - 1} images are given: level {level:g} needs"):
+    with pytest.raises(
+        ValueError, match=f"level {level:g} needs at least {count} images, got {count - 1}"
+    ):
         conformal_factor(errors[1:], level)
 
 
@@ -96,5 +98,5 @@ def test_each_image_has_the_factor_of_the_others() -> None:
 def test_errors_without_end() -> None:
     errors = [torch.tensor([1.0, math.inf])] * 9
     assert conformal_factor(errors, 0.9) == math.inf
-    with pytest.raises(ValueError, match="level is 1: between 0 and 1"):
+    with pytest.raises(ValueError, match=r"`level` must lie in \(0, 1\), got 1"):
         conformal_factor(errors, 1.0)

@@ -37,7 +37,7 @@ def test_a_further_sample_is_below_the_quantile_with_its_probability(q: float) -
 
 @pytest.mark.parametrize("q", [0.09, 0.91, 0.0, 1.0, math.nan])
 def test_quantiles_that_samples_do_not_tell(q: float) -> None:
-    with pytest.raises(ValueError, match=r"q is .*: 0.1 to 0.9 is allowed for 9 samples"):
+    with pytest.raises(ValueError, match=r"`q` must lie in \[0.1, 0.9\] for 9 samples, got "):
         quantile(torch.zeros(9, 2), q)
 
 
@@ -108,10 +108,10 @@ def test_samples_that_agree() -> None:
 
 @pytest.mark.parametrize("level", [0.0, 1.0, -1.0, 90.0, math.nan])
 def test_levels_are_probabilities(level: float) -> None:
-    with pytest.raises(ValueError, match=r"level is .*: between 0 and 1 is allowed"):
+    with pytest.raises(ValueError, match=r"`level` must lie in \(0, 1\), got .*"):
         credible_interval(torch.zeros(3, 1), level)
 
 
 def test_one_sample_has_no_interval() -> None:
-    with pytest.raises(ValueError, match="samples has 1: an interval needs at least 2"):
+    with pytest.raises(ValueError, match="`samples` must hold at least 2 for an interval, got 1"):
         credible_interval(torch.zeros(1, 3), 0.9)

@@ -120,4 +120,4 @@ def read_imaging_config(path: Path) -> ImagingConfig:
 def _distinct(names: Iterable[str], kind: str) -> None:
     for name, count in Counter(names).items():
         if count > 1:
-            raise ValueError(f"{kind} {name!r} comes {count} times: names of one's own are allowed")
+            raise ValueError(f"each {kind} must have a name of its own, got {name!r} {count} times")

@@ -64,7 +64,7 @@ def _content(path: Path) -> dict[str, Any]:
         sound = False
     if not sound:
         raise ValueError(
-            f"calibration {str(path)!r} is none of this benchmark at level {LEVEL:g}: a file with "
-            "a positive factor for each task is allowed"
+            f"the calibration must be a file of this benchmark at level {LEVEL:g} with a "
+            f"positive factor for each task, got {str(path)!r}"
         )
     return content

@@ -114,8 +114,8 @@ def _check(method: MethodConfig, tasks: Sequence[TaskConfig]) -> None:
         check_options(f"method {method.label!r}", who, method.options_for(task.name))
     if who.point_estimate and method.samples > 1:
         raise ValueError(
-            f"method {method.label!r} gives point estimates: samples is {method.samples}, 1 is "
-            "allowed"
+            f"`samples` of method {method.label!r} must be 1, as it gives point estimates, got "
+            f"{method.samples}"
         )
 
 

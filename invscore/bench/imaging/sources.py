@@ -53,7 +53,7 @@ def find_sources(images: Images, collection: str, size: int) -> list[Source]:
     found = [Source(Path(f).stem, collection, size, f, _digest(f)) for f in files]
     for name, count in Counter(source.name for source in found).items():
         if count > 1:
-            raise ValueError(f"{count} images are called {name!r}: names of their own are allowed")
+            raise ValueError(f"each image must have a name of its own, got {name!r} {count} times")
     return found
 
 

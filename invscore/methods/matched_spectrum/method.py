@@ -67,7 +67,7 @@ def matched_spectrum(
     2022, Eq. 5.
     """
     if not 0 <= trust <= 1:
-        raise ValueError(f"trust is {trust:g}: it must lie between 0 and 1")
+        raise ValueError(f"`trust` must lie in [0, 1], got {trust:g}")
     operator = problem.operator
     if not isinstance(operator, LinearOperator):
         raise ValueError(

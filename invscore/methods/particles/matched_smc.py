@@ -74,7 +74,7 @@ def matched_smc(
     """
     numbers = len(measured_numbers(problem))
     if numbers > MOST:
-        raise ValueError(f"matched_smc is given {numbers} measured numbers: at most {MOST} fit")
+        raise ValueError(f"matched_smc takes at most {MOST} measured numbers, got {numbers}")
     crowd = ParticleSets.of(rng, particles)
     streams, tasks = crowd.rng, problem.select(crowd.first)
     count = len(crowd.first)

@@ -71,7 +71,9 @@ class ArraySlices(Source):
         if config.darkest:
             self.slices = [s for s in self.slices if np.abs(_image(s)).mean() >= config.darkest]
             if not self.slices:
-                raise ValueError(f"darkest is {config.darkest}: all slices for {split} are darker")
+                raise ValueError(
+                    f"`darkest` must leave slices for {split}, got {config.darkest}: all are darker"
+                )
         self.shape = self._common_shape()
 
     def batch(self, count: int, random: np.random.Generator) -> Tensor:
@@ -101,8 +103,8 @@ class ArraySlices(Source):
             shape = _image_shape(volume, index)
             if crop is not None and min(shape[1:]) < crop:
                 raise ValueError(
-                    f"crop is {crop}: slices of {str(volume.file)!r} have {shape[1]} x {shape[2]} "
-                    "pixels"
+                    f"`crop` must fit into the slices of {str(volume.file)!r}, {shape[1]} x "
+                    f"{shape[2]} pixels, got {crop}"
                 )
             height, width = shape[1:] if crop is None else (crop, crop)
             found[(shape[0], height, width), volume.values.dtype.kind == "c"] = volume.file
@@ -110,8 +112,8 @@ class ArraySlices(Source):
         if others:
             ours, theirs = list(found.values())[:2]
             raise ValueError(
-                f"slices of {str(ours)!r} and {str(theirs)!r} differ in shape or type: one shape "
-                "(or a crop), real or complex, is allowed"
+                f"slices of {str(ours)!r} and {str(theirs)!r} must be of one shape (or have a "
+                "crop), and all real or all complex"
             )
         return shape
 
@@ -121,17 +123,19 @@ def _open(file: Path, config: ArraysConfig) -> Volume:
     dimensions = len(values.shape)
     if dimensions < 2 + (axis is not None) or 0 in values.shape:
         raise ValueError(
-            f"{str(file)!r} has shape {values.shape}: one image or more, of two axes besides "
-            "channel_axis, is allowed"
+            f"{str(file)!r} must hold one image or more, of two axes besides channel_axis, "
+            f"got the shape {values.shape}"
         )
     if axis is not None and not -dimensions <= axis < dimensions:
-        raise ValueError(f"channel_axis is {axis}: {str(file)!r} has shape {values.shape}")
+        raise ValueError(
+            f"`channel_axis` must be an axis of {str(file)!r}, of shape {values.shape}, got {axis}"
+        )
     largest = _largest(values)
     if not np.isfinite(largest):
-        raise ValueError(f"{str(file)!r} has values that are not finite")
+        raise ValueError(f"{str(file)!r} must be finite, got NaN or infinite values")
     peak = largest if config.peak == "file" else config.peak
     if not peak:
-        raise ValueError(f"the largest magnitude in {str(file)!r} is 0: a peak is needed")
+        raise ValueError(f"the largest magnitude in {str(file)!r} must be positive, got 0")
     return Volume(file, values, peak, None if axis is None else axis % dimensions)
 
 
@@ -156,8 +160,8 @@ def _families(volume: Volume, along: tuple[int | tuple[int, ...], ...]) -> list[
         distinct = {axis % len(shape) for axis in axes} - {volume.channel_axis}
         if not fits or len(distinct) != len(axes) or len(axes) != extra:
             raise ValueError(
-                f"along has {entry}: {str(volume.file)!r} of shape {shape} becomes images where "
-                f"{extra} of its axes, channels apart, are given"
+                f"`along` must name {extra} of the axes of {str(volume.file)!r} of shape "
+                f"{shape}, channels apart, got {entry}"
             )
         families.append(tuple(axis % len(shape) for axis in axes))
     return families

@@ -21,7 +21,9 @@ class FolderConfig(Section):
     def _ordered(self) -> Self:
         low, high = self.longest_side
         if low > high:
-            raise ValueError(f"longest_side is [{low}, {high}]: the smaller number comes first")
+            raise ValueError(
+                f"`longest_side` must have the smaller number first, got [{low}, {high}]"
+            )
         return self
 
 

@@ -32,7 +32,7 @@ def open_array(file: Path, key: str | None = None) -> Values:
     """
     kind = _suffix(file)
     if kind is None:
-        raise ValueError(f"{str(file)!r}: a file of kind {', '.join(_OPENERS)} is allowed")
+        raise ValueError(f"a file of arrays must end in {', '.join(_OPENERS)}, got {str(file)!r}")
     if not file.is_file():
         raise ValueError(f"{str(file)!r}: no such file")
     try:
@@ -42,7 +42,7 @@ def open_array(file: Path, key: str | None = None) -> Values:
     except Exception as error:  # each library has errors of its own for a damaged file
         raise ValueError(f"{str(file)!r} cannot be read: {' '.join(str(error).split())}") from error
     if values.dtype.kind not in "buifc":
-        raise ValueError(f"{str(file)!r} holds {values.dtype}: numbers are allowed")
+        raise ValueError(f"{str(file)!r} must hold numbers, got {values.dtype}")
     return values
 
 

@@ -42,8 +42,8 @@ class FunctionSource(Source):
         images = self._made(count, random)
         if images.shape[1:] != self.shape:
             raise ValueError(
-                f"callable {self.address!r} gives images of shape {tuple(images.shape[1:])} after "
-                f"some of shape {self.shape}: one shape is allowed"
+                f"callable {self.address!r} must give images of one shape, got "
+                f"{tuple(images.shape[1:])} after {self.shape}"
             )
         return torch.from_numpy(images)
 
@@ -57,12 +57,14 @@ class FunctionSource(Source):
         images = np.asarray(made)
         if images.ndim != 4 or len(images) != count or images.dtype.kind not in "buifc":
             raise ValueError(
-                f"callable {self.address!r} gives {images.dtype} of shape {images.shape}: numbers "
-                f"of shape ({count}, c, h, w) are allowed"
+                f"callable {self.address!r} must give numbers of shape ({count}, c, h, w), "
+                f"got {images.dtype} of shape {images.shape}"
             )
         images = np.array(images, dtype=np.complex64 if images.dtype.kind == "c" else np.float32)
         if not np.isfinite(images).all():
-            raise ValueError(f"callable {self.address!r} gives values that are not finite")
+            raise ValueError(
+                f"callable {self.address!r} must give finite values, got NaN or infinite ones"
+            )
         return images
 
     def digest(self) -> str:

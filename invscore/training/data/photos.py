@@ -35,7 +35,7 @@ class PhotoCrops(Source):
                 f"no images in {str(folder)!r} (looked for {', '.join(sorted(SUFFIXES))})"
             )
         if channels not in (1, 3):
-            raise ValueError(f"photographs have 1 or 3 channels, given channels={channels}")
+            raise ValueError(f"`channels` of photographs must be 1 or 3, got {channels}")
         self.images = [_read(file, crop) for file in files]
         self.crop = crop
         self.longest_side = longest_side
@@ -72,7 +72,9 @@ def _read(file: Path, crop: int) -> Image.Image:
     try:
         image = Image.open(file)
         if min(image.size) < crop:
-            raise ValueError(f"it has {image.height} x {image.width} pixels, crop is {crop}")
+            raise ValueError(
+                f"it must have at least {crop} x {crop} pixels, got {image.height} x {image.width}"
+            )
         # Pillow cuts deeper images off at 255 where they become RGB.
         if image.mode.startswith(("I", "F")):
             raise ValueError("it has more than 8 bits a channel")

@@ -16,8 +16,8 @@ def optimal_pairing(clean: Tensor, noise: Tensor) -> Tensor:
     """
     if clean.shape != noise.shape:
         raise ValueError(
-            f"clean has shape {tuple(clean.shape)} and noise {tuple(noise.shape)}: the same is "
-            "needed"
+            f"`clean` and `noise` must have the same shape, got {tuple(clean.shape)} and "
+            f"{tuple(noise.shape)}"
         )
     # Of |clean - noise|^2 only the products depend on the order; NumPy has no bfloat16.
     with torch.autocast(clean.device.type, enabled=False):

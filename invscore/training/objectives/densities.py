@@ -54,7 +54,7 @@ class StudentDensity:
 
     def __post_init__(self) -> None:
         if not self.degrees > 2:
-            raise ValueError(f"degrees is {self.degrees}: more than 2 are needed for a variance")
+            raise ValueError(f"`degrees` must be more than 2 for a variance, got {self.degrees}")
 
     def sample_like(self, x: Tensor, random: np.random.Generator) -> Tensor:
         unit = math.sqrt(1 - 2 / self.degrees)

@@ -26,7 +26,7 @@ def squared_distance(found: Tensor, target: Tensor, weight: PerImage = 1.0) -> T
     """
     if found.shape != target.shape:
         raise ValueError(
-            f"the function that is taught returns shape {tuple(found.shape)}: that of its target, "
-            f"{tuple(target.shape)}, is needed"
+            "the function that is taught must return the shape of its target, "
+            f"{tuple(target.shape)}, got {tuple(found.shape)}"
         )
     return (per_image(weight, target, "weight") * (found - target) ** 2).mean()

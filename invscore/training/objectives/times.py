@@ -22,12 +22,16 @@ class ImportanceTimes:
 
     def __init__(self, rate: Schedule, first: float, last: float, cells: int = 4096) -> None:
         if not 0 < first < last < float("inf"):
-            raise ValueError(f"first and last are {first} and {last}: 0 < first < last is needed")
+            raise ValueError(
+                f"`first` and `last` must satisfy 0 < first < last, got {first} and {last}"
+            )
         self.edges = np.geomspace(first, last, cells + 1)
         middles = torch.from_numpy((self.edges[1:] + self.edges[:-1]) / 2)
         rates = rate(middles).numpy()
         if not (np.isfinite(rates).all() and (rates > 0).all()):
-            raise ValueError(f"rate lies between {rates.min()} and {rates.max()}: > 0 is needed")
+            raise ValueError(
+                f"`rate` must be positive, got values from {rates.min()} to {rates.max()}"
+            )
         self.total = np.append(0.0, np.cumsum(rates * np.diff(self.edges)))
         self.total /= self.total[-1]
 

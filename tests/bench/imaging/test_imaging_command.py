@@ -109,7 +109,7 @@ def test_choices_replace_those_of_the_configuration(
         (["--tasks", "sr"], "unknown task 'sr'"),
         (["--prior", "nobody"], "prior 'nobody' is neither a file nor one of"),
         (["--images", "nowhere"], "'nowhere': no such folder"),
-        (["--device", "abacus"], "device is 'abacus'"),
+        (["--device", "abacus"], "on this machine, got 'abacus'"),
     ],
 )
 def test_faults_are_one_sentence(run: Any, arguments: list[str], message: str) -> None:

@@ -22,10 +22,13 @@ from invscore.images import save_image
     [
         ({"name": "dsp"}, "unknown method 'dsp': known are admm, .* and the baselines .*tv"),
         ({"name": "dps", "options": {"zeta": 1}}, "has no option 'zeta'"),
-        ({"name": "dps", "options": {"steps": 0.5}}, "steps is 0.5: a whole number is allowed"),
-        ({"name": "dps", "tasks": {"hdr": {"guidance": "big"}}}, "guidance is 'big'"),
-        ({"name": "tv", "samples": 2}, "'tv' gives point estimates: samples is 2, 1 is allowed"),
-        ({"name": "red_diff", "samples": 2}, "'red_diff' gives point estimates"),
+        ({"name": "dps", "options": {"steps": 0.5}}, "`steps` must be a whole number, got 0.5"),
+        (
+            {"name": "dps", "tasks": {"hdr": {"guidance": "big"}}},
+            "`guidance` must be a number, got 'big'",
+        ),
+        ({"name": "tv", "samples": 2}, "`samples` of method 'tv' must be 1, .*, got 2"),
+        ({"name": "red_diff", "samples": 2}, "`samples` of method 'red_diff' must be 1"),
     ],
 )
 def test_faults_are_found_before_anything_runs(
@@ -104,7 +107,7 @@ def test_images_of_ones_own(tmp_path: Path) -> None:
     assert first.load().mean().item() == pytest.approx(0.4, abs=1e-6)
     save_image(tmp_path / "a.png", torch.full((3, 20, 24), 0.6))
     assert find_sources(str(tmp_path), "gray", 16)[0].digest != first.digest
-    with pytest.raises(ValueError, match="2 images are called 'a'"):
+    with pytest.raises(ValueError, match="each image must have a name of its own, got 'a' 2 times"):
         find_sources((str(tmp_path / "a.png"),) * 2, "gray", 16)
     with pytest.raises(ValueError, match="no such file"):
         find_sources((str(tmp_path / "c.png"),), "gray", 16)

@@ -54,8 +54,8 @@ def test_rows_page_and_going_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         ("--problems", "gauss", "no problem is called 'gauss'"),
         ("--methods", "best", "unknown method 'best'"),
         ("--methods", "dps(zeta=1)", "no option 'zeta'"),
-        ("--methods", "dps(guidance=much)", "guidance is 'much'"),
-        ("--evaluations", "0", "positive numbers and 'default'"),
+        ("--methods", "dps(guidance=much)", "`guidance` must be a number, got 'much'"),
+        ("--evaluations", "0", "must be positive numbers or 'default', got 0"),
     ],
 )
 def test_wrong_arguments_are_one_sentence(option: str, value: str, sentence: str) -> None:

@@ -45,7 +45,7 @@ def test_a_weighted_match_by_hand() -> None:
 
 def test_a_score_of_another_shape() -> None:
     x = torch.zeros(4, 1)
-    with pytest.raises(ValueError, match=r"returns shape \(4,\): that of its target, \(4, 1\)"):
+    with pytest.raises(ValueError, match=r"the shape of its target, \(4, 1\), got \(4,\)"):
         explicit_score_matching(lambda x: x[:, 0], x, x)
 
 
@@ -132,7 +132,7 @@ def test_on_a_line_the_pairing_is_sorted() -> None:
 
 
 def test_pairs_of_different_numbers() -> None:
-    with pytest.raises(ValueError, match=r"clean has shape \(3, 1\) and noise \(2, 1\)"):
+    with pytest.raises(ValueError, match=r"must have the same shape, got \(3, 1\) and \(2, 1\)"):
         optimal_pairing(torch.zeros(3, 1), torch.zeros(2, 1))
 
 

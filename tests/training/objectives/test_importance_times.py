@@ -44,12 +44,12 @@ def test_the_density_is_that_of_the_samples_even_in_coarse_cells() -> None:
 
 @pytest.mark.parametrize(("first", "last"), [(0.0, 1.0), (0.5, 0.5), (1.0, 0.1), (0.1, math.inf)])
 def test_bad_ends(first: float, last: float) -> None:
-    with pytest.raises(ValueError, match="0 < first < last is needed"):
+    with pytest.raises(ValueError, match="must satisfy 0 < first < last, got"):
         ImportanceTimes(lambda t: t, first, last)
 
 
 def test_bad_rates() -> None:
-    with pytest.raises(ValueError, match="rate lies between"):
+    with pytest.raises(ValueError, match="`rate` must be positive"):
         ImportanceTimes(lambda t: t - 0.5, 0.1, 1.0)
 
 

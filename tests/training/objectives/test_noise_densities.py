@@ -53,7 +53,7 @@ def test_samples(density: NoiseDensity, law: Any) -> None:
 
 
 def test_student_without_variance() -> None:
-    with pytest.raises(ValueError, match="degrees is 2: more than 2"):
+    with pytest.raises(ValueError, match="`degrees` must be more than 2"):
         StudentDensity(2)
 
 
