@@ -66,10 +66,10 @@ class DenoiserPrior(Prior, nn.Module):
         low, high = map(float, range)
         if not low < high:
             raise ValueError(f"`range` must be two rising numbers such as (-1, 1), got {range}")
-        if not 0 < sigma_min < sigma_max:
+        if not 0 < sigma_min <= sigma_max:
             raise ValueError(
-                f"`sigma_min` and `sigma_max` must keep 0 < sigma_min < sigma_max, got {sigma_min} "
-                f"and {sigma_max}"
+                "`sigma_min` and `sigma_max` must keep 0 < sigma_min <= sigma_max, got "
+                f"{sigma_min} and {sigma_max}"
             )
         if channels < 1:
             raise ValueError(f"`channels` must be a whole number from 1, got {channels}")

@@ -6,12 +6,26 @@ from typing import Any
 
 from torch import nn
 
+from invscore.networks.foreign.dhariwal_unet import DhariwalUNet
+from invscore.networks.foreign.drunet import DRUNet, GradientStepDRUNet
+from invscore.networks.foreign.edm2_unet import EDM2UNet
+from invscore.networks.foreign.plain_cnn import DnCNN, FDnCNN, FFDNet
 from invscore.networks.foreign.residual_unet import ResidualUNet
 from invscore.networks.foreign.skip_unet import SkipUNet
+from invscore.networks.foreign.song_unet import ScoreUNet, SongUNet
 
 FOREIGN: dict[str, type[nn.Module]] = {
+    "dhariwal-unet": DhariwalUNet,
+    "dncnn": DnCNN,
+    "drunet": DRUNet,
+    "edm2-unet": EDM2UNet,
+    "fdncnn": FDnCNN,
+    "ffdnet": FFDNet,
+    "gradient-step-drunet": GradientStepDRUNet,
     "residual-unet": ResidualUNet,
+    "score-unet": ScoreUNet,
     "skip-unet": SkipUNet,
+    "song-unet": SongUNet,
 }
 
 

@@ -6,15 +6,22 @@ part of another's comes after it.
 
 from __future__ import annotations
 
-from invscore.priors.foreign import diffusers
+from invscore.priors.foreign import diffusers, drunet, karras, nvlabs, plain_cnn
 from invscore.priors.foreign.family import Family, Refusal
 
 REFUSALS: tuple[Refusal, ...] = (
     diffusers.LATENT,
+    nvlabs.LATENT,
+    nvlabs.GAN,
 )  # fmt: skip
 
 FAMILIES: tuple[Family, ...] = (
     diffusers.FAMILY,
+    nvlabs.FAMILY,
+    karras.FAMILY,
+    drunet.FAMILY,
+    plain_cnn.DNCNN,
+    plain_cnn.FFDNET,
 )  # fmt: skip
 
 LAST_REFUSALS: tuple[Refusal, ...] = (

@@ -238,6 +238,8 @@ KNOWN: dict[tuple[str, str], Any] = {
     ("torch._tensor", "_rebuild_from_type_v2"): _rebuild_from_type,
     ("torch.nn.parameter", "Parameter"): _rebuild_parameter,
     ("torch", "Tensor"): inert_class("torch", "Tensor"),
+    ("torch.nn.modules.container", "ModuleDict"): inert_class("torch.nn", "ModuleDict"),
+    ("torch.nn.modules.container", "ModuleList"): inert_class("torch.nn", "ModuleList"),
     ("torch.storage", "_load_from_bytes"): _from_bytes,
     ("torch.storage", "UntypedStorage"): StorageType,
     ("numpy", "ndarray"): inert_class("numpy", "ndarray"),
