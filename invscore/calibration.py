@@ -12,13 +12,16 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import torch
+from pydantic import Field, NonNegativeFloat, PositiveFloat
 from torch import Tensor
 
+from invscore.config import Section, as_section
 from invscore.driver import Result
 from invscore.files import atomic_file
+from invscore.plain_json import read_json
 from invscore.uncertainty.conformal import conformal_factor, images_needed, left_out_factors
 from invscore.uncertainty.intervals import (
     Interval,
@@ -29,6 +32,9 @@ from invscore.uncertainty.intervals import (
 )
 
 FORMAT = "invscore calibration 1"
+
+
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 @dataclass(frozen=True)
@@ -100,19 +106,37 @@ class Calibration:
     @classmethod
     def load(cls, path: str | Path) -> Calibration:
         """What ``save`` has written. Raises ``ValueError`` for anything else."""
-        file = Path(path)
-        if not file.is_file():
+        if not Path(path).exists():
             raise ValueError(f"calibration {str(path)!r}: no such file")
         try:
-            content = json.loads(file.read_text(encoding="utf-8"))
-            if content["format"] != FORMAT:
-                raise ValueError(f"format {content['format']!r}")
-            images = tuple(Held(**image) for image in content["images"])
-            return cls(content["level"], content["factor"], content["setting"], images)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            stored = as_section(read_json(path), Stored)
+            images = tuple(Held(**image.model_dump()) for image in stored.images)
+            return cls(stored.level, stored.factor, stored.setting, images)
+        except ValueError as error:
             raise ValueError(
-                f"the calibration must be a file written by 'invscore calibrate', got {str(path)!r}"
+                "the calibration must be a file written by 'invscore calibrate', got "
+                f"{str(path)!r}: {error}"
             ) from error
+
+
+class StoredImage(Section):
+    """A ``Held`` in a file."""
+
+    coverage_before: Share
+    coverage_after: Share
+    width_before: NonNegativeFloat
+    width_after: NonNegativeFloat
+
+
+class Stored(Section):
+    """A calibration in a file."""
+
+    format: Literal["invscore calibration 1"]
+    level: float = Field(gt=0, lt=1)
+    factor: PositiveFloat
+    setting: dict[str, Any]
+    images: tuple[StoredImage, ...] = Field(min_length=1)
+    means: dict[str, float] = Field(default={})
 
 
 def calibrate(

@@ -12,7 +12,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from invscore.files import atomic_file
+from invscore.files import atomic_file, require_file
+from invscore.plain_json import read_json_text
 
 METADATA_KEY = "invscore"
 
@@ -61,8 +62,10 @@ def is_checkpoint(path: Path) -> bool:
 
 def read_metadata(path: Path) -> dict[str, Any]:
     """The JSON metadata alone, without reading the weights."""
-    if not Path(path).is_file():
-        raise CheckpointError(f"checkpoint {str(path)!r}: no such file")
+    try:
+        require_file(path)
+    except ValueError as error:
+        raise CheckpointError(f"checkpoint {error}") from error
     try:
         with safe_open(path, framework="pt") as file:
             stored = (file.metadata() or {}).get(METADATA_KEY)
@@ -71,9 +74,9 @@ def read_metadata(path: Path) -> dict[str, Any]:
     if stored is None:
         raise CheckpointError(f"checkpoint {str(path)!r} has no invscore metadata")
     try:
-        metadata = json.loads(stored)
-    except json.JSONDecodeError as error:
+        metadata = read_json_text(stored, finite=False)
+    except ValueError as error:
         raise CheckpointError(f"checkpoint {str(path)!r} has damaged metadata: {error}") from error
     if not isinstance(metadata, dict):
-        raise CheckpointError(f"checkpoint {str(path)!r} has damaged metadata: no mapping")
+        raise CheckpointError(f"checkpoint {str(path)!r} has damaged metadata: no keys and values")
     return metadata

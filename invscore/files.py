@@ -96,8 +96,8 @@ def check_target(file: Path, option: str) -> None:
 def atomic_file(path: Path) -> Iterator[Path]:
     """A hidden file to write to; it becomes ``path`` when the block succeeds.
 
-    It keeps the suffix of ``path``, from which writers guess a format. Raises ``ValueError`` where
-    the disk does not take it.
+    It keeps the suffix of ``path``, from which writers guess a format. Raises ``OSError``, which
+    names ``path``, where the disk does not take it.
     """
     target = _resolved(path)
     partial = _nearest(target.parent) / _hidden(target.stem, target.suffix)
@@ -121,7 +121,7 @@ def atomic_folder(
     ``names`` lists all that may be written: those of an earlier filling that are not written
     again are removed from ``folder``, other files stay. ``mark`` is a file that tells that all
     others are there: it goes first and comes last. When the block fails, nothing remains. Raises
-    ``ValueError`` where the disk does not take it.
+    ``OSError``, which names ``folder``, where the disk does not take it.
     """
     target = _resolved(folder)
     # On the disk of ``folder``, which may be another than that of its parent: a mount point.
@@ -172,7 +172,7 @@ def _writing(partial: Path, wanted: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno not in OF_THE_DISK:
             raise
-        raise ValueError(f"{str(wanted)!r} cannot be written: {error.strerror}") from error
+        raise OSError(error.errno, error.strerror, str(wanted)) from error
     finally:
         _remove(partial)
         _unfinished.discard(partial)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -55,6 +56,8 @@ _DAMAGED = (
     OSError,
     ValueError,
     SyntaxError,
+    RecursionError,
+    tokenize.TokenError,
     EOFError,
     MemoryError,
     struct.error,

@@ -189,6 +189,9 @@ def test_recorded_settings_are_compared_where_both_have_them() -> None:
 SOUND = {"format": "invscore calibration 1", "level": 0.9, "factor": 1.5, "setting": {}}
 
 
+IMAGES = [{"coverage_before": 1, "coverage_after": 1, "width_before": 1, "width_after": 1}]
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -197,17 +200,17 @@ SOUND = {"format": "invscore calibration 1", "level": 0.9, "factor": 1.5, "setti
         "{}",
         json.dumps(SOUND),
         json.dumps({**SOUND, "images": [{"coverage": 1}]}),
-        json.dumps({**SOUND, "images": [], "format": "invscore calibration 0"}),
-        json.dumps({**SOUND, "images": [], "level": 2}),
-        json.dumps({**SOUND, "images": [], "factor": "wide"}),
-        json.dumps({**SOUND, "images": [], "factor": -1.5}),
+        json.dumps({**SOUND, "images": IMAGES, "format": "invscore calibration 0"}),
+        json.dumps({**SOUND, "images": IMAGES, "level": 2}),
+        json.dumps({**SOUND, "images": IMAGES, "factor": "wide"}),
+        json.dumps({**SOUND, "images": IMAGES, "factor": -1.5}),
     ],
 )
 def test_files_that_are_no_calibration(tmp_path: Path, content: str) -> None:
     file = tmp_path / "c.json"
     with pytest.raises(ValueError, match=r"calibration '.*c\.json': no such file"):
         Calibration.load(file)
-    file.write_text(json.dumps({**SOUND, "images": []}))
+    file.write_text(json.dumps({**SOUND, "images": IMAGES}))
     assert Calibration.load(file).factor == 1.5
     file.write_text(content)
     with pytest.raises(

@@ -90,6 +90,9 @@ class UNet(nn.Module):
     ) -> None:
         if not widths:
             raise ValueError(f"`widths` must hold at least one number, got {list(widths)}")
+        for name, numbers in {"channels": [channels], "widths": widths, "blocks": [blocks]}.items():
+            if min(numbers) < 1:
+                raise ValueError(f"`{name}` must be whole and at least 1, got {min(numbers)}")
         if embedding < 2 or embedding % 2:
             raise ValueError(f"`embedding` must be an even number of at least 2, got {embedding}")
         if not 0 <= attention <= len(widths):

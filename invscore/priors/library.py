@@ -17,6 +17,7 @@ from invscore.priors.energy import EnergyPrior
 from invscore.priors.foreign.loading import KEY, load_foreign, load_imported
 from invscore.priors.live import as_prior
 from invscore.priors.network import NetworkPrior
+from invscore.words import meant
 
 SUFFIX = ".safetensors"
 
@@ -66,7 +67,9 @@ def split_facts(text: str) -> tuple[str, dict[str, Any]]:
 
 def prior_class(metadata: Mapping[str, Any]) -> type[NetworkPrior]:
     """The class of the prior that ``metadata`` of a checkpoint describe."""
-    return EnergyPrior if metadata.get("architecture", {}).get("energy") else NetworkPrior
+    architecture = metadata.get("architecture")
+    energy = isinstance(architecture, Mapping) and architecture.get("energy") is True
+    return EnergyPrior if energy else NetworkPrior
 
 
 def _named(name: str, facts: Mapping[str, Any]) -> Prior:
@@ -74,8 +77,9 @@ def _named(name: str, facts: Mapping[str, Any]) -> Prior:
     if not path.exists():
         if ":" in name and not name.startswith("~"):
             return as_prior(find_object(name), facts, name)
+        known = sorted(_shipped())
         raise CheckpointError(
-            f"prior {name!r} is neither a file nor one of {', '.join(sorted(_shipped()))}"
+            f"prior {name!r} is neither a file nor one of {', '.join(known)}{meant(name, known)}"
         )
     if not is_checkpoint(path):
         return load_foreign(path, facts)
@@ -86,10 +90,6 @@ def _named(name: str, facts: Mapping[str, Any]) -> Prior:
         )
     if KEY in metadata:
         return load_imported(path)
-    if not isinstance(metadata.get("architecture", {}), Mapping):
-        raise CheckpointError(
-            f"checkpoint {str(path)!r} is no prior: its architecture is no mapping"
-        )
     return prior_class(metadata).load(path)
 
 

@@ -14,6 +14,7 @@ from invscore.checkpoint import CheckpointError, load_checkpoint, save_checkpoin
 from invscore.networks import build_network
 from invscore.priors.base import Level, Prior
 from invscore.priors.parametrisation import Parametrisation, describe, find_parametrisation
+from invscore.priors.stored import read_stored
 
 
 class NetworkPrior(Prior, nn.Module):
@@ -109,15 +110,11 @@ class NetworkPrior(Prior, nn.Module):
         """
         weights, metadata = load_checkpoint(path)
         try:
-            options = dict(metadata["parametrisation"])
-            kind = find_parametrisation(options.pop("name"))
-            network = build_network(**metadata["architecture"])
-            prior = cls(network, parametrisation=kind, metadata=metadata, **options)
-        except KeyError as error:
-            raise CheckpointError(
-                f"checkpoint {str(path)!r} is no prior: its metadata has no {error}"
-            ) from error
-        except (TypeError, ValueError) as error:
+            stored = read_stored(metadata)
+            network = build_network(**stored.architecture.model_dump())
+            form = stored.parametrisation.model_dump()
+            prior = cls(network, parametrisation=form.pop("name"), metadata=metadata, **form)
+        except ValueError as error:
             raise CheckpointError(f"checkpoint {str(path)!r} is no prior: {error}") from error
         try:
             network.load_state_dict(weights)

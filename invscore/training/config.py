@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import torch
 from pydantic import (
     Field,
     PositiveFloat,
@@ -14,10 +13,16 @@ from pydantic import (
     model_validator,
 )
 
+from invscore import memory
 from invscore.config import HomePath, HomeText, Section, read_section
-from invscore.networks import SIZES, build_network
+from invscore.networks import SIZES
+from invscore.networks.check import check_architecture
 from invscore.priors.parametrisation import find_parametrisation
+from invscore.priors.stored import Form
 from invscore.training.data.config import DataConfig
+
+COPIES = 5
+"""Of the weights in memory: themselves, their gradients, two moments and a moving average."""
 
 
 class NetworkConfig(Section):
@@ -45,33 +50,19 @@ class NetworkConfig(Section):
     @model_validator(mode="after")
     def _buildable(self) -> Self:
         """The architecture knows best what it cannot be: it is built, without any memory."""
-        with torch.device("meta"):
-            build_network(**self.model_dump(mode="json"))
+        weights = check_architecture(**self.model_dump(mode="json"))
+        memory.require(COPIES * memory.FLOAT * weights, f"training {weights:.3g} weights")
         return self
 
 
-class PriorConfig(Section):
-    mean: float = 0.5
-    sigma_data: PositiveFloat = 0.25
-    sigma_min: PositiveFloat = 0.002
-    sigma_max: PositiveFloat = 20.0
+class PriorConfig(Form):
     parametrisation: str | dict[str, float] = "edm"
-    complex: bool = False
-    symmetric: bool = False
 
     @field_validator("parametrisation")
     @classmethod
     def _known(cls, given: str | dict[str, float]) -> str | dict[str, float]:
         find_parametrisation(given)
         return given
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if not self.sigma_min < self.sigma_max:
-            raise ValueError(
-                f"`sigma_min` must be below `sigma_max`, got {self.sigma_min} and {self.sigma_max}"
-            )
-        return self
 
 
 class NoiseConfig(Section):

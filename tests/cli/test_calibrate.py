@@ -226,7 +226,8 @@ def test_wrong_input(calibrate: Run, photos: Path, arguments: list[str], sentenc
         ("missing.json", "calibration 'missing.json': no such file"),
         (
             "gray.png",
-            "the calibration must be a file written by 'invscore calibrate', got 'gray.png'",
+            "the calibration must be a file written by 'invscore calibrate', got 'gray.png': "
+            "'gray.png' cannot be read: it is no text in UTF-8",
         ),
     ],
 )

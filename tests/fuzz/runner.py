@@ -146,7 +146,7 @@ def _child(case: Case, folder: Path, out: Path, err: Path) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (DISK, DISK))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         sys.argv = ["invscore", *case.arguments]
-        from invscore.cli.main import main
+        from invscore.__main__ import main
 
         main()
         status = 0

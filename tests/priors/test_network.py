@@ -183,13 +183,42 @@ def test_files_that_are_no_prior(tmp_path: Path) -> None:
     weights, metadata = load_checkpoint(file)
     edm = metadata["parametrisation"]
     broken = {
-        "'architecture'": (weights, {"parametrisation": edm}),
-        "'parametrisation'": (weights, {"architecture": ARCHITECTURE}),
-        "unknown parametrisation 'vp'": (weights, metadata | {"parametrisation": {"name": "vp"}}),
+        "architecture is missing": (weights, {"parametrisation": edm}),
+        "parametrisation is missing": (weights, {"architecture": ARCHITECTURE}),
+        "unknown parametrisation 'vp'": (
+            weights,
+            metadata | {"parametrisation": edm | {"name": "vp"}},
+        ),
         "unknown network": (weights, metadata | {"architecture": {"name": "net"}}),
-        "its architecture is no mapping": (weights, metadata | {"architecture": "unet"}),
+        "architecture must be keys and values, got 'unet'": (
+            weights,
+            metadata | {"architecture": "unet"},
+        ),
         "its weights do not fit": ({"stem.weight": weights["stem.weight"]}, metadata),
-        "0 < sigma_min": (weights, metadata | {"parametrisation": edm | {"sigma_min": 0.0}}),
+        "unknown key parametrisation.sigma_dat; did you mean 'sigma_data'": (
+            weights,
+            metadata | {"parametrisation": edm | {"sigma_dat": 0.5}},
+        ),
+        "blocks must be a whole number, got 'two'": (
+            weights,
+            metadata | {"architecture": ARCHITECTURE | {"blocks": "two"}},
+        ),
+        "a network must have at most 20000 tensors": (
+            weights,
+            metadata | {"architecture": ARCHITECTURE | {"blocks": 10**9}},
+        ),
+        "a network of .* weights or more would need .*B of memory": (
+            weights,
+            metadata | {"architecture": ARCHITECTURE | {"widths": [10**6, 10**6]}},
+        ),
+        "channels must be 1, got 2": (
+            weights,
+            metadata | {"architecture": ARCHITECTURE | {"channels": 2}},
+        ),
+        "sigma_min must be above 0": (
+            weights,
+            metadata | {"parametrisation": edm | {"sigma_min": 0.0}},
+        ),
     }
     for message, content in broken.items():
         save_checkpoint(file, *content)
