@@ -20,19 +20,7 @@ from invscore.networks.foreign.blocks import (
 )
 from invscore.networks.foreign.embedding import TimeEmbedding
 
-
-class Pool(nn.Module):
-    """A change of size that has no weights."""
-
-    def __init__(self, up: bool) -> None:
-        super().__init__()
-        self.resample = double if up else halve
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.resample(x)
-
-
-Resampling = Literal["conv", "residual", "pool"]
+Resampling = Literal["conv", "residual"]
 
 
 @dataclass(frozen=True)
@@ -222,8 +210,6 @@ class ResidualUNet(nn.Module):
     def _resample(self, level: Level, *, up: bool) -> nn.Module:
         if level.resampling == "residual":
             return self._block(level.width, level.width, resample=double if up else halve)
-        if level.resampling == "pool":
-            return Pool(up)
         if up:
             return DoubleByConvolution(level.width)
         return HalveByConvolution(level.width, corner=self.shape.corner)

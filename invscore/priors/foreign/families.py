@@ -6,13 +6,14 @@ part of another's comes after it.
 
 from __future__ import annotations
 
-from invscore.priors.foreign import diffusers, drunet, karras, nvlabs, plain_cnn
+from invscore.priors.foreign import diffusers, drunet, guided, karras, nvlabs, plain_cnn
 from invscore.priors.foreign.family import Family, Refusal
 
 REFUSALS: tuple[Refusal, ...] = (
     diffusers.LATENT,
     nvlabs.LATENT,
     nvlabs.GAN,
+    guided.CLASSIFIER,
 )  # fmt: skip
 
 FAMILIES: tuple[Family, ...] = (
@@ -22,6 +23,7 @@ FAMILIES: tuple[Family, ...] = (
     drunet.FAMILY,
     plain_cnn.DNCNN,
     plain_cnn.FFDNET,
+    guided.FAMILY,
 )  # fmt: skip
 
 LAST_REFUSALS: tuple[Refusal, ...] = (
