@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-import struct
-import tokenize
-import zipfile
-import zlib
-from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import tifffile
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 
 from invscore.files import atomic_file
+from invscore.readers import (
+    Index,
+    Recording,
+    as_numbers,
+    find_format,
+    pick,
+    read,
+    warn_of_range,
+    white_of,
+)
 
 Array = npt.NDArray[Any]
 
@@ -49,54 +53,59 @@ SAMPLES = {
 
 IMAGE_KEYS = ("image", "y", "x")
 MEASUREMENT_KEYS = ("y", "measurement", "image")
-ARRAY_SUFFIXES = (".npy", ".npz")
-TIFF_SUFFIXES = (".tif", ".tiff")
-
-_DAMAGED = (
-    OSError,
-    ValueError,
-    SyntaxError,
-    RecursionError,
-    tokenize.TokenError,
-    EOFError,
-    MemoryError,
-    struct.error,
-    zlib.error,
-    zipfile.BadZipFile,
-    tifffile.TiffFileError,
-    Image.DecompressionBombError,
-)
-"""What Pillow, tifffile and NumPy raise on files that are not what their names say."""
 
 
-def load_image(path_or_name: str | Path) -> Tensor:
-    """The image in a file, or a sample image of scikit-image: float32 (c, h, w) with c 1 or 3.
+def load_image(
+    path_or_name: str | Path,
+    *,
+    key: str | None = None,
+    axes: str | None = None,
+    index: Index | None = None,
+) -> Tensor:
+    """The image in a file, or a sample image of scikit-image: float32 or complex64 (c, h, w).
 
-    Files are PNG, JPEG (turned as their EXIF orientation says), TIFF and whatever else Pillow
-    reads, NPY, or NPZ with an array ``image``, ``y``, ``x`` or a single one. Unsigned integers of 8
-    and 16 bits are divided by the largest of their type, so that images lie in [0, 1]; other
-    numbers are taken as they are, and complex arrays stay complex (complex64). Transparent pixels
-    show white behind them. Arrays are (h, w), (h, w, c) or (c, h, w). Pillow reads 16-bit colour
-    PNG as 8 bits.
+    Files are those that ``invscore.readers`` knows: pictures (turned as their EXIF orientation
+    says), TIFF, NPY, NPZ and the formats of instruments. Unsigned integers of 8 and 16 bits, of
+    whatever byte order, are divided by the largest of their type, so that shades of gray lie in
+    [0, 1]; all other numbers, and those of a format with units of its own, are taken as they are.
+    Complex arrays stay complex. Transparent pixels, of a file that declares them, show white
+    behind them. Arrays have any number of channels, (h, w), (c, h, w) or (h, w, c): unless the file
+    or ``axes`` ("zhwc": h rows, w columns, c channels, others a stack) says which axis they are on,
+    it is the first or else the last of length 1 or 3, or the shorter of the two.
 
-    Raises ``ValueError`` for anything else: an unknown name, a damaged file, NaN, an odd shape.
+    ``key``: which array of a file of several; ``image``, ``y``, ``x`` or a single one by default.
+    ``index``: which image of a stack, a number for each of its axes, or a number by axis. Warns of
+    values that look like 0 to 255, or of fewer bits than their type.
+
+    Raises ``ValueError`` for anything else: an unknown name, a damaged file, NaN, a stack of images
+    without ``index``, an odd shape.
     """
-    file = _find(path_or_name)
-    array = _read_array(file, IMAGE_KEYS) if _is_array(file) else _read_picture(file)
-    return as_image(array, repr(str(path_or_name)))
+    file, name = _find(path_or_name), repr(str(path_or_name))
+    recording = pick(read(file, key, IMAGE_KEYS), name, axes, index)
+    image = as_image(_numbers(recording, name), name, axes=recording.axes)
+    return image if recording.opacity is None else _over_white(image, recording.opacity)
 
 
-def load_measurement(path: str | Path) -> Tensor:
-    """The measurement in a file: an array of any shape as it is, an image as ``load_image`` has it.
+def load_measurement(
+    path: str | Path,
+    *,
+    key: str | None = None,
+    axes: str | None = None,
+    index: Index | None = None,
+) -> Tensor:
+    """The measurement in a file: an array of any shape as it is, a picture as ``load_image``.
 
-    NPZ files hold it as ``y``, ``measurement``, ``image`` or a single array. Raises ``ValueError``
-    like ``load_image``.
+    Of several arrays it is ``y``, ``measurement``, ``image`` or a single one by default. Values
+    follow the rule of ``load_image``; NaN, which may mark what was not measured, stays. Raises
+    ``ValueError`` like ``load_image``.
     """
-    file = Path(path)
-    if not _is_array(file):
-        return load_image(_existing(file))
-    array = _read_array(_existing(file), MEASUREMENT_KEYS)
-    return _as_tensor(array, repr(str(path)))
+    file, name = Path(path), repr(str(path))
+    recording = pick(read(file, key, MEASUREMENT_KEYS), name, axes, index)
+    numbers = _numbers(recording, name)
+    if not find_format(file).picture:
+        return torch.from_numpy(numbers)
+    image = as_image(numbers, name, axes=recording.axes)
+    return image if recording.opacity is None else _over_white(image, recording.opacity)
 
 
 def sample_names() -> list[str]:
@@ -110,39 +119,50 @@ def is_sample(path_or_name: str | Path) -> bool:
     return str(path_or_name) in SAMPLES and not Path(path_or_name).is_file()
 
 
-def as_image(array: Array | Tensor, name: str = "the image") -> Tensor:
-    """``array`` as a tensor (c, h, w), c 1 or 3, in the units of ``load_image``.
+def as_image(array: Array | Tensor, name: str = "the image", *, axes: str = "") -> Tensor:
+    """``array`` as a tensor (c, h, w) in the units of ``load_image``.
 
-    A leading axis of length one, a batch of one, is dropped. Raises ``ValueError``, speaking of
+    ``axes`` says what its axes are: "hw" or "chw". Where it does not, channels are on the first or
+    else the last of three axes if its length is 1 or 3, or else on the shorter of the two, and a
+    leading axis of length one, a batch of one, is dropped. Raises ``ValueError``, speaking of
     ``name``, where the shape is no image's or the values are not finite.
     """
-    image = _as_tensor(np.asarray(array), name)
-    shape = tuple(image.shape)
-    if image.ndim == 4 and shape[0] == 1:
-        image = image[0]
-    if image.ndim == 2:
-        image = image[None]
-    if image.ndim == 3 and image.shape[0] not in (1, 3) and image.shape[2] in (1, 3, 4):
-        image = image.movedim(2, 0)
-    if image.ndim == 3 and image.shape[0] == 4:
-        image = over_white(image)
-    if image.ndim != 3 or image.shape[0] not in (1, 3):
+    if isinstance(array, Tensor):
+        array = array.detach().cpu().resolve_conj().resolve_neg().numpy()
+    values = as_numbers(array, name, white_of(getattr(array, "dtype", float)))
+    shape = values.shape
+    if axes not in ("", "hw", "chw"):
+        stack = "".join(letter for letter in axes if letter not in "chw")
         raise ValueError(
-            f"{name} must have shape (h, w), (h, w, 3) or (3, h, w) as an image, got {shape}"
+            f"{name} holds several images, of shape "
+            f"({', '.join(f'{a}={n}' for a, n in zip(axes, shape, strict=True))}): index must say "
+            f"which, along {' and '.join(stack)}"
         )
-    return image.contiguous()
-
-
-def over_white(image: Tensor) -> Tensor:
-    """The colours of (c + 1, h, w), whose last channel is their opacity, in front of white."""
-    colour, alpha = image[:-1], image[-1:]
-    return alpha * colour + (1 - alpha)
+    if not axes and values.ndim == 4 and shape[0] == 1:
+        values = values[0]
+    if values.ndim == 2:
+        values = values[None]
+    if values.ndim != 3:
+        raise ValueError(
+            f"{name} must be an image (h, w), (c, h, w) or (h, w, c), got {shape}: index "
+            "chooses from a stack, axes says what the axes are"
+        )
+    if not axes and _channels_last(*values.shape):
+        values = np.moveaxis(values, 2, 0)
+    if not np.isfinite(values).all():
+        raise ValueError(f"{name} must be finite, got NaN or infinite values")
+    return torch.from_numpy(np.ascontiguousarray(values))
 
 
 def to_gray(image: Tensor) -> Tensor:
-    """The luminance of (3, h, w) with the weights of ITU-R BT.601, as (1, h, w)."""
+    """The luminance of (3, h, w) with the weights of ITU-R BT.601, as (1, h, w).
+
+    Raises ``ValueError`` for other channels than one or three.
+    """
     if image.shape[0] == 1:
         return image
+    if image.shape[0] != 3:
+        raise ValueError(f"the image must have 1 or 3 channels to become gray, got {len(image)}")
     weights = torch.tensor([0.299, 0.587, 0.114], dtype=image.dtype, device=image.device)
     return torch.tensordot(weights, image, 1)[None]
 
@@ -199,7 +219,7 @@ def save_image(path: str | Path, image: Tensor) -> None:
 def _find(path_or_name: str | Path) -> Path:
     file, name = Path(path_or_name), str(path_or_name)
     if file.exists() or file.suffix or len(file.parts) != 1:
-        return _existing(file)
+        return file
     names = sample_names()
     if name not in names:
         raise ValueError(
@@ -209,119 +229,18 @@ def _find(path_or_name: str | Path) -> Path:
         return sample
 
 
-def _existing(file: Path) -> Path:
-    if file.is_dir():
-        raise ValueError(f"{str(file)!r} must be a file, got a folder")
-    if not file.exists():
-        raise ValueError(f"{str(file)!r}: no such file")
-    if file.stat().st_size == 0:
-        raise ValueError(f"{str(file)!r} is empty")
-    return file
+def _channels_last(first: int, rows: int, last: int) -> bool:  # noqa: ARG001
+    usual = (1, 3)
+    return first not in usual and (last in usual or last < first)
 
 
-def _is_array(file: Path) -> bool:
-    return file.suffix.lower() in ARRAY_SUFFIXES
+def _numbers(recording: Recording, name: str) -> Array:
+    values = np.asarray(recording.values)
+    warn_of_range(recording, values, name)
+    return as_numbers(values, name, recording.white)
 
 
-def _read_array(file: Path, keys: Sequence[str]) -> Array:
-    kind = file.suffix[1:].upper()
-    try:
-        # Objects would have to be unpickled, which can run any code: NumPy refuses.
-        loaded = np.load(file, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return loaded
-        with loaded:
-            named = [key for key in keys if key in loaded.files]
-            single = loaded.files if len(loaded.files) == 1 else []
-            if not (names := named or single):
-                raise _WrongContent(
-                    f"{str(file)!r} must hold a single array, or one named "
-                    f"{', '.join(keys[:-1])} or {keys[-1]}, got "
-                    f"{', '.join(loaded.files) or 'no arrays'}"
-                )
-            return loaded[names[0]]
-    except _WrongContent:
-        raise
-    except _DAMAGED as error:
-        if "pickle" in str(error) and not _starts_as_npy(file):
-            raise _WrongContent(
-                f"{str(file)!r} cannot be read as {kind}: it is no NumPy file"
-            ) from None
-        if "Object arrays" in str(error):
-            raise ValueError(
-                f"{str(file)!r} must hold an array of numbers, got Python objects, which are "
-                "never unpickled"
-            ) from None
-        raise ValueError(f"{str(file)!r} cannot be read as {kind}: {_reason(error)}") from error
-
-
-def _starts_as_npy(file: Path) -> bool:
-    """Whether NumPy wrote it: NumPy takes a file that starts otherwise for a pickle."""
-    with file.open("rb") as opened:
-        return opened.read(len(np.lib.format.MAGIC_PREFIX)) == np.lib.format.MAGIC_PREFIX
-
-
-def _read_picture(file: Path) -> Array:
-    try:
-        if file.suffix.lower() in TIFF_SUFFIXES and (array := _read_tiff(file)) is not None:
-            return array
-        with Image.open(file) as opened:
-            if getattr(opened, "is_animated", False) and opened.format != "MPO":
-                raise _WrongContent(f"{str(file)!r} must hold a single image, got several")
-            return _pixels(ImageOps.exif_transpose(opened))
-    except _WrongContent:
-        raise
-    except _DAMAGED as error:
-        raise ValueError(f"{str(file)!r} cannot be read as an image: {_reason(error)}") from error
-
-
-def _read_tiff(file: Path) -> Array | None:
-    """The array of a plain TIFF, or None where Pillow knows better (palettes, LZW, orientation)."""
-    with tifffile.TiffFile(file) as tiff:
-        page = tiff.pages.first
-        plain = page.photometric in (tifffile.PHOTOMETRIC.MINISBLACK, tifffile.PHOTOMETRIC.RGB)
-        upright = "Orientation" not in page.tags or page.tags["Orientation"].value == 1
-        deflated = (1, 8, 32946)  # uncompressed, and two codes for deflate
-        return tiff.asarray() if plain and upright and page.compression in deflated else None
-
-
-def _pixels(image: Image.Image) -> Array:
-    """The pixels of a Pillow image of any mode: (h, w) or (h, w, 3)."""
-    if image.mode.startswith("I"):
-        return np.asarray(image).clip(0, 65535).astype(np.uint16)
-    if image.mode == "F":
-        return np.asarray(image)
-    gray = image.mode in ("1", "L", "LA", "La")
-    if image.has_transparency_data:
-        rgba = torch.from_numpy(np.array(image.convert("RGBA"))).movedim(2, 0) / 255
-        return over_white(rgba[-2:] if gray else rgba).movedim(0, 2).numpy()
-    return np.asarray(image.convert("L" if gray else "RGB"))
-
-
-def _as_tensor(array: Array, name: str) -> Tensor:
-    if array.ndim == 0 or array.size == 0:
-        raise ValueError(f"{name} must have at least one pixel, got the shape {array.shape}")
-    kind = array.dtype.kind
-    if array.dtype in (np.uint8, np.uint16):  # wider integers are counts, not shades of gray
-        tensor = torch.from_numpy((array / np.iinfo(array.dtype).max).astype(np.float32))
-    elif kind in "buif":
-        tensor = torch.from_numpy(array.astype(np.float32))
-    elif kind == "c":
-        tensor = torch.from_numpy(array.astype(np.complex64))
-    else:
-        raise ValueError(f"{name} must be an array of numbers, got dtype {array.dtype}")
-    if not bool(tensor.isfinite().all()):
-        raise ValueError(f"{name} must be finite, got NaN or infinite values")
-    return tensor
-
-
-def _reason(error: BaseException) -> str:
-    """Why, in a few words, without the path that Pillow and the operating system repeat."""
-    if isinstance(error, UnidentifiedImageError):
-        return "it is in no known image format"
-    reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return " ".join(reason.split()).rstrip(".")
-
-
-class _WrongContent(ValueError):
-    """A sound file that holds something else: its message is already a sentence."""
+def _over_white(image: Tensor, opacity: Array) -> Tensor:
+    """(c, h, w) of that ``opacity``, (h, w), in front of white."""
+    alpha = torch.from_numpy(opacity.astype(np.float32))
+    return alpha * image + (1 - alpha)

@@ -15,7 +15,7 @@ from invscore.operators.convolution import (
     SymmetricConvolution,
     ValidConvolution,
 )
-from invscore.operators.files import read_gray
+from invscore.operators.files import read_kernel
 from invscore.operators.trajectories import shake_kernel
 
 
@@ -82,8 +82,8 @@ class Blur(LinearOperator):
 
     @classmethod
     def from_file(cls, path: str | Path, in_shape: Shape, boundary: str = "circular") -> Blur:
-        """The kernel in an image or ``.npy`` file, normalised to sum one."""
-        kernel = read_gray(path)
+        """The kernel in an image or array file, in linear light, normalised to sum one."""
+        kernel = read_kernel(path)
         return cls(_checked(kernel, in_shape) / kernel.sum(), in_shape, boundary=boundary)
 
     def matvec(self, x: Tensor) -> Tensor:

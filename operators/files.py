@@ -1,32 +1,93 @@
-"""Kernels and masks from image files."""
+"""Kernels and masks from files, by the readers that images have.
+
+A mask is white where something was measured, and black where not. Values in between count as
+measured from half the largest on; with ``soft`` they are weights, ``y = w x``, each the share of
+the light that reaches a pixel. Pixels that the file declares transparent are not measured. Where
+the opaque ones have other colours than black and white the file is a photograph with holes, and
+its opacity alone is the mask.
+
+A kernel is taken in linear light, as it is in the file: no gamma is undone. What is transparent
+is zero.
+"""
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
+from invscore.readers import Array, as_numbers, pick, read
 
-def read_gray(path: str | Path) -> Tensor:
-    """The image at ``path`` as (h, w) float64 in the file's own units; colours become gray.
+WEIGHTS = (0.299, 0.587, 0.114)
+"""Of red, green and blue in gray: ITU-R BT.601."""
 
-    Reads ``.npy`` and what Pillow reads. Raises ``ValueError`` for anything else.
+DOUBTFUL = 0.005
+"""Values between black and white that are spoken of: a share of all; fewer are a smooth edge."""
+
+
+def read_mask(path: str | Path, *, invert: bool = False, soft: bool = False) -> Tensor:
+    """The mask in a file: boolean, or float64 in [0, 1] if ``soft``; of one to three axes.
+
+    ``(w,)``, ``(h, w)`` or, in an array that says so for each channel, ``(c, h, w)``. Black becomes
+    white with ``invert``. Raises ``ValueError`` for what cannot be read, is not finite, or has
+    values below zero or above one (above the white of their type).
     """
-    path = Path(path)
-    if not path.is_file():
-        raise ValueError(f"image {str(path)!r}: no such file")
-    try:
-        if path.suffix == ".npy":
-            values = np.load(path, allow_pickle=False).astype(np.float64)
-        else:
-            with Image.open(path) as image:
-                plain = image.mode in ("L", "I", "F", "1") or image.mode.startswith("I;16")
-                values = np.asarray(image if plain else image.convert("L"), dtype=np.float64)
-    except (UnidentifiedImageError, OSError, ValueError, TypeError) as error:
-        raise ValueError(f"image {str(path)!r} cannot be read: {error}") from error
+    name = f"the mask {str(path)!r}"
+    values, opacity = _read(path, "mask", ("mask", "image"), name)
+    low, high = float(values.min()), float(values.max())
+    if not np.isfinite(values).all() or low < 0:
+        raise ValueError(f"{name} must hold values from 0 (not measured), got {low:g} to {high:g}")
+    if opacity is not None and float(opacity.min()) < 1:
+        levels = np.unique(values[..., opacity > 0.5])
+        both = len(levels) == 2 and levels[0] == 0
+        values = opacity * (values / high if both else 1.0)
+        high = float(values.max())
+    if soft:
+        if high > 1:
+            raise ValueError(f"{name} must hold weights in [0, 1], got up to {high:g}")
+        weights = torch.from_numpy(values)
+        return 1 - weights if invert else weights
+    between = np.count_nonzero((values > 0.02 * high) & (values < 0.98 * high)) / values.size
+    if between > DOUBTFUL:
+        warnings.warn(
+            f"{name} has {between:.1%} of its values between black and white: they count as "
+            "measured from half the largest on; soft=true takes them for weights, y = w x",
+            stacklevel=2,
+        )
+    measured = torch.from_numpy(values > 0.5 * high) if high else torch.from_numpy(values > 0)
+    return ~measured if invert else measured
+
+
+def read_kernel(path: str | Path) -> Tensor:
+    """The kernel in a file, (kh, kw) float64, in the file's own units; colours become gray.
+
+    Raises ``ValueError`` for what cannot be read or has other axes.
+    """
+    name = f"the kernel {str(path)!r}"
+    values, opacity = _read(path, "kernel", ("kernel", "psf", "image"), name)
     if values.ndim != 2:
-        raise ValueError(f"image {str(path)!r} must have shape (h, w), got {values.shape}")
-    return torch.from_numpy(np.ascontiguousarray(values))
+        raise ValueError(f"{name} must have shape (h, w), got {values.shape}")
+    return torch.from_numpy(values if opacity is None else values * opacity)
+
+
+def _read(
+    path: str | Path, what: str, names: tuple[str, ...], name: str
+) -> tuple[Array, Array | None]:
+    """Values in float64, colours mixed to gray, and the opacity (h, w) where there is one."""
+    try:
+        recording = pick(read(path, names=names), name)
+    except ValueError as error:
+        raise ValueError(f"{what} {error}") from error
+    numbers = as_numbers(np.asarray(recording.values), name, recording.white)
+    if numbers.dtype.kind == "c":
+        raise ValueError(f"{name} must hold real numbers, got {recording.values.dtype}")
+    values = numbers.astype(np.float64)
+    if recording.axes == "chw":  # of a picture; in a plain array axes are not known
+        values = np.tensordot(WEIGHTS, values, 1) if len(values) == 3 else values.mean(axis=0)
+    elif values.ndim > 2:
+        values = values.squeeze(tuple(k for k in range(values.ndim - 2) if values.shape[k] == 1))
+        values = values[..., 0] if values.ndim > 2 and values.shape[-1] == 1 else values
+    return np.ascontiguousarray(values), recording.opacity

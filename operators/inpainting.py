@@ -10,24 +10,31 @@ from torch import Tensor
 
 from invscore.operators.base import SVD, Shape, SpectralOperator, unchanged
 from invscore.operators.constant import Constant
-from invscore.operators.files import read_gray
+from invscore.operators.files import read_mask
 
 
 class Inpainting(SpectralOperator):
     """``y = mask * x``: pixels outside the mask are not measured, and zero in y.
 
-    ``mask`` is boolean, true where measured, (h, w) for all channels alike or (c, h, w).
+    ``mask`` is boolean, true where measured, (h, w) for all channels alike or (c, h, w); or it has
+    weights from 0 to 1, the share of the light that reaches each pixel (a vignette, dust on a
+    sensor), of which 0 is not measured. How precise each pixel is, is the affair of the noise.
     ``in_shape`` is (c, h, w), by default with the channels of the mask, or one.
 
-    Raises ``ValueError`` when the mask is not boolean, measures nothing or does not fit
-    ``in_shape``.
+    Raises ``ValueError`` when the mask is of another type, has weights outside [0, 1], measures
+    nothing or does not fit ``in_shape``.
     """
 
     measured: Tensor
 
     def __init__(self, mask: Tensor, in_shape: Shape | None = None) -> None:
-        if mask.dtype != torch.bool:
-            raise ValueError(f"the `mask` must be a boolean tensor, got {mask.dtype}")
+        if not (mask.dtype == torch.bool or mask.is_floating_point()):
+            raise ValueError(f"the `mask` must be boolean, or weights in [0, 1], got {mask.dtype}")
+        if not bool(((mask >= 0) & (mask <= 1)).all()):
+            raise ValueError(
+                "the `mask` must have weights in [0, 1], got "
+                f"{float(mask.min()):g} to {float(mask.max()):g}"
+            )
         if in_shape is None:
             in_shape = (1, *mask.shape) if mask.ndim == 2 else tuple(mask.shape)
         if tuple(mask.shape) not in (tuple(in_shape), tuple(in_shape[-2:])) or len(in_shape) != 3:
@@ -38,8 +45,9 @@ class Inpainting(SpectralOperator):
         if not bool(mask.any()):
             raise ValueError("the `mask` must measure at least one pixel, got none")
         self.in_shape = self.out_shape = tuple(in_shape)
-        self.measured = mask.expand(in_shape)
+        self.measured = (mask > 0).expand(in_shape)
         self.weight = Constant(mask)
+        self._power = self.weight if mask.dtype == torch.bool else Constant(mask**2)
 
     @classmethod
     def random(cls, in_shape: Shape, keep: float = 0.3, seed: int = 0) -> Self:
@@ -75,18 +83,24 @@ class Inpainting(SpectralOperator):
         return cls(mask, in_shape)
 
     @classmethod
-    def from_file(cls, path: str | Path, in_shape: Shape) -> Self:
-        """The mask in an image file: measured where brighter than half its maximum.
+    def from_file(
+        cls, path: str | Path, in_shape: Shape, *, invert: bool = False, soft: bool = False
+    ) -> Self:
+        """The mask in a file, white where measured: see ``invscore.operators.files``.
 
-        The file is never resized: another size than the image's is a ``ValueError``.
+        ``invert``: white where not measured. ``soft``: gray values are weights, not a threshold.
+        The mask is never resized: another size than the image's is a ``ValueError``.
         """
-        values = read_gray(path)
-        if values.shape != tuple(in_shape[-2:]):
+        mask = read_mask(path, invert=invert, soft=soft)
+        image = tuple(in_shape[-2:])
+        if mask.ndim == 3 and mask.shape != in_shape and mask.movedim(-1, 0).shape == in_shape:
+            mask = mask.movedim(-1, 0)
+        if tuple(mask.shape) not in (image, tuple(in_shape)):
             raise ValueError(
-                f"the mask {str(path)!r} must have the image's shape {tuple(in_shape[-2:])}, "
-                f"got {tuple(values.shape)}"
+                f"the mask {str(path)!r} must have the image's shape {image}, got "
+                f"{tuple(mask.shape)}"
             )
-        return cls(values > 0.5 * values.max(), in_shape)
+        return cls(mask, in_shape)
 
     def matvec(self, x: Tensor) -> Tensor:
         return x * self.weight.like(x)
@@ -95,7 +109,7 @@ class Inpainting(SpectralOperator):
         return y * self.weight.like(y)
 
     def normal(self, x: Tensor) -> Tensor:
-        return x * self.weight.like(x)
+        return x * self._power.like(x)
 
     def svd(self, dtype: torch.dtype = torch.float32) -> SVD:
         return SVD(self.weight.at(dtype), unchanged, unchanged, unchanged, unchanged, complete=True)

@@ -18,8 +18,9 @@ class MRI(SpectralOperator):
     """``y = M F x``, F the centred orthonormal Fourier transform and M a mask in k-space.
 
     Images are complex, (b, c, h, w). k-space has the same shape, its zero frequency at
-    ``(h // 2, w // 2)``, and zeros where nothing is measured. ``mask`` is boolean, (w,) where
-    whole lines are measured, which then needs ``in_shape`` (c, h, w), or (h, w).
+    ``(h // 2, w // 2)``, and zeros where nothing is measured. ``mask`` is boolean, (w,) or
+    (1, w) where whole columns are measured, (h, 1) where whole rows are, which then needs
+    ``in_shape`` (c, h, w), or (h, w).
 
     ``real=True`` says that images are real. Frequency k then tells about -k too, and ``A^T A`` is
     diagonal in the Hartley basis with entries ``(M(k) + M(-k)) / 2``.
@@ -37,9 +38,10 @@ class MRI(SpectralOperator):
         if in_shape is None:
             in_shape = (1, *mask.shape)
         image = tuple(in_shape[-2:])
-        if len(in_shape) != 3 or tuple(mask.shape) not in (image, image[1:]):
+        lines = (image[1:], (1, image[1]), (image[0], 1))
+        if len(in_shape) != 3 or tuple(mask.shape) not in (image, *lines):
             raise ValueError(
-                "the `mask` must have shape (w,) or (h, w) for an image of shape "
+                "the `mask` must have shape (w,), (1, w), (h, 1) or (h, w) for an image of shape "
                 f"{tuple(in_shape)}, got {tuple(mask.shape)}"
             )
         if not bool(mask.any()):

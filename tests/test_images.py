@@ -140,7 +140,7 @@ def test_npz_by_its_keys(tmp_path: Path) -> None:
     assert load_image(tmp_path / "result.npz").mean() == 0
     assert load_measurement(tmp_path / "result.npz").mean() == 1
     with pytest.raises(
-        ValueError, match="must hold a single array, or one named image, y or x, got a, b"
+        ValueError, match="must hold a single array, or one named image or y or x, got a, b"
     ):
         load_image(tmp_path / "unclear.npz")
 
@@ -214,7 +214,7 @@ def write_bad_files(folder: Path) -> dict[str, str]:
     np.save(folder / "nan.npy", with_nan)
     np.save(folder / "vector.npy", np.zeros(5))
     np.save(folder / "five.npy", np.zeros((1, 1, 3, 4, 4)))
-    np.save(folder / "two.npy", np.zeros((2, 4, 5)))
+    np.save(folder / "two.npy", np.zeros((2, 4, 4, 5)))
     np.save(folder / "none.npy", np.zeros((0, 4)))
     np.save(folder / "objects.npy", np.array([[Evil()]], dtype=object), allow_pickle=True)
     np.save(folder / "words.npy", np.array([["a", "b"]]))
@@ -237,10 +237,10 @@ def write_bad_files(folder: Path) -> dict[str, str]:
         "nan.npy": "NaN",
         "vector.npy": r"got \(5,\)",
         "five.npy": r"got \(1, 1, 3, 4, 4\)",
-        "two.npy": r"got \(2, 4, 5\)",
+        "two.npy": r"got \(2, 4, 4, 5\)",
         "none.npy": r"shape \(0, 4\)",
         "objects.npy": "never unpickled",
-        "words.npy": "an array of numbers",
+        "words.npy": "an array of numbers, got dtype <U1",
         "nothing.npz": "no arrays",
         "cut.npy": "cannot be read as NPY",
         "film.gif": "must hold a single image, got several",

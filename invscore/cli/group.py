@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,10 +13,22 @@ from invscore.cli.errors import USAGE, complain, flushed, usage
 
 
 class Command(TyperCommand):
-    """A command whose help page says of no flag that it takes a value."""
+    """A command whose help page says of no flag that it takes a value.
+
+    An option of one value is given once: a second one would overrule the first in silence.
+    """
 
     def get_params(self, ctx: Any) -> Any:
         return _plain(super().get_params(ctx))
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if not ctx.resilient_parsing:  # completion of a half-written command line
+            order: list[Any] = self.make_parser(ctx).parse_args(args=list(args))[2]
+            for option, times in Counter(order).items():
+                single = not (getattr(option, "multiple", True) or getattr(option, "is_flag", True))
+                if single and times > 1:
+                    raise ValueError(f"{option.opts[0]} must be given once, got it {times} times")
+        return super().parse_args(ctx, args)
 
 
 class Group(TyperGroup):

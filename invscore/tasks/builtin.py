@@ -67,13 +67,19 @@ def blur(in_shape: Shape, *, kernel: str, boundary: Boundary = "circular") -> Op
 
 
 def inpaint(
-    in_shape: Shape, *, keep: float = 0.3, seed: int = 0, mask: str | None = None
+    in_shape: Shape,
+    *,
+    keep: float = 0.3,
+    seed: int = 0,
+    mask: str | None = None,
+    invert: bool = False,
+    soft: bool = False,
 ) -> Operator:
-    """Missing pixels: a random fraction is kept, or what is white in a mask file"""
+    """Missing pixels: a random fraction is kept, or what is white and opaque in a mask file"""
     from invscore.operators import Inpainting
 
     if mask is not None:
-        return Inpainting.from_file(mask, in_shape)
+        return Inpainting.from_file(mask, in_shape, invert=invert, soft=soft)
     return Inpainting.random(in_shape, keep=keep, seed=seed)
 
 
@@ -102,14 +108,14 @@ def mri(
     seed: int = 0,
     real: bool = True,
     mask: str | None = None,
+    invert: bool = False,
 ) -> Operator:
     """MRI with one coil, a centred orthonormal FFT: lines are missing, or what a mask file says"""
     from invscore.operators import MRI
-    from invscore.operators.files import read_gray
+    from invscore.operators.files import read_mask
 
     if mask is not None:
-        values = read_gray(mask)
-        return MRI(values > 0.5 * values.max(), in_shape, real)
+        return MRI(read_mask(mask, invert=invert), in_shape, real)
     make = {"random": MRI.random, "equispaced": MRI.equispaced, "gaussian": MRI.gaussian}[pattern]
     return make(in_shape, acceleration, center_fraction, seed, real)
 

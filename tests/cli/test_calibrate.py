@@ -188,7 +188,7 @@ def test_pairs_that_were_measured(calibrate: Run, photos: Path) -> None:
 
 BAD: list[tuple[list[str], str]] = [
     (["--images", "nowhere"], "'nowhere': no such folder"),
-    (["--images", "empty"], "no images in 'empty' (looked for .jpeg, .jpg, .npy"),
+    (["--images", "empty"], "no images in 'empty' (looked for .png, .jpg, .jpeg"),
     (["--measurements", "nowhere"], "'nowhere': no such folder"),
     (["--measurements", "photos", "--size", "8"], "--size changes images"),
     (["--level", "0.9"], "level 0.9 needs at least 10 images, got 4"),

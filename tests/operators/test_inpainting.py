@@ -54,7 +54,7 @@ def test_box_is_a_hole() -> None:
 
 
 def test_mask_file_is_white_where_measured(tmp_path: Path) -> None:
-    values = np.array([[255, 0, 200], [10, 255, 90]], dtype=np.uint8)
+    values = np.array([[255, 0, 253], [2, 255, 0]], dtype=np.uint8)
     expected = torch.tensor([[True, False, True], [False, True, False]])
     Image.fromarray(values).save(tmp_path / "mask.png")
     Image.fromarray(np.stack([values] * 3, axis=-1)).save(tmp_path / "colour.png")
@@ -67,8 +67,10 @@ def test_mask_file_is_white_where_measured(tmp_path: Path) -> None:
 
 
 def test_errors() -> None:
-    with pytest.raises(ValueError, match=r"the `mask` must be a boolean tensor, got torch.float32"):
-        Inpainting(torch.ones(2, 2))
+    with pytest.raises(ValueError, match=r"boolean, or weights in \[0, 1\], got torch.int64"):
+        Inpainting(torch.ones(2, 2, dtype=torch.int64))
+    with pytest.raises(ValueError, match=r"weights in \[0, 1\], got -1 to 2"):
+        Inpainting(torch.tensor([[-1.0, 2.0]]))
     with pytest.raises(
         ValueError, match=r"`mask` must have .* image of shape \(1, 3, 2\), got \(2, 3\)"
     ):

@@ -1,0 +1,28 @@
+"""Files in: one reader a format, from a suffix to an array, its axes, its units and its header."""
+
+from __future__ import annotations
+
+from invscore.readers.axes import Index, parse_axes, parse_index, pick
+from invscore.readers.base import Array, Recording, Unfit, Values
+from invscore.readers.numbers import as_numbers, warn_of_range, white_of
+from invscore.readers.table import FORMATS, Format, find_format, known_suffixes, read, suffix_of
+
+__all__ = [
+    "FORMATS",
+    "Array",
+    "Format",
+    "Index",
+    "Recording",
+    "Unfit",
+    "Values",
+    "as_numbers",
+    "find_format",
+    "known_suffixes",
+    "parse_axes",
+    "parse_index",
+    "pick",
+    "read",
+    "suffix_of",
+    "warn_of_range",
+    "white_of",
+]
