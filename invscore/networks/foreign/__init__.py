@@ -9,6 +9,7 @@ from torch import nn
 from invscore.networks.foreign.dhariwal_unet import DhariwalUNet
 from invscore.networks.foreign.drunet import DRUNet, GradientStepDRUNet
 from invscore.networks.foreign.edm2_unet import EDM2UNet
+from invscore.networks.foreign.memory_unet import MemoryUNet
 from invscore.networks.foreign.plain_cnn import DnCNN, FDnCNN, FFDNet
 from invscore.networks.foreign.residual_unet import ResidualUNet
 from invscore.networks.foreign.skip_unet import SkipUNet
@@ -22,6 +23,7 @@ FOREIGN: dict[str, type[nn.Module]] = {
     "fdncnn": FDnCNN,
     "ffdnet": FFDNet,
     "gradient-step-drunet": GradientStepDRUNet,
+    "memory-unet": MemoryUNet,
     "residual-unet": ResidualUNet,
     "score-unet": ScoreUNet,
     "skip-unet": SkipUNet,

@@ -20,15 +20,17 @@ from torch.nn.functional import (
 Resample = Callable[[Tensor], Tensor]
 
 
-def sinusoid(t: Tensor, width: int, *, cosine_first: bool, shift: float) -> Tensor:
+def sinusoid(
+    t: Tensor, width: int, *, cosine_first: bool, shift: float, period: float = 10_000.0
+) -> Tensor:
     """Cosines and sines of the times ``t``, (b,), at geometric frequencies: (b, width).
 
-    ``width / 2`` frequencies ``10000^(-k / (width / 2 - shift))``, k = 0, 1, ...; a zero fills up
+    ``width / 2`` frequencies ``period^(-k / (width / 2 - shift))``, k = 0, 1, ...; a zero fills up
     an odd ``width``. Computed in float32, whatever the weights are in.
     """
     half = width // 2
     steps = torch.arange(half, dtype=torch.float32, device=t.device)
-    phase = t.float()[:, None] * torch.exp(steps * (-math.log(10_000) / (half - shift)))
+    phase = t.float()[:, None] * torch.exp(steps * (-math.log(period) / (half - shift)))
     waves = [phase.cos(), phase.sin()] if cosine_first else [phase.sin(), phase.cos()]
     return pad(torch.cat(waves, dim=1), (0, width % 2))
 

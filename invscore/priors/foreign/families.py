@@ -6,7 +6,7 @@ part of another's comes after it.
 
 from __future__ import annotations
 
-from invscore.priors.foreign import diffusers, drunet, guided, karras, nvlabs, plain_cnn
+from invscore.priors.foreign import diffusers, drunet, guided, karras, lucidrains, nvlabs, plain_cnn
 from invscore.priors.foreign.family import Family, Refusal
 
 REFUSALS: tuple[Refusal, ...] = (
@@ -14,6 +14,7 @@ REFUSALS: tuple[Refusal, ...] = (
     nvlabs.LATENT,
     nvlabs.GAN,
     guided.CLASSIFIER,
+    lucidrains.OLD,
 )  # fmt: skip
 
 FAMILIES: tuple[Family, ...] = (
@@ -24,6 +25,7 @@ FAMILIES: tuple[Family, ...] = (
     plain_cnn.DNCNN,
     plain_cnn.FFDNET,
     guided.FAMILY,
+    lucidrains.FAMILY,
 )  # fmt: skip
 
 LAST_REFUSALS: tuple[Refusal, ...] = (

@@ -33,6 +33,13 @@ def sigmoid(steps: int, start: float, end: float) -> Tensor:
     return cumulated(torch.linspace(-6, 6, steps, dtype=F64).sigmoid() * (end - start) + start)
 
 
+def logistic(steps: int = 1000, start: float = -3, end: float = 3) -> Tensor:
+    """``abar`` a logistic curve from 1 to 0, beta cut at 0.999 (Jabri et al. 2022, App. B)."""
+    curve = torch.sigmoid(torch.linspace(start, end, steps + 1, dtype=F64))
+    bar = (curve[-1] - curve) / (curve[-1] - curve[0])
+    return cumulated((1 - bar[1:] / bar[:-1]).clamp(max=0.999))
+
+
 def cumulated(betas: Tensor) -> Tensor:
     """``abar``, the product of ``1 - beta``."""
     return torch.cumprod(1 - betas, dim=0)
