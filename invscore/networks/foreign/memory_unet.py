@@ -161,7 +161,8 @@ class MemoryUNet(nn.Module):
             self.downs.append(nn.ModuleList([*parts, last or Halve(wide, leave)]))
         widest = levels[-1].out
         self.mid_block1 = block(widest, widest)
-        self.mid_attn = MemoryAttention(widest, *middle, full=True)
+        heads, head, memory = middle
+        self.mid_attn = MemoryAttention(widest, heads, head, memory, full=True)
         self.mid_block2 = block(widest, widest)
         for level in reversed(levels):
             wide, leave = level.out, level.width

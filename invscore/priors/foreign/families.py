@@ -6,7 +6,18 @@ part of another's comes after it.
 
 from __future__ import annotations
 
-from invscore.priors.foreign import diffusers, drunet, guided, karras, lucidrains, nvlabs, plain_cnn
+from invscore.priors.foreign import (
+    ddim,
+    diffusers,
+    drunet,
+    guided,
+    karras,
+    lucidrains,
+    monai,
+    nvlabs,
+    plain_cnn,
+    pnp_flow,
+)
 from invscore.priors.foreign.family import Family, Refusal
 
 REFUSALS: tuple[Refusal, ...] = (
@@ -26,6 +37,9 @@ FAMILIES: tuple[Family, ...] = (
     plain_cnn.FFDNET,
     guided.FAMILY,
     lucidrains.FAMILY,
+    ddim.FAMILY,
+    pnp_flow.FAMILY,
+    monai.FAMILY,
 )  # fmt: skip
 
 LAST_REFUSALS: tuple[Refusal, ...] = (

@@ -114,7 +114,7 @@ def _described(unet: Mapping[str, Tensor], facts: Facts) -> dict[str, Any]:
         memory, head = rest if full else rest[::-1]
         return heads, head, memory, full
 
-    stages = []
+    stages: list[dict[str, Any]] = []
     while f"downs.{len(stages)}.0.block1.proj.weight" in unet:
         place = f"downs.{len(stages)}"
         leave = unet.get(f"{place}.3.weight", unet.get(f"{place}.3.1.weight"))

@@ -1,0 +1,64 @@
+"""Checkpoints of DDIM's authors: of their training, or the weights alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from invscore.priors.foreign import ho_unets, schedules
+from invscore.priors.foreign.containers import Content
+from invscore.priors.foreign.facts import Facts
+from invscore.priors.foreign.family import Family, choose_weights, is_weights, without_prefix
+from invscore.priors.foreign.ho_unets import DDIM
+from invscore.priors.foreign.recipe import Recipe
+from invscore.priors.foreign.translate import translate
+
+SIGN = "temb.dense.0.weight"
+
+
+def recognise(content: Content) -> bool:
+    return any(found is not None and SIGN in found for found in _weights(content))
+
+
+def read(content: Content, facts: Facts) -> Recipe:
+    """All of that code's networks predict the noise on the linear schedule of 1000 steps."""
+    weights, which = choose_weights(facts, *_weights(content))
+    network = ho_unets.network(weights, DDIM)
+    table = {"linear": schedules.linear, "cosine": schedules.cosine}[
+        facts.choose("schedule", "linear", ("linear", "cosine"))
+    ]()
+    return Recipe(
+        network=network,
+        weights=translate(network, weights, ho_unets.names(network, DDIM)),
+        diffusion={"predicts": "epsilon", "alphas_cumprod": table.tolist()},
+        prior={
+            "channels": network["channels"],
+            "range": (-1.0, 1.0),
+            "multiple": 2 ** (len(network["down"]) - 1),
+        },
+        facts={"weights": which},
+    )
+
+
+def _weights(content: Content) -> tuple[Mapping[str, Tensor] | None, Mapping[str, Tensor] | None]:
+    """Averaged and plain weights: of [model, optimiser, epoch, step, average], or all there is."""
+    if isinstance(content.data, list):
+        found = [content.data[4] if len(content.data) > 4 else None, content.at(0)]
+    else:
+        found = [None, content.data]
+    averaged, raw = ((without_prefix(w, "module.") or w) if is_weights(w) else None for w in found)
+    return averaged, raw
+
+
+FAMILY = Family(
+    name="ddim",
+    title="a DDIM checkpoint",
+    recognise=recognise,
+    read=read,
+    facts={
+        "schedule": "linear, as all of theirs, or cosine",
+        "ema": "false for the weights that are not averaged",
+    },
+    source="ermongroup/ddim",
+)
