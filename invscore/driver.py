@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import torch
@@ -14,6 +14,7 @@ from torch import Tensor
 from invscore.likelihood import InverseProblem
 from invscore.methods import METHODS, MethodInfo, Step, get_method
 from invscore.operators import LinearOperator, Operator
+from invscore.operators.base import Window
 from invscore.priors.base import Prior
 from invscore.priors.counted import CountedPrior
 from invscore.rng import SampleRNG
@@ -39,7 +40,9 @@ class Result:
     each sample. ``scale``: the factor by which the measurement was divided for the prior.
     ``residual``: (b,), the rms residual of the samples over the rms of the noise; exact samples
     have 1 on average, see ``invscore.uncertainty.residual``. ``warnings``: sentences on what does
-    not fit, a residual far from 1 first of all.
+    not fit, a residual far from 1 first of all. ``window``: the part of the images that the
+    measurement shows, where they reach beyond it (``Operator.window``); ``seen`` is the result
+    there.
     """
 
     samples: Tensor
@@ -53,6 +56,14 @@ class Result:
     scale: float
     residual: Tensor
     warnings: tuple[str, ...]
+    window: Window | None = None
+
+    @property
+    def seen(self) -> Result:
+        """The result without the margin around the ``window``: itself where there is none."""
+        if self.window is None:
+            return self
+        return replace(self, samples=self.samples[(..., *self.window)], window=None)
 
     @property
     def mean(self) -> Tensor:
@@ -166,6 +177,7 @@ def reconstruct(
         scale=factor,
         residual=residual.ratio,
         warnings=residual.warnings(),
+        window=problem.operator.window,
     )
 
 

@@ -19,6 +19,7 @@ from invscore.operators.constant import Constant
 Shape = tuple[int, ...]
 Weight = PerImage
 View = Literal["image", "spectrum", "stretched"]
+Window = tuple[slice, slice]
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,11 @@ class Operator(abc.ABC):
     ``view`` says how a real measurement is shown: as an ``"image"``, in the units of images; as a
     ``"spectrum"``, by logarithmic magnitude; or ``"stretched"`` from its least to its largest
     value. A complex one is always shown as a spectrum.
+
+    ``window`` is the part of the image that lies behind the pixels of y, slices of its rows and
+    columns, where the image reaches beyond them (a blur of boundary ``"valid"``); ``None`` where it
+    does not, or where y is no image. What lies outside is a margin, known by what was blurred into
+    the window alone.
     """
 
     in_shape: Shape
@@ -68,6 +74,7 @@ class Operator(abc.ABC):
     out_complex: bool = False
     measured: Tensor | None = None
     view: View = "image"
+    window: Window | None = None
 
     @abc.abstractmethod
     def __call__(self, x: Tensor) -> Tensor:
@@ -235,6 +242,7 @@ class Composition(LinearOperator):
         self.in_shape, self.out_shape = inner.in_shape, outer.out_shape
         self.in_complex, self.out_complex = inner.in_complex, outer.out_complex
         self.measured, self.view = outer.measured, outer.view
+        self.window = inner.window
 
     def matvec(self, x: Tensor) -> Tensor:
         return self.outer.matvec(self.inner.matvec(x))
@@ -253,6 +261,7 @@ class Sum(LinearOperator):
         _require_equal("output complexity of a sum", left.out_complex, right.out_complex)
         self.left, self.right = left, right
         self.view = left.view
+        self.window = left.window if left.window == right.window else None
         if left.measured is not None and right.measured is not None:
             self.measured = left.measured | right.measured
         self.in_shape, self.out_shape = left.in_shape, left.out_shape
@@ -275,6 +284,7 @@ class Multiple(LinearOperator):
             )
         self.operator, self.factor = operator, float(factor)
         self.measured, self.view = operator.measured, operator.view
+        self.window = operator.window
         self.in_shape, self.out_shape = operator.in_shape, operator.out_shape
         self.in_complex, self.out_complex = operator.in_complex, operator.out_complex
 

@@ -41,6 +41,7 @@ class Blur(LinearOperator):
         self._convolution = _convolution(kernel, in_shape, boundary)
         self.in_shape = self._convolution.in_shape
         self.out_shape = self._convolution.out_shape
+        self.window = self._convolution.window
 
     @classmethod
     def gaussian(

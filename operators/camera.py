@@ -31,6 +31,7 @@ class CameraBlur(NonlinearOperator):
         self.blur = Blur(kernel, in_shape, boundary=boundary)
         self.exposure = exposure
         self.in_shape, self.out_shape = self.blur.in_shape, self.blur.out_shape
+        self.window = self.blur.window
 
     def __call__(self, x: Tensor) -> Tensor:
         light = self.exposure * self.blur.matvec(linear_light(x))

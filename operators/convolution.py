@@ -77,12 +77,13 @@ class ValidConvolution(LinearOperator):
         self.out_shape = (*self.in_shape[:-2], height - kh + 1, width - kw + 1)
         self._grid = fast_size(height), fast_size(width)
         self.transfer = Constant(transfer_function(kernel, self._grid))
-        self._top, self._left = kh - 1 - kh // 2, kw - 1 - kw // 2
+        self._top, self._left = top, left = kh - 1 - kh // 2, kw - 1 - kw // 2
+        tall, wide = self.out_shape[-2:]
+        self.window = slice(top, top + tall), slice(left, left + wide)
 
     def matvec(self, x: Tensor) -> Tensor:
         full = irfft2(rfft2(x, s=self._grid) * self.transfer.like(x), s=self._grid)
-        tall, wide = self.out_shape[-2:]
-        return full[..., self._top : self._top + tall, self._left : self._left + wide]
+        return full[(..., *self.window)]
 
     def rmatvec(self, y: Tensor) -> Tensor:
         (tall, wide), (height, width) = self._grid, self.in_shape[-2:]
