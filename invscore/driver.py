@@ -18,7 +18,13 @@ from invscore.operators.base import Window
 from invscore.priors.base import Prior
 from invscore.priors.counted import CountedPrior
 from invscore.rng import SampleRNG
-from invscore.uncertainty import Interval, check_residual, credible_interval, quantile
+from invscore.uncertainty import (
+    Interval,
+    border_warnings,
+    check_residual,
+    credible_interval,
+    quantile,
+)
 
 DEFAULT_METHOD = "auto"
 NAN_CHECK_EVERY = 10
@@ -176,7 +182,7 @@ def reconstruct(
         seed=seed,
         scale=factor,
         residual=residual.ratio,
-        warnings=residual.warnings(),
+        warnings=border_warnings(problem, drawn) or residual.warnings(),
         window=problem.operator.window,
     )
 

@@ -76,6 +76,13 @@ class Operator(abc.ABC):
     view: View = "image"
     window: Window | None = None
 
+    @property
+    def seen_shape(self) -> Shape:
+        """The shape of the part of an image that the measurement shows: of its ``window``."""
+        if self.window is None:
+            return self.in_shape
+        return (*self.in_shape[:-2], *(part.stop - part.start for part in self.window))
+
     @abc.abstractmethod
     def __call__(self, x: Tensor) -> Tensor:
         """``A(x)``."""

@@ -79,11 +79,12 @@ class ValidConvolution(LinearOperator):
         self.transfer = Constant(transfer_function(kernel, self._grid))
         self._top, self._left = top, left = kh - 1 - kh // 2, kw - 1 - kw // 2
         tall, wide = self.out_shape[-2:]
-        self.window = slice(top, top + tall), slice(left, left + wide)
+        self._shown = slice(top, top + tall), slice(left, left + wide)
+        self.window = self._shown
 
     def matvec(self, x: Tensor) -> Tensor:
         full = irfft2(rfft2(x, s=self._grid) * self.transfer.like(x), s=self._grid)
-        return full[(..., *self.window)]
+        return full[(..., *self._shown)]
 
     def rmatvec(self, y: Tensor) -> Tensor:
         (tall, wide), (height, width) = self._grid, self.in_shape[-2:]

@@ -91,3 +91,24 @@ def _read(
         values = values.squeeze(tuple(k for k in range(values.ndim - 2) if values.shape[k] == 1))
         values = values[..., 0] if values.ndim > 2 and values.shape[-1] == 1 else values
     return np.ascontiguousarray(values), recording.opacity
+
+
+def read_matrix(path: str | Path, columns: int) -> Tensor:
+    """The real matrix (m, ``columns``) in a NPY file, float32 or float64.
+
+    Raises ``ValueError`` for anything else.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(f"matrix {str(path)!r}: no such file")
+    try:
+        values = np.load(path, allow_pickle=False)
+        matrix = torch.from_numpy(np.ascontiguousarray(values)).to(torch.float64)
+    except (OSError, ValueError, TypeError, EOFError) as error:
+        raise ValueError(f"matrix {str(path)!r} cannot be read as NPY: {error}") from error
+    if np.iscomplexobj(values) or matrix.ndim != 2 or matrix.shape[1] != columns:
+        raise ValueError(
+            f"matrix {str(path)!r} is {values.dtype} of shape {values.shape}: it must be real, "
+            f"(m, {columns}), a column for each pixel"
+        )
+    return matrix

@@ -127,7 +127,7 @@ def calibrate(
     from invscore.cli.tables import print_json
     from invscore.files import check_writable
     from invscore.methods import get_method
-    from invscore.tasks import task
+    from invscore.tasks import measured, task
     from invscore.tasks.setting import describe_setting
 
     info = get_method(method or driver.DEFAULT_METHOD)
@@ -145,19 +145,23 @@ def calibrate(
     network = open_prior(prior, device)
     spec = task.fit_operator(spec, complex_valued=network.complex)
 
+    camera = spec if measurements is None else measured.as_of_a_camera(spec)
+
     def on_step(index: int, done: int, total: int) -> None:
         bar(index * total + done, len(files) * total)
 
     def pairs() -> Iterator[tuple[Result, Tensor]]:
-        for index, (image, measured) in enumerate(files):
+        for index, (image, measurement) in enumerate(files):
             # Sample k draws from seed + k: no image shares random numbers with another.
             first = seed + index * samples
-            if measured is None:
+            if measurement is None:
                 job = task.simulated_task(
                     spec, str(image), size=size, noise=noise, seed=first, device=device
                 )
             else:
-                job = task.known_task(spec, str(measured), str(image), noise=noise, device=device)
+                job = measured.known_task(
+                    spec, str(measurement), str(image), noise=noise, device=device
+                )
             result = driver.reconstruct(
                 job.problem,
                 task.fit_prior(network, job.problem.operator, prior),
@@ -169,11 +173,11 @@ def calibrate(
                 on_step=partial(on_step, index),
                 **options,
             )
-            assert job.truth is not None
-            yield result, job.truth
+            assert job.seen_truth is not None
+            yield result.seen, job.seen_truth
 
     setting = describe_setting(
-        spec, prior, network, info, options, samples=samples, noise=noise, scale=factor
+        camera, prior, network, info, options, samples=samples, noise=noise, scale=factor
     )
     with StepBar(info.name) as bar:
         found = calibration.calibrate(

@@ -161,7 +161,7 @@ def reconstruct(
     from invscore.cli.loading import open_prior
     from invscore.cli.progress import StepBar
     from invscore.methods import get_method
-    from invscore.tasks import task
+    from invscore.tasks import measured, task
     from invscore.tasks.setting import describe_setting
 
     method = method or driver.DEFAULT_METHOD
@@ -177,14 +177,21 @@ def reconstruct(
     spec = task.fit_operator(spec, complex_valued=network.complex)
     if calibrated is not None:
         setting = describe_setting(
-            spec, prior, network, info, options, samples=samples, noise=noise, scale=factor
+            spec if image is not None else measured.as_of_a_camera(spec),
+            prior,
+            network,
+            info,
+            options,
+            samples=samples,
+            noise=noise,
+            scale=factor,
         )
         calibrated.require(setting)
     if image is not None:
         job = task.simulated_task(spec, image, size=size, noise=noise, seed=seed, device=device)
     else:
         known = None if shape is None else parse_shape(shape)
-        job = task.measured_task(spec, source, shape=known, noise=noise, device=device)
+        job = measured.measured_task(spec, source, shape=known, noise=noise, device=device)
 
     with StepBar(method) as on_step:
         result = driver.reconstruct(
@@ -201,7 +208,7 @@ def reconstruct(
     metrics = report.measure(job, result)
     interval = None
     if calibrated is not None:
-        interval = calibrated.interval(result)
+        interval = calibrated.interval(result.seen)
         metrics["interval"] = report.measure_interval(job, calibrated, interval)
     metrics |= {
         "op": op,
@@ -209,6 +216,7 @@ def reconstruct(
         "image" if image is not None else "measurement": source,
         "shape": list(job.problem.operator.in_shape),
         "noise": noise,
+        "assumed": list(job.assumed),
         **report.describe(result, device),
     }
     report.write_results(folder, job, result, metrics, interval, page=page)

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from invscore.bench.versions import versions
 from invscore.calibration import Calibration
-from invscore.cli.report_page import REPORT, write_report
+from invscore.cli.report_page import REPORT, shown, write_report
 from invscore.driver import Result
 from invscore.figures import panel, picture
 from invscore.files import atomic_folder, check_writable
@@ -58,26 +58,29 @@ def check_folder(folder: Path, *, overwrite: bool, mark: str = METRICS) -> None:
 def measure(task: Task, result: Result) -> dict[str, Any]:
     """The quality of a result: PSNR in dB, SSIM, and the discrepancy of the reconstruction.
 
-    The reconstruction is the mean of the samples. ``discrepancy`` is the rms of ``y - A(x)`` over
+    The reconstruction is the mean of the samples, in the window that the measurement shows.
+    ``discrepancy`` is the rms of ``y - A(x)`` over
     the rms of the noise, and ``residual`` the same of the samples, which have 1 on average if they
     are exact; their mean has less. Without a truth, PSNR and SSIM are None.
     """
+    seen = result.seen
     compared = {
-        "": result.mean,
+        "": seen.mean,
         "_measurement": backprojection(task.problem),
-        "_sample": result.samples[:, 0] if len(result.samples) > 1 else None,
+        "_sample": seen.samples[:, 0] if len(result.samples) > 1 else None,
     }
     numbers: dict[str, Any] = {}
     for name, images in compared.items():
-        known = None if images is None or task.truth is None else images
-        numbers[f"psnr{name}"] = _psnr(known, task)
-        numbers[f"ssim{name}"] = _ssim(known, task)
+        numbers[f"psnr{name}"] = _psnr(images, task)
+        numbers[f"ssim{name}"] = _ssim(images, task)
     if len(result.samples) == 1:
         del numbers["psnr_sample"], numbers["ssim_sample"]
+    window = shown(task, result)
     discrepancy = task.problem.discrepancy(result.mean).mean()
     return {
         **numbers,
         "peak": task.peak,
+        "black_and_white": [window.low, window.high],
         "discrepancy": _rounded(discrepancy),
         "residual": _rounded(result.residual.mean()),
     }
@@ -85,7 +88,8 @@ def measure(task: Task, result: Result) -> dict[str, Any]:
 
 def measure_interval(task: Task, calibration: Calibration, interval: Interval) -> dict[str, Any]:
     """A calibrated interval: level, factor, mean width, and the fraction of the truth inside."""
-    held = None if task.truth is None else interval.contains(task.truth).double().mean()
+    truth = task.seen_truth
+    held = None if truth is None else interval.contains(truth).double().mean()
     return {
         "level": calibration.level,
         "calibrated": True,
@@ -126,18 +130,21 @@ def write_results(
 ) -> None:
     """Write all files of a result to ``folder``: all of them or, on an error, none.
 
+    What the measurement shows is in all of them; ``samples_with_margin`` has what reaches beyond.
     A calibrated ``interval`` is in the arrays, and its width is in the figure. ``report.html`` is
     one of the files if a ``page`` is wanted.
     """
+    seen, truth = result.seen, task.seen_truth
     images = _images(task, result)
-    spread = result.std[0].cpu() if len(result.samples) > 1 else None
+    spread = seen.std[0].cpu() if len(result.samples) > 1 else None
     arrays = {
         "y": task.problem.y[0],
-        "samples": result.samples[:, 0],
-        "mean": result.mean[0],
+        "samples": seen.samples[:, 0],
+        "mean": seen.mean[0],
         **({} if spread is None else {"std": spread}),
         **({} if interval is None else {"lower": interval.lower[0], "upper": interval.upper[0]}),
-        **({} if task.truth is None else {"truth": task.truth[0]}),
+        **({} if truth is None else {"truth": truth[0]}),
+        **({} if result.window is None else {"samples_with_margin": result.samples[:, 0]}),
     }
     with atomic_folder(folder, names=FILES, mark=METRICS) as partial:
         for name, image in images.items():
@@ -158,7 +165,7 @@ def write_results(
         plain: dict[str, Any] = {name: array.cpu().numpy() for name, array in arrays.items()}
         np.savez(partial / "arrays.npz", **plain)
         if page:
-            write_report(partial / REPORT, task, result, metrics)
+            write_report(partial / REPORT, task, seen, metrics)
         (partial / METRICS).write_text(as_json(metrics) + "\n", encoding="utf-8")
 
 
@@ -199,6 +206,11 @@ def print_summary(metrics: Mapping[str, Any], folder: Path) -> None:
         console.print(f"[yellow]warning[/yellow]: {escape(sentence)}")
     if not metrics["warnings"]:
         console.print(f"residual {metrics['residual']:.2f} times the noise (1 is expected)")
+    for sentence in metrics["assumed"]:
+        console.print(f"[dim]assumed[/dim]: {escape(sentence)}")
+    low, high = metrics["black_and_white"]
+    if (low, high) != (0, 1):
+        console.print(f"pictures show {low:.4g} black and {high:.4g} white")
     first = folder / ("figure.png" if (folder / "figure.png").exists() else "arrays.npz")
     if (folder / REPORT).exists():
         console.print(f"[bold]{escape(str(folder / REPORT))}[/bold]  to look at in a browser")
@@ -207,12 +219,12 @@ def print_summary(metrics: Mapping[str, Any], folder: Path) -> None:
 
 def _images(task: Task, result: Result) -> dict[str, Tensor]:
     """The pictures of a result by name, each (c, h, w) in [0, 1]; none of what is no image."""
-    peak = task.peak if task.truth is not None else result.scale
-    tensors = {"reconstruction": result.mean[0]}
-    if task.truth is not None:
-        tensors["truth"] = task.truth[0]
-    pictures = {name: picture(t, peak=peak) for name, t in tensors.items() if t.ndim > 1}
-    measured = measurement_picture(task.problem, peak)
+    window = shown(task, result)
+    tensors = {"reconstruction": result.seen.mean[0]}
+    if (truth := task.seen_truth) is not None:
+        tensors["truth"] = truth[0]
+    pictures = {name: picture(window(t)) for name, t in tensors.items() if t.ndim > 1}
+    measured = measurement_picture(task.problem, window)
     return pictures if measured is None else {"measurement": measured, **pictures}
 
 
@@ -233,7 +245,7 @@ def _by_pixel(spread: Tensor) -> Tensor:
 
 def _captions(task: Task, metrics: Mapping[str, Any]) -> dict[str, str]:
     """Quality in words, under the titles of the figure; nothing where no truth is known."""
-    y, truth = task.problem.y, task.truth
+    y, truth = task.problem.y, task.seen_truth
     compared = truth is not None and y.shape == truth.shape and not y.is_complex()
     captions = {}
     for title, suffix, start in (
@@ -248,17 +260,17 @@ def _captions(task: Task, metrics: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _psnr(images: Tensor | None, task: Task) -> float | None:
-    if images is None or task.truth is None:
+    if images is None or (truth := task.seen_truth) is None:
         return None
-    return _rounded(psnr(images, task.truth.expand_as(images), task.peak).mean())
+    return _rounded(psnr(images, truth.expand_as(images), task.peak).mean())
 
 
 def _ssim(images: Tensor | None, task: Task) -> float | None:
-    if images is None or task.truth is None:
+    if images is None or (truth := task.seen_truth) is None:
         return None
     if images.ndim != 4 or min(images.shape[-2:]) < SSIM_WINDOW:
         return None
-    return _rounded(ssim(images, task.truth.expand_as(images), task.peak).mean())
+    return _rounded(ssim(images, truth.expand_as(images), task.peak).mean())
 
 
 def _rounded(number: Tensor) -> float | None:

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from invscore.driver import Result
-from invscore.tasks.pictures import measurement_picture
+from invscore.tasks.pictures import Window, measurement_picture, window_of
 from invscore.tasks.task import Task, backprojection
 from invscore.viewer import Entry, write_page
 
@@ -52,6 +52,7 @@ def write_report(file: Path, task: Task, result: Result, metrics: Mapping[str, A
         "samples": str(len(result.samples)),
         "device": str(metrics["device"]),
         "versions": ", ".join(f"{name} {number}" for name, number in metrics["versions"].items()),
+        **({"assumed": "; ".join(task.assumed)} if task.assumed else {}),
         **({"warnings": " ".join(result.warnings)} if result.warnings else {}),
     }
     title = f"Reconstruction of {Path(source).name}"
@@ -61,8 +62,8 @@ def write_report(file: Path, task: Task, result: Result, metrics: Mapping[str, A
 def _pictures(task: Task, result: Result) -> dict[str, Tensor]:
     """The measurement, or a plain image made of it, and what is known of the image; no vector."""
     tensors = {"measurement": _measurement(task, result), "reconstruction": result.mean[0]}
-    if task.truth is not None:
-        tensors["truth"] = task.truth[0]
+    if (truth := task.seen_truth) is not None:
+        tensors["truth"] = truth[0]
     if len(result.samples) > 1:
         tensors["uncertainty"] = result.std[0]
     found = {name: t for name, t in tensors.items() if t is not None and t.ndim > 1}
@@ -74,15 +75,23 @@ def _samples(result: Result) -> Tensor | None:
     return _shown(result.samples[:, 0]) if several else None
 
 
+def shown(task: Task, result: Result) -> Window:
+    """The values that are black and white in the pictures of a result."""
+    truth = task.seen_truth
+    if truth is not None:
+        return window_of(truth, task.peak)
+    return window_of(result.seen.mean, result.scale)
+
+
 def _measurement(task: Task, result: Result) -> Tensor | None:
     """As a picture in units of the image."""
     problem = task.problem
     is_image = problem.operator.view == "image" and not problem.y.is_complex()
     if not (is_image and problem.y.ndim == 4) and (plain := backprojection(problem)) is not None:
         return plain[0]
-    peak = task.peak if task.truth is not None else result.scale
-    shown = measurement_picture(problem, peak)
-    return None if shown is None else peak * shown
+    window = shown(task, result)
+    picture = measurement_picture(problem, window)
+    return None if picture is None else window.low + (window.high - window.low) * picture
 
 
 def _shown(images: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ with them torch, are imported when one is built.
 from __future__ import annotations
 
 import inspect
+import math
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -129,10 +130,15 @@ def ct(
     return Tomography(angles, in_shape, detectors, span)
 
 
-def cs(in_shape: Shape, *, ratio: float = 0.5, seed: int = 0) -> Operator:
-    """Compressed sensing: a fraction of random mixtures of all pixels"""
-    from invscore.operators import CompressedSensing
+def cs(
+    in_shape: Shape, *, ratio: float = 0.5, seed: int = 0, matrix: str | None = None
+) -> Operator:
+    """Compressed sensing: a fraction of random mixtures of all pixels, or a matrix in a file"""
+    from invscore.operators import CompressedSensing, from_matrix
+    from invscore.operators.files import read_matrix
 
+    if matrix is not None:
+        return from_matrix(read_matrix(matrix, math.prod(in_shape)), in_shape)
     return CompressedSensing(in_shape, ratio, seed)
 
 
@@ -157,13 +163,16 @@ def nonlinear_blur(
     intensity: float = 0.5,
     exposure: float = 1.5,
     seed: int = 0,
+    kernel: str | None = None,
     boundary: Boundary = "circular",
 ) -> Operator:
-    """A shaken camera: blur of linear light, saturation, sRGB response; nonlinear"""
+    """A shaken camera, or a kernel file: blur of linear light, saturation, response; nonlinear"""
     from invscore.operators import CameraBlur
+    from invscore.operators.files import read_kernel
     from invscore.operators.trajectories import shake_kernel
 
-    return CameraBlur(shake_kernel(size, intensity, seed), in_shape, exposure, boundary)
+    given = shake_kernel(size, intensity, seed) if kernel is None else read_kernel(kernel)
+    return CameraBlur(given / given.sum(), in_shape, exposure, boundary)
 
 
 def denoise(in_shape: Shape) -> Operator:
@@ -210,15 +219,33 @@ def image_shape(name: str, y_shape: Shape, options: Mapping[str, Any]) -> Shape:
     if name == "phase":
         oversampling = check_options(name, options).get("oversampling", 2.0)
         return (*y_shape[:-2], *(_inner_size(size, oversampling / 8) for size in y_shape[-2:]))
+    if name == "cs" and options.get("matrix") is not None:
+        raise ValueError(
+            "mixtures of pixels do not tell the shape of their image: give --shape C,H,W"
+        )
     if name == "superres":
         factor = check_options(name, options).get("factor", option_defaults(name)["factor"])
         return (*y_shape[:-2], y_shape[-2] * factor, y_shape[-1] * factor)
     if options.get("boundary") == "valid":
-        # The border that is lost does not depend on the size of the image.
-        probe = (*y_shape[:-2], 2 * y_shape[-2] + 128, 2 * y_shape[-1] + 128)
-        seen = build(name, probe, options).out_shape
-        return tuple(y + a - b for y, a, b in zip(y_shape, probe, seen, strict=True))
+        return _around(name, y_shape, options)
     return y_shape
+
+
+def _around(name: str, y_shape: Shape, options: Mapping[str, Any]) -> Shape:
+    """The shape of the images of which a blur sees ``y_shape``."""
+    shape = (*y_shape[:-2], 2 * y_shape[-2] + 128, 2 * y_shape[-1] + 128)
+    for _ in range(4):
+        # The border that is lost does not depend on the size of the image, once that is larger
+        # than the kernel.
+        seen = build(name, shape, options).out_shape
+        found = tuple(y + a - b for y, a, b in zip(y_shape, shape, seen, strict=True))
+        if build(name, found, options).out_shape == y_shape:
+            return found
+        shape = (*shape[:-2], 2 * shape[-2], 2 * shape[-1])
+    raise ValueError(
+        f"operator {name!r} has a kernel too large for a measurement of {y_shape[-2]} x "
+        f"{y_shape[-1]} pixels"
+    )
 
 
 def _inner_size(padded: int, share: float) -> int:

@@ -1,20 +1,70 @@
-"""Measurements as pictures."""
+"""What is black and what is white in the pictures of a task, and measurements as pictures."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+import torch
 from torch import Tensor
 
 from invscore.figures import picture
 from invscore.likelihood import InverseProblem
 
+EXTREME = 1e-3
+"""Share of the pixels that may be beyond black, and beyond white."""
 
-def measurement_picture(problem: InverseProblem, peak: float) -> Tensor | None:
-    """The first measurement as an image (c, h, w) in [0, 1], ``peak`` being white; a vector: None.
+SLACK = 0.1
+"""By how much noise may lead out of [0, 1]."""
 
-    What is complex or a spectrum is shown by log magnitude, a sinogram stretched.
+DARK = 0.25
+"""An image in [0, 1] that does not even reach this is shown brighter."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """The values that are shown black and white."""
+
+    low: float = 0.0
+    high: float = 1.0
+
+    def __call__(self, image: Tensor) -> Tensor:
+        """``image`` with black at 0 and white at 1, unclipped; complex ones by magnitude."""
+        real = image.abs() if image.is_complex() else image
+        return (real - self.low) / (self.high - self.low)
+
+
+def window_of(image: Tensor, unit: float = 1.0) -> Window:
+    """[0, ``unit``] where ``image`` is in it, otherwise what holds all but its most extreme pixels.
+
+    ``unit``: what white is in pictures of this kind, such as the factor between the units of the
+    measurement and those of a prior. Black is 0 where nothing is negative and not all is bright.
+    """
+    real = image.detach().abs() if image.is_complex() else image.detach()
+    values = real.flatten().float().cpu()
+    values = values[:: max(1, len(values) // 10**6)]  # quantile takes 16 million at most
+    low, high = (float(v) for v in torch.quantile(values, torch.tensor([EXTREME, 1 - EXTREME])))
+    if high <= 0.5 * float(values.max()):  # point sources: bright pixels that are few are the image
+        high = float(values.max())
+    if -SLACK * unit <= low and DARK * unit <= high <= (1 + SLACK) * unit:
+        return Window(high=unit)
+    if -SLACK * high <= low <= high / 2:
+        low = 0.0
+    return Window(low, high) if high > low else Window(low, low + (abs(low) or 1.0))
+
+
+def measurement_picture(problem: InverseProblem, window: Window) -> Tensor | None:
+    """The first measurement as an image (c, h, w) in [0, 1]; a vector: None.
+
+    In the ``window`` of the image if it fits. What is complex or a spectrum is shown by log
+    magnitude, a sinogram stretched.
     """
     y, view = problem.y[0], problem.operator.view
     if y.ndim < 2:
         return None
-    spectrum = y.is_complex() or view == "spectrum"
-    return picture(y, peak=peak, spectrum=spectrum, stretch=view == "stretched")
+    if y.is_complex() or view == "spectrum":
+        return picture(y, spectrum=True)
+    if view == "stretched":
+        return picture(y, stretch=True)
+    own = window_of(y, window.high)
+    fits = own.high - own.low <= 2 * (window.high - window.low) <= 16 * (own.high - own.low)
+    return picture((window if fits else own)(y))

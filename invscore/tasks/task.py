@@ -9,12 +9,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from invscore.images import as_image, crop_and_shrink, is_sample, load_image, load_measurement
+from invscore.images import crop_and_shrink, is_sample, load_image
 from invscore.likelihood import GaussianNoise, InverseProblem, simulate
 from invscore.operators import LinearOperator, Operator, Tomography
 from invscore.priors.base import Prior
 from invscore.priors.channelwise import Channelwise
-from invscore.tasks.builtin import build, image_shape, option_defaults
+from invscore.tasks.builtin import build, option_defaults
 from invscore.tasks.custom import load_custom
 from invscore.tasks.specs import Spec
 
@@ -29,21 +29,36 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Task:
-    """A problem with one measurement, (1, \\*out_shape), and its true image, (1, \\*in_shape)."""
+    """A problem with one measurement, (1, \\*out_shape), and its true image, (1, \\*in_shape).
+
+    The truth may be known in the window alone that the measurement shows. ``assumed``: sentences on
+    what was not declared, and what was taken for it.
+    """
 
     problem: InverseProblem
     truth: Tensor | None
+    assumed: tuple[str, ...] = ()
+
+    @property
+    def seen_truth(self) -> Tensor | None:
+        """The truth in the part of the image that the measurement shows (``Operator.window``)."""
+        window, truth = self.problem.operator.window, self.truth
+        if truth is None or window is None or truth.shape[1:] != self.problem.operator.in_shape:
+            return truth
+        return truth[(..., *window)]
 
     @property
     def peak(self) -> float:
-        """What PSNR calls the peak: 1, or the truth's largest magnitude in other units.
+        """What PSNR calls the peak: the truth's largest magnitude, or 1 where it lies in [0, 1].
 
-        Complex images (MRI) and those brighter than 1 are in units of their own.
+        That is a real one that does not exceed 1 and reaches 1/2 at least: photographs are in
+        [0, 1], whatever their brightest pixel. Without a truth, 1.
         """
         if self.truth is None:
             return 1.0
         brightest = float(self.truth.abs().max())
-        return brightest if self.truth.is_complex() or brightest > 1 else 1.0
+        in_unit = not self.truth.is_complex() and 0.5 <= brightest <= 1
+        return 1.0 if in_unit or brightest == 0 else brightest
 
 
 def simulated_task(
@@ -69,39 +84,9 @@ def task_of_image(spec: Spec, truth: Tensor, *, noise: float, seed: int, device:
     if truth.is_complex() and not operator.in_complex:
         raise ValueError(f"the image must be real for operator {spec.name!r}, got a complex one")
     x = truth[None].to(device, torch.complex64 if operator.in_complex else None)
-    law = _noise(noise)
+    law = gaussian_noise(noise)
     y = simulate(operator, x, law, seed)
     return Task(InverseProblem(operator, y, law), x)
-
-
-def measured_task(
-    spec: Spec, measurement: str, *, shape: Shape | None, noise: float, device: str
-) -> Task:
-    """The problem of a measurement of the user's own, whose true image nobody knows."""
-    y = load_measurement(measurement)
-    if shape is None and spec.file is None:
-        y = as_image(y, repr(measurement))
-        shape = image_shape(spec.name, tuple(y.shape), spec.options)
-    operator = make_operator(spec, shape).to(device)
-    y = _fitted(y, operator.out_shape, measurement)
-    return Task(InverseProblem(operator, y[None].to(device), _noise(noise)), truth=None)
-
-
-def known_task(spec: Spec, measurement: str, image: str, *, noise: float, device: str) -> Task:
-    """The problem of a measurement of the user's own, whose true image is in a file."""
-    truth = load_image(image)
-    shape = tuple(truth.shape)
-    job = measured_task(spec, measurement, shape=shape, noise=noise, device=device)
-    if job.problem.operator.in_shape != shape:
-        raise ValueError(
-            f"the image {image!r} must have shape {job.problem.operator.in_shape} for "
-            f"operator {spec.name!r}, got {shape}"
-        )
-    if truth.is_complex() and not job.problem.operator.in_complex:
-        raise ValueError(
-            f"the image {image!r} must be real for operator {spec.name!r}, got a complex one"
-        )
-    return replace(job, truth=truth[None].to(device, job.problem.image_dtype))
 
 
 def make_operator(spec: Spec, in_shape: Shape | None) -> Operator:
@@ -143,50 +128,38 @@ def together(problem: InverseProblem) -> int:
 
 
 def backprojection(problem: InverseProblem) -> Tensor | None:
-    """A plain image made of the measurement, to compare with: (1, \\*in_shape), or None.
+    """A plain image made of the measurement, to compare with: (1, \\*shape seen), or None.
 
-    The measurement itself where it is an image of the right size; enlarged (bicubic) where it is a
-    smaller one of the same proportions; filtered back-projection of a sinogram; otherwise
-    ``A^H y / |A|^2``, which for MRI is the zero-filled image. A nonlinear operator has none.
+    The measurement itself where it is an image of the size of what it shows; enlarged (bicubic)
+    where it is a smaller one of the same proportions; filtered back-projection of a sinogram;
+    otherwise ``A^H y / |A|^2``, which for MRI is the zero-filled image. A nonlinear operator has
+    none. Where the image reaches beyond what is measured, its ``window``.
     """
     operator, y = problem.operator, problem.y
-    in_shape, out_shape = operator.in_shape, operator.out_shape
+    seen, out_shape = operator.seen_shape, operator.out_shape
     is_image = operator.view == "image" and not y.is_complex()
-    if is_image and out_shape == in_shape:
+    if is_image and out_shape == seen:
         return y
-    if is_image and len(in_shape) == len(out_shape) == 3 and in_shape[0] == out_shape[0]:
-        ratios = [a / b for a, b in zip(in_shape[1:], out_shape[1:], strict=True)]
+    if is_image and len(seen) == len(out_shape) == 3 and seen[0] == out_shape[0]:
+        ratios = [a / b for a, b in zip(seen[1:], out_shape[1:], strict=True)]
         if ratios[0] == ratios[1] >= 2:
-            return torch.nn.functional.interpolate(y, in_shape[1:], mode="bicubic")
+            return torch.nn.functional.interpolate(y, seen[1:], mode="bicubic")
     if not isinstance(operator, LinearOperator):
         return None
     if isinstance(operator, Tomography):
         return operator.fbp(y)
-    return operator.rmatvec(y) / operator.norm() ** 2
+    plain = operator.rmatvec(y) / operator.norm() ** 2
+    return plain if operator.window is None else plain[(..., *operator.window)]
 
 
-def _noise(level: float) -> GaussianNoise:
+def gaussian_noise(level: float) -> GaussianNoise:
+    """Gaussian noise of the ``level``. Raises ``ValueError`` for one that is none."""
     if not (math.isfinite(level) and level > 0):
         raise ValueError(
             "`noise` must be a positive standard deviation in units of the measurement, got "
             f"{level:g}"
         )
     return GaussianNoise(level)
-
-
-def _fitted(y: Tensor, out_shape: Shape, name: str) -> Tensor:
-    """``y`` in the layout of ``out_shape``: a channel axis is added or moved to the front."""
-    layouts = [y]
-    layouts += [y[None]] if y.ndim == 2 else []
-    layouts += [y.movedim(-1, 0)] if y.ndim == 3 else []
-    layouts += [y[0]] if y.ndim > 1 and len(y) == 1 else []
-    for layout in layouts:
-        if tuple(layout.shape) == tuple(out_shape):
-            return layout
-    raise ValueError(
-        f"measurement {name!r} must have the operator's shape {tuple(out_shape)}, got "
-        f"{tuple(y.shape)}"
-    )
 
 
 def default_name(spec: Spec, source: str) -> str:

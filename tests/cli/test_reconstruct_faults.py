@@ -95,7 +95,7 @@ BAD: list[tuple[list[str], str]] = [
     (["--measurement", "gray.png", "--shape", "64,64"], "`shape` must be that of images (c, h, w)"),
     (
         ["--measurement", "gray.png", "--shape", "1,32,32"],
-        "must have the operator's shape (1, 32, 32)",
+        "must have the operator's shape (1, 18, 18)",
     ),
     (["--measurement", "gray.png", "--op", "mri"], "must be complex for this operator"),
     (["--measurement", "complex.npy"], "must be real for this operator"),

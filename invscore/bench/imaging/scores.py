@@ -9,7 +9,7 @@ from torch import Tensor
 
 from invscore import metrics
 from invscore.metrics.perceptual import SMALLEST
-from invscore.tasks.pictures import measurement_picture
+from invscore.tasks.pictures import Window, measurement_picture
 from invscore.tasks.task import Task, backprojection
 from invscore.uncertainty import credible_interval
 from invscore.uncertainty.intervals import relative_error
@@ -67,7 +67,7 @@ def pictures(task: Task, samples: Tensor, *, point_estimate: bool) -> dict[str, 
     truth, peak = _truth(task), task.peak
     plain = backprojection(task.problem)
     if plain is None:
-        shown = measurement_picture(task.problem, peak)
+        shown = measurement_picture(task.problem, Window(high=peak))
         plain = None if shown is None else peak * shown[None]
     found = {"reconstruction": samples.mean(dim=0), "truth": truth}
     if plain is not None:

@@ -1,0 +1,185 @@
+"""A user's own measurement as an inverse problem: nothing is invented, what is assumed is said.
+
+What an operator would draw at random for a simulation (a mask, a kernel, a matrix) belongs to the
+measurement here: it is given, or found in the measurement, or the operator is refused. Blurs have
+the border of a camera (``boundary="valid"``): what lies beyond the picture is unknown.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from torch import Tensor
+
+from invscore.images import as_image, load_image, load_measurement
+from invscore.likelihood import InverseProblem
+from invscore.operators import MRI, Inpainting, Operator
+from invscore.tasks.builtin import image_shape, option_defaults
+from invscore.tasks.random_options import require_known
+from invscore.tasks.specs import Spec
+from invscore.tasks.task import Shape, Task, gaussian_noise, make_operator
+
+FROM_ZEROS = ("inpaint", "mri")
+"""Operators whose mask may be read from the zeros of a measurement."""
+
+GEOMETRY = ("sigma", "length", "angle", "radius", "factor", "kernel", "size", "position")
+"""Options whose defaults are as good as any for a simulation, and hardly for a measurement."""
+
+NEAR_BLACK = 2 / 255
+"""Of the largest value: pixels as dark as this, beside exact zeros, make these doubtful."""
+
+FEW = 0.02
+"""Near-black pixels, as a share of the zeros, that do not."""
+
+
+def measured_task(
+    spec: Spec, measurement: str, *, shape: Shape | None, noise: float, device: str
+) -> Task:
+    """The problem of the measurement in a file, whose true image nobody knows."""
+    y = load_measurement(measurement)
+    return task_of_measurement(
+        spec, y, shape=shape, noise=noise, device=device, name=repr(measurement)
+    )
+
+
+def task_of_measurement(
+    spec: Spec,
+    y: Tensor,
+    *,
+    shape: Shape | None = None,
+    noise: float,
+    device: str = "cpu",
+    name: str = "the measurement",
+) -> Task:
+    """The problem of a measurement ``y`` of the user's own; ``assumed`` says what was not given.
+
+    Images and measurements are (c, h, w) or (h, w), k-space likewise; ``shape`` is that of the
+    image, or of the part that is seen, where the operator cannot tell. Raises ``ValueError`` where
+    the operator would draw at random what only the user knows, or where shapes do not fit.
+    """
+    assumed, spec = options_assumed(spec), as_of_a_camera(spec)
+    masked = spec.file is None and spec.name in FROM_ZEROS and not _draws(spec)
+    if not masked:
+        require_known(spec)
+    if shape is not None:
+        shape = _whole(spec, shape, y)
+    if shape is None and spec.file is None:
+        # Mixtures by a matrix are a vector, which image_shape has a sentence for.
+        y = y if spec.options.get("matrix") else as_image(y, name)
+        shape = image_shape(spec.name, tuple(y.shape), spec.options)
+    if masked:
+        assert shape is not None
+        y = _fitted(y, shape, name)
+        operator, found = _of_zeros(spec, y, name)
+        assumed = (*assumed, found)
+    else:
+        operator = make_operator(spec, shape)
+        y = _fitted(y, operator.out_shape, name)
+    problem = InverseProblem(operator.to(device), y[None].to(device), gaussian_noise(noise))
+    return Task(problem, truth=None, assumed=assumed)
+
+
+def known_task(spec: Spec, measurement: str, image: str, *, noise: float, device: str) -> Task:
+    """The problem of a measurement of the user's own, whose true image is in a file.
+
+    The image is as large as what the operator takes or, where that reaches beyond the measurement,
+    as what the measurement shows.
+    """
+    truth = load_image(image)
+    shape = tuple(truth.shape)
+    job = measured_task(spec, measurement, shape=shape, noise=noise, device=device)
+    operator = job.problem.operator
+    if shape not in (operator.in_shape, operator.seen_shape):
+        raise ValueError(
+            f"the image {image!r} must have shape {operator.in_shape} for operator {spec.name!r}, "
+            f"got {shape}"
+        )
+    if truth.is_complex() and not operator.in_complex:
+        raise ValueError(
+            f"the image {image!r} must be real for operator {spec.name!r}, got a complex one"
+        )
+    return replace(job, truth=truth[None].to(device, job.problem.image_dtype))
+
+
+def as_of_a_camera(spec: Spec) -> Spec:
+    """``spec`` with the border of a camera, unless it has one of its own."""
+    if spec.file is not None or "boundary" not in option_defaults(spec.name):
+        return spec
+    return replace(spec, options={"boundary": "valid", **spec.options})
+
+
+def options_assumed(spec: Spec) -> tuple[str, ...]:
+    """Sentences on the options of a built-in operator that describe the measurement, not given."""
+    if spec.file is not None:
+        return ()
+    defaults = option_defaults(spec.name)
+    left = {name: value for name, value in defaults.items() if name not in spec.options}
+    assumed = []
+    plain = {name: left[name] for name in GEOMETRY if isinstance(left.get(name), (int, float, str))}
+    if plain:
+        values = ", ".join(f"{name}={value}" for name, value in plain.items())
+        assumed.append(f"{spec.name}({values}), as nothing else was given")
+    if "boundary" in left:
+        assumed.append(
+            "boundary=valid: nothing is known of what lies beyond the border "
+            "(circular is for measurements that were simulated so)"
+        )
+    return tuple(assumed)
+
+
+def _whole(spec: Spec, shape: Shape, y: Tensor) -> Shape | None:
+    """``shape`` where it is that of the whole image, None where it is that of what is seen."""
+    if spec.file is not None or spec.options.get("boundary") != "valid" or len(shape) != 3:
+        return shape
+    return None if tuple(as_image(y).shape[-2:]) == shape[-2:] else shape
+
+
+def _draws(spec: Spec) -> bool:
+    """Whether an operator of a mask has been told which: a file, or the seed of a simulation."""
+    return spec.options.get("mask") is not None or "seed" in spec.options
+
+
+def _of_zeros(spec: Spec, y: Tensor, name: str) -> tuple[Operator, str]:
+    """The operator whose mask is what is not exactly zero in ``y``, and a sentence about it."""
+    seen = (y != 0).any(dim=0)
+    zeros = int((~seen).sum())
+    share = f"{zeros} of {seen.numel()} entries ({zeros / seen.numel():.0%})"
+    if not bool(seen.any()):
+        raise ValueError(f"{name} is zero everywhere: it measures nothing")
+    if spec.name == "mri":
+        real = bool(spec.options.get("real", True))
+        found = f"mask: {share} are exactly 0 and count as not measured"
+        return MRI(seen, tuple(y.shape), real), found
+    _refuse_black(y, seen, name)
+    return Inpainting(seen, tuple(y.shape)), f"mask: {share} are exactly 0 and count as missing"
+
+
+def _refuse_black(y: Tensor, seen: Tensor, name: str) -> None:
+    """Raise ``ValueError`` where zeros may be black pixels of the image, or are none."""
+    zeros = int((~seen).sum())
+    advice = "give mask=FILE, white where measured, or seed= of the simulation"
+    if not zeros:
+        raise ValueError(
+            f"no pixel of {name} is exactly 0, so none is known to be missing: {advice}"
+        )
+    brightness = y.abs().amax(dim=0)
+    dark = int((seen & (brightness <= NEAR_BLACK * brightness.max())).sum())
+    if dark > FEW * zeros:
+        raise ValueError(
+            f"{name} has {zeros} pixels that are exactly 0 and {dark} that are almost: the zeros "
+            f"may be black in the image itself; {advice}"
+        )
+
+
+def _fitted(y: Tensor, out_shape: Shape, name: str) -> Tensor:
+    """``y`` in the layout of ``out_shape``: a channel axis is added or moved to the front."""
+    layouts = [y]
+    layouts += [y[None]] if y.ndim == 2 else []
+    layouts += [y.movedim(-1, 0)] if y.ndim == 3 else []
+    layouts += [y[0]] if y.ndim > 1 and len(y) == 1 else []
+    for layout in layouts:
+        if tuple(layout.shape) == tuple(out_shape):
+            return layout
+    raise ValueError(
+        f"{name} must have the operator's shape {tuple(out_shape)}, got {tuple(y.shape)}"
+    )

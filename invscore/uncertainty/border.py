@@ -1,0 +1,61 @@
+"""Whether a blurred measurement contradicts what is assumed about the image beyond its border.
+
+A blur that takes the image to be periodic, or mirrored at its border, explains a camera's picture
+everywhere but within a kernel's reach of the border, where the scene went on. Residuals are then
+larger there than inside; those of the right assumption are alike, up to chance.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from invscore.likelihood import InverseProblem
+from invscore.operators import Blur, CameraBlur
+
+EXCESS = 1.3
+"""Ratio of the mean squares of the residual along the border and inside that is let pass."""
+
+DEVIATIONS = 6.0
+"""Standard deviations of that ratio, if residuals are white noise, that are let pass."""
+
+ASSUMED = {"circular": "periodic", "reflect": "mirrored"}
+
+
+@torch.no_grad()
+def border_warnings(problem: InverseProblem, samples: Tensor) -> tuple[str, ...]:
+    """A sentence where residuals of ``samples``, (n, b, \\*in_shape), are larger along the border.
+
+    Of blurs that assume something of what lies beyond it.
+    """
+    operator = problem.operator
+    blur = operator.blur if isinstance(operator, CameraBlur) else operator
+    if not isinstance(blur, Blur) or blur.boundary not in ASSUMED:
+        return ()
+    height, width = operator.out_shape[-2:]
+    rows, columns = (max(1, size // 2) for size in blur.kernel_shape)
+    inside = torch.zeros(height, width, dtype=torch.bool, device=problem.y.device)
+    inside[rows : height - rows, columns : width - columns] = True
+    if not bool(inside.any()) or bool(inside.all()):
+        return ()
+    energy = torch.stack([_energy(problem, x) for x in samples]).mean(dim=0)
+    border, inner = (energy[..., where].flatten(1).mean(dim=1) for where in (~inside, inside))
+    numbers = energy[0].numel() / inside.numel() * torch.stack([(~inside).sum(), inside.sum()])
+    chance = DEVIATIONS * float((2 / numbers).sum()) ** 0.5
+    found = border > max(EXCESS, 1 + chance) * inner
+    if not bool(found.any()):
+        return ()
+    worst = int((border / inner).argmax())
+    outer, middle = float(border[worst]) ** 0.5, float(inner[worst]) ** 0.5
+    return (
+        f"the residual y - A x is {outer:.2f} times the declared noise within "
+        f"{max(rows, columns)} pixels of the border and {middle:.2f} times "
+        f"inside: the scene is not {ASSUMED[blur.boundary]} beyond the border as "
+        f"boundary={blur.boundary} says; boundary=valid assumes nothing",
+    )
+
+
+def _energy(problem: InverseProblem, x: Tensor) -> Tensor:
+    """The squared residual in units of the noise, (b, \\*out_shape)."""
+    clean = problem.operator(x)
+    return (problem.y - clean) ** 2 / problem.noise.variance(clean)

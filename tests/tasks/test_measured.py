@@ -1,0 +1,171 @@
+"""A user's own measurement: its border, its mask, what is refused and what is assumed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from invscore.operators import MRI, Blur, CameraBlur, Inpainting
+from invscore.tasks.builtin import build
+from invscore.tasks.measured import known_task, task_of_measurement
+from invscore.tasks.specs import parse_spec
+from invscore.tasks.task import Task
+
+Y = torch.rand(1, 24, 20, generator=torch.Generator().manual_seed(0)) * 0.9 + 0.05
+
+
+def task(op: str, y: torch.Tensor = Y, shape: tuple[int, ...] | None = None) -> Task:
+    return task_of_measurement(parse_spec(op), y, shape=shape, noise=0.01)
+
+
+@pytest.fixture
+def kernel(tmp_path: Path) -> str:
+    file = tmp_path / "k.png"
+    Image.fromarray(np.full((5, 3), 255, dtype=np.uint8)).save(file)
+    return str(file)
+
+
+@pytest.mark.parametrize(
+    ("op", "margin"),
+    [
+        ("deblur(sigma=1.6)", (14, 14)),
+        ("deblur(sigma=30)", (240, 240)),  # a kernel larger than the measurement
+        ("motion(length=6, angle=0)", (6, 6)),
+        ("defocus(radius=2)", (4, 4)),
+        ("shake(size=9, seed=1)", (8, 8)),
+        ("blur(kernel={kernel})", (4, 2)),
+        ("nonlinear-blur(kernel={kernel})", (4, 2)),
+        ("nonlinear-blur(size=9, seed=1)", (8, 8)),
+    ],
+)
+def test_nothing_is_assumed_beyond_the_border(
+    op: str, margin: tuple[int, int], kernel: str
+) -> None:
+    made = task(op.format(kernel=kernel))
+    operator = made.problem.operator
+    assert isinstance(operator, (Blur, CameraBlur))
+    assert operator.in_shape == (1, 24 + margin[0], 20 + margin[1])
+    assert operator.out_shape == operator.seen_shape == (1, 24, 20)
+    assert any("boundary=valid" in sentence for sentence in made.assumed)
+
+
+def test_the_border_is_ones_own_to_say() -> None:
+    made = task("deblur(sigma=1, boundary=circular)")
+    assert made.problem.operator.in_shape == (1, 24, 20)
+    assert made.assumed == ()
+    assert "deblur(sigma=1.6)" in task("deblur(boundary=valid)").assumed[0]
+
+
+@pytest.mark.parametrize("shape", [(1, 24, 20), (1, 38, 34)])
+def test_a_truth_of_what_is_seen_or_of_all(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    whole = torch.rand(1, 38, 34, generator=torch.Generator().manual_seed(1))
+    y = build("deblur", (1, 38, 34), {"boundary": "valid"})(whole[None])[0]
+    truth = whole if shape == (1, 38, 34) else whole[:, 7:31, 7:27]
+    np.save(tmp_path / "x.npy", truth.numpy())
+    np.save(tmp_path / "y.npy", y.numpy())
+    made = known_task(
+        parse_spec("deblur"), str(tmp_path / "y.npy"), str(tmp_path / "x.npy"),
+        noise=0.01, device="cpu",
+    )  # fmt: skip
+    assert made.problem.operator.in_shape == (1, 38, 34)
+    assert made.seen_truth is not None
+    assert torch.equal(made.seen_truth[0], whole[:, 7:31, 7:27])
+
+
+@pytest.mark.parametrize(
+    ("op", "advice"),
+    [
+        ("inpaint", "mask="),
+        ("inpaint(keep=0.3)", "mask="),
+        ("cs", "matrix="),
+        ("cs(ratio=0.25)", "matrix="),
+        ("shake", "blur(kernel=FILE)"),
+        ("nonlinear-blur(size=9)", "kernel="),
+    ],
+)
+def test_what_only_the_user_knows_is_asked_for(op: str, advice: str) -> None:
+    with pytest.raises(ValueError) as refusal:  # noqa: PT011 (the message is below)
+        task(op)
+    assert advice in str(refusal.value)
+    assert "seed=" in str(refusal.value)
+    name, _, rest = op.partition("(")
+    given = f"{name}({rest.rstrip(')') + ', ' if rest else ''}seed=0)"
+    assert task(given).problem.y.shape == (1, *Y.shape)
+
+
+CODE = """
+from invscore.operators import Identity
+
+class Drawn(Identity):
+    def __init__(self, in_shape, seed=0):
+        super().__init__(in_shape)
+
+class Declared(Identity):
+    random = ("path",)
+    def __init__(self, in_shape, path=None):
+        super().__init__(in_shape)
+
+class Harmless(Identity):
+    random = ()
+    def __init__(self, in_shape, seed=0):
+        super().__init__(in_shape)
+"""
+
+
+def test_operators_of_ones_own_that_draw(tmp_path: Path) -> None:
+    (tmp_path / "ops.py").write_text(CODE)
+    for name, needed in (("Drawn", "seed"), ("Declared", "path")):
+        with pytest.raises(ValueError, match=f"would draw at random.*{needed}="):
+            task(f"{tmp_path}/ops.py:{name}", shape=(1, 24, 20))
+        task(f"{tmp_path}/ops.py:{name}({needed}=1)", shape=(1, 24, 20))
+    task(f"{tmp_path}/ops.py:Harmless", shape=(1, 24, 20))
+
+
+def test_a_mask_of_exact_zeros() -> None:
+    y = Y.clone()
+    y[:, 5:9, 3:7] = 0
+    made = task("inpaint", y)
+    assert isinstance(made.problem.operator, Inpainting)
+    assert torch.equal(made.problem.operator.measured, y != 0)
+    assert "16 of 480 entries (3%) are exactly 0" in made.assumed[-1]
+
+
+def test_zeros_that_may_be_black() -> None:
+    y = Y.clone()
+    y[:, 5:9, 3:7] = 0
+    y[:, 10, 3:7] = 1 / 255
+    with pytest.raises(ValueError, match=r"16 pixels that are exactly 0 and 4 .* mask=FILE"):
+        task("inpaint", y)
+    with pytest.raises(ValueError, match="zero everywhere"):
+        task("inpaint", 0 * y)
+
+
+def test_k_space_tells_what_was_measured() -> None:
+    mask = torch.arange(20) % 3 == 0
+    image = torch.rand(1, 1, 24, 20, generator=torch.Generator().manual_seed(2))
+    operator = MRI(mask, (1, 24, 20), real=True)
+    made = task("mri", operator(image)[0])
+    assert isinstance(made.problem.operator, MRI)
+    assert not made.problem.operator.in_complex
+    assert torch.equal(made.problem.operator.measured, operator.measured)
+    full = task("mri(real=false)", torch.complex(Y, Y)).problem.operator
+    assert full.in_complex
+    assert bool(full.measured.all())  # type: ignore[union-attr]
+    assert "0 of 480" in task("mri", torch.complex(Y, Y)).assumed[-1]
+
+
+def test_a_matrix_of_ones_own(tmp_path: Path) -> None:
+    matrix = np.random.default_rng(0).standard_normal((7, 48))
+    np.save(tmp_path / "m.npy", matrix)
+    image = torch.rand(1, 6, 8)
+    y = torch.from_numpy(matrix).float() @ image.flatten()
+    made = task(f"cs(matrix={tmp_path}/m.npy)", y, (1, 6, 8))
+    torch.testing.assert_close(made.problem.operator(image[None]), y[None])
+    with pytest.raises(ValueError, match="--shape"):
+        task(f"cs(matrix={tmp_path}/m.npy)", y)
+    with pytest.raises(ValueError, match=r"must be real, \(m, 64\)"):
+        task(f"cs(matrix={tmp_path}/m.npy)", y, (1, 8, 8))
