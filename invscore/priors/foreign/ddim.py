@@ -24,6 +24,7 @@ def recognise(content: Content) -> bool:
 def read(content: Content, facts: Facts) -> Recipe:
     """All of that code's networks predict the noise on the linear schedule of 1000 steps."""
     weights, which = choose_weights(facts, *_weights(content))
+    which = which if isinstance(content.data, list) else "those of the file"
     network = ho_unets.network(weights, DDIM)
     table = {"linear": schedules.linear, "cosine": schedules.cosine}[
         facts.choose("schedule", "linear", ("linear", "cosine"))

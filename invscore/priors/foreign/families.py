@@ -12,6 +12,7 @@ from invscore.priors.foreign import (
     drunet,
     guided,
     karras,
+    latent,
     lucidrains,
     monai,
     nvlabs,
@@ -22,6 +23,8 @@ from invscore.priors.foreign.family import Family, Refusal
 
 REFUSALS: tuple[Refusal, ...] = (
     diffusers.LATENT,
+    latent.LDM,
+    latent.AUTOENCODER_ALONE,
     nvlabs.LATENT,
     nvlabs.GAN,
     guided.CLASSIFIER,

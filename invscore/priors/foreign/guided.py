@@ -79,8 +79,9 @@ def read(content: Content, facts: Facts) -> Recipe:
     """
     averaged, raw = _weights(content)
     weights, which = choose_weights(facts, averaged, raw)
-    if averaged is None and "ema" in content.path.stem.lower():
-        which = "EMA, as the name of the file says"
+    if weights is content.data:
+        named = "ema" in content.path.stem.lower()
+        which = "EMA, as the name of the file says" if named else "those of the file"
     said = _preset(facts, fused=weights["middle_block.1.qkv.weight"].ndim == 4)
     network = guided_unet.network(weights, _heads(said), said.order == "legacy")
     _require_preset(facts, said, network)

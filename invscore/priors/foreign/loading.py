@@ -38,7 +38,8 @@ def read_foreign(path: Path, facts: Mapping[str, Any]) -> Recipe:
     said.name = family.title
     recipe = family.read(content, said).with_facts(said)
     said.require_used()
-    told = {"format": family.title, **recipe.facts, "source": content.digest()}
+    known = {name: fact for name, fact in recipe.facts.items() if fact is not None}
+    told = {"format": family.title, **known, "source": content.digest()}
     return Recipe(recipe.network, recipe.weights, recipe.diffusion, recipe.prior, told)
 
 

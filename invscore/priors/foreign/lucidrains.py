@@ -39,6 +39,7 @@ def read(content: Content, facts: Facts) -> Recipe:
     file of a diffusion; those of a UNet alone are asked for."""
     averaged, raw = _weights(content)
     weights, which = choose_weights(facts, averaged, raw)
+    which = "those of the file" if weights is content.data else which
     unet = _unet(weights)
     network = _network(unet, facts)
     table = weights.get(TABLE)

@@ -257,3 +257,18 @@ def test_upsamplers_and_classifiers_are_refused(tmp_path: Path) -> None:
     half = {n: w for n, w in weights.items() if not n.startswith("output_blocks")}
     with pytest.raises(CheckpointError, match="a classifier"):
         load_foreign(save(half, tmp_path / "classifier.pt"), OWN)
+
+
+@pytest.mark.parametrize("nested", [True, False])
+def test_latent_diffusion_is_refused(nested: bool, tmp_path: Path) -> None:
+    weights = {f"model.diffusion_model.{n}": w for n, w in make().state_dict().items()}
+    weights |= {"first_stage_model.decoder.conv_in.weight": torch.ones(1)}
+    path = save({"state_dict": weights} if nested else weights, tmp_path / "sd.ckpt")
+    with pytest.raises(CheckpointError, match="a latent diffusion checkpoint"):
+        load_foreign(path, OWN)
+
+
+def test_autoencoders_are_refused(tmp_path: Path) -> None:
+    weights = {f"{half}.conv_in.weight": torch.ones(1) for half in ("encoder", "decoder")}
+    with pytest.raises(CheckpointError, match="an autoencoder"):
+        load_foreign(save(weights, tmp_path / "vae.pt"), OWN)
