@@ -16,8 +16,7 @@ class TimeEmbedding(nn.Module):
 
     ``kind``: ``sinusoid``; ``fourier``, waves of ``2 pi w ln t`` with frequencies w that the file
     holds; ``table``, one learned row for each of ``times`` whole times. ``classes``: how many
-    there are; ``class_kind``: a ``table`` of vectors, the class as a second ``time``, or the
-    vector itself (``identity``).
+    there are; ``class_kind``: a ``table`` of vectors, or the class as a second ``time``.
     """
 
     def __init__(
@@ -30,7 +29,7 @@ class TimeEmbedding(nn.Module):
         shift: float = 0.0,
         times: int = 0,
         classes: int | None = None,
-        class_kind: Literal["table", "time", "identity"] = "table",
+        class_kind: Literal["table", "time"] = "table",
     ) -> None:
         super().__init__()
         self.width, self.kind, self.class_kind = width, kind, class_kind
@@ -47,19 +46,15 @@ class TimeEmbedding(nn.Module):
         elif class_kind == "table" and classes is not None:
             self.label = nn.Embedding(classes, out)
 
-    @property
-    def wants_class(self) -> bool:
-        return self.label is not None or self.class_kind == "identity"
-
     def forward(self, t: Tensor, label: Tensor | None = None) -> Tensor:
         """(b, out) of times (b,) and classes (b,)."""
         embedding = self.mlp(self._waves(t))
-        if not self.wants_class:
+        if self.label is None:
             return embedding
         assert label is not None, "a network with classes is asked without one"
         if self.class_kind == "time":
             label = self._waves(label)
-        return embedding + (label if self.label is None else self.label(label))
+        return embedding + self.label(label)
 
     def _waves(self, t: Tensor) -> Tensor:
         precision = next(self.mlp.parameters()).dtype

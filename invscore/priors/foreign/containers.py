@@ -41,8 +41,8 @@ LEGACY = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
 class Content:
     """What a file holds: ``data``, of plain Python, tensors, arrays and records alone.
 
-    ``data`` of a folder are the contents of its JSON files and its ``.safetensors`` files, by their
-    path within it, the latter as dictionaries of tensors. ``metadata`` are those of a
+    ``data`` of a folder are the contents of its JSON files and its files of weights, by their path
+    within it, the latter as dictionaries of tensors. ``metadata`` are those of a
     ``.safetensors`` file.
     """
 
@@ -119,7 +119,7 @@ def open_content(path: Path) -> Content:
 
 
 def _folder(path: Path) -> Iterator[tuple[str, Any]]:
-    """Its JSON and ``.safetensors`` files, down to its folders."""
+    """Its JSON files and files of weights, down to its folders."""
     for file in sorted([*path.glob("*"), *path.glob("*/*")]):
         name = file.relative_to(path).as_posix()
         if file.suffix == ".json" and file.stat().st_size < 2**24:
@@ -130,6 +130,11 @@ def _folder(path: Path) -> Iterator[tuple[str, Any]]:
         elif file.suffix == ".safetensors":
             _require_memory(file)
             yield name, _safetensors(file)[0]
+        elif (
+            file.match("diffusion_pytorch_model*.bin")  # of diffusers, before 2023
+            and not file.with_suffix(".safetensors").exists()
+        ):
+            yield name, open_content(file).data
 
 
 def _safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

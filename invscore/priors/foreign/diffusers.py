@@ -29,8 +29,7 @@ def read(content: Content, facts: Facts) -> Recipe:
 
     Steps, thresholding and shifts of a scheduler are of its sampler and change nothing here.
     """
-    place = _component(content, NETWORK)
-    assert place is not None
+    place, which = _choose(content, facts)
     config = {n: v for n, v in content.data[f"{place}config.json"].items() if n[:1] != "_"}
     channels, given = config["in_channels"], config["out_channels"]
     if given not in (channels, 2 * channels):
@@ -38,10 +37,10 @@ def read(content: Content, facts: Facts) -> Recipe:
             f"the network takes {channels} channels and gives {given}: it is conditioned on "
             "another image, and a prior is not"
         )
+    network = diffusers_unet.network(config)
     diffusion, prior = _schedule(content, facts)
     if config.get("num_class_embeds") or config.get("class_embed_type"):
         diffusion["class_label"] = class_label(facts, config.get("num_class_embeds"))
-    network = diffusers_unet.network(config)
     weights = _weights(content, place)
     return Recipe(
         network=network,
@@ -54,22 +53,38 @@ def read(content: Content, facts: Facts) -> Recipe:
             **prior,
         },
         facts={
-            "weights": "EMA" if "ema" in place else "those of the folder",
+            "weights": which,
             "trained at": config.get("sample_size"),
         },
     )
 
 
 def _component(content: Content, kind: str) -> str | None:
-    """The folder within, ``"unet/"`` say, of the component of that class; averaged ones first."""
-    places = [
+    """The folder within, ``"unet/"`` say, of the component of that class."""
+    return min(_components(content, kind), default=None)
+
+
+def _choose(content: Content, facts: Facts) -> tuple[str, str]:
+    """Where the network is, and how its weights are called: the training script of diffusers
+    keeps averaged ones beside the others, in ``unet_ema``."""
+    places = _components(content, NETWORK)
+    averaged = [place for place in places if "ema" in place]
+    plain = [place for place in places if "ema" not in place]
+    if not averaged:
+        facts.choose("ema", False, (False,))
+        return min(plain), "those of the folder"
+    wanted = facts.choose("ema", True, (True, False) if plain else (True,))
+    return (min(averaged), "EMA") if wanted else (min(plain), "not averaged")
+
+
+def _components(content: Content, kind: str) -> list[str]:
+    return [
         name.removesuffix("config.json")
         for name, config in content.data.items()
         if name.split("/")[-1] == "config.json"
         and isinstance(config, Mapping)
         and config.get("_class_name") == kind
     ]
-    return min(places, key=lambda place: ("ema" not in place, place), default=None)
 
 
 def _weights(content: Content, place: str) -> Mapping[str, Tensor]:
@@ -151,6 +166,7 @@ FAMILY = Family(
         "predicts": "epsilon, v or x0, where the folder has no scheduler",
         "schedule": "linear or cosine, where the folder has no scheduler",
         "class_label": "of a network with classes",
+        "ema": "false for the weights that are not averaged, where there are both",
     },
     source="huggingface/diffusers",
 )

@@ -86,7 +86,7 @@ def _require(given: Mapping[str, Any], key: str, allowed: Sequence[Any]) -> Any:
 def _embedding(given: Mapping[str, Any]) -> dict[str, Any]:
     """The options of ``TimeEmbedding``."""
     kinds = {"positional": "sinusoid", "fourier": "fourier", "learned": "table"}
-    classes = {None: "table", "timestep": "time", "identity": "identity"}
+    classes = {None: "table", "timestep": "time"}
     return {
         "kind": kinds[_require(given, "time_embedding_type", list(kinds))],
         "cosine_first": given["flip_sin_to_cos"],

@@ -13,7 +13,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from invscore.checkpoint import CheckpointError
-from invscore.priors.foreign import load_foreign
+from invscore.priors.foreign import diffusers_unet, load_foreign
+from invscore.priors.foreign.translate import translate
 
 diffusers = pytest.importorskip("diffusers")
 
@@ -234,6 +235,15 @@ def test_a_class_that_there_is_not(tmp_path: Path) -> None:
         load_foreign(folder, {"class_label": 4})
 
 
+def check_at_400(prior: Any, network: Any) -> None:
+    """epsilon, on the linear schedule."""
+    abar = float(diffusers.DDPMScheduler().alphas_cumprod[400].double())
+    s = ((1 - abar) / abar) ** 0.5
+    x = noisy(s / 2)
+    z = 2 * x - 1
+    close(prior, x, s / 2, z - s * told(network, abar**0.5 * z, 400))
+
+
 def rewrite(folder: Path, change: Any) -> None:
     """The weights of the network changed by ``change``."""
     path = folder / "unet" / "diffusion_pytorch_model.safetensors"
@@ -264,11 +274,39 @@ def test_half_precision_and_old_names(tmp_path: Path) -> None:
 
     rewrite(folder, before)
     prior = load_foreign(folder, {})
-    abar = float(scheduler.alphas_cumprod[400].double())
-    s = ((1 - abar) / abar) ** 0.5
-    x = noisy(s / 2)
-    z = 2 * x - 1
-    close(prior, x, s / 2, z - s * told(network, abar**0.5 * z, 400))
+    check_at_400(prior, network)
+
+
+def test_weights_of_torch(tmp_path: Path) -> None:
+    """Before 2023 weights were files of torch, all in one folder; they are read, and not run."""
+    network, scheduler = make(), diffusers.DDPMScheduler()
+    network.save_config(tmp_path)
+    scheduler.save_config(tmp_path)
+    path = tmp_path / "diffusion_pytorch_model.bin"
+    torch.save(network.state_dict(), path)
+    check_at_400(load_foreign(tmp_path, {}), network)
+    torch.save({"conv_in.weight": print}, path)
+    with pytest.raises(CheckpointError, match="nothing in a file is ever run"):
+        load_foreign(tmp_path, {})
+
+
+def test_averaged_or_not(tmp_path: Path) -> None:
+    """As diffusers' training script leaves a checkpoint: ``unet`` and ``unet_ema``."""
+    averaged, plain = make(), make()
+    with torch.no_grad():
+        plain.conv_out.bias += 1
+    diffusers.DDPMScheduler().save_pretrained(tmp_path / "scheduler")
+    plain.save_pretrained(tmp_path / "unet")
+    with pytest.raises(CheckpointError, match="`ema` must be one of False, got True"):
+        load_foreign(tmp_path, {"ema": True})
+    averaged.save_pretrained(tmp_path / "unet_ema")
+    for facts, network, which in (
+        ({}, averaged, "EMA"),
+        ({"ema": False}, plain, "not averaged"),
+    ):
+        prior = load_foreign(tmp_path, facts)
+        assert prior.facts["weights"] == which
+        check_at_400(prior, network)
 
 
 def test_image_sizes(tmp_path: Path) -> None:
@@ -298,6 +336,7 @@ def test_wrong_weights(change: Any, said: str, tmp_path: Path) -> None:
     [
         ("unet/config.json", {"down_block_types": ["DownBlock2D", "Odd"]}, "a block 'Odd'"),
         ("unet/config.json", {"act_fn": "tanh"}, "act_fn 'tanh'"),
+        ("unet/config.json", {"class_embed_type": "identity"}, "class_embed_type 'identity'"),
         ("unet/config.json", {"attention_head_dim": 7}, "7, which does not divide 64"),
         ("unet/config.json", {"in_channels": 6}, "conditioned on another image"),
         ("scheduler/scheduler_config.json", {"prediction_type": "w"}, "prediction_type"),
@@ -320,11 +359,7 @@ def test_without_a_scheduler(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="`predicts` must be given"):
         load_foreign(tmp_path, {})
     prior = load_foreign(tmp_path, {"predicts": "epsilon", "schedule": "linear"})
-    abar = float(diffusers.DDPMScheduler().alphas_cumprod[400].double())
-    s = ((1 - abar) / abar) ** 0.5
-    x = noisy(s / 2)
-    z = 2 * x - 1
-    close(prior, x, s / 2, z - s * told(network, abar**0.5 * z, 400))
+    check_at_400(prior, network)
 
 
 def test_latent_pipelines_are_refused(tmp_path: Path) -> None:
@@ -340,3 +375,37 @@ def test_conditioned_networks_are_refused(tmp_path: Path) -> None:
     (tmp_path / "unet" / "config.json").write_text('{"_class_name": "UNet2DConditionModel"}')
     with pytest.raises(CheckpointError, match="without a UNet2DModel"):
         load_foreign(tmp_path, {})
+
+
+REAL: dict[str, dict[str, Any]] = {  # as published; what is not said has its default
+    "google/ddpm-cifar10-32": {
+        "sample_size": 32, "attention_head_dim": None, "block_out_channels": (128, 256, 256, 256),
+        "down_block_types": ("DownBlock2D", "AttnDownBlock2D", "DownBlock2D", "DownBlock2D"),
+        "up_block_types": ("UpBlock2D", "UpBlock2D", "AttnUpBlock2D", "UpBlock2D"),
+        "downsample_padding": 0, "flip_sin_to_cos": False, "freq_shift": 1, "norm_eps": 1e-6,
+    },
+    "google/ncsnpp-celebahq-256": {
+        "sample_size": 256, "attention_head_dim": None, "freq_shift": 0, "norm_eps": 1e-6,
+        "block_out_channels": (128, 128, 256, 256, 256, 256, 256), "norm_num_groups": None,
+        "down_block_types": ("SkipDownBlock2D",) * 4 + ("AttnSkipDownBlock2D",)
+        + ("SkipDownBlock2D",) * 2,
+        "up_block_types": ("SkipUpBlock2D",) * 2 + ("AttnSkipUpBlock2D",) + ("SkipUpBlock2D",) * 4,
+        "mid_block_scale_factor": 1.41421356237, "time_embedding_type": "fourier",
+    },
+    "openai/diffusers-cd_imagenet64, the network": {
+        "sample_size": 64, "attention_head_dim": 64, "block_out_channels": (192, 384, 576, 768),
+        "down_block_types": ("ResnetDownsampleBlock2D",) + ("AttnDownBlock2D",) * 3,
+        "up_block_types": ("AttnUpBlock2D",) * 3 + ("ResnetUpsampleBlock2D",),
+        "layers_per_block": 3, "num_class_embeds": 1000, "resnet_time_scale_shift": "scale_shift",
+        "downsample_type": "resnet", "upsample_type": "resnet", "attn_norm_num_groups": 32,
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_published_networks(name: str) -> None:
+    """All weights of networks that people have find their place; no numbers are made for it."""
+    with torch.device("meta"):
+        weights = diffusers.UNet2DModel(**REAL[name]).state_dict()
+    network = diffusers_unet.network(REAL[name])
+    assert translate(network, weights, diffusers_unet.names(weights))

@@ -13,6 +13,7 @@ from torch import Tensor
 from invscore.checkpoint import CheckpointError
 from invscore.priors.foreign import guided, load_foreign, schedules
 from invscore.priors.foreign.guided import PRESETS, Preset
+from invscore.priors.foreign.translate import translate
 
 unet = pytest.importorskip("azula.plugins.adm._src.unet")
 
@@ -275,3 +276,48 @@ def test_autoencoders_are_refused(tmp_path: Path) -> None:
     weights = {f"{half}.conv_in.weight": torch.ones(1) for half in ("encoder", "decoder")}
     with pytest.raises(CheckpointError, match="an autoencoder"):
         load_foreign(save(weights, tmp_path / "vae.pt"), OWN)
+
+
+FLAGS: dict[str, dict[str, Any]] = {  # of the READMEs; attention is at sizes of 32, 16 and 8
+    "ffhq-256": {"num_res_blocks": 1, "attention": (16,), "resblock_updown": True},
+    "imagenet-64": {"num_res_blocks": 3, "resblock_updown": True, "num_classes": 1000},
+    "imagenet-128": {"resblock_updown": True, "num_classes": 1000},
+    "imagenet-256": {"resblock_updown": True, "num_classes": 1000},
+    "imagenet-512": {"resblock_updown": True, "num_classes": 1000},
+    "lsun-256": {"resblock_updown": True},
+    "improved-cifar-10": {"num_res_blocks": 3, "attention": (16, 8)},
+    "improved-imagenet-64": {"num_res_blocks": 3, "attention": (16, 8)},
+    "improved-imagenet-64-classes": {
+        "num_res_blocks": 3, "attention": (16, 8), "num_classes": 1000
+    },
+    "improved-lsun-256": {"attention": (16,), "use_scale_shift_norm": False},
+    "edm-imagenet-64": {"num_res_blocks": 3, "resblock_updown": True, "num_classes": 1000},
+    "edm-lsun-256": {"resblock_updown": True, "use_scale_shift_norm": False},
+    "cfm-cifar-10": {"attention": (16,), "use_scale_shift_norm": False},
+}  # fmt: skip
+WIDENING = {
+    32: (1, 2, 2, 2), 64: (1, 2, 3, 4), 128: (1, 1, 2, 3, 4), 256: (1, 1, 2, 2, 4, 4),
+    512: (0.5, 1, 1, 2, 2, 4, 4),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_published_networks(name: str) -> None:
+    """All weights of the networks of the presets find their place; no numbers are made for it."""
+    said, flags = PRESETS[name], {"num_res_blocks": 2, "use_scale_shift_norm": True, **FLAGS[name]}
+    sizes = flags.pop("attention", (32, 16, 8))
+    with torch.device("meta"):
+        built = unet.UNetModel(
+            image_size=said.size,
+            in_channels=3,
+            model_channels=said.width,
+            out_channels=6 if said.predicts == "epsilon" else 3,
+            attention_resolutions=[said.size // size for size in sizes],
+            channel_mult=WIDENING[said.size],
+            **flags,
+        )
+    weights = built.state_dict()
+    heads = guided._heads(said)
+    network = guided.guided_unet.network(weights, heads, said.order == "legacy")
+    assert (network["time_width"], len(network["down"])) == (said.width, said.levels)
+    assert translate(network, weights, guided.guided_unet.names(network))
