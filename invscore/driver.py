@@ -11,13 +11,15 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from invscore.likelihood import InverseProblem
+from invscore.batches import PerImage, per_image
+from invscore.likelihood import GaussianNoise, InverseProblem
 from invscore.methods import METHODS, MethodInfo, Step, get_method
 from invscore.operators import LinearOperator, Operator
 from invscore.operators.base import Window
 from invscore.priors.base import Prior
 from invscore.priors.counted import CountedPrior
 from invscore.rng import SampleRNG
+from invscore.scale import estimate_scale
 from invscore.uncertainty import (
     Interval,
     border_warnings,
@@ -43,7 +45,8 @@ class Result:
     ``trace``: for every step, ``sigma`` in image units and ``discrepancy``, the rms residual of the
     denoised image over the rms of the noise (1 where they agree), averaged over the batch.
     ``evaluations`` and ``jacobian_products``: denoiser calls and products with its Jacobian for
-    each sample. ``scale``: the factor by which the measurement was divided for the prior.
+    each sample. ``scale``: the factor by which the measurement was divided for the prior, (b,)
+    where images have factors of their own.
     ``residual``: (b,), the rms residual of the samples over the rms of the noise; exact samples
     have 1 on average, see ``invscore.uncertainty.residual``. ``warnings``: sentences on what does
     not fit, a residual far from 1 first of all. ``window``: the part of the images that the
@@ -59,7 +62,7 @@ class Result:
     method: str
     options: dict[str, Any] = field(repr=False)
     seed: int
-    scale: float
+    scale: PerImage
     residual: Tensor
     warnings: tuple[str, ...]
     window: Window | None = None
@@ -117,10 +120,11 @@ def reconstruct(
     own, seeded by ``seed + k`` and the measurement's place in the batch, so it does not depend on
     how many others are drawn or on ``batch_size``, the number of images treated together (default:
     all; methods that draw particles together have an option of their own instead). ``scale``
-    divides the measurement so that images fit a prior trained on a peak near 1; ``"auto"`` does so
-    for linear problems whose back-projection exceeds the prior's peak by more than 4 in either
-    direction. ``on_step(done, total)`` is told of progress. ``options`` are the method's own, for
-    example ``steps``; ``invscore methods`` lists them.
+    divides the measurement so that images fit a prior trained on a peak near 1; ``"auto"`` finds
+    the factor of each image where the operator is linear (``invscore.scale``), 1 for images from
+    0.3 to 1.25 of the prior's peak; a nonlinear operator takes 1 alone. ``on_step(done, total)`` is
+    told of progress. ``options`` are the method's own, for example ``steps``; ``invscore methods``
+    lists them.
 
     Raises ``ValueError`` for unknown methods and options, or a problem that the method does not
     serve, and ``NumericalError`` when a state is no longer finite.
@@ -136,9 +140,7 @@ def reconstruct(
     steps = chosen["steps"]
     if steps < 1:
         raise ValueError(f"`steps` must be at least 1, got {steps}")
-    factor = _scale(problem, prior) if scale == "auto" else _positive(scale)
-    scaled = problem if factor == 1 else problem.scaled(1 / factor)
-
+    factors = _factors(problem, prior, scale)
     _require_served(problem.operator, info)
     count = len(problem.y)
     places = [(k, image) for k in range(samples) for image in range(count)]
@@ -149,6 +151,8 @@ def reconstruct(
     else:
         chunks = _particle_sets(places, seed, chosen[particles])
     counted = CountedPrior(prior, 1 / len(places))
+    if not isinstance(problem.noise, GaussianNoise):
+        chunks = [part for chunk in chunks for part in _of_one_factor(chunk, factors)]
     device = problem.y.device
     finished: list[Tensor] = []
     traces: list[Tensor] = []
@@ -156,22 +160,24 @@ def reconstruct(
     for index, chunk in enumerate(chunks):
         rng = SampleRNG([(seed + k, image) for k, image in chunk], device)
         images = torch.tensor([image for _, image in chunk], device=device)
-        part = scaled.select(images)
+        scales = [factors[image] for _, image in chunk]
+        part = _scaled(problem.select(images), scales)
         states = info.run(part, counted, rng, **chosen)
         state, trace = _run(info, part, states, on_step, index * steps, len(chunks) * steps)
-        finished.append(state)
+        trace[:, 0] *= sum(scales) / len(scales)
+        finished.append(per_image(_number(scales), state, "scale") * state)
         traces.append(trace * len(chunk) / len(places))
     trace = torch.stack(traces).sum(dim=0)
     done = [place for chunk in chunks for place in chunk]
     order = sorted(range(len(done)), key=done.__getitem__)
-    drawn = factor * torch.cat(finished)[order]
+    drawn = torch.cat(finished)[order]
     drawn = drawn.reshape(samples, count, *drawn.shape[1:])
     seconds = time.monotonic() - began
     residual = check_residual(problem, drawn, point_estimate=info.point_estimate)
     return Result(
         samples=drawn,
         trace={
-            "sigma": (factor * trace[:, 0]).tolist(),
+            "sigma": trace[:, 0].tolist(),
             "discrepancy": trace[:, 1].tolist(),
         },
         evaluations=counted.evaluations,
@@ -180,7 +186,7 @@ def reconstruct(
         method=method,
         options=chosen,
         seed=seed,
-        scale=factor,
+        scale=_number(factors),
         residual=residual.ratio,
         warnings=border_warnings(problem, drawn) or residual.warnings(),
         window=problem.operator.window,
@@ -239,18 +245,36 @@ def _require_finite(info: MethodInfo, state: Tensor, step: int) -> None:
         )
 
 
-def _positive(scale: float) -> float:
+def _factors(problem: InverseProblem, prior: Prior, scale: float | Literal["auto"]) -> list[float]:
+    """By what the measurement of each image is divided."""
+    if scale == "auto":
+        return [float(factor) for factor in estimate_scale(problem, prior)]
     if isinstance(scale, str) or not (scale > 0 and math.isfinite(scale)):
         raise ValueError(f"`scale` must be a positive number or 'auto', got {scale!r}")
-    return float(scale)
+    if scale != 1 and not isinstance(problem.operator, LinearOperator):
+        raise ValueError(
+            "`scale` must be 1 or 'auto' for a nonlinear operator, which another factor would make "
+            f"another problem, got {scale:g}"
+        )
+    return [float(scale)] * len(problem.y)
 
 
-@torch.no_grad()
-def _scale(problem: InverseProblem, prior: Prior) -> float:
-    """1, or the back-projection's peak over the prior's where the prior cannot know such images."""
-    if prior.peak is None or not isinstance(problem.operator, LinearOperator):
-        return 1.0
-    image = problem.operator.rmatvec(problem.y) / problem.operator.norm() ** 2
-    peak = float(torch.quantile(image.abs().flatten()[:: max(1, image.numel() // 10**6)], 0.999))
-    ratio = peak / prior.peak
-    return ratio if ratio > 4 or 0 < ratio < 1 / 4 else 1.0
+def _number(factors: list[float]) -> PerImage:
+    """One number where all are alike."""
+    return factors[0] if len(set(factors)) == 1 else torch.tensor(factors, dtype=torch.float64)
+
+
+def _scaled(problem: InverseProblem, factors: list[float]) -> InverseProblem:
+    factor = _number(factors)
+    alone = isinstance(factor, float) and factor == 1
+    return problem if alone else problem.scaled(1 / factor)
+
+
+def _of_one_factor(
+    chunk: list[tuple[int, int]], factors: list[float]
+) -> list[list[tuple[int, int]]]:
+    """The places of ``chunk``, those of images with one factor together."""
+    alike: dict[float, list[tuple[int, int]]] = {}
+    for place in chunk:
+        alike.setdefault(factors[place[1]], []).append(place)
+    return list(alike.values())

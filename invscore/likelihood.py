@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from invscore.batches import per_image
+from invscore.batches import PerImage, per_image
 from invscore.operators import LinearOperator, Operator
 from invscore.rng import SampleRNG, sample_rng
 
@@ -46,7 +46,7 @@ class Noise(abc.ABC):
         """The noise of the images with the indices ``images``, (k,)."""
 
     @abc.abstractmethod
-    def scaled(self, factor: float) -> Noise:
+    def scaled(self, factor: PerImage) -> Noise:
         """The noise of ``factor * y``."""
 
 
@@ -102,7 +102,7 @@ class GaussianNoise(Noise):
         sigma = torch.as_tensor(self.sigma)
         return GaussianNoise(sigma[images.to(sigma.device)]) if sigma.ndim else self
 
-    def scaled(self, factor: float) -> GaussianNoise:
+    def scaled(self, factor: PerImage) -> GaussianNoise:
         return GaussianNoise(self.sigma * factor)
 
 
@@ -154,8 +154,8 @@ class PoissonNoise(Noise):
     def select(self, images: Tensor) -> PoissonNoise:  # noqa: ARG002
         return self
 
-    def scaled(self, factor: float) -> PoissonNoise:
-        return PoissonNoise(self.photons / factor, self.dark)
+    def scaled(self, factor: PerImage) -> PoissonNoise:
+        return PoissonNoise(self.photons / float(factor), self.dark)
 
     def _counts(self, clean: Tensor) -> Tensor:
         return (self.photons * clean).clamp_min(self.dark)
@@ -263,9 +263,13 @@ class InverseProblem:
         """The problem of the images with the indices ``images``, (k,), repetitions allowed."""
         return replace(self, y=self.y[images], noise=self.noise.select(images))
 
-    def scaled(self, factor: float) -> InverseProblem:
-        """The problem for ``factor * x`` with a linear operator."""
-        return replace(self, y=factor * self.y, noise=self.noise.scaled(factor))
+    def scaled(self, factor: PerImage) -> InverseProblem:
+        """The problem for ``factor * x`` with a linear operator: a number, or one an image, (b,).
+
+        Of the noise models, Gaussian noise alone takes one an image.
+        """
+        y = per_image(factor, self.y, "factor") * self.y
+        return replace(self, y=y, noise=self.noise.scaled(factor))
 
     def _measured(self, values: Tensor) -> Tensor:
         """The measured entries, (b, n), or all of them as they are."""

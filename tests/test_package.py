@@ -25,7 +25,7 @@ FLOORS = (
     " networks operators options plain_json plain_yaml processes readers report rng stopping"
     " viewer words",
     "discrete levels likelihood priors sampling training",
-    "exact methods metrics tasks uncertainty",
+    "exact methods metrics scale tasks uncertainty",
     "baselines driver",
     "bench calibration tune",
     "cli",

@@ -169,7 +169,7 @@ def calibrate(
                 samples=samples,
                 seed=first,
                 batch_size=task.together(job.problem) if batch_size is None else batch_size,
-                scale=factor,
+                scale=job.scale if factor == "auto" else factor,
                 on_step=partial(on_step, index),
                 **options,
             )

@@ -201,7 +201,7 @@ def reconstruct(
             samples=samples,
             seed=seed,
             batch_size=task.together(job.problem) if batch_size is None else batch_size,
-            scale=factor,
+            scale=job.scale if factor == "auto" else factor,
             on_step=on_step,
             **options,
         )

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from invscore.bench.versions import versions
 from invscore.calibration import Calibration
-from invscore.cli.report_page import REPORT, shown, write_report
+from invscore.cli.report_page import REPORT, scale_of, shown, write_report
 from invscore.driver import Result
 from invscore.figures import panel, picture
 from invscore.files import atomic_folder, check_writable
@@ -106,7 +106,7 @@ def describe(result: Result, device: str) -> dict[str, Any]:
         "options": result.options,
         "samples": len(result.samples),
         "seed": result.seed,
-        "scale": result.scale,
+        "scale": scale_of(result),
         "evaluations": result.evaluations,
         "seconds": round(result.seconds, 3),
         "warnings": list(result.warnings),
@@ -208,6 +208,10 @@ def print_summary(metrics: Mapping[str, Any], folder: Path) -> None:
         console.print(f"residual {metrics['residual']:.2f} times the noise (1 is expected)")
     for sentence in metrics["assumed"]:
         console.print(f"[dim]assumed[/dim]: {escape(sentence)}")
+    if metrics["scale"] != 1:
+        console.print(
+            f"scale {metrics['scale']:.4g}: by which the measurement was divided for the prior"
+        )
     low, high = metrics["black_and_white"]
     if (low, high) != (0, 1):
         console.print(f"pictures show {low:.4g} black and {high:.4g} white")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from invscore.driver import Result
@@ -80,7 +81,12 @@ def shown(task: Task, result: Result) -> Window:
     truth = task.seen_truth
     if truth is not None:
         return window_of(truth, task.peak)
-    return window_of(result.seen.mean, result.scale)
+    return window_of(result.seen.mean, scale_of(result))
+
+
+def scale_of(result: Result) -> float:
+    """The factor of the first image, which is the only one."""
+    return float(torch.as_tensor(result.scale).flatten()[0])
 
 
 def _measurement(task: Task, result: Result) -> Tensor | None:

@@ -76,7 +76,7 @@ def task_of_measurement(
         operator = make_operator(spec, shape)
         y = _fitted(y, operator.out_shape, name)
     problem = InverseProblem(operator.to(device), y[None].to(device), gaussian_noise(noise))
-    return Task(problem, truth=None, assumed=assumed)
+    return Task(problem, truth=None, assumed=assumed, gain_is_one=spec.file is None)
 
 
 def known_task(spec: Spec, measurement: str, image: str, *, noise: float, device: str) -> Task:

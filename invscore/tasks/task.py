@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -32,12 +33,14 @@ class Task:
     """A problem with one measurement, (1, \\*out_shape), and its true image, (1, \\*in_shape).
 
     The truth may be known in the window alone that the measurement shows. ``assumed``: sentences on
-    what was not declared, and what was taken for it.
+    what was not declared, and what was taken for it. ``gain_is_one``: whether the operator is known
+    to leave a constant image as it is.
     """
 
     problem: InverseProblem
     truth: Tensor | None
     assumed: tuple[str, ...] = ()
+    gain_is_one: bool = False
 
     @property
     def seen_truth(self) -> Tensor | None:
@@ -46,6 +49,19 @@ class Task:
         if truth is None or window is None or truth.shape[1:] != self.problem.operator.in_shape:
             return truth
         return truth[(..., *window)]
+
+    @property
+    def scale(self) -> float | Literal["auto"]:
+        """1 where the truth, or else a picture that was measured, is of 8 or 16 bits: in [0, 1].
+
+        Otherwise the driver finds the factor between units. Operators of one's own may have any
+        gain, so that their measurements do not tell.
+        """
+        operator = self.problem.operator
+        told = self.truth
+        if told is None and operator.view == "image" and self.gain_is_one:
+            told = self.problem.y
+        return 1.0 if told is not None and in_steps_of_a_file(told) else "auto"
 
     @property
     def peak(self) -> float:
@@ -150,6 +166,14 @@ def backprojection(problem: InverseProblem) -> Tensor | None:
         return operator.fbp(y)
     plain = operator.rmatvec(y) / operator.norm() ** 2
     return plain if operator.window is None else plain[(..., *operator.window)]
+
+
+def in_steps_of_a_file(image: Tensor) -> bool:
+    """Whether ``image`` lies in [0, 1] in steps of 1 / 255 or of 1 / 65535."""
+    if image.is_complex() or not 0 <= float(image.min()) <= float(image.max()) <= 1:
+        return False
+    steps = [image.double() * white for white in (255, 65535)]
+    return any(float((s - s.round()).abs().max()) < 0.01 for s in steps)
 
 
 def gaussian_noise(level: float) -> GaussianNoise:

@@ -1,0 +1,163 @@
+"""The factor between the units of a measurement and those that a prior knows.
+
+A prior has seen images of a peak, 1 for photographs; a measurement may be in counts, in volts or in
+arbitrary units. Where nobody says, the peak of the image behind it is estimated, for each image of
+a batch by itself, and turned into a factor by one continuous rule (``factor_of_peak``): images
+within the prior's range are left alone, all others are brought to its peak. So a result at one unit
+is the result in any other, up to that unit.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from invscore.likelihood import InverseProblem
+from invscore.operators import LinearOperator
+from invscore.operators.cg import conjugate_gradient
+from invscore.priors.base import Prior
+
+KNOTS = ((0.15, 0.15), (0.3, 1.0), (1.25, 1.0), (2.0, 2.0))
+"""Factor by peak, both in units of the prior's peak; lines between their logarithms."""
+
+ITERATIONS = 30
+"""Of conjugate gradients: a coarse image tells its peak."""
+
+SHARE = 0.999
+"""The quantile of magnitudes that is called the peak: highlights beyond it are few."""
+
+BEYOND = 3.1
+"""Standard deviations of noise that this quantile exceeds by chance."""
+
+WIDTHS = (1, 3, 7, 15)
+"""Sides in pixels of the windows in which noise is averaged out."""
+
+POINT = (0.5, 0.8)
+"""Shares of the energy about the brightest pixel that one point explains: none, and it is one."""
+
+CERTAIN = (6.0, 9.0)
+"""Standard deviations of noise that its amplitude is: chance, and certainty."""
+
+
+def factor_of_peak(ratio: Tensor) -> Tensor:
+    """The factor for images whose peak is ``ratio`` > 0 times the prior's.
+
+    1 from 0.3 to 1.25, the ratio itself below 0.15 and above 2, between them a power of it: a
+    continuous, increasing function, whose images divided by it have peaks from 0.3 to 1.25.
+    """
+    x = [math.log(knot) for knot, _ in KNOTS]
+    y = [math.log(value) for _, value in KNOTS]
+    log = ratio.log()
+    found = torch.where(log < x[0], log, y[0])
+    for k in range(3):
+        line = y[k] + (log - x[k]) * (y[k + 1] - y[k]) / (x[k + 1] - x[k])
+        found = torch.where(log >= x[k], line, found)
+    return torch.where(log > x[3], log, found).exp()
+
+
+@torch.no_grad()
+def estimate_scale(problem: InverseProblem, prior: Prior) -> Tensor:
+    """The factor of each image, (b,) float64; 1 for a prior of absolute units.
+
+    1 too for a nonlinear operator, for which another factor would be another problem, and for a
+    measurement that is zero.
+    """
+    if prior.peak is None or not isinstance(problem.operator, LinearOperator):
+        return torch.ones(len(problem.y), dtype=torch.float64)
+    ratio = image_peak(problem, problem.operator).double().cpu() / prior.peak
+    return torch.where(ratio > 0, factor_of_peak(ratio.clamp_min(1e-300)), 1.0)
+
+
+def image_peak(problem: InverseProblem, operator: LinearOperator) -> Tensor:
+    """An estimate of the largest magnitudes of the images behind a measurement: (b,).
+
+    Of a regularised solution, by the level that few of its pixels exceed once noise is averaged
+    out; where its brightest pixel is that of a point, by the amplitude that the point would have.
+    Never less than the noise.
+    """
+    y, norm = problem.y, operator.norm()
+    if norm == 0:
+        return torch.zeros(len(y), device=y.device)
+    deviation = problem.noise.variance(y).expand(y.shape).flatten(1).mean(dim=1).sqrt()
+    back = operator.rmatvec(y)
+    noise = deviation / norm
+    power = (back / norm**2).abs().square().flatten(1).mean(dim=1)
+    # Of a spectrum that falls, most frequencies have far less than the mean.
+    ratio = (10 * noise**2 / power.clamp_min(torch.finfo(power.dtype).tiny)).clamp(1e-3, 1.0)
+    weight = (norm**2 * ratio).reshape(-1, *[1] * (back.ndim - 1))
+
+    def solve(b: Tensor) -> Tensor:
+        def apply(x: Tensor) -> Tensor:
+            return operator.normal(x) + weight * x
+
+        # What is seen best is not made smaller.
+        found = conjugate_gradient(apply, b, tolerance=1e-2, iterations=ITERATIONS)
+        return (1 + ratio).reshape(weight.shape) * found
+
+    image = solve(back)
+    generator = torch.Generator().manual_seed(0)
+    white = torch.randn(1, *operator.out_shape, dtype=y.dtype, generator=generator)
+    grain = solve(operator.rmatvec(white.to(y.device).expand_as(y)))
+    level = deviation * 2**0.5 if y.is_complex() else deviation
+    found = noise
+    for width in WIDTHS[: 4 if len(operator.in_shape) == 3 else 1]:
+        values, spread = _averaged(image, width), _averaged(grain, width)
+        found = torch.maximum(found, _bright(values, level * _rms(spread)))
+    return _of_point(problem, operator, image, found)
+
+
+def _bright(values: Tensor, spread: Tensor) -> Tensor:
+    """What few magnitudes of ``values`` exceed, without noise of the deviation ``spread``: (b,)."""
+    sizes = values.abs().flatten(1)
+    step = max(1, sizes.shape[1] // 2**20)
+    quantile = torch.quantile(sizes[:, ::step], SHARE, dim=1) - BEYOND * spread
+    extreme = (2 * math.log(max(2, sizes.shape[1]))) ** 0.5 + 1
+    # Points are fewer than the quantile sees.
+    return torch.maximum(quantile, (sizes.amax(dim=1) - extreme * spread) / 2)
+
+
+def _of_point(
+    problem: InverseProblem, operator: LinearOperator, image: Tensor, found: Tensor
+) -> Tensor:
+    """``found``, or the amplitude of the brightest pixel as far as that is a point: (b,)."""
+    b, y = len(image), problem.y
+    place = image.abs().flatten(1).argmax(dim=1, keepdim=True)
+    point = torch.zeros_like(image.flatten(1)).scatter_(1, place, 1.0).reshape(image.shape)
+    spot = operator.matvec(point).flatten(1)
+    about = operator.matvec(operator.rmatvec(spot.abs().to(y.dtype).reshape(y.shape))).flatten(1)
+    near = about.abs() > 1e-2 * about.abs().amax(dim=1, keepdim=True)
+    near &= near.sum(dim=1, keepdim=True) > 2 * (spot.abs() > 0).sum(dim=1, keepdim=True).clamp(
+        1, 4
+    )
+    energy = (spot.abs().square() * near).sum(dim=1)
+    match = (spot.conj() * y.flatten(1) * near).sum(dim=1).abs()
+    parts = 2 if y.is_complex() else 1
+    noise = parts * problem.noise.variance(y).expand(y.shape).flatten(1)
+    around = ((y.flatten(1).abs().square() - noise) * near).sum(dim=1)
+    tiny = torch.finfo(energy.dtype).tiny
+    explained = match.square() / (energy * around).clamp_min(tiny)
+    low, high = POINT
+    share = ((explained - low) / (high - low)).clamp(0, 1)
+    deviation = problem.noise.variance(y).expand(y.shape).flatten(1).mean(dim=1).sqrt()
+    certain = match / (energy.sqrt() * deviation).clamp_min(tiny)
+    low, high = CERTAIN
+    share = share * ((certain - low) / (high - low)).clamp(0, 1)
+    share = torch.where((energy > tiny) & (around > 0), share, 0.0)
+    amplitude = torch.maximum(match / energy.clamp_min(tiny), found)
+    safe = found.clamp_min(tiny)
+    return torch.where(found > 0, safe * (amplitude / safe) ** share, found).reshape(b)
+
+
+def _averaged(image: Tensor, width: int) -> Tensor:
+    """``image``, (b, c, h, w), averaged over ``width`` x ``width`` pixels."""
+    if width == 1 or min(image.shape[-2:]) < width:
+        return image
+    if image.is_complex():
+        return torch.complex(_averaged(image.real, width), _averaged(image.imag, width))
+    return torch.nn.functional.avg_pool2d(image, width, stride=1)
+
+
+def _rms(image: Tensor) -> Tensor:
+    return image.abs().square().flatten(1).mean(dim=1).sqrt()
