@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
@@ -180,11 +181,11 @@ def test_no_gradient_is_kept() -> None:
         ({"scale": float("nan")}, "`scale` must be a positive number or 'auto', got nan"),
         ({"method": "dsp"}, "unknown method 'dsp'"),
         ({"stpes": 3}, "has no option 'stpes'"),
-        ({"steps": 0}, "`steps` must be at least 1, got 0"),
+        ({"steps": 0}, "`steps` must lie in [1, 1000000], got 0"),
     ],
 )
 def test_refusals(options: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValueError, match=message.replace(".", r"\.")):
+    with pytest.raises(ValueError, match=re.escape(message)):
         reconstruct(blurred(), images(), **options)
 
 

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import functools
 import importlib.util
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ParamSpec
+from typing import Any, ClassVar, ParamSpec
 
 import torch
 from torch import Tensor
 
-from invscore import options
 from invscore.likelihood import InverseProblem
 from invscore.methods.base import NEEDS
 from invscore.operators import LinearOperator
+from invscore.registry import Entry, Registry
 
 Baseline = Callable[..., Tensor]
 Arguments = ParamSpec("Arguments")
 
 
 @dataclass(frozen=True)
-class BaselineInfo:
+class BaselineInfo(Entry):
     """A registered baseline: ``run(problem, prior, *, seed=0, **options)`` -> (b, \\*in_shape).
 
     ``prior`` may be ``None`` unless ``uses_prior``. ``point_estimate``: whether results are
@@ -30,8 +30,8 @@ class BaselineInfo:
     ``bench``, or ``None``. ``cites``: its source.
     """
 
-    name: str
-    run: Baseline
+    kind: ClassVar[str] = "baseline"
+
     uses_prior: bool
     point_estimate: bool
     needs: tuple[str, ...]
@@ -39,23 +39,11 @@ class BaselineInfo:
     cites: str
 
     @property
-    def summary(self) -> str:
-        """The first sentence of its documentation."""
-        return options.summary(self.run)
-
-    @property
     def defaults(self) -> dict[str, Any]:
-        """Its options and their defaults."""
-        known = options.defaults(self.run)
-        del known["seed"]
-        return known
-
-    def options(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """The defaults, with ``given`` in their place. Raises ``ValueError`` on an unknown name."""
-        return options.with_defaults(f"baseline {self.name!r}", self.defaults, given)
+        return {name: value for name, value in super().defaults.items() if name != "seed"}
 
 
-BASELINES: dict[str, BaselineInfo] = {}
+BASELINES: Registry[BaselineInfo] = Registry("baseline")
 
 
 def register(
@@ -91,9 +79,7 @@ def register(
 
 def get_baseline(name: str) -> BaselineInfo:
     """The baseline ``name``. Raises ``ValueError`` for an unknown one."""
-    if name not in BASELINES:
-        raise ValueError(f"unknown baseline {name!r}: known are {', '.join(sorted(BASELINES))}")
-    return BASELINES[name]
+    return BASELINES.find(name)
 
 
 def require_package(package: str, asked: str) -> None:

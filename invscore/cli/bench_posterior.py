@@ -135,13 +135,12 @@ def posterior(
 def _contestants(given: str | None) -> list[Contestant]:
     from invscore.bench.posterior.run import Contestant
     from invscore.methods import METHODS, get_method
-    from invscore.tasks.method_options import check_options
 
     chosen = []
     for entry in split(given) if given is not None else METHODS:
         spec = parse_spec(entry, "method")
-        check_options(f"method {spec.name!r}", get_method(spec.name), spec.options)
-        chosen.append(Contestant(spec.name, spec.options))
+        get_method(spec.address).options(spec.options)
+        chosen.append(Contestant(spec.address, spec.options))
     return chosen
 
 

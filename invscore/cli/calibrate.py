@@ -30,7 +30,6 @@ from invscore.cli.arguments import (
 )
 from invscore.cli.errors import guarded
 from invscore.cli.method_options import parse_options
-from invscore.tasks.method_options import check_options
 from invscore.tasks.specs import parse_spec
 
 if TYPE_CHECKING:
@@ -131,7 +130,7 @@ def calibrate(
     from invscore.tasks.setting import describe_setting
 
     info = get_method(method or driver.DEFAULT_METHOD)
-    check_options(f"method {info.name!r}", info, options)
+    info.options(options)
     if info.point_estimate:
         raise ValueError(
             f"`--method` must be one that samples, got {info.name!r}, which gives point estimates"

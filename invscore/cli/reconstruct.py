@@ -29,7 +29,6 @@ from invscore.cli.arguments import (
 )
 from invscore.cli.errors import guarded
 from invscore.cli.method_options import parse_options
-from invscore.tasks.method_options import check_options
 from invscore.tasks.specs import parse_spec
 
 SAMPLES = 4
@@ -166,7 +165,7 @@ def reconstruct(
 
     method = method or driver.DEFAULT_METHOD
     info = get_method(method)
-    check_options(f"method {method!r}", info, options)
+    info.options(options)
     if samples is None:
         samples = 1 if info.point_estimate else SAMPLES
     calibrated = None if calibration is None else Calibration.load(calibration)

@@ -11,7 +11,6 @@ import typer
 from invscore.cli.arguments import Debug, Device, Json
 from invscore.cli.errors import guarded
 from invscore.cli.method_options import parse_options
-from invscore.tasks.method_options import check_options
 
 if TYPE_CHECKING:
     from invscore.priors import Prior
@@ -102,7 +101,7 @@ def sample(
     from invscore.cli.tables import print_json
     from invscore.tasks.task import PIXELS_TOGETHER
 
-    check_options(f"sampler {sampler!r}", sampling.get_sampler(sampler), options)
+    sampling.get_sampler(sampler).options(options)
     check_folder(out, overwrite=overwrite, mark=album.OPTIONS)
     device = choose_device(device)
     network = open_prior(prior, device)

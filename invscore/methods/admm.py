@@ -13,6 +13,7 @@ from invscore.methods.base import Step, register
 from invscore.methods.common.initial_guess import initial_guess
 from invscore.methods.common.proximal import proximal
 from invscore.priors.base import Prior
+from invscore.ranges import Count, Level, Weight
 from invscore.rng import SampleRNG
 
 
@@ -27,10 +28,10 @@ def admm(
     prior: Prior,
     rng: SampleRNG,
     *,
-    steps: int = 50,
-    lam: float = 1.0,
-    sigma_max: float | None = None,
-    sigma_min: float | None = None,
+    steps: Count = 50,
+    lam: Weight = 1.0,
+    sigma_max: Level | None = None,
+    sigma_min: Level | None = None,
 ) -> Iterator[Step]:
     """Plug-and-play ADMM: fit the data, denoise, and carry the difference over to the next step.
 

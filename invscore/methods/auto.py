@@ -12,6 +12,7 @@ from invscore.methods.particles.local_gaussian import measured_numbers
 from invscore.methods.particles.matched_smc import matched_smc
 from invscore.operators import LinearOperator
 from invscore.priors.base import Prior
+from invscore.ranges import Count
 from invscore.rng import SampleRNG
 
 FEW = 64
@@ -37,8 +38,8 @@ def auto(
     prior: Prior,
     rng: SampleRNG,
     *,
-    steps: int = 20,
-    particles: int = 100,
+    steps: Count = 20,
+    particles: Count = 100,
 ) -> Iterator[Step]:
     """`matched_smc` for at most 64 measured numbers; for more, `matched_spectrum`, or `daps`.
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import inspect
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor
 
-from invscore import options
+from invscore import ranges
 from invscore.likelihood import InverseProblem
+from invscore.registry import Entry, Registry
 
 Method = Callable[..., Iterator["Step"]]
 
@@ -39,7 +41,7 @@ ParticlesOption = str | Callable[[InverseProblem], str | None] | None
 
 
 @dataclass(frozen=True)
-class MethodInfo:
+class MethodInfo(Entry):
     """A registered method and what its users should know about it.
 
     ``exact``: whether it samples the true posterior of any prior in a limit of its options (a
@@ -53,8 +55,8 @@ class MethodInfo:
     are drawn apart).
     """
 
-    name: str
-    run: Method
+    kind: ClassVar[str] = "method"
+
     exact: bool
     law: str
     needs: tuple[str, ...]
@@ -64,30 +66,34 @@ class MethodInfo:
     particles: ParticlesOption = None
 
     @property
-    def summary(self) -> str:
-        """The first sentence of its documentation."""
-        return options.summary(self.run)
-
-    @property
     def point_estimate(self) -> bool:
         """Whether its results are estimates, not meant as samples of the posterior."""
         return self.law.startswith("point estimate")
-
-    @property
-    def defaults(self) -> dict[str, Any]:
-        """Its options and their defaults."""
-        return options.defaults(self.run)
 
     def particles_option(self, problem: InverseProblem) -> str | None:
         """The option with the number of samples that are drawn together, if there is one."""
         return self.particles(problem) if callable(self.particles) else self.particles
 
-    def options(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """The defaults, with ``given`` in their place. Raises ``ValueError`` on an unknown name."""
-        return options.with_defaults(f"method {self.name!r}", self.defaults, given)
+
+def adopted(name: str, found: Any) -> MethodInfo:
+    """The method that a plug-in is: registered by itself, or a generator function as it is."""
+    if isinstance(found, MethodInfo):
+        return found
+    for info in METHODS.values():
+        if info.run is found:
+            return info
+    if not inspect.isgeneratorfunction(found):
+        raise ValueError(
+            f"the method {name!r} must be a generator function "
+            f"(problem, prior, rng, *, steps=...), got one of type {type(found).__name__}"
+        )
+    info = MethodInfo(name, found, False, "not stated", (), "1", "0", name)
+    if "steps" not in info.defaults:
+        raise ValueError(f"the method {name!r} must have an option steps with a default")
+    return info
 
 
-METHODS: dict[str, MethodInfo] = {}
+METHODS: Registry[MethodInfo] = Registry("method", adopted, "method")
 
 
 def register(
@@ -103,7 +109,8 @@ def register(
 ) -> Callable[[Method], Method]:
     """Enter a method under ``name``; the rest as in ``MethodInfo``.
 
-    Its keyword-only arguments with a default are its options. Raises ``ValueError`` for a need
+    Its keyword-only arguments with a default are its options, checked against their ranges, see
+    ``invscore.ranges``. Raises ``ValueError`` for a need
     that ``NEEDS`` does not know.
     """
     unknown = set(needs) - set(NEEDS)
@@ -111,16 +118,15 @@ def register(
         raise ValueError(f"`needs` must be of {', '.join(NEEDS)}, got {', '.join(sorted(unknown))}")
 
     def enter(run: Method) -> Method:
+        checked = ranges.checked(run, f"method {name!r}")
         METHODS[name] = MethodInfo(
-            name, run, exact, law, needs, evaluations, products, cites, particles
+            name, checked, exact, law, needs, evaluations, products, cites, particles
         )
-        return run
+        return checked
 
     return enter
 
 
 def get_method(name: str) -> MethodInfo:
-    """The method ``name``. Raises ``ValueError`` for an unknown one."""
-    if name not in METHODS:
-        raise ValueError(f"unknown method {name!r}: known are {', '.join(sorted(METHODS))}")
-    return METHODS[name]
+    """The method ``name``, or that of a plug-in. Raises ``ValueError`` for an unknown one."""
+    return METHODS.find(name)

@@ -11,6 +11,7 @@ from invscore.methods.base import Step, register
 from invscore.methods.common.initial_guess import initial_guess
 from invscore.methods.common.likelihood_step import draw_given
 from invscore.priors.base import Prior
+from invscore.ranges import Count, Level, StableStep
 from invscore.rng import SampleRNG
 from invscore.sampling import ddim_step
 
@@ -27,12 +28,12 @@ def daps(
     prior: Prior,
     rng: SampleRNG,
     *,
-    steps: int = 200,
-    ode_steps: int = 5,
-    mcmc_steps: int = 100,
-    step_size: float = 0.2,
-    sigma_max: float | None = None,
-    sigma_min: float | None = None,
+    steps: Count = 200,
+    ode_steps: Count = 5,
+    mcmc_steps: Count = 100,
+    step_size: StableStep = 0.2,
+    sigma_max: Level | None = None,
+    sigma_min: Level | None = None,
 ) -> Iterator[Step]:
     """Decoupled annealing: follow the flow to a clean image, draw about it given y, add noise.
 

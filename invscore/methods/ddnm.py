@@ -13,6 +13,7 @@ from invscore.methods.base import Step, register
 from invscore.methods.common.initial_guess import initial_guess
 from invscore.operators.base import broadcast
 from invscore.priors.base import Prior
+from invscore.ranges import Count, SomeShare
 from invscore.rng import SampleRNG
 
 
@@ -29,10 +30,10 @@ def ddnm(
     prior: Prior,
     rng: SampleRNG,
     *,
-    steps: int = 100,
-    eta: float = 0.85,
-    travel: int = 1,
-    repeats: int = 1,
+    steps: Count = 100,
+    eta: SomeShare = 0.85,
+    travel: Count = 1,
+    repeats: Count = 1,
 ) -> Iterator[Step]:
     """Denoising diffusion null-space model (DDNM+): y sets the range of A, D fills the null space.
 
@@ -48,11 +49,6 @@ def ddnm(
     above 0. ``travel``, ``repeats``: time travel; every stretch of ``travel`` steps is done
     ``repeats`` times, noise being added in between, for large holes.
     """
-    if not (0 < eta <= 1 and travel >= 1 and repeats >= 1):
-        raise ValueError(
-            f"`eta` must lie in (0, 1], `travel` and `repeats` must be at least 1, got {eta}, "
-            f"{travel} and {repeats}"
-        )
     operator, y, variance = problem.linear_gaussian("ddnm")
 
     def replaced(denoised: Tensor, fresh: float) -> tuple[Tensor, Tensor]:

@@ -14,6 +14,7 @@ from invscore.methods.common.initial_guess import initial_guess
 from invscore.operators import LinearOperator
 from invscore.operators.base import SVD, broadcast
 from invscore.priors.base import Prior
+from invscore.ranges import Count, Share
 from invscore.rng import SampleRNG
 
 
@@ -30,9 +31,9 @@ def ddrm(
     prior: Prior,
     rng: SampleRNG,
     *,
-    steps: int = 20,
-    eta: float = 0.85,
-    eta_b: float = 1.0,
+    steps: Count = 20,
+    eta: Share = 0.85,
+    eta_b: Share = 1.0,
 ) -> Iterator[Step]:
     """Denoising diffusion restoration: DDIM for each singular vector, by what y says of it.
 

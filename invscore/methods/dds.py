@@ -14,6 +14,7 @@ from invscore.methods.common.initial_guess import initial_guess
 from invscore.methods.common.renoise import renoise
 from invscore.operators.cg import conjugate_gradient
 from invscore.priors.base import Prior
+from invscore.ranges import Count, Share, Weight
 from invscore.rng import SampleRNG
 
 
@@ -29,10 +30,10 @@ def dds(
     prior: Prior,
     rng: SampleRNG,
     *,
-    steps: int = 50,
-    gamma: float = 1.0,
-    cg_steps: int = 5,
-    eta: float = 0.85,
+    steps: Count = 50,
+    gamma: Weight = 1.0,
+    cg_steps: Count = 5,
+    eta: Share = 0.85,
 ) -> Iterator[Step]:
     """Decomposed diffusion sampling: denoise, a few conjugate gradient steps to the data, re-noise.
 

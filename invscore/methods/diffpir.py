@@ -12,6 +12,7 @@ from invscore.methods.common.initial_guess import initial_guess
 from invscore.methods.common.renoise import renoise
 from invscore.operators.base import broadcast
 from invscore.priors.base import Prior
+from invscore.ranges import Count, Level, Share, Weight
 from invscore.rng import SampleRNG
 
 
@@ -27,11 +28,11 @@ def diffpir(
     prior: Prior,
     rng: SampleRNG,
     *,
-    steps: int = 20,
-    lam: float = 1.0,
-    zeta: float = 1.0,
-    sigma_max: float | None = None,
-    sigma_min: float | None = None,
+    steps: Count = 20,
+    lam: Weight = 1.0,
+    zeta: Share = 1.0,
+    sigma_max: Level | None = None,
+    sigma_min: Level | None = None,
 ) -> Iterator[Step]:
     """Plug-and-play restoration along a diffusion: denoise, fit the data, add noise again.
 

@@ -13,6 +13,7 @@ from invscore.methods.base import Step, register
 from invscore.methods.common.initial_guess import initial_guess
 from invscore.operators.cg import inner
 from invscore.priors.base import Prior
+from invscore.ranges import Count, Guidance
 from invscore.rng import SampleRNG
 from invscore.sampling import ddim_step
 
@@ -29,8 +30,8 @@ def dps(
     prior: Prior,
     rng: SampleRNG,
     *,
-    steps: int = 1000,
-    guidance: float = 0.3,
+    steps: Count = 1000,
+    guidance: Guidance = 0.3,
 ) -> Iterator[Step]:
     """Diffusion posterior sampling: ancestral sampling, pulled towards the measurement.
 

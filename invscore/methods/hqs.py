@@ -11,6 +11,7 @@ from invscore.methods.common.equivariant_denoiser import EquivariantDenoiser
 from invscore.methods.common.initial_guess import initial_guess
 from invscore.methods.common.proximal import proximal
 from invscore.priors.base import Prior
+from invscore.ranges import Count, Level, Weight
 from invscore.rng import SampleRNG
 
 
@@ -25,10 +26,10 @@ def hqs(
     prior: Prior,
     rng: SampleRNG,
     *,
-    steps: int = 24,
-    lam: float = 4.0,
-    sigma_max: float | None = None,
-    sigma_min: float | None = None,
+    steps: Count = 24,
+    lam: Weight = 4.0,
+    sigma_max: Level | None = None,
+    sigma_min: Level | None = None,
 ) -> Iterator[Step]:
     """Plug-and-play by half-quadratic splitting: fit the data, denoise, at a falling noise level.
 

@@ -11,6 +11,7 @@ from invscore.methods.base import Step, register
 from invscore.methods.common.initial_guess import initial_guess
 from invscore.methods.common.tempering import tempering
 from invscore.priors.base import Prior
+from invscore.ranges import Count, Level, Rate
 from invscore.rng import SampleRNG
 from invscore.sampling import langevin_step
 
@@ -27,10 +28,10 @@ def langevin(
     prior: Prior,
     rng: SampleRNG,
     *,
-    steps: int = 200,
-    per_level: int = 3,
-    step_size: float = 0.5,
-    sigma_min: float | None = None,
+    steps: Count = 200,
+    per_level: Count = 3,
+    step_size: Rate = 0.5,
+    sigma_min: Level | None = None,
 ) -> Iterator[Step]:
     """Annealed Langevin dynamics on prior score plus likelihood score.
 

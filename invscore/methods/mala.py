@@ -13,6 +13,7 @@ from invscore.methods.common.log_posterior import LogPosterior
 from invscore.operators.base import broadcast
 from invscore.operators.cg import inner
 from invscore.priors.base import Prior
+from invscore.ranges import Count, Level, Rate, Share
 from invscore.rng import SampleRNG
 
 BEST_ACCEPTANCE = 0.574
@@ -32,10 +33,10 @@ def mala(
     prior: Prior,
     rng: SampleRNG,
     *,
-    steps: int = 1000,
-    burn_in: float = 0.5,
-    step_size: float = 0.5,
-    sigma: float | None = None,
+    steps: Count = 1000,
+    burn_in: Share = 0.5,
+    step_size: Rate = 0.5,
+    sigma: Level | None = None,
 ) -> Iterator[Step]:
     """Langevin proposals, accepted or refused so that the law is the posterior's at any step.
 

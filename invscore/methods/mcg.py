@@ -12,6 +12,7 @@ from invscore.methods.common.data_consistency import replacement
 from invscore.methods.common.initial_guess import initial_guess
 from invscore.methods.dps import guided_step
 from invscore.priors.base import Prior
+from invscore.ranges import Count, Guidance, Weight
 from invscore.rng import SampleRNG
 
 
@@ -27,9 +28,9 @@ def mcg(
     prior: Prior,
     rng: SampleRNG,
     *,
-    steps: int = 1000,
-    guidance: float = 0.1,
-    lam: float = 1.0,
+    steps: Count = 1000,
+    guidance: Guidance = 0.1,
+    lam: Weight = 1.0,
 ) -> Iterator[Step]:
     """Manifold constrained gradients: a step of DPS, then the noised measurement replaces its part.
 

@@ -10,6 +10,7 @@ from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
 from invscore.methods.common.conditioned import matched_gradient, sample_posterior
 from invscore.priors.base import Prior
+from invscore.ranges import Count, Level, Share
 from invscore.rng import SampleRNG
 
 
@@ -25,10 +26,10 @@ def mmps(
     prior: Prior,
     rng: SampleRNG,
     *,
-    steps: int = 100,
-    cg_steps: int = 3,
-    eta: float = 1.0,
-    sigma_max: float | None = None,
+    steps: Count = 100,
+    cg_steps: Count = 3,
+    eta: Share = 1.0,
+    sigma_max: Level | None = None,
 ) -> Iterator[Step]:
     """Moment matching posterior sampling: the likelihood of D(x) with its whole uncertainty.
 

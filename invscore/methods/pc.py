@@ -13,6 +13,7 @@ from invscore.methods.base import Step, register
 from invscore.methods.common.data_consistency import replacement
 from invscore.methods.common.initial_guess import initial_guess
 from invscore.priors.base import Prior
+from invscore.ranges import Count, Rate, Share, Weight
 from invscore.rng import SampleRNG
 from invscore.sampling import ddim_step, langevin_step
 
@@ -30,10 +31,10 @@ def pc(
     prior: Prior,
     rng: SampleRNG,
     *,
-    steps: int = 1000,
-    snr: float = 0.16,
-    mixing: float = 1.0,
-    lam: float = 4.0,
+    steps: Count = 1000,
+    snr: Rate = 0.16,
+    mixing: Share = 1.0,
+    lam: Weight = 4.0,
 ) -> Iterator[Step]:
     """Predictor-corrector sampling; the noised measurement is mixed in after every update.
 

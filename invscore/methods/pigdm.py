@@ -10,6 +10,7 @@ from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
 from invscore.methods.common.conditioned import sample_posterior
 from invscore.priors.base import Prior
+from invscore.ranges import Count, Level, Share, Weight
 from invscore.rng import SampleRNG
 
 
@@ -26,10 +27,10 @@ def pigdm(
     prior: Prior,
     rng: SampleRNG,
     *,
-    steps: int = 100,
-    eta: float = 1.0,
-    sigma_max: float | None = None,
-    prior_variance: float | None = None,
+    steps: Count = 100,
+    eta: Share = 1.0,
+    sigma_max: Level | None = None,
+    prior_variance: Weight | None = None,
 ) -> Iterator[Step]:
     """Pseudoinverse-guided diffusion: the likelihood of D(x) with an isotropic uncertainty.
 
@@ -47,8 +48,6 @@ def pigdm(
     """
     operator, y, variance = problem.linear_gaussian("pigdm")
     v = prior.variance if prior_variance is None else prior_variance
-    if not v > 0:
-        raise ValueError(f"`prior_variance` must be positive, got {prior_variance}")
 
     def posterior_mean(x: Tensor, sigma: float) -> Tensor:
         denoised, pull = prior.pullback(x, sigma)

@@ -13,6 +13,7 @@ from invscore.methods.common.log_posterior import LogPosterior
 from invscore.methods.common.proximal import proximal
 from invscore.operators.cg import inner
 from invscore.priors.base import Prior
+from invscore.ranges import Count, Level
 from invscore.rng import SampleRNG
 
 
@@ -29,8 +30,8 @@ def prox_gradient(
     prior: Prior,
     rng: SampleRNG,
     *,
-    steps: int = 100,
-    sigma: float | None = None,
+    steps: Count = 100,
+    sigma: Level | None = None,
 ) -> Iterator[Step]:
     """Plug-and-play proximal gradient descent on a true objective, which falls at every step.
 

@@ -10,6 +10,7 @@ from invscore.methods.common.initial_guess import initial_guess
 from invscore.methods.common.tempering import mean_variance, squared_norm
 from invscore.operators.base import broadcast
 from invscore.priors.base import Prior
+from invscore.ranges import Count, Level, Weight
 from invscore.rng import SampleRNG
 
 
@@ -24,9 +25,9 @@ def red(
     prior: Prior,
     rng: SampleRNG,
     *,
-    steps: int = 200,
-    lam: float = 0.2,
-    sigma: float | None = None,
+    steps: Count = 200,
+    lam: Weight = 0.2,
+    sigma: Level | None = None,
 ) -> Iterator[Step]:
     """Regularisation by denoising: descent on data term and ``lam x . (x - D(x)) / 2 sigma^2``.
 

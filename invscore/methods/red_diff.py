@@ -14,6 +14,7 @@ from invscore.methods.common.initial_guess import initial_guess
 from invscore.methods.common.tempering import mean_variance
 from invscore.operators.base import broadcast
 from invscore.priors.base import Prior
+from invscore.ranges import Count, Rate, Weight
 from invscore.rng import SampleRNG
 
 
@@ -28,9 +29,9 @@ def red_diff(
     prior: Prior,
     rng: SampleRNG,
     *,
-    steps: int = 1000,
-    lam: float = 0.25,
-    rate: float = 0.1,
+    steps: Count = 1000,
+    lam: Weight = 0.25,
+    rate: Rate = 0.1,
 ) -> Iterator[Step]:
     """Regularisation by denoising diffusion: an image fitted to y and to the denoiser by Adam.
 

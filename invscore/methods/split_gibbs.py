@@ -11,6 +11,7 @@ from invscore.methods.base import Step, register
 from invscore.methods.common.initial_guess import initial_guess
 from invscore.methods.common.likelihood_step import draw_given
 from invscore.priors.base import Prior
+from invscore.ranges import Count, Level, Share, StableStep
 from invscore.rng import SampleRNG
 from invscore.sampling import ddim_step
 
@@ -27,13 +28,13 @@ def split_gibbs(
     prior: Prior,
     rng: SampleRNG,
     *,
-    steps: int = 100,
-    denoising_steps: int = 20,
-    annealing: float = 0.4,
-    rho_max: float | None = None,
-    rho_min: float | None = None,
-    mcmc_steps: int = 100,
-    step_size: float = 0.1,
+    steps: Count = 100,
+    denoising_steps: Count = 20,
+    annealing: Share = 0.4,
+    rho_max: Level | None = None,
+    rho_min: Level | None = None,
+    mcmc_steps: Count = 100,
+    step_size: StableStep = 0.1,
 ) -> Iterator[Step]:
     """Split Gibbs sampling: an image that fits the data, then what the prior makes of it, in turn.
 

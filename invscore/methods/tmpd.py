@@ -11,6 +11,7 @@ from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
 from invscore.methods.common.conditioned import matched_gradient, sample_posterior
 from invscore.priors.base import Prior
+from invscore.ranges import Count, Level, Share
 from invscore.rng import SampleRNG
 
 
@@ -26,9 +27,9 @@ def tmpd(
     prior: Prior,
     rng: SampleRNG,
     *,
-    steps: int = 1000,
-    eta: float = 1.0,
-    sigma_max: float | None = None,
+    steps: Count = 1000,
+    eta: Share = 1.0,
+    sigma_max: Level | None = None,
 ) -> Iterator[Step]:
     """Tweedie moment projected diffusion: the likelihood of D(x) with an uncertainty per pixel.
 

@@ -9,6 +9,7 @@ from invscore.methods.base import Step, register
 from invscore.methods.common.initial_guess import initial_guess
 from invscore.methods.common.log_posterior import LogPosterior
 from invscore.priors.base import Prior
+from invscore.ranges import Count, Level, StableStep
 from invscore.rng import SampleRNG
 
 
@@ -23,9 +24,9 @@ def ula(
     prior: Prior,
     rng: SampleRNG,
     *,
-    steps: int = 1000,
-    step_size: float = 0.5,
-    sigma: float | None = None,
+    steps: Count = 1000,
+    step_size: StableStep = 0.5,
+    sigma: Level | None = None,
 ) -> Iterator[Step]:
     """The unadjusted Langevin algorithm on the posterior, its prior smoothed by sigma.
 

@@ -11,7 +11,7 @@ import torch
 
 from invscore.checkpoint import CheckpointError, is_checkpoint, read_metadata
 from invscore.literals import parse_options
-from invscore.modules import find_object
+from invscore.plugins import find_plugin, installed
 from invscore.priors.base import Prior
 from invscore.priors.energy import EnergyPrior
 from invscore.priors.foreign.loading import KEY, load_foreign, load_imported
@@ -33,7 +33,8 @@ def load_prior(source: object, *, device: torch.device | str | None = None, **fa
     - the name of one that comes with invscore, or a ``.safetensors`` file of ours;
     - a file or folder of another code, see ``docs/checkpoints.md``, with the ``facts`` that it does
       not tell: ``load_prior("ffhq_10m.pt", preset="ffhq")``;
-    - ``"file.py:name"`` or ``"package.module:name"``, a prior, or what ``facts`` make one of;
+    - ``"file.py:name"``, ``"package.module:name"`` or the name under which an installed package has
+      entered it, see ``invscore.plugins``: a prior, or what ``facts`` make one of;
     - a string with its facts in brackets, ``"ffhq_10m.pt(preset=ffhq)"``;
     - an object: a prior, a denoiser or a network, the latter two with the arguments of
       ``DenoiserPrior`` or ``DiffusionPrior`` as ``facts``.
@@ -75,22 +76,25 @@ def prior_class(metadata: Mapping[str, Any]) -> type[NetworkPrior]:
 def _named(name: str, facts: Mapping[str, Any]) -> Prior:
     path = _shipped().get(name, Path(name))
     if not path.exists():
-        if ":" in name and not name.startswith("~"):
-            return as_prior(find_object(name), facts, name)
-        known = sorted(_shipped())
+        found = find_plugin("prior", name)
+        if found is not None:
+            return as_prior(found, facts, name)
+        known = sorted({*_shipped(), *installed("prior")})
         raise CheckpointError(
             f"prior {name!r} is neither a file nor one of {', '.join(known)}{meant(name, known)}"
         )
     if not is_checkpoint(path):
         return load_foreign(path, facts)
     metadata = read_metadata(path)
-    if facts:
+    own = {key: value for key, value in facts.items() if key == "network"}
+    if len(own) < len(facts):
         raise ValueError(
-            f"prior {name!r} says everything itself: it takes no facts, got {', '.join(facts)}"
+            f"prior {name!r} says everything itself but a network of one's own: it takes no facts, "
+            f"got {', '.join(facts)}"
         )
     if KEY in metadata:
         return load_imported(path)
-    return prior_class(metadata).load(path)
+    return prior_class(metadata).load(path, **own)
 
 
 def _shipped() -> dict[str, Path]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from invscore.batches import per_image
 from invscore.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
-from invscore.networks import build_network
+from invscore.networks import build_network, own_network
 from invscore.priors.base import Level, Prior
 from invscore.priors.parametrisation import Parametrisation, describe, find_parametrisation
 from invscore.priors.stored import read_stored
@@ -84,8 +84,19 @@ class NetworkPrior(Prior, nn.Module):
     def save(self, path: Path, dtype: torch.dtype = torch.float16) -> None:
         """Write the weights in ``dtype`` with all that ``load`` needs to rebuild the prior.
 
-        Raises ``ValueError`` for a parametrisation of one's own, which a file cannot describe.
+        Of a network of one's own, ``metadata`` has to say what it is made by, for example
+        ``{"architecture": {"name": "my.py:Net", "width": 32}}``: a class, and its options.
+
+        Raises ``ValueError`` where it does not, and for a parametrisation of one's own, which a
+        file cannot describe.
         """
+        architecture = self.metadata.get("architecture")
+        if not isinstance(architecture, Mapping) or "name" not in architecture:
+            raise ValueError(
+                "`metadata` must say what makes the network before the prior is saved, such as "
+                "{'architecture': {'name': 'my.py:Net', 'width': 32}}, got "
+                f"{architecture!r} for a {type(self.network).__name__}"
+            )
         metadata = {
             **self.metadata,
             "parametrisation": {
@@ -103,21 +114,28 @@ class NetworkPrior(Prior, nn.Module):
         save_checkpoint(path, weights, metadata)
 
     @classmethod
-    def load(cls, path: Path) -> Self:
+    def load(cls, path: Path, *, network: str | Callable[..., nn.Module] | None = None) -> Self:
         """The prior saved in ``path``, in float32, without gradients to its weights.
 
-        Raises ``CheckpointError`` where the file does not describe such a prior.
+        ``network``: the class of a network of one's own, or its address, ``"my.py:Net"``; it is
+        called with the options of the architecture that was saved. Raises ``CheckpointError`` where
+        the file does not describe such a prior.
         """
         weights, metadata = load_checkpoint(path)
         try:
             stored = read_stored(metadata)
-            network = build_network(**stored.architecture.model_dump())
+            architecture = stored.architecture.model_dump()
+            inner = (
+                build_network(**architecture)
+                if network is None
+                else own_network(network, **architecture)
+            )
             form = stored.parametrisation.model_dump()
-            prior = cls(network, parametrisation=form.pop("name"), metadata=metadata, **form)
-        except ValueError as error:
+            prior = cls(inner, parametrisation=form.pop("name"), metadata=metadata, **form)
+        except (TypeError, ValueError) as error:
             raise CheckpointError(f"checkpoint {str(path)!r} is no prior: {error}") from error
         try:
-            network.load_state_dict(weights)
+            inner.load_state_dict(weights)
         except RuntimeError as error:
             raise CheckpointError(
                 f"checkpoint {str(path)!r} is no prior: its weights do not fit its architecture"

@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from invscore.config import Section, as_section
+from invscore.networks import NETWORKS
 from invscore.networks.check import check_architecture
 from invscore.priors.parametrisation import find_parametrisation
 
@@ -60,7 +61,8 @@ class Architecture(Section):
 
     @model_validator(mode="after")
     def _buildable(self) -> Self:
-        check_architecture(**self.model_dump())
+        if self.name in NETWORKS:  # others are found, or refused, where they are made
+            check_architecture(**self.model_dump())
         return self
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from torch import Tensor
 
 from invscore.processes import Denoiser
+from invscore.ranges import SomeShare
 from invscore.rng import SampleRNG
 from invscore.sampling import runge_kutta
 from invscore.sampling.base import geometric, register
@@ -20,8 +21,8 @@ def adaptive(
     sigmas: Sequence[float],
     rng: SampleRNG,  # noqa: ARG001
     *,
-    rtol: float = 1e-3,
-    atol: float = 1e-3,
+    rtol: SomeShare = 1e-3,
+    atol: SomeShare = 1e-3,
 ) -> Iterator[Tensor]:
     """The probability flow by Dormand and Prince's method, each image in steps of its own.
 

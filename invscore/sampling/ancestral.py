@@ -8,6 +8,7 @@ from itertools import pairwise
 from torch import Tensor
 
 from invscore.processes import Denoiser
+from invscore.ranges import Share
 from invscore.rng import SampleRNG
 from invscore.sampling.base import ddpm as ddpm_levels
 from invscore.sampling.base import register
@@ -16,7 +17,7 @@ from invscore.sampling.steps import ddim_step
 
 @register("ddim", steps=50, spacing=ddpm_levels, cites="Song, Meng & Ermon 2021, Eq. 12")
 def ddim(
-    denoise: Denoiser, x: Tensor, sigmas: Sequence[float], rng: SampleRNG, *, eta: float = 0.0
+    denoise: Denoiser, x: Tensor, sigmas: Sequence[float], rng: SampleRNG, *, eta: Share = 0.0
 ) -> Iterator[Tensor]:
     """Denoising diffusion implicit models: to the next level with part of the noise kept.
 

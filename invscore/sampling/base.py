@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor
 
-from invscore import levels, options
+from invscore import levels, ranges
 from invscore.priors.base import Prior
+from invscore.ranges import Count
+from invscore.registry import Entry, Registry
 
 Sampler = Callable[..., Iterator[Tensor]]
 """``sampler(denoise, x, sigmas, rng, *, options)``: the state after each step, the last of which
@@ -29,39 +31,34 @@ PARTS = 100
 
 
 class NotFiniteError(ArithmeticError):
-    """A sampler's state, or a likelihood, has left the finite numbers."""
+    """A sampler's state, or a likelihood, has NaN or infinite values."""
 
 
 @dataclass(frozen=True)
-class SamplerInfo:
+class SamplerInfo(Entry):
     """A registered sampler and what its users should know about it.
 
     ``steps``: their number unless another is asked for; None where the sampler chooses them.
     """
 
-    name: str
-    run: Sampler
+    kind: ClassVar[str] = "sampler"
+
     steps: int | None
     spacing: Spacing
     cites: str
 
     @property
-    def summary(self) -> str:
-        """The first sentence of its documentation."""
-        return options.summary(self.run)
-
-    @property
     def defaults(self) -> dict[str, Any]:
         """Its options and their defaults, ``steps`` among them where it has them."""
         steps = {} if self.steps is None else {"steps": self.steps}
-        return {**steps, **options.defaults(self.run)}
+        return {**steps, **super().defaults}
 
-    def options(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """The defaults, with ``given`` in their place. Raises ``ValueError`` on an unknown name."""
-        return options.with_defaults(f"sampler {self.name!r}", self.defaults, given)
+    @property
+    def hints(self) -> dict[str, Any]:
+        return {**super().hints, **({} if self.steps is None else {"steps": Count})}
 
 
-SAMPLERS: dict[str, SamplerInfo] = {}
+SAMPLERS: Registry[SamplerInfo] = Registry("sampler")
 
 
 def noise_only(prior: Prior) -> float:
@@ -91,6 +88,7 @@ def register(
     """Enter a sampler under ``name``. Its keyword-only arguments with a default are options."""
 
     def enter(run: Sampler) -> Sampler:
+        run = ranges.checked(run, f"sampler {name!r}")
         SAMPLERS[name] = SamplerInfo(name, run, steps, spacing, cites)
         return run
 
@@ -99,6 +97,4 @@ def register(
 
 def get_sampler(name: str) -> SamplerInfo:
     """The sampler ``name``. Raises ``ValueError`` for an unknown one."""
-    if name not in SAMPLERS:
-        raise ValueError(f"unknown sampler {name!r}: known are {', '.join(sorted(SAMPLERS))}")
-    return SAMPLERS[name]
+    return SAMPLERS.find(name)

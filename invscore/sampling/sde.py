@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from typing import Annotated
 
+from annotated_types import Interval
 from torch import Tensor
 
 from invscore.processes import Denoiser
+from invscore.ranges import Rate
 from invscore.rng import SampleRNG
 from invscore.sampling.base import geometric, register
 from invscore.sampling.steps import ddim_step, langevin_step
@@ -40,8 +42,8 @@ def predictor_corrector(
     sigmas: Sequence[float],
     rng: SampleRNG,
     *,
-    snr: float = 0.16,
-    corrections: int = 1,
+    snr: Rate = 0.16,
+    corrections: Annotated[int, Interval(ge=0, le=1000)] = 1,
 ) -> Iterator[Tensor]:
     """An ancestral step to the next level, then Langevin dynamics there.
 
@@ -49,10 +51,6 @@ def predictor_corrector(
     norm of the score at its typical value, so that an image does not depend on its batch.
     ``snr``: the paper's r. One evaluation a step, and one a correction.
     """
-    if not 0 < snr < math.inf:
-        raise ValueError(f"`snr` must be a positive number, got {snr}")
-    if corrections < 0:
-        raise ValueError(f"`corrections` must be a whole number of at least 0, got {corrections}")
     for sigma, lower in pairwise(sigmas):
         x = ddim_step(x, denoise(x, sigma), sigma, lower, 1.0, rng)
         if lower > 0:

@@ -8,21 +8,28 @@ from __future__ import annotations
 
 import inspect
 import math
-import types
-import typing
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from annotated_types import Interval
+
+from invscore import plugins, ranges
+from invscore.ranges import Seed, Share, SomeShare
+from invscore.words import meant
 
 if TYPE_CHECKING:
     from invscore.operators import Operator
 
 Shape = tuple[int, ...]
 Pair = tuple[int, int]
+Pixels = Annotated[float, Interval(gt=0, le=1000)]
+Side = Annotated[int, Interval(ge=1, le=100000)]
+Factor = Annotated[float, Interval(gt=0, le=1000)]
 Builder = Callable[..., "Operator"]
 Boundary = Literal["circular", "reflect", "valid"]
 
 
-def deblur(in_shape: Shape, *, sigma: float = 1.6, boundary: Boundary = "circular") -> Operator:
+def deblur(in_shape: Shape, *, sigma: Pixels = 1.6, boundary: Boundary = "circular") -> Operator:
     """Gaussian blur, sigma its standard deviation in pixels"""
     from invscore.operators import Blur
 
@@ -30,7 +37,11 @@ def deblur(in_shape: Shape, *, sigma: float = 1.6, boundary: Boundary = "circula
 
 
 def motion(
-    in_shape: Shape, *, length: float = 15.0, angle: float = 30.0, boundary: Boundary = "circular"
+    in_shape: Shape,
+    *,
+    length: Pixels = 15.0,
+    angle: Annotated[float, Interval(ge=-360, le=360)] = 30.0,
+    boundary: Boundary = "circular",
 ) -> Operator:
     """Motion along a line, length in pixels, angle in degrees"""
     from invscore.operators import Blur
@@ -41,10 +52,10 @@ def motion(
 def shake(
     in_shape: Shape,
     *,
-    size: int = 61,
-    intensity: float = 0.5,
+    size: Annotated[int, Interval(ge=3, le=1001)] = 61,
+    intensity: Share = 0.5,
     model: Literal["polyline", "inertial"] = "polyline",
-    seed: int = 0,
+    seed: Seed = 0,
     boundary: Boundary = "circular",
 ) -> Operator:
     """Motion along a random path, intensity from 0 (straight) to 1 (restless)"""
@@ -53,7 +64,7 @@ def shake(
     return Blur.shake(in_shape, size, intensity, seed, model, boundary)
 
 
-def defocus(in_shape: Shape, *, radius: float = 4.0, boundary: Boundary = "circular") -> Operator:
+def defocus(in_shape: Shape, *, radius: Pixels = 4.0, boundary: Boundary = "circular") -> Operator:
     """Defocus, a uniform disk, radius in pixels"""
     from invscore.operators import Blur
 
@@ -70,8 +81,8 @@ def blur(in_shape: Shape, *, kernel: str, boundary: Boundary = "circular") -> Op
 def inpaint(
     in_shape: Shape,
     *,
-    keep: float = 0.3,
-    seed: int = 0,
+    keep: SomeShare = 0.3,
+    seed: Seed = 0,
     mask: str | None = None,
     invert: bool = False,
     soft: bool = False,
@@ -84,7 +95,7 @@ def inpaint(
     return Inpainting.random(in_shape, keep=keep, seed=seed)
 
 
-def box(in_shape: Shape, *, size: int | Pair = 64, position: Pair | None = None) -> Operator:
+def box(in_shape: Shape, *, size: Side | Pair = 64, position: Pair | None = None) -> Operator:
     """A missing rectangle, in the centre or with its corner at (row, column)"""
     from invscore.operators import Inpainting
 
@@ -92,7 +103,10 @@ def box(in_shape: Shape, *, size: int | Pair = 64, position: Pair | None = None)
 
 
 def superres(
-    in_shape: Shape, *, factor: int = 4, kernel: Literal["bicubic", "box", "gaussian"] = "bicubic"
+    in_shape: Shape,
+    *,
+    factor: Annotated[int, Interval(ge=1, le=64)] = 4,
+    kernel: Literal["bicubic", "box", "gaussian"] = "bicubic",
 ) -> Operator:
     """Super-resolution by a factor"""
     from invscore.operators import SuperResolution
@@ -103,10 +117,10 @@ def superres(
 def mri(
     in_shape: Shape,
     *,
-    acceleration: float = 4.0,
-    center_fraction: float = 0.08,
+    acceleration: Annotated[float, Interval(ge=1, le=1000)] = 4.0,
+    center_fraction: Share = 0.08,
     pattern: Literal["random", "equispaced", "gaussian"] = "random",
-    seed: int = 0,
+    seed: Seed = 0,
     real: bool = True,
     mask: str | None = None,
     invert: bool = False,
@@ -122,7 +136,11 @@ def mri(
 
 
 def ct(
-    in_shape: Shape, *, angles: int = 60, span: float = 180.0, detectors: int | None = None
+    in_shape: Shape,
+    *,
+    angles: Annotated[int, Interval(ge=1, le=10000)] = 60,
+    span: Annotated[float, Interval(gt=0, le=180)] = 180.0,
+    detectors: Side | None = None,
 ) -> Operator:
     """Parallel-beam tomography, angles evenly over a span in degrees; the image's side is 1"""
     from invscore.operators import Tomography
@@ -131,7 +149,7 @@ def ct(
 
 
 def cs(
-    in_shape: Shape, *, ratio: float = 0.5, seed: int = 0, matrix: str | None = None
+    in_shape: Shape, *, ratio: SomeShare = 0.5, seed: Seed = 0, matrix: str | None = None
 ) -> Operator:
     """Compressed sensing: a fraction of random mixtures of all pixels, or a matrix in a file"""
     from invscore.operators import CompressedSensing, from_matrix
@@ -142,14 +160,19 @@ def cs(
     return CompressedSensing(in_shape, ratio, seed)
 
 
-def phase(in_shape: Shape, *, oversampling: float = 2.0, squared: bool = False) -> Operator:
+def phase(
+    in_shape: Shape,
+    *,
+    oversampling: Annotated[float, Interval(ge=0, le=32)] = 2.0,
+    squared: bool = False,
+) -> Operator:
     """Phase retrieval: magnitudes of the Fourier transform with zeros around; nonlinear"""
     from invscore.operators import PhaseRetrieval
 
     return PhaseRetrieval(in_shape, oversampling, squared)
 
 
-def hdr(in_shape: Shape, *, factor: float = 2.0) -> Operator:
+def hdr(in_shape: Shape, *, factor: Factor = 2.0) -> Operator:
     """Contrast raised by a factor about 1/2 and clipped to [0, 1]; nonlinear"""
     from invscore.operators import HighDynamicRange
 
@@ -159,10 +182,10 @@ def hdr(in_shape: Shape, *, factor: float = 2.0) -> Operator:
 def nonlinear_blur(
     in_shape: Shape,
     *,
-    size: int = 61,
-    intensity: float = 0.5,
-    exposure: float = 1.5,
-    seed: int = 0,
+    size: Annotated[int, Interval(ge=3, le=1001)] = 61,
+    intensity: Share = 0.5,
+    exposure: Factor = 1.5,
+    seed: Seed = 0,
     kernel: str | None = None,
     boundary: Boundary = "circular",
 ) -> Operator:
@@ -194,9 +217,10 @@ BUILTIN: dict[str, Builder] = {
 def get_builder(name: str) -> Builder:
     """The builder ``name``. Raises ``ValueError`` for an unknown one."""
     if name not in BUILTIN:
+        known = [*BUILTIN, *plugins.installed("operator")]
         raise ValueError(
-            f"unknown operator {name!r}: known are {', '.join(BUILTIN)}, "
-            "and FILE.py:NAME for one of your own"
+            f"unknown operator {name!r}: known are {', '.join(known)}, and FILE.py:NAME for one of "
+            f"your own{meant(name, known)}"
         )
     return BUILTIN[name]
 
@@ -267,18 +291,20 @@ def option_defaults(name: str) -> dict[str, Any]:
     return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
 
 
+def option_ranges(name: str) -> dict[str, Any]:
+    """The types of the options of operator ``name`` with their ranges."""
+    return ranges.hints(get_builder(name))
+
+
 def check_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """``options`` once they fit the builder of ``name``. Raises ``ValueError`` otherwise."""
     defaults = option_defaults(name)
-    hints = typing.get_type_hints(get_builder(name), {**globals(), "Operator": object})
+    hints = option_ranges(name)
     for option, value in options.items():
         if option not in defaults:
             has = f"it has {', '.join(defaults)}" if defaults else "it has none"
             raise ValueError(f"operator {name!r} has no option {option!r}: {has}")
-        if not _fits(value, hints[option]):
-            raise ValueError(
-                f"operator {name!r}: `{option}` must be {_in_words(hints[option])}, got {value!r}"
-            )
+        ranges.require(value, hints[option], option, f"operator {name!r}")
     for option, default in defaults.items():
         if default is inspect.Parameter.empty and option not in options:
             raise ValueError(
@@ -286,30 +312,3 @@ def check_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
                 f"'{name}({option}={option}.png)'"
             )
     return dict(options)
-
-
-def _fits(value: object, hint: Any) -> bool:
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if origin is Literal:
-        return value in arguments
-    if origin in (typing.Union, types.UnionType):
-        return any(_fits(value, argument) for argument in arguments)
-    if origin is tuple:
-        return (
-            isinstance(value, tuple)
-            and len(value) == len(arguments)
-            and all(_fits(v, a) for v, a in zip(value, arguments, strict=True))
-        )
-    if hint is float:
-        return isinstance(value, (int, float)) and not isinstance(value, bool)
-    return type(value) is hint
-
-
-def _in_words(hint: Any) -> str:
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if origin is Literal:
-        return " or ".join(arguments)
-    if origin in (typing.Union, types.UnionType):
-        return " or ".join(_in_words(argument) for argument in arguments)
-    words = {float: "a number", int: "a whole number", str: "a file name", bool: "true or false"}
-    return words.get(hint, "none" if hint is type(None) else "a pair (rows, columns)")

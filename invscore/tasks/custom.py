@@ -1,13 +1,13 @@
-"""Operators from the user's own Python file."""
+"""Operators of one's own: from a Python file or an installed package."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from invscore.modules import load_module, where
+from invscore import plugins
+from invscore.modules import where
 
 if TYPE_CHECKING:
     from invscore.operators import Operator
@@ -15,10 +15,8 @@ if TYPE_CHECKING:
 Shape = tuple[int, ...]
 
 
-def load_custom(
-    file: Path, name: str, options: Mapping[str, Any], in_shape: Shape | None
-) -> Operator:
-    """The operator ``name`` of ``file``: an instance, or a class or function that makes one.
+def load_custom(address: str, options: Mapping[str, Any], in_shape: Shape | None) -> Operator:
+    """The operator that a plug-in is, see ``invscore.plugins``, or that it makes.
 
     Classes and functions are called with ``options``, and with ``in_shape`` where they take it.
     Raises ``ValueError`` where this does not give an operator; errors of the user's own code are
@@ -26,28 +24,28 @@ def load_custom(
     """
     from invscore.operators import Operator
 
-    found = getattr(load_module(file), name, None)
-    if found is None:
-        raise ValueError(f"{str(file)!r} defines no {name!r}")
+    found = plugins.find_plugin("operator", address)
+    place, _, name = address.rpartition(":")
+    what = f"{name!r} in {place!r}" if place else f"operator {name!r}"
     if isinstance(found, Operator):
         if options:
-            raise ValueError(f"{name!r} in {str(file)!r} is an instance: it takes no options")
+            raise ValueError(f"{what} is an instance: it takes no options")
         return found
     if not callable(found):
         raise ValueError(
-            f"{name!r} in {str(file)!r} must be an Operator, or a class or function that "
-            f"makes one, got one of type {type(found).__name__}"
+            f"{what} must be an Operator, or a class or function that makes one, got one of type "
+            f"{type(found).__name__}"
         )
-    made = _call(found, f"{name!r} in {str(file)!r}", options, in_shape)
+    made = _call(found, what, options, in_shape)
     if not isinstance(made, Operator):
         raise ValueError(
-            f"{name!r} in {str(file)!r} must give an Operator (from_function makes one of a "
+            f"{what} must give an Operator (from_function makes one of a "
             f"function), got a {type(made).__name__}"
         )
     for attribute in ("in_shape", "out_shape"):
         if not hasattr(made, attribute):
             raise ValueError(
-                f"{name!r} in {str(file)!r} has no {attribute}: its __init__ must set one, a tuple "
+                f"{what} has no {attribute}: its __init__ must set one, a tuple "
                 "such as (1, 256, 256)"
             )
     return made

@@ -58,12 +58,12 @@ def task_of_measurement(
     the operator would draw at random what only the user knows, or where shapes do not fit.
     """
     assumed, spec = options_assumed(spec), as_of_a_camera(spec)
-    masked = spec.file is None and spec.name in FROM_ZEROS and not _draws(spec)
+    masked = not spec.is_plugin and spec.name in FROM_ZEROS and not _draws(spec)
     if not masked:
         require_known(spec)
     if shape is not None:
         shape = _whole(spec, shape, y)
-    if shape is None and spec.file is None:
+    if shape is None and not spec.is_plugin:
         # Mixtures by a matrix are a vector, which image_shape has a sentence for.
         y = y if spec.options.get("matrix") else as_image(y, name)
         shape = image_shape(spec.name, tuple(y.shape), spec.options)
@@ -103,14 +103,14 @@ def known_task(spec: Spec, measurement: str, image: str, *, noise: float, device
 
 def as_of_a_camera(spec: Spec) -> Spec:
     """``spec`` with the border of a camera, unless it has one of its own."""
-    if spec.file is not None or "boundary" not in option_defaults(spec.name):
+    if spec.is_plugin or "boundary" not in option_defaults(spec.name):
         return spec
     return replace(spec, options={"boundary": "valid", **spec.options})
 
 
 def options_assumed(spec: Spec) -> tuple[str, ...]:
     """Sentences on the options of a built-in operator that describe the measurement, not given."""
-    if spec.file is not None:
+    if spec.is_plugin:
         return ()
     defaults = option_defaults(spec.name)
     left = {name: value for name, value in defaults.items() if name not in spec.options}
@@ -129,7 +129,7 @@ def options_assumed(spec: Spec) -> tuple[str, ...]:
 
 def _whole(spec: Spec, shape: Shape, y: Tensor) -> Shape | None:
     """``shape`` where it is that of the whole image, None where it is that of what is seen."""
-    if spec.file is not None or spec.options.get("boundary") != "valid" or len(shape) != 3:
+    if spec.is_plugin or spec.options.get("boundary") != "valid" or len(shape) != 3:
         return shape
     return None if tuple(as_image(y).shape[-2:]) == shape[-2:] else shape
 

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from invscore.modules import load_module
+from invscore import plugins
 from invscore.tasks.builtin import get_builder
 from invscore.tasks.specs import Spec
 
@@ -28,11 +28,11 @@ def require_known(spec: Spec) -> None:
     must be given, () for none.
     """
     instead, advice = "", ""
-    if spec.file is None:
+    if not spec.is_plugin:
         target: Callable[..., Any] = get_builder(spec.name)
         instead, advice = KNOWN_BY.get(spec.name, ("", ""))
     else:
-        target = getattr(load_module(spec.file), spec.name, None)  # type: ignore[assignment]
+        target = plugins.find_plugin("operator", spec.address)
         if not callable(target):
             return  # an instance, made already, or what load_custom has a sentence for
     needed = _needed(target, instead)

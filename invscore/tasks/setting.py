@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from invscore.priors.base import Prior
 from invscore.priors.denoiser import DenoiserPrior
+from invscore.registry import Entry
 from invscore.tasks.builtin import option_defaults
-from invscore.tasks.method_options import Choice
 from invscore.tasks.specs import Spec
 
 
@@ -22,7 +22,7 @@ def describe_setting(
     spec: Spec,
     prior: str,
     network: Prior,
-    info: Choice,
+    info: Entry,
     options: Mapping[str, Any],
     *,
     samples: int,
@@ -42,8 +42,8 @@ def describe_setting(
 
 
 def _operator(spec: Spec) -> dict[str, Any]:
-    if spec.file is not None:
-        return {"name": f"{spec.file.name}:{spec.name}", **spec.options}
+    if spec.is_plugin:
+        return {"name": Path(spec.address).name, **spec.options}
     known = option_defaults(spec.name).items()
     defaults = {name: value for name, value in known if value is not inspect.Parameter.empty}
     return {"name": spec.name, **defaults, **spec.options}

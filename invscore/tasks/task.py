@@ -107,8 +107,8 @@ def task_of_image(spec: Spec, truth: Tensor, *, noise: float, seed: int, device:
 
 def make_operator(spec: Spec, in_shape: Shape | None) -> Operator:
     """The operator of ``spec`` on images of ``in_shape``, which one's own may know by itself."""
-    if spec.file is not None:
-        return load_custom(spec.file, spec.name, spec.options, in_shape)
+    if spec.is_plugin:
+        return load_custom(spec.address, spec.options, in_shape)
     if in_shape is None or len(in_shape) != 3:
         raise ValueError(
             f"`shape` must be that of images (c, h, w) for operator {spec.name!r}, got {in_shape}"
@@ -118,7 +118,7 @@ def make_operator(spec: Spec, in_shape: Shape | None) -> Operator:
 
 def fit_operator(spec: Spec, *, complex_valued: bool) -> Spec:
     """``spec`` for such images: complex ones have an MRI that is not ``real``."""
-    if spec.file is not None or not complex_valued or "real" not in option_defaults(spec.name):
+    if spec.is_plugin or not complex_valued or "real" not in option_defaults(spec.name):
         return spec
     return replace(spec, options={"real": False, **spec.options})
 
@@ -188,4 +188,4 @@ def gaussian_noise(level: float) -> GaussianNoise:
 
 def default_name(spec: Spec, source: str) -> str:
     """The name of a folder of results, such as ``camera-deblur``."""
-    return f"{Path(source).stem}-{spec.name}"
+    return f"{Path(source).stem}-{spec.name.rpartition(':')[2]}"

@@ -29,7 +29,7 @@ BAD: list[tuple[list[str], str]] = [
         "one of `--image` and `--measurement` must be given, got both",
     ),
     (["--image", "gray.png", "--samples", "0"], "`samples` must be at least 1, got 0"),
-    (["--image", "gray.png", "--steps", "0"], "`steps` must be at least 1, got 0"),
+    (["--image", "gray.png", "--steps", "0"], "`steps` must lie in [1, 1000000], got 0"),
     (
         ["--image", "gray.png", "--seed", "-1"],
         "`seed` must be a whole number of at least 0, got -1",
@@ -55,12 +55,15 @@ BAD: list[tuple[list[str], str]] = [
     (["--image", "gray.png", "--set", "zeta"], "--set: an option must be option=value, got 'zeta'"),
     (["--image", "gray.png", "--set", "steps=4"], "option steps is given twice"),
     (["--image", "gray.png", "--prior", "none-such"], "'none-such' is neither a file nor one of"),
-    (["--image", "gray.png", "--prior", "text.png"], "'text.png' cannot be read"),
+    (
+        ["--image", "gray.png", "--prior", "text.png"],
+        "'text.png' is no file of torch.save or of safetensors",
+    ),
     (["--image", "gray.png", "--op", "foo"], "unknown operator 'foo'"),
     (["--image", "gray.png", "--op", "deblur(sigma=wide)"], "`sigma` must be a number"),
     (
         ["--image", "gray.png", "--op", "deblur(sigma=-1)"],
-        "`sigma` must be a positive number of pixels, got -1",
+        "`sigma` must lie in (0, 1000], got -1",
     ),
     (
         ["--image", "gray.png", "--op", "deblur(sigma"],

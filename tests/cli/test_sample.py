@@ -111,7 +111,7 @@ def test_a_guide(draw: Run, folder: Path, prior: str) -> None:
         ),
         (["--n", "0"], "`n` must be at least 1, got 0"),
         (["--size", "0"], "`size` must be at least 1, got 0"),
-        (["--steps", "0"], "`steps` must be at least 1, got 0"),
+        (["--steps", "0"], "`steps` must lie in [1, 1000000], got 0"),
         (["--batch-size", "0"], "`batch_size` must be at least 1"),
         (["--seed", "-1"], "`seed` must be at least 0, got -1"),
         (["--sampler", "magic"], "unknown sampler 'magic': known are adaptive, ddim"),

@@ -31,5 +31,7 @@ def test_needs_in_words() -> None:
 
 
 def test_unknown_needs_are_refused() -> None:
-    with pytest.raises(ValueError, match="needs has magic: of linear, svd, gaussian, density"):
+    with pytest.raises(
+        ValueError, match="`needs` must be of linear, svd, gaussian, density, got magic"
+    ):
         register("wand", exact=True, needs=("magic",), cites="nobody")

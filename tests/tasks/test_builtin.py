@@ -82,7 +82,7 @@ def test_options_reach_the_operators() -> None:
         (
             "deblur",
             {"boundary": "same"},
-            "`boundary` must be circular or reflect or valid, got 'same'",
+            "`boundary` must be circular, reflect or valid, got 'same'",
         ),
         ("superres", {"factor": 2.5}, "`factor` must be a whole number, got 2.5"),
         ("box", {"size": (1, 2, 3)}, "`size` must be a whole number or a pair"),

@@ -38,7 +38,7 @@ class TaskConfig(Section):
     @classmethod
     def _known(cls, given: str) -> str:
         spec = parse_spec(given)
-        if spec.file is None:
+        if not spec.is_plugin:
             check_options(spec.name, spec.options)
         return given
 

@@ -14,7 +14,6 @@ from invscore.bench.imaging.factors import factors_of
 from invscore.bench.imaging.sources import Source, find_sources
 from invscore.methods import MethodInfo
 from invscore.priors import Prior, load_prior
-from invscore.tasks.method_options import check_options
 from invscore.tasks.setting import weights_digest
 
 Chosen = TypeVar("Chosen")
@@ -111,7 +110,7 @@ def _check(method: MethodConfig, tasks: Sequence[TaskConfig]) -> None:
     who: Contestant = find_contestant(method.name)
     factors_of(method)
     for task in tasks:
-        check_options(f"method {method.label!r}", who, method.options_for(task.name))
+        who.options(method.options_for(task.name))
     if who.point_estimate and method.samples > 1:
         raise ValueError(
             f"`samples` of method {method.label!r} must be 1, as it gives point estimates, got "

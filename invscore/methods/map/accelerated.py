@@ -12,6 +12,7 @@ from invscore.methods.base import Step, register
 from invscore.methods.common.log_posterior import LogPosterior
 from invscore.methods.map.ascent import Point, anneal
 from invscore.priors.base import Prior
+from invscore.ranges import Count, Level, Share
 from invscore.rng import SampleRNG
 
 
@@ -27,9 +28,9 @@ def map_accelerated(
     prior: Prior,
     rng: SampleRNG,
     *,
-    steps: int = 200,
-    annealing: float = 0.5,
-    sigma: float | None = None,
+    steps: Count = 200,
+    annealing: Share = 0.5,
+    sigma: Level | None = None,
 ) -> Iterator[Step]:
     """The image that maximises ``log p(y | x) + log p_sigma(x)``, by Nesterov's accelerated ascent.
 

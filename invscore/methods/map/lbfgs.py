@@ -15,6 +15,7 @@ from invscore.methods.common.log_posterior import LogPosterior
 from invscore.methods.map.ascent import Point, anneal
 from invscore.operators.cg import inner
 from invscore.priors.base import Prior
+from invscore.ranges import Count, Level, Share
 from invscore.rng import SampleRNG
 
 Pair = tuple[Tensor, Tensor, Tensor]
@@ -33,10 +34,10 @@ def map_lbfgs(
     prior: Prior,
     rng: SampleRNG,
     *,
-    steps: int = 200,
-    annealing: float = 0.5,
-    sigma: float | None = None,
-    memory: int = 10,
+    steps: Count = 200,
+    annealing: Share = 0.5,
+    sigma: Level | None = None,
+    memory: Count = 10,
 ) -> Iterator[Step]:
     """The image that maximises ``log p(y | x) + log p_sigma(x)``, by L-BFGS.
 

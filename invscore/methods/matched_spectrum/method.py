@@ -18,6 +18,7 @@ from invscore.methods.matched_spectrum.local_scale import LocalScale
 from invscore.methods.matched_spectrum.shared_noise import noise_for
 from invscore.operators import LinearOperator
 from invscore.priors.base import Prior
+from invscore.ranges import Count, Level, Share
 from invscore.rng import SampleRNG
 
 
@@ -34,11 +35,11 @@ def matched_spectrum(
     prior: Prior,
     rng: SampleRNG,
     *,
-    steps: int = 20,
-    trust: float = 0.35,
+    steps: Count = 20,
+    trust: Share = 0.35,
     antithetic: bool = True,
-    sigma_max: float | None = None,
-    sigma_min: float | None = None,
+    sigma_max: Level | None = None,
+    sigma_min: Level | None = None,
 ) -> Iterator[Step]:
     """Draw the clean image given y, as uncertain at each frequency as D is there, add noise again.
 
@@ -66,8 +67,6 @@ def matched_spectrum(
     (default: 2 and 0.04 standard deviations of a pixel under the prior), spaced as in Karras et al.
     2022, Eq. 5.
     """
-    if not 0 <= trust <= 1:
-        raise ValueError(f"`trust` must lie in [0, 1], got {trust:g}")
     operator = problem.operator
     if not isinstance(operator, LinearOperator):
         raise ValueError(

@@ -22,6 +22,7 @@ from invscore.methods.particles.low_rank import Spectrum
 from invscore.methods.particles.particle_sets import ParticleSets
 from invscore.methods.particles.resampling import answers, survivors, tempered_exponent
 from invscore.priors.base import Prior
+from invscore.ranges import Count, Share
 from invscore.rng import SampleRNG
 from invscore.sampling.base import noise_only
 
@@ -45,11 +46,11 @@ def matched_smc(
     prior: Prior,
     rng: SampleRNG,
     *,
-    steps: int = 100,
-    particles: int = 100,
-    probes: int = 2,
-    evenness: float = 0.5,
-    at_once: int = 256,
+    steps: Count = 100,
+    particles: Count = 100,
+    probes: Count = 2,
+    evenness: Share = 0.5,
+    at_once: Count = 256,
 ) -> Iterator[Step]:
     """Moment-matched sequential Monte Carlo: exact for Gaussian priors in any number of steps.
 

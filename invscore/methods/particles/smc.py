@@ -16,6 +16,7 @@ from invscore.methods.particles.particle_sets import ParticleSets
 from invscore.methods.particles.resampling import answers, survivors, tempered_exponent
 from invscore.methods.particles.twisting import general_twist, is_linear_gaussian, linear_twist
 from invscore.priors.base import Prior
+from invscore.ranges import Count, Level, Share
 from invscore.rng import SampleRNG
 from invscore.sampling.base import noise_only
 
@@ -34,11 +35,11 @@ def smc(
     prior: Prior,
     rng: SampleRNG,
     *,
-    steps: int = 200,
-    particles: int = 100,
-    evenness: float = 0.5,
-    at_once: int = 256,
-    sigma_max: float | None = None,
+    steps: Count = 200,
+    particles: Count = 100,
+    evenness: Share = 0.5,
+    at_once: Count = 256,
+    sigma_max: Level | None = None,
 ) -> Iterator[Step]:
     """Twisted sequential Monte Carlo: particles that are guided, weighted and resampled.
 

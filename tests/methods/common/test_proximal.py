@@ -65,5 +65,5 @@ def test_complex_images() -> None:
 
 def test_width_is_checked() -> None:
     task = InverseProblem(Identity((3,)), CENTRE, GaussianNoise(0.1))
-    with pytest.raises(ValueError, match="width has shape"):
+    with pytest.raises(ValueError, match="`width` must be a number or of shape"):
         proximal(task, CENTRE, torch.ones(3))

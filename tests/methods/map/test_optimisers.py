@@ -179,7 +179,7 @@ def test_prox_gradient_follows_its_paper() -> None:
 
 @pytest.mark.parametrize("name", ["mala", "prox_gradient"])
 def test_a_density_is_asked_for(name: str) -> None:
-    with pytest.raises(ValueError, match="the prior is a ScoreAlone, which has a score and no"):
+    with pytest.raises(ValueError, match="got a ScoreAlone, which has a score alone"):
         states(name, task(), ScoreAlone(prior()), steps=2)
 
 
