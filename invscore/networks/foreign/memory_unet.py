@@ -119,7 +119,7 @@ class MemoryUNet(nn.Module):
     """A UNet with two residual blocks and attention at every resolution.
 
     ``forward(x, t)`` maps (b, channels, h, w) and times (b,) to (b, out, h, w), with h and w
-    multiples of 2^(stages - 1). ``stages``: options of ``Stage``, finest first; ``middle``: heads,
+    multiples of ``multiple``. ``stages``: options of ``Stage``, finest first; ``middle``: heads,
     channels of a head and learned keys between the two sides; ``groups``: of the norms, or
     ``None`` for ``UnitNorm``; ``theta``: longest period of the time's waves over 2 pi;
     ``self_condition``: the network also takes an estimate of the image, told as zeros.
@@ -141,6 +141,7 @@ class MemoryUNet(nn.Module):
         super().__init__()
         self.time_width, self.theta, self.self_condition = time_width, theta, self_condition
         levels = [Stage(**stage) for stage in stages]
+        self.multiple = 2 ** (len(levels) - 1)
         first = levels[0].width
 
         def block(width: int, out: int) -> ResidualBlock:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import groupby
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from invscore.priors.foreign.containers import Content
-from invscore.priors.foreign.family import is_weights
+from invscore.priors.foreign.family import is_weights, without_prefix
 
 PLACES = ("state_dict", "params", "model_state_dict", "model", "net")
 """Names that a state dictionary is stored under, beside nothing at all."""
@@ -28,6 +29,37 @@ def bare_weights(content: Content) -> dict[str, Tensor] | None:
                 else (dict(found))
             )
     return None
+
+
+def network_weights(
+    content: Content, sign: str
+) -> tuple[Mapping[str, Tensor] | None, Mapping[str, Tensor] | None]:
+    """Averaged and plain weights of a network, of which ``sign`` is one: wherever the file has
+    them, under a name such as ``"ema_model"`` and a prefix such as ``"module."``."""
+    averaged: Mapping[str, Tensor] | None = None
+    raw: Mapping[str, Tensor] | None = None
+    for place, found in _dictionaries(content.data):
+        for name in found:
+            if name != sign and not name.endswith(f".{sign}"):
+                continue
+            prefix = name.removesuffix(sign)
+            weights = without_prefix(found, prefix) if prefix else found
+            if "ema" in f"{place}.{prefix}".lower():
+                averaged = averaged or weights
+            else:
+                raw = raw or weights
+    return averaged, raw
+
+
+def _dictionaries(
+    data: Any, place: str = "", depth: int = 2
+) -> Iterator[tuple[str, Mapping[str, Tensor]]]:
+    """The state dictionaries within, each with the names that lead to it."""
+    if is_weights(data):
+        yield place, data
+    elif isinstance(data, Mapping) and depth:
+        for name, inner in data.items():
+            yield from _dictionaries(inner, f"{place}.{name}", depth - 1)
 
 
 def convolutions(

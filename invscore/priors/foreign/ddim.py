@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from invscore.priors.foreign import ho_unets, schedules
+from invscore.priors.foreign.bare import network_weights
 from invscore.priors.foreign.containers import Content
 from invscore.priors.foreign.facts import Facts
 from invscore.priors.foreign.family import Family, choose_weights, is_weights, without_prefix
@@ -18,13 +19,17 @@ SIGN = "temb.dense.0.weight"
 
 
 def recognise(content: Content) -> bool:
+    if content.kind == "folder":
+        return False
     return any(found is not None and SIGN in found for found in _weights(content))
 
 
 def read(content: Content, facts: Facts) -> Recipe:
     """All of that code's networks predict the noise on the linear schedule of 1000 steps."""
-    weights, which = choose_weights(facts, *_weights(content))
-    which = which if isinstance(content.data, list) else "those of the file"
+    averaged, raw = _weights(content)
+    weights, which = choose_weights(facts, averaged, raw)
+    if averaged is None and not isinstance(content.data, list):
+        which = "those of the file"
     network = ho_unets.network(weights, DDIM)
     table = {"linear": schedules.linear, "cosine": schedules.cosine}[
         facts.choose("schedule", "linear", ("linear", "cosine"))
@@ -43,11 +48,10 @@ def read(content: Content, facts: Facts) -> Recipe:
 
 
 def _weights(content: Content) -> tuple[Mapping[str, Tensor] | None, Mapping[str, Tensor] | None]:
-    """Averaged and plain weights: of [model, optimiser, epoch, step, average], or all there is."""
-    if isinstance(content.data, list):
-        found = [content.data[4] if len(content.data) > 4 else None, content.at(0)]
-    else:
-        found = [None, content.data]
+    """Averaged and plain weights, of [model, optimiser, epoch, step, average] or elsewhere."""
+    if not isinstance(content.data, list):
+        return network_weights(content, SIGN)
+    found = [content.at(4), content.at(0)]
     averaged, raw = ((without_prefix(w, "module.") or w) if is_weights(w) else None for w in found)
     return averaged, raw
 

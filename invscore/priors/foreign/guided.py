@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from invscore.priors.foreign import guided_unet, schedules
+from invscore.priors.foreign.bare import network_weights
 from invscore.priors.foreign.containers import Content
 from invscore.priors.foreign.facts import Facts, MissingFact
 from invscore.priors.foreign.family import (
@@ -17,7 +18,6 @@ from invscore.priors.foreign.family import (
     choose_weights,
     class_label,
     is_weights,
-    without_prefix,
 )
 from invscore.priors.foreign.recipe import Recipe
 from invscore.priors.foreign.translate import translate
@@ -69,17 +69,17 @@ PREDICTS = ("epsilon", "x0", "v", "edm", "flow")
 
 
 def recognise(content: Content) -> bool:
-    return any(found is not None and SIGN in found for found in _weights(content))
+    return content.kind != "folder" and network_weights(content, SIGN) != (None, None)
 
 
 def read(content: Content, facts: Facts) -> Recipe:
     """Widths, attention, classes and learned variances follow from the shapes; the rest is asked.
 
-    Of a file of training by conditional flow matching (torchcfm) the averaged weights are taken.
+    Of a file of training, such as torchcfm's, the averaged weights are taken.
     """
-    averaged, raw = _weights(content)
+    averaged, raw = network_weights(content, SIGN)
     weights, which = choose_weights(facts, averaged, raw)
-    if weights is content.data:
+    if averaged is None:
         named = "ema" in content.path.stem.lower()
         which = "EMA, as the name of the file says" if named else "those of the file"
     said = _preset(facts, fused=weights["middle_block.1.qkv.weight"].ndim == 4)
@@ -106,15 +106,6 @@ def read(content: Content, facts: Facts) -> Recipe:
         },
         facts={"weights": which, "trained at": said.size or None},
     )
-
-
-def _weights(content: Content) -> tuple[Mapping[str, Tensor] | None, Mapping[str, Tensor] | None]:
-    """Averaged and plain weights: of torchcfm's training both, of a bare file the latter."""
-    found = [content.at("ema_model"), content.at("net_model")]
-    if not any(map(is_weights, found)):
-        found = [None, content.data]
-    averaged, raw = ((without_prefix(w, "module.") or w) if is_weights(w) else None for w in found)
-    return averaged, raw
 
 
 def _preset(facts: Facts, *, fused: bool) -> Preset:

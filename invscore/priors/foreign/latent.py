@@ -7,7 +7,12 @@ from collections.abc import Mapping
 from invscore.priors.foreign.containers import Content
 from invscore.priors.foreign.family import Refusal
 
-SIGNS = ("first_stage_model.", "cond_stage_model.", "conditioner.embedders.")
+SIGNS = (
+    "model.diffusion_model.",
+    "first_stage_model.",
+    "cond_stage_model.",
+    "conditioner.embedders.",
+)
 AUTOENCODER = ("encoder.conv_in.weight", "decoder.conv_in.weight")
 
 

@@ -42,6 +42,12 @@ def read(content: Content, facts: Facts) -> Recipe:
     which = "those of the file" if weights is content.data else which
     unet = _unet(weights)
     network = _network(unet, facts)
+    channels, given = network["channels"], network["out"]
+    if given not in (channels, 2 * channels):
+        raise ValueError(
+            f"the network takes {channels} channels and gives {given}: a prior's gives as many, or "
+            "twice as many with variances"
+        )
     table = weights.get(TABLE)
     if table is None:
         why = "the file has the weights of the UNet and no schedule"
@@ -54,7 +60,7 @@ def read(content: Content, facts: Facts) -> Recipe:
         weights=unet,
         diffusion={"predicts": predicts, "alphas_cumprod": table.double().tolist()},
         prior={
-            "channels": network["channels"],
+            "channels": channels,
             "range": (-1.0, 1.0),  # "auto_normalize"; the fact `range` says otherwise
             "multiple": 2 ** (len(network["stages"]) - 1),
         },

@@ -10,9 +10,10 @@ from torch import Tensor
 
 from invscore.networks.foreign.residual_unet import Level, Resampling, Shape
 from invscore.priors.foreign import schedules
+from invscore.priors.foreign.bare import network_weights
 from invscore.priors.foreign.containers import Content
 from invscore.priors.foreign.facts import Facts
-from invscore.priors.foreign.family import Family, class_label, is_weights, without_prefix
+from invscore.priors.foreign.family import Family, choose_weights, class_label
 from invscore.priors.foreign.recipe import Recipe
 from invscore.priors.foreign.translate import Names, renamed, translate
 
@@ -22,14 +23,14 @@ SCHEDULES = ("linear", "scaled_linear", "cosine", "sigmoid")
 
 
 def recognise(content: Content) -> bool:
-    weights = _weights(content)
-    return weights is not None and all(name in weights for name in SIGNS)
+    found = (None, None) if content.kind == "folder" else network_weights(content, SIGNS[0])
+    return any(weights is not None and all(n in weights for n in SIGNS) for weights in found)
 
 
 def read(content: Content, facts: Facts) -> Recipe:
     """Widths and blocks follow from the shapes; heads, scheduler and range are asked."""
-    weights = _weights(content)
-    assert weights is not None
+    averaged, raw = network_weights(content, SIGNS[0])
+    weights, which = choose_weights(facts, averaged, raw)
     if weights[SIGNS[0]].ndim != 4:
         raise ValueError("the network is of volumes: a prior is of images")
     if any(".transformer_blocks." in name for name in weights):
@@ -58,17 +59,8 @@ def read(content: Content, facts: Facts) -> Recipe:
             "range": facts.need("range", "the file does not tell that of its images"),
             "multiple": 2 ** (len(network["down"]) - 1),
         },
-        facts={"weights": "those of the file"},
+        facts={"weights": "those of the file" if averaged is None else which},
     )
-
-
-def _weights(content: Content) -> Mapping[str, Tensor] | None:
-    """Those of the file, or of its ``model``, ``state_dict`` or ``unet_state_dict``."""
-    keys = ("model", "state_dict", "model_state_dict", "unet_state_dict")
-    for found in (content.data, *map(content.at, keys)):
-        if is_weights(found):
-            return without_prefix(found, "module.") or found
-    return None
 
 
 def _network(weights: Mapping[str, Tensor], facts: Facts) -> dict[str, Any]:
@@ -209,6 +201,7 @@ FAMILY = Family(
         "beta_start": "0.0001",
         "beta_end": "0.02",
         "class_label": "of a network with classes",
+        "ema": "false for the weights that are not averaged, where a file has both",
     },
     source="Project-MONAI/MONAI",
 )

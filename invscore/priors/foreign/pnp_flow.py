@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from invscore.priors.foreign import ho_unets
+from invscore.priors.foreign.bare import network_weights
 from invscore.priors.foreign.containers import Content
 from invscore.priors.foreign.facts import Facts
-from invscore.priors.foreign.family import Family, is_weights
+from invscore.priors.foreign.family import Family, choose_weights
 from invscore.priors.foreign.ho_unets import PNP_FLOW
 from invscore.priors.foreign.recipe import Recipe
 from invscore.priors.foreign.translate import translate
@@ -14,16 +15,18 @@ SIGN = "temb_net.main.0.weight"
 
 
 def recognise(content: Content) -> bool:
-    return is_weights(content.data) and SIGN in content.data
+    return content.kind != "folder" and network_weights(content, SIGN) != (None, None)
 
 
 def read(content: Content, facts: Facts) -> Recipe:
     why = "the same network is trained as a flow and as the potential of a gradient step"
     facts.need("predicts", why, ("flow",))
-    network = ho_unets.network(content.data, PNP_FLOW)
+    averaged, raw = network_weights(content, SIGN)
+    weights, which = choose_weights(facts, averaged, raw)
+    network = ho_unets.network(weights, PNP_FLOW)
     return Recipe(
         network=network,
-        weights=translate(network, content.data, ho_unets.names(network, PNP_FLOW)),
+        weights=translate(network, weights, ho_unets.names(network, PNP_FLOW)),
         diffusion={"predicts": "flow", "time": "data"},
         prior={
             "channels": network["channels"],
@@ -32,7 +35,7 @@ def read(content: Content, facts: Facts) -> Recipe:
             "sigma_min": 5e-4,
             "sigma_max": 500.0,
         },
-        facts={"weights": "those of the file"},
+        facts={"weights": "those of the file" if averaged is None else which},
     )
 
 
@@ -41,6 +44,9 @@ FAMILY = Family(
     title="a PnP-Flow checkpoint",
     recognise=recognise,
     read=read,
-    facts={"predicts": "flow: a gradient-step denoiser has weights of the same names"},
+    facts={
+        "predicts": "flow: a gradient-step denoiser has weights of the same names",
+        "ema": "false for the weights that are not averaged, where a file has both",
+    },
     source="annegnx/PnP-Flow",
 )

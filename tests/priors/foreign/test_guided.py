@@ -186,6 +186,17 @@ def test_flow_matching(parallel: bool, tmp_path: Path) -> None:
             close(prior, x, s, t * z + (1 - t) * told(taken, t * z, t))
 
 
+@pytest.mark.parametrize("key", ["state_dict", "model", "net"])
+def test_weights_within_a_training(key: str, tmp_path: Path) -> None:
+    """As Lightning and others wrap them: under a name, with a prefix, beside other modules."""
+    network, other = make(), {"metric.scale": torch.ones(1)}
+    weights = {f"model.{n}": w for n, w in network.state_dict().items()} | other
+    path = save({key: weights, "epoch": 3, "optimizer": {}}, tmp_path / "last.ckpt")
+    prior = load_foreign(path, OWN)
+    assert prior.facts["weights"] == "those of the file"
+    check_epsilon(prior, network, schedules.linear())
+
+
 def test_classes(tmp_path: Path) -> None:
     network = make(num_classes=5)
     path = save(network.state_dict(), tmp_path / "model.pt")
