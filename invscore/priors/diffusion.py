@@ -22,8 +22,9 @@ class Diffusion(nn.Module):
 
     ``z = z0 + s n`` is what F knows in another scale. With a table ``alphas_cumprod``, abar, it is
     variance-preserving: ``x = z / sqrt(1 + s^2)`` with ``s^2 = (1 - abar) / abar`` (Ho et al.
-    2020). Without, ``x = z`` (variance-exploding, Song et al. 2021), ``x = z / (1 + s)`` for flows,
-    and EDM's unit variance. F predicts
+    2020); a ``sub`` one is sub-variance-preserving, ``x = sqrt(abar) z`` with
+    ``s = (1 - abar) / sqrt(abar)`` (Song et al. 2021, Eq. 29). Without, ``x = z``
+    (variance-exploding), ``x = z / (1 + s)`` for flows, and EDM's unit variance. F predicts
 
     - ``"epsilon"``: the noise n; D = z - s F.
     - ``"v"``: ``sqrt(abar) n - sqrt(1 - abar) z0`` (Salimans & Ho 2022), a table only.
@@ -57,6 +58,7 @@ class Diffusion(nn.Module):
         time_scale: float | None = None,
         sigma_data: float | None = None,
         class_label: int | None = None,
+        sub: bool = False,
     ) -> None:
         super().__init__()
         if predicts not in PREDICTS:
@@ -65,6 +67,8 @@ class Diffusion(nn.Module):
             raise ValueError('`alphas_cumprod` must be given with predicts="v"')
         if predicts in ("flow", "edm") and alphas_cumprod is not None:
             raise ValueError(f"`alphas_cumprod` does not go with predicts={predicts!r}")
+        if sub and (predicts == "v" or alphas_cumprod is None):
+            raise ValueError('`sub` goes with `alphas_cumprod`, and not with predicts="v"')
         if (predicts == "edm") != (sigma_data is not None):
             raise ValueError('`sigma_data` must be given with predicts="edm", and only there')
         if time is None:
@@ -78,8 +82,8 @@ class Diffusion(nn.Module):
         self.time_scale = (0.25 if time == "log" else 1.0) if time_scale is None else time_scale
         self.sigma_data = sigma_data
         self.class_label = class_label
-        self.preserving = alphas_cumprod is not None
-        levels = torch.ones(0) if alphas_cumprod is None else _levels(alphas_cumprod)
+        self.preserving, self.sub = alphas_cumprod is not None, sub
+        levels = torch.ones(0) if alphas_cumprod is None else _levels(alphas_cumprod, sub)
         clock = torch.as_tensor(range(len(levels)) if times is None else times, dtype=F64)
         if clock.shape != levels.shape:
             raise ValueError(
@@ -128,6 +132,8 @@ class Diffusion(nn.Module):
             image = 1 / (1 + s)
             return image, image, s * image if self.time == "data" else -s * image
         c_in = (1 + s**2).rsqrt() if self.preserving else one
+        if self.sub:  # (sqrt(s^2 + 4) - s) / 2 without the difference of large numbers
+            c_in = 2 / ((s**2 + 4).sqrt() + s)
         if self.predicts == "epsilon":
             return c_in, one, -s
         if self.predicts == "v":
@@ -220,7 +226,7 @@ class DiffusionPrior(DenoiserPrior):
         )
 
 
-def _levels(alphas_cumprod: Tensor | Sequence[float]) -> Tensor:
+def _levels(alphas_cumprod: Tensor | Sequence[float], sub: bool) -> Tensor:
     """``s`` of each entry. Raises ``ValueError`` unless they fall, between 1 and 0."""
     abar = torch.as_tensor(alphas_cumprod, dtype=F64)
     if abar.ndim != 1 or len(abar) < 2 or not (abar[-1] >= 0 and abar[0] < 1):
@@ -228,4 +234,4 @@ def _levels(alphas_cumprod: Tensor | Sequence[float]) -> Tensor:
     if not bool((abar.diff() < 0).all()):
         raise ValueError("`alphas_cumprod` must fall from nearly 1 to nearly 0")
     abar = abar.clamp(min=1e-10)  # a schedule that ends in pure noise has no level there
-    return ((1 - abar) / abar).sqrt()
+    return (1 - abar) * abar.rsqrt() if sub else ((1 - abar) / abar).sqrt()

@@ -18,6 +18,7 @@ from invscore.priors.foreign import (
     nvlabs,
     plain_cnn,
     pnp_flow,
+    score_sde,
 )
 from invscore.priors.foreign.family import Family, Refusal
 
@@ -35,6 +36,7 @@ FAMILIES: tuple[Family, ...] = (
     diffusers.FAMILY,
     nvlabs.FAMILY,
     karras.FAMILY,
+    score_sde.FAMILY,
     drunet.FAMILY,
     plain_cnn.DNCNN,
     plain_cnn.FFDNET,

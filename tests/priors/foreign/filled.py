@@ -1,0 +1,26 @@
+"""Weights by a formula: what other codes give with them was computed once, and is in the tests."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+Shapes = Iterable[tuple[str, tuple[int, ...]]]
+
+
+def filled(shapes: Shapes) -> dict[str, Tensor]:
+    """Sines of their place: the i-th tensor has ``sin(0.7 j + i)`` as its j-th number, of the size
+    that keeps the magnitude of images, and scales of normalisations are about 1."""
+    weights = {}
+    for i, (name, shape) in enumerate(shapes):
+        count = math.prod(shape)
+        w = (0.7 * torch.arange(count, dtype=torch.float64) + i).sin().reshape(shape)
+        if len(shape) > 1:
+            w = w * 1.2 / math.sqrt(count // shape[0])
+        else:
+            w = 0.2 * w + ("norm" in name.lower() and name.endswith(("weight", "gamma")))
+        weights[name] = w.float()
+    return weights
