@@ -1,11 +1,20 @@
-"""Files in: one reader a format, from a suffix to an array, its axes, its units and its header."""
+"""Files in and out: a suffix tells the format, its reader the array, axes, units and header."""
 
 from __future__ import annotations
 
 from invscore.readers.axes import Index, parse_axes, parse_index, pick
 from invscore.readers.base import Array, Recording, Unfit, Values
 from invscore.readers.numbers import as_numbers, warn_of_range, white_of
-from invscore.readers.table import FORMATS, Format, find_format, known_suffixes, read, suffix_of
+from invscore.readers.table import (
+    FORMATS,
+    Format,
+    find_format,
+    known_suffixes,
+    read,
+    suffix_of,
+    write,
+    written_names,
+)
 
 __all__ = [
     "FORMATS",
@@ -25,4 +34,6 @@ __all__ = [
     "suffix_of",
     "warn_of_range",
     "white_of",
+    "write",
+    "written_names",
 ]

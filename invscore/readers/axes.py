@@ -63,16 +63,21 @@ def pick(
     if axes is not None and not {"h", "w"} <= set(letters):
         raise ValueError(f"axes must hold h and w, rows and columns, got {axes!r}")
     places = _places(index, letters, shape, name)
-    values = _at(recording.values, places)
+    try:
+        values = _at(recording.values, places)
+    except Exception as error:  # of what is read here, each library has errors of its own
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ValueError(f"{name} cannot be read: {reason}") from error
     if not letters:
-        return replace(recording, values=values, axes="")
+        return replace(recording, values=values)
+    place = {letters[axis]: k for axis, k in places.items()}
     rest = "".join(a for k, a in enumerate(letters) if k not in places)
     single = [k for k, a in enumerate(rest) if a not in IMAGE and values.shape[k] == 1]
     values = values.squeeze(tuple(single))
     rest = "".join(a for k, a in enumerate(rest) if k not in single)
     order = sorted(rest, key=lambda a: IMAGE.find(a))
     values = values.transpose([rest.index(a) for a in order])
-    return replace(recording, values=values, axes="".join(order))
+    return replace(recording, values=values, axes="".join(order), place=place, origin=letters)
 
 
 def _places(index: Index | None, letters: str, shape: tuple[int, ...], name: str) -> dict[int, int]:

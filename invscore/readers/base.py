@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -32,7 +32,8 @@ class Recording:
     several images. It is empty where the file does not tell. ``white`` is the number that stands
     for 1, and None where numbers are taken as they are. ``units`` says what they mean, if the file
     does. ``opacity``, (h, w) in [0, 1], belongs to pictures with transparent pixels. ``header`` is
-    all that the format needs to write a result like it.
+    all that the format needs to write a result like it; ``place`` says which entry of a stack this
+    is, by axis, and ``origin`` what the axes were in the file.
     """
 
     values: Values
@@ -41,6 +42,8 @@ class Recording:
     units: str = ""
     opacity: Array | None = None
     header: Any = None
+    place: Mapping[str, int] = field(default_factory=dict)
+    origin: str = ""
 
 
 @dataclass(frozen=True)

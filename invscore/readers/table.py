@@ -7,7 +7,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from invscore.readers.base import Read, Recording, Unfit, Wanted, Write
+import numpy as np
+
+from invscore.readers.base import Array, Read, Recording, Unfit, Wanted, Write
 
 
 @dataclass(frozen=True)
@@ -16,7 +18,8 @@ class Format:
 
     Functions are named ``module:function`` and imported when they are needed, as are the libraries
     that they rest on: ``package`` is one that comes with ``pip install 'invscore[files]'``.
-    ``picture`` says that it holds what a camera or a screen makes, without units.
+    ``picture`` says that it holds what a camera or a screen makes, without units, ``folder`` that
+    it may be a folder.
     """
 
     name: str
@@ -25,6 +28,7 @@ class Format:
     write: str | None = None
     package: str | None = None
     picture: bool = False
+    folder: bool = False
 
     def reader(self) -> Read:
         return _function(self.read)
@@ -45,15 +49,51 @@ FORMATS: tuple[Format, ...] = (
     Format("TIFF", (".tif", ".tiff"), f"{HERE}.tiff:read", f"{HERE}.tiff:write", picture=True),
     Format("NPY", (".npy",), f"{HERE}.npy:read_npy", f"{HERE}.npy:write_npy"),
     Format("NPZ", (".npz",), f"{HERE}.npy:read_npz"),
+    Format(
+        *("FITS", (".fits", ".fit", ".fts", ".fits.gz", ".fits.fz")),
+        *(f"{HERE}.fits:read", f"{HERE}.fits:write", "astropy"),
+    ),
+    Format(
+        *("NIfTI", (".nii", ".nii.gz")),
+        *(f"{HERE}.nifti:read", f"{HERE}.nifti:write", "nibabel"),
+    ),
+    Format(
+        *("HDF5", (".h5", ".hdf5", ".hdf", ".mrd", ".nxs")),
+        *(f"{HERE}.hdf5:read", f"{HERE}.hdf5:write", "h5py"),
+    ),
+    Format("BART", (".cfl", ".hdr"), f"{HERE}.bart:read", f"{HERE}.bart:write"),
+    Format("MAT", (".mat",), f"{HERE}.matlab:read", f"{HERE}.matlab:write", "h5py"),
+    Format(
+        *("DICOM", (".dcm", ".dicom", ".ima")),
+        *(f"{HERE}.dicom:read", f"{HERE}.dicom:write", "pydicom"),
+    ),
+    Format(
+        *("MRC", (".mrc", ".mrcs", ".map", ".rec")),
+        *(f"{HERE}.mrc:read", f"{HERE}.mrc:write", "mrcfile"),
+    ),
+    Format(
+        *("Zarr", (".zarr", ".zarr.zip")),
+        *(f"{HERE}.zarr_store:read", f"{HERE}.zarr_store:write", "zarr"),
+        folder=True,
+    ),
+    Format(
+        *("raw", (".dng", ".nef", ".cr2", ".cr3", ".arw", ".raf", ".orf", ".rw2", ".pef")),
+        *(f"{HERE}.raw:read", None, "rawpy"),
+    ),
 )
-"""In the order in which they are tried; a suffix of two parts comes before its last one."""
+"""A suffix of two parts goes before its last one."""
+
+WRITTEN = {".zarr": ".zarr.zip", "": ".dcm", ".fits.fz": ".fits"}
+"""Suffixes that results have, where they are not those of what was read."""
 
 
 def find_format(file: Path) -> Format:
     """The format of ``file`` by its suffix; what has an unknown one may be a picture."""
     name = file.name.lower()
     fits = [(len(s), f) for f in FORMATS for s in f.suffixes if name.endswith(s)]
-    return max(fits, key=lambda fit: fit[0])[1] if fits else PICTURE
+    if fits:
+        return max(fits, key=lambda fit: fit[0])[1]
+    return _by_content(file) or PICTURE
 
 
 def suffix_of(file: Path) -> str:
@@ -63,9 +103,10 @@ def suffix_of(file: Path) -> str:
     return max(known, key=len, default=file.suffix)
 
 
-def known_suffixes() -> tuple[str, ...]:
-    """All suffixes of the table."""
-    return tuple(suffix for fmt in FORMATS for suffix in fmt.suffixes)
+def known_suffixes(*, pictures: bool = True) -> tuple[str, ...]:
+    """All suffixes of the table; without ``pictures`` those of arrays, TIFF among them."""
+    kept = (fmt for fmt in FORMATS if pictures or fmt is not PICTURE)
+    return tuple(suffix for fmt in kept for suffix in fmt.suffixes)
 
 
 def read(file: str | Path, key: str | None = None, names: tuple[str, ...] = ()) -> Recording:
@@ -77,7 +118,7 @@ def read(file: str | Path, key: str | None = None, names: tuple[str, ...] = ()) 
     """
     file = Path(file)
     found = find_format(file)
-    _check_present(file)
+    _check_present(file, found)
     try:
         return found.reader()(file, Wanted(key, names))
     except Unfit:
@@ -89,7 +130,40 @@ def read(file: str | Path, key: str | None = None, names: tuple[str, ...] = ()) 
         raise ValueError(f"{str(file)!r} cannot be read as {what}: {_reason(error)}") from error
 
 
-def _check_present(file: Path) -> None:
+def _by_content(file: Path) -> Format | None:
+    """DICOM files often have no suffix; they say what they are after 128 bytes."""
+    if not file.is_file():
+        return None
+    try:
+        with file.open("rb") as opened:
+            is_dicom = opened.read(132)[128:] == b"DICM"
+    except OSError:
+        return None
+    return next(f for f in FORMATS if f.name == "DICOM") if is_dicom else None
+
+
+def write(stem: Path, values: Array, like: Recording, file: str | Path) -> Path | None:
+    """``values``, (c, h, w) in image units, as ``stem`` with the suffix and the units of ``file``.
+
+    ``like`` is what has been read from ``file`` and picked. Returns the path, its suffix that of
+    ``file``, or None for a format in which no numbers are written.
+    """
+    writer, suffix = find_format(Path(file)).writer(), suffix_of(Path(file))
+    if writer is None:
+        return None
+    path = stem.with_name(stem.name + WRITTEN.get(suffix, suffix))
+    writer(path, values * np.float32(like.white or 1.0), like)
+    return path
+
+
+def written_names(stem: str) -> list[str]:
+    """All names that ``write`` may give a file beside ``stem``."""
+    return [stem + WRITTEN.get(s, s) for f in FORMATS if f.write for s in f.suffixes]
+
+
+def _check_present(file: Path, found: Format) -> None:
+    if file.is_dir() and found.folder:
+        return
     if file.is_dir():
         raise ValueError(f"{str(file)!r} must be a file, got a folder")
     if not file.exists():

@@ -1,0 +1,75 @@
+"""FITS, the files of astronomy: images and cubes with their world coordinates."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from invscore.files import atomic_file
+from invscore.readers.base import Array, Recording, Unfit, Wanted, as_float, choose
+from invscore.readers.geometry import Change, as_in_file, change
+
+STACKS = "zt"
+"""Letters of the third and fourth axis of FITS, NAXIS3 and NAXIS4."""
+
+OF_STORAGE = ("BSCALE", "BZERO", "BLANK", "DATAMIN", "DATAMAX", "CHECKSUM", "DATASUM")
+"""Keywords on how numbers were stored, wrong for others."""
+
+
+def read(file: Path, wanted: Wanted) -> Recording:
+    """The image in a FITS file, in its physical units, its first row the first of the file.
+
+    ``key`` is the name or the number of a header-data unit; the only one with an image, or SCI, by
+    default. NaN marks pixels without a value. Raises ``Unfit`` where there is no such image.
+    """
+    from astropy.io import fits
+
+    with fits.open(file, memmap=False) as units:
+        images = {_name(units, k): k for k, unit in enumerate(units) if _is_image(unit)}
+        if wanted.key is not None and wanted.key.isdecimal() and int(wanted.key) < len(units):
+            place = int(wanted.key)
+            if place not in images.values():
+                raise Unfit(f"key must be the number of an image in {str(file)!r}, got {place}")
+        else:
+            names = (*wanted.names, "SCI")
+            place = images[choose(file, list(images), Wanted(wanted.key, names))]
+        values = np.array(units[place].data)
+        header = units[place].header.copy()
+    values = values.astype(values.dtype.newbyteorder("="))
+    if not 2 <= values.ndim <= 4:
+        raise Unfit(f"{str(file)!r} must hold an image of 2 to 4 axes, got {values.ndim}")
+    axes = STACKS[: values.ndim - 2][::-1] + "hw"
+    return Recording(values, axes, units=str(header.get("BUNIT", "")) or "FITS", header=header)
+
+
+def write(file: Path, values: Array, like: Recording) -> None:
+    """``values``, (c, h, w), with the header of ``like``, its coordinates those of the result."""
+    from astropy.io import fits
+
+    header = like.header.copy()
+    for keyword in OF_STORAGE:
+        header.remove(keyword, ignore_missing=True)
+    for letter, step in change(values.shape, like).items():
+        _follow(header, len(like.origin) - like.origin.index(letter), step)
+    with atomic_file(file) as partial:
+        fits.PrimaryHDU(as_in_file(as_float(values), like), header).writeto(partial)
+
+
+def _follow(header: Any, axis: int, step: Change) -> None:
+    """World coordinates along an axis, counted from 1, of the new pixels."""
+    if f"CRPIX{axis}" in header:  # the centre of the first pixel is 1
+        header[f"CRPIX{axis}"] = (header[f"CRPIX{axis}"] - 1 - step.first) * step.finer + 1
+    names = [f"CDELT{axis}"] if f"CDELT{axis}" in header else []
+    for name in names or [n for n in header if n.startswith("CD") and n.endswith(f"_{axis}")]:
+        header[name] /= step.finer
+
+
+def _is_image(unit: Any) -> bool:
+    return bool(unit.is_image) and unit.header.get("NAXIS", 0) >= 2 and unit.data is not None
+
+
+def _name(units: Any, place: int) -> str:
+    name = units[place].name
+    return name if name and name != "PRIMARY" else str(place)

@@ -1,0 +1,81 @@
+"""Acquisitions as ISMRMRD stores them (Inati et al. 2017, doi 10.1002/mrm.26089)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+
+from invscore.readers.base import Recording, Unfit, Wanted
+
+NOISE, CALIBRATION, CALIBRATION_AND_IMAGE, NAVIGATION, PHASE = (
+    1 << (flag - 1) for flag in (19, 20, 21, 23, 24)
+)
+STACKS = ("kspace_encode_step_2", "slice", "contrast", "phase", "repetition", "set")
+LETTERS = "znepta"  # partitions, slices, echoes, phases, repetitions in time, sets
+
+
+def read(file: Path, opened: Any, held: list[str], wanted: Wanted) -> Recording | None:
+    """Cartesian k-space of all lines, (coils, readout, phase encodings) and stacks; or None.
+
+    Lines of noise, navigators and calibration alone are left out, repeated ones are averaged, and
+    what was not measured is zero. Raises ``Unfit`` for a trajectory that is not Cartesian.
+    """
+    group = next((name.rpartition("/")[0] for name in held if _is_data(opened, name)), None)
+    if group is None or f"{group}/xml" not in opened or wanted.key not in (None, f"{group}/data"):
+        return None
+    xml = opened[f"{group}/xml"][0]
+    text = xml.decode() if isinstance(xml, bytes) else str(xml)
+    encoding = _Encoding(text)
+    if encoding.trajectory != "cartesian":
+        raise Unfit(f"{str(file)!r} must have a Cartesian trajectory, got {encoding.trajectory!r}")
+    lines = opened[f"{group}/data"][()]
+    heads = lines["head"]
+    kept = (heads["flags"] & np.uint64(NOISE | NAVIGATION | PHASE)) == 0
+    kept &= ((heads["flags"] & np.uint64(CALIBRATION)) == 0) | (
+        (heads["flags"] & np.uint64(CALIBRATION_AND_IMAGE)) != 0
+    )
+    if not kept.any():
+        raise Unfit(f"{str(file)!r} must hold lines of an image, got none")
+    lines, heads = lines[kept], heads[kept]
+    steps = {name: heads["idx"][name].astype(int) for name in ("kspace_encode_step_1", *STACKS)}
+    steps["kspace_encode_step_1"] += encoding.rows // 2 - encoding.centre
+    sizes = [int(steps[name].max()) + 1 for name in STACKS]
+    coils, samples = int(heads["active_channels"].max()), int(heads["number_of_samples"].max())
+    rows = max(encoding.rows, int(steps["kspace_encode_step_1"].max()) + 1)
+    values = np.zeros((*sizes, coils, samples, rows), dtype=np.complex64)
+    times = np.zeros((*sizes, rows))
+    for k, line in enumerate(lines):
+        numbers = np.asarray(line["data"]).view(np.complex64).reshape(coils, -1)
+        place = tuple(steps[name][k] for name in STACKS)
+        row, width = steps["kspace_encode_step_1"][k], numbers.shape[1]
+        # An echo that is not sampled as a whole begins late: its centre is in the middle.
+        first = max(0, min(samples - width, samples // 2 - int(heads["center_sample"][k])))
+        values[(*place, slice(None), slice(first, first + width), row)] += numbers
+        times[(*place, row)] += 1
+    values /= np.maximum(times, 1)[..., None, None, :]
+    header = {"key": "reconstruction", "attributes": {}, "texts": {"ismrmrd_header": text}}
+    return Recording(values, LETTERS + "chw", units="ISMRMRD", header=header)
+
+
+class _Encoding:
+    """What the header says of the first encoded space."""
+
+    def __init__(self, xml: str) -> None:
+        root = ElementTree.fromstring(xml)
+        space = root.tag.rpartition("}")[0] + "}" if "}" in root.tag else ""
+
+        def find(path: str, default: str) -> str:
+            steps = "/".join(space + step for step in path.split("/"))
+            return root.findtext(f"{space}encoding/{steps}", default)
+
+        self.trajectory = find("trajectory", "cartesian").strip().lower()
+        self.rows = int(find("encodedSpace/matrixSize/y", "1"))
+        centre = find("encodingLimits/kspace_encoding_step_1/center", str(self.rows // 2))
+        self.centre = int(centre)
+
+
+def _is_data(opened: Any, name: str) -> bool:
+    return name.endswith("/data") and {"head", "data"} <= set(opened[name].dtype.names or ())

@@ -1,0 +1,27 @@
+"""Raw files of cameras: the mosaic behind the colour filter, linear in the light."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from invscore.readers.base import Recording, Wanted, single
+
+
+def read(file: Path, wanted: Wanted) -> Recording:
+    """The mosaic (h, w) in [0, 1]: 0 at the black level of each colour, 1 at the white level.
+
+    The header has the colours of the repeated pattern, (2, 2) letters such as RG over GB.
+    """
+    import rawpy
+
+    single(file, wanted)
+    with rawpy.imread(str(file)) as raw:
+        counts = raw.raw_image_visible.astype(np.float64)
+        black = np.asarray(raw.black_level_per_channel, dtype=np.float64)[raw.raw_colors_visible]
+        white = float(raw.white_level)
+        names = raw.color_desc.decode()
+        pattern = [[names[k] for k in row] for row in raw.raw_colors_visible[:2, :2]]
+    values = ((counts - black) / (white - black)).astype(np.float32)
+    return Recording(values, "hw", header={"pattern": pattern})
