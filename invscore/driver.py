@@ -22,9 +22,9 @@ from invscore.rng import SampleRNG
 from invscore.scale import estimate_scale
 from invscore.uncertainty import (
     Interval,
-    border_warnings,
     check_residual,
     credible_interval,
+    misfit_warnings,
     quantile,
 )
 
@@ -188,7 +188,7 @@ def reconstruct(
         seed=seed,
         scale=_number(factors),
         residual=residual.ratio,
-        warnings=border_warnings(problem, drawn) or residual.warnings(),
+        warnings=misfit_warnings(problem, drawn, residual, white=info.white),
         window=problem.operator.window,
     )
 

@@ -32,6 +32,7 @@ def measures_few(problem: InverseProblem) -> bool:
     products=f"particles * (measurements + 2) if measurements <= {FEW} else 0",
     cites="here",
     particles=lambda problem: "particles" if measures_few(problem) else None,
+    white=True,
 )
 def auto(
     problem: InverseProblem,

@@ -52,7 +52,8 @@ class MethodInfo(Entry):
     Jacobian, at most: a number, or an expression in the options and ``measurements``, the real
     numbers measured. ``cites``: its source. ``particles``: where samples of an image are drawn
     together, the option with their number, or a function of the problem that names it (None: they
-    are drawn apart).
+    are drawn apart). ``white``: whether residuals of its samples are white noise at the declared
+    level, within a fifth, where the model is right: what is not then tells of the model.
     """
 
     kind: ClassVar[str] = "method"
@@ -64,6 +65,7 @@ class MethodInfo(Entry):
     products: str
     cites: str
     particles: ParticlesOption = None
+    white: bool = False
 
     @property
     def point_estimate(self) -> bool:
@@ -106,6 +108,7 @@ def register(
     products: str = "0",
     cites: str,
     particles: ParticlesOption = None,
+    white: bool = False,
 ) -> Callable[[Method], Method]:
     """Enter a method under ``name``; the rest as in ``MethodInfo``.
 
@@ -120,7 +123,7 @@ def register(
     def enter(run: Method) -> Method:
         checked = ranges.checked(run, f"method {name!r}")
         METHODS[name] = MethodInfo(
-            name, checked, exact, law, needs, evaluations, products, cites, particles
+            name, checked, exact, law, needs, evaluations, products, cites, particles, white
         )
         return checked
 

@@ -29,6 +29,7 @@ from invscore.rng import SampleRNG
     needs=("linear",),
     cites="the covariance of Rozet et al. 2024, the renewal of Zhang et al. 2024 (DAPS), the noise "
     "of Kawar et al. 2022 (DDRM), the symmetries of Terris et al. 2024; here",
+    white=True,
 )
 def matched_spectrum(
     problem: InverseProblem,

@@ -40,6 +40,7 @@ START = 2.0
     products="particles * (measurements + probes)",
     particles="particles",
     cites="the covariance of Rozet et al. 2024, the weights of Wu et al. 2023 (TDS); here",
+    white=True,
 )
 def matched_smc(
     problem: InverseProblem,

@@ -1,0 +1,138 @@
+"""What does not fit between a measurement, its declared model and posterior samples, and why.
+
+Each cause leaves a mark of its own on the residual ``y - A(x')`` in units of the noise:
+
+- zeros that were not measured: exactly 0 in y, beside numbers that are far from it;
+- the border: large along it alone (``border``);
+- the level of the noise: off at the highest frequencies, where y has nothing but noise;
+- the kernel: as declared there, large in a band in between, where transfer functions differ;
+- an image that the prior does not know: large at the lowest frequencies, which every kernel keeps.
+
+Whatever else does not fit is told by the size of the residual alone (``residual``).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from invscore.likelihood import GaussianNoise, InverseProblem
+from invscore.operators import MRI, Identity, Inpainting
+from invscore.uncertainty.border import border_warnings
+from invscore.uncertainty.residual import Residual
+from invscore.uncertainty.spectrum import RINGS, SECTORS, ResidualSpectrum, residual_spectrum
+
+TOLERANCE = 1.4
+"""Ratio of a band's power and the noise's, or its inverse, that is let pass: methods are
+approximate, and those that are near the posterior stay within 1.3."""
+
+CHANCE = 1e-5
+"""Probability of as large a power under the right model that is let pass, for each band."""
+
+HIGHEST = 3
+"""Rings at the highest frequencies in which the noise is seen."""
+
+STEEP = 2.0
+"""Power at the lowest frequencies over that at the highest beyond which it is not the noise."""
+
+WITHOUT_KERNEL = (Identity, Inpainting, MRI)
+"""Operators with nothing in them that could be wrong but what is measured."""
+
+FAR = 6.0
+"""Deviations of the noise by which a zero differs from its neighbours if it is no measurement."""
+
+
+@torch.no_grad()
+def misfit_warnings(
+    problem: InverseProblem, samples: Tensor, residual: Residual, *, white: bool
+) -> tuple[str, ...]:
+    """Sentences on the likely cause of a misfit of ``samples``, (n, b, \\*in_shape).
+
+    ``residual`` is that of the samples. ``white``: they come from a method whose residuals are
+    white noise under the right model, so that their spectrum tells the cause; nothing is found
+    then in 99 of 100 samples of the true posterior.
+    """
+    found = _zeros(problem) or border_warnings(problem, samples)
+    if white and not found:
+        spectrum = residual_spectrum(problem, samples)
+        found = () if spectrum is None else _bands(problem, spectrum)
+    return found or residual.warnings()
+
+
+def _zeros(problem: InverseProblem) -> tuple[str, ...]:
+    """Numbers that are exactly 0 beside others far above the noise, as unmeasured ones are."""
+    y = problem.y
+    if y.ndim < 3 or y.is_complex():
+        return ()
+    zero = y == 0
+    if problem.operator.measured is not None:
+        zero = zero & problem.operator.measured.to(zero.device)
+    rows = y.abs().reshape(-1, 1, *y.shape[-2:])
+    beside = torch.nn.functional.max_pool2d(rows, 3, stride=1, padding=1).reshape(y.shape)
+    count = int((zero & (beside > FAR * problem.noise.variance(y).sqrt())).sum())
+    # Black areas of a picture have zeros whose neighbours are dark as well.
+    if count < max(16, int(zero.sum()) / 2):
+        return ()
+    return (
+        f"{count} numbers of the measurement are exactly 0 beside others of at least {FAR:g} times "
+        "the noise: if they were not measured, declare them by a mask",
+    )
+
+
+def _bands(problem: InverseProblem, spectrum: ResidualSpectrum) -> tuple[str, ...]:
+    rings, freedom = spectrum.rings()
+    high = freedom[-HIGHEST:]
+    noise = (rings[:, -HIGHEST:] * high).sum(dim=1) / high.sum()
+    half = high.sum() / 2
+    above = torch.special.gammaincc(half, half * noise)
+    below = torch.special.gammainc(half, half * noise)
+    large = (spectrum.power > TOLERANCE) & (spectrum.chance_above() < CHANCE)
+    lowest = large[:, 0].any(dim=1) & (rings[:, 0] > STEEP * noise.clamp_min(1))
+    more = (noise > TOLERANCE) & (above < CHANCE)
+    less = (noise < 1 / TOLERANCE) & (below < CHANCE)
+    band = large[:, 1:-HIGHEST].flatten(1).any(dim=1)
+    if isinstance(problem.operator, WITHOUT_KERNEL):
+        band = torch.zeros_like(band)
+    if bool(lowest.any()):
+        return (_prior_sentence(spectrum, lowest),)
+    if bool((more | less).any()):
+        return (_noise_sentence(problem, noise, more | less),)
+    if bool(band.any()):
+        return (_operator_sentence(spectrum, noise, band),)
+    return ()
+
+
+def _prior_sentence(spectrum: ResidualSpectrum, found: Tensor) -> str:
+    size = float(spectrum.power[found, 0].max()) ** 0.5
+    return (
+        f"the residual y - A x is up to {size:.2g} times the declared noise at the lowest "
+        "frequencies: the image is unlike those that the prior knows, or the mask or the scale "
+        "of the measurement is another"
+    )
+
+
+def _noise_sentence(problem: InverseProblem, power: Tensor, found: Tensor) -> str:
+    worst = power[found][(power[found].log().abs()).argmax()]
+    factor = float(worst) ** 0.5
+    sentence = (
+        f"the residual y - A x is {factor:.2g} times the declared noise at the highest "
+        "frequencies, where the measurement has little but noise: "
+    )
+    if not isinstance(problem.noise, GaussianNoise):
+        return sentence + f"the noise is {'more' if factor > 1 else 'less'} than declared"
+    level = torch.as_tensor(problem.noise.sigma).cpu()
+    declared = float(level[found][0] if level.ndim else level)
+    bound = "at least" if factor > 1 else "at most"  # the samples follow a part of the noise
+    return sentence + f"the noise is {bound} {factor * declared:.2g}, not {declared:.2g}"
+
+
+def _operator_sentence(spectrum: ResidualSpectrum, noise: Tensor, found: Tensor) -> str:
+    inner = spectrum.power[found, 1:-HIGHEST] * (spectrum.freedom[1:-HIGHEST] > 0)
+    place = int(inner.flatten().argmax()) % (inner.shape[1] * SECTORS)
+    frequency = (place // SECTORS + 1.5) / (2 * RINGS)
+    return (
+        f"the residual y - A x is {float(inner.max()) ** 0.5:.2g} times the declared noise about "
+        f"{frequency:.2f} cycles a pixel and {float(noise[found].mean()) ** 0.5:.2f} times at the "
+        "highest frequencies, where there is noise alone: the operator is not the instrument's, "
+        "its kernel first of all"
+    )

@@ -1,0 +1,119 @@
+"""The power of residuals by frequency: white at the noise level if the model is right.
+
+Let e be the residual ``y - A(x')`` of posterior samples in units of the noise. Under the true model
+(x', y) has the law of (x, y), so e has the law of the noise: white. Its power in a band B of
+frequencies, ``e^T Q e`` with ``Q = M F^H 1_B F M`` (F the orthonormal Fourier transform, M the mask
+of what is measured), then has the mean ``tr Q`` and, for Gaussian noise, the variance
+``2 tr Q^2``. Both are sums over the mask's autocorrelation m and the transform q of the band,
+
+    tr Q = q(0) m(0),    tr Q^2 = sum_d |q(d)|^2 m(d),
+
+so that the power over its mean is compared with the gamma law of ``(tr Q)^2 / tr Q^2`` degrees of
+freedom. A wrong kernel misses where its transfer function differs from the true one, a wrong level
+of noise where the measurement has nothing else: at the highest frequencies.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from invscore.likelihood import InverseProblem
+
+RINGS, SECTORS = 10, 4
+
+
+@dataclass(frozen=True)
+class ResidualSpectrum:
+    """``power``: (b, RINGS, SECTORS) over the noise's; ``freedom``: (RINGS, SECTORS).
+
+    The mean over samples of the squared residual in each band, 1 expected, and the degrees of
+    freedom of its law, 0 where a band is empty. Rings go from low to high frequencies; the sectors
+    of a ring are directions, from that of the columns on.
+    """
+
+    power: Tensor
+    freedom: Tensor
+
+    def chance_above(self) -> Tensor:
+        """The probability of as large a power, (b, RINGS, SECTORS), under the right model."""
+        half = self.freedom.expand(self.power.shape) / 2
+        chance = torch.special.gammaincc(half.clamp_min(0.5), half * self.power)
+        return torch.where(half > 0, chance, 1.0)
+
+    def rings(self) -> tuple[Tensor, Tensor]:
+        """Power and degrees of freedom of whole rings, (b, RINGS) and (RINGS,)."""
+        freedom = self.freedom.sum(dim=-1)
+        return (self.power * self.freedom).sum(dim=-1) / freedom.clamp_min(1), freedom
+
+
+@torch.no_grad()
+def residual_spectrum(problem: InverseProblem, samples: Tensor) -> ResidualSpectrum | None:
+    """The spectrum of the residuals of ``samples``, (n, b, \\*in_shape).
+
+    A measurement (\\*, h, w) is taken to frequencies, except one that is a spectrum itself
+    (k-space), centred. None for measurements of fewer than two axes or 16 x 16 numbers.
+    """
+    operator = problem.operator
+    if len(operator.out_shape) < 2 or min(operator.out_shape[-2:]) < 16:
+        return None
+    mask = operator.measured
+    seen = torch.ones(operator.out_shape) if mask is None else mask.float()
+    seen = seen.to(problem.y.device).reshape(-1, *operator.out_shape[-2:])
+    spectral = problem.y.is_complex() or operator.view == "spectrum"
+    bands = _bands(*operator.out_shape[-2:], centred=spectral).to(problem.y.device)
+    power = torch.stack([_energy(problem, x, seen, spectral) for x in samples]).mean(dim=0)
+    total = _sums(power, bands)
+    parts = 2 if problem.y.is_complex() else 1
+    if spectral:
+        mean = parts * _sums(seen.sum(dim=0), bands)
+        freedom = mean
+    else:
+        mean, freedom = _moments(seen, bands)
+        mean, freedom = parts * mean, parts * freedom
+    return ResidualSpectrum(
+        (total / mean.clamp_min(1e-12)).double().cpu().unflatten(-1, (RINGS, SECTORS)),
+        torch.where(mean > 0.5, freedom, 0.0).double().cpu().unflatten(-1, (RINGS, SECTORS)),
+    )
+
+
+def _energy(problem: InverseProblem, x: Tensor, seen: Tensor, spectral: bool) -> Tensor:
+    """The squared residual in units of the noise at each frequency, (b, h, w), over channels."""
+    clean = problem.operator(x)
+    scaled = (problem.y - clean) / problem.noise.variance(clean).sqrt()
+    scaled = scaled.reshape(len(scaled), *seen.shape) * seen
+    if not spectral:
+        scaled = torch.fft.fft2(scaled, norm="ortho")
+    return scaled.abs().square().sum(dim=1)
+
+
+def _bands(height: int, width: int, *, centred: bool) -> Tensor:
+    """The number of the band of each frequency, (h, w)."""
+    rows, columns = torch.fft.fftfreq(height)[:, None], torch.fft.fftfreq(width)[None]
+    ring = (RINGS * 2 * torch.hypot(rows, columns)).long().clamp_max(RINGS - 1)
+    angle = torch.atan2(rows, columns) % math.pi
+    sector = (angle / math.pi * SECTORS + 0.5).long() % SECTORS
+    bands = ring * SECTORS + sector
+    return torch.fft.fftshift(bands) if centred else bands
+
+
+def _sums(values: Tensor, bands: Tensor) -> Tensor:
+    """Sums of ``values``, (\\*, h, w), in each band: (\\*, bands)."""
+    one_hot = torch.nn.functional.one_hot(bands.flatten(), RINGS * SECTORS).to(values.dtype)
+    return values.flatten(-2) @ one_hot
+
+
+def _moments(seen: Tensor, bands: Tensor) -> tuple[Tensor, Tensor]:
+    """``tr Q`` and ``(tr Q)^2 / tr Q^2``, Q for real residuals, of each band: for (c, h, w)."""
+    spectrum = torch.fft.fft2(seen).abs().square().sum(dim=0)
+    correlation = torch.fft.ifft2(spectrum).real
+    means, squares = [], []
+    for band in range(RINGS * SECTORS):
+        kernel = torch.fft.ifft2((bands == band).to(seen.dtype))
+        means.append(kernel[0, 0].real * correlation[0, 0])
+        squares.append((kernel.real.square() * correlation).sum())
+    mean, square = torch.stack(means), torch.stack(squares)
+    return mean, mean**2 / square.clamp_min(1e-12)

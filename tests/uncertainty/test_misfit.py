@@ -1,0 +1,84 @@
+"""What does not fit is named by its cause, and nothing is named where all fits."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import torch
+from torch import Tensor
+
+from invscore import GaussianNoise, InverseProblem, Result, load_prior, reconstruct, simulate
+from invscore.images import crop_and_shrink, load_image, to_gray
+from invscore.operators import MRI, Blur, Identity, Inpainting, LinearOperator, SuperResolution
+
+SHAPE = (1, 64, 64)
+SIGMA = 0.01
+GAUSSIAN = Blur.gaussian(1.6, SHAPE)
+MOTION = Blur.motion(15, 30, SHAPE)
+HOLES = Inpainting.random(SHAPE, keep=0.5)
+
+
+@pytest.fixture(scope="module")
+def photos() -> Tensor:
+    names = ("camera", "chelsea")
+    images = [to_gray(crop_and_shrink(load_image(name), 200)) for name in names]
+    return torch.stack([image[:, 68:132, 68:132] for image in images])
+
+
+def restored(x: Tensor, true: LinearOperator, told: LinearOperator, noise: float) -> list[Result]:
+    """The images restored one by one, with noise of ``noise`` where ``SIGMA`` is declared."""
+    y = simulate(true, x, GaussianNoise(noise), 1)
+    prior = load_prior("photos-gray")
+    problems = [InverseProblem(told, one[None], GaussianNoise(SIGMA)) for one in y]
+    return [reconstruct(problem, prior, samples=1, scale=1.0) for problem in problems]
+
+
+@pytest.mark.parametrize(
+    "operator",
+    [GAUSSIAN, MOTION, HOLES, SuperResolution(2, SHAPE), MRI.random(SHAPE, real=True)],
+    ids=["blur", "motion", "holes", "superres", "mri"],
+)
+def test_nothing_is_said_where_all_fits(photos: Tensor, operator: LinearOperator) -> None:
+    for result in restored(photos, operator, operator, SIGMA):
+        assert result.warnings == ()
+
+
+@pytest.mark.parametrize("factor", [0.5, 2.0])
+def test_another_level_of_noise_is_named_with_the_level_that_fits(
+    photos: Tensor, factor: float
+) -> None:
+    for result in restored(photos, GAUSSIAN, GAUSSIAN, factor * SIGMA):
+        (sentence,) = result.warnings
+        found = re.search(r"the noise is at (least|most) ([\d.]+), not 0.01", sentence)
+        assert found is not None, sentence
+        assert found.group(1) == ("least" if factor > 1 else "most")
+        assert float(found.group(2)) == pytest.approx(factor * SIGMA, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("true", "told"),
+    [
+        (GAUSSIAN, Blur.gaussian(2.2, SHAPE)),
+        (MOTION, Blur.motion(15, 45, SHAPE)),
+        (MOTION, Blur.motion(11, 30, SHAPE)),
+    ],
+    ids=["width", "angle", "length"],
+)
+def test_another_kernel_is_named(
+    photos: Tensor, true: LinearOperator, told: LinearOperator
+) -> None:
+    for result in restored(photos[:1], true, told, SIGMA):
+        assert "its kernel first of all" in result.warnings[0]
+
+
+def test_a_mask_that_is_missing_is_named(photos: Tensor) -> None:
+    for result in restored(photos[:1], HOLES, Identity(SHAPE), SIGMA):
+        assert "declare them by a mask" in result.warnings[0]
+
+
+def test_an_image_unlike_the_prior_is_named() -> None:
+    generator = torch.Generator().manual_seed(0)
+    dice = (torch.rand(1, *SHAPE, generator=generator) < 0.5).float()
+    (result,) = restored(dice, Identity(SHAPE), Identity(SHAPE), SIGMA)
+    assert "unlike those that the prior knows" in result.warnings[0]
