@@ -16,6 +16,7 @@ from invscore.likelihood import GaussianNoise, InverseProblem
 from invscore.methods import METHODS, MethodInfo, Step, get_method
 from invscore.operators import LinearOperator, Operator
 from invscore.operators.base import Window
+from invscore.operators.probe import operator_warnings
 from invscore.priors.base import Prior
 from invscore.priors.counted import CountedPrior
 from invscore.rng import SampleRNG
@@ -49,7 +50,8 @@ class Result:
     where images have factors of their own.
     ``residual``: (b,), the rms residual of the samples over the rms of the noise; exact samples
     have 1 on average, see ``invscore.uncertainty.residual``. ``warnings``: sentences on what does
-    not fit, a residual far from 1 first of all. ``window``: the part of the images that the
+    not fit and its likely cause, see ``invscore.uncertainty.misfit``, and on an operator of one's
+    own whose adjoint is not one. ``window``: the part of the images that the
     measurement shows, where they reach beyond it (``Operator.window``); ``seen`` is the result
     there.
     """
@@ -142,6 +144,7 @@ def reconstruct(
         raise ValueError(f"`steps` must be at least 1, got {steps}")
     factors = _factors(problem, prior, scale)
     _require_served(problem.operator, info)
+    own = operator_warnings(problem.operator, problem.y)
     count = len(problem.y)
     places = [(k, image) for k in range(samples) for image in range(count)]
     particles = info.particles_option(problem)
@@ -188,7 +191,7 @@ def reconstruct(
         seed=seed,
         scale=_number(factors),
         residual=residual.ratio,
-        warnings=misfit_warnings(problem, drawn, residual, white=info.white),
+        warnings=own + misfit_warnings(problem, drawn, residual, white=info.white),
         window=problem.operator.window,
     )
 

@@ -75,8 +75,8 @@ def residual_spectrum(problem: InverseProblem, samples: Tensor) -> ResidualSpect
         mean, freedom = _moments(seen, bands)
         mean, freedom = parts * mean, parts * freedom
     return ResidualSpectrum(
-        (total / mean.clamp_min(1e-12)).double().cpu().unflatten(-1, (RINGS, SECTORS)),
-        torch.where(mean > 0.5, freedom, 0.0).double().cpu().unflatten(-1, (RINGS, SECTORS)),
+        (total / mean.clamp_min(1e-12)).double().cpu().reshape(-1, RINGS, SECTORS),
+        torch.where(mean > 0.5, freedom, 0.0).double().cpu().reshape(RINGS, SECTORS),
     )
 
 

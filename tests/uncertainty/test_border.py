@@ -8,7 +8,7 @@ import torch
 from invscore.likelihood import GaussianNoise, InverseProblem, simulate
 from invscore.operators import Blur, CameraBlur, Identity, Operator
 from invscore.operators.kernels import gaussian_kernel
-from invscore.uncertainty import border_warnings
+from invscore.uncertainty.border import border_warnings
 
 KERNEL = gaussian_kernel(1.0)  # 9 x 9
 NOISE = GaussianNoise(0.01)

@@ -1,0 +1,48 @@
+"""A quick look at an operator that invscore did not make, before its first use."""
+
+from __future__ import annotations
+
+import torch
+
+from invscore.operators.base import LinearOperator, Operator
+from invscore.operators.cg import inner
+
+TOLERANCE = 1e-2
+"""Relative mismatch of an adjoint that is let pass: single precision stays below 1e-3."""
+
+MADE_OF_OTHERS = ("base", "functions", "interop")
+"""Our modules whose operators do what a user's functions do."""
+
+
+@torch.no_grad()
+def operator_warnings(operator: Operator, y: torch.Tensor) -> tuple[str, ...]:
+    """A sentence where an operator of the user's own measures nothing or has another adjoint.
+
+    One product with A and one with its adjoint, on random numbers of the device and precision of
+    the measurement ``y``. Empty for operators that come with invscore, which its tests check;
+    ``check_operator`` checks more.
+    """
+    package, _, module = type(operator).__module__.rpartition(".")
+    if package == "invscore.operators" and module not in MADE_OF_OTHERS:
+        return ()
+    name = type(operator).__name__
+    generator = torch.Generator().manual_seed(0)
+    real = y.real.dtype
+    dtype = real.to_complex() if operator.in_complex else real
+    v = torch.randn(1, *operator.in_shape, generator=generator).to(y.device, dtype)
+    seen = operator(v)
+    if not bool(seen.any()):
+        return (f"the operator {name} measures nothing: A(x) is 0 for random images x",)
+    if not isinstance(operator, LinearOperator):
+        return ()
+    u = torch.randn(1, *operator.out_shape, generator=generator).to(y.device, seen.dtype)
+    back = operator.rmatvec(u)
+    left, right = float(inner(seen, u).real), float(inner(v, back).real)
+    size = max(float(seen.norm() * u.norm()), float(v.norm() * back.norm()))
+    # Both sides are sums of random signs: of two unrelated ones the mismatch is of this size.
+    if abs(left - right) <= TOLERANCE * size / seen.numel() ** 0.5:
+        return ()
+    return (
+        f"the operator {name} has an rmatvec that is not the adjoint of its matvec: <A v, u> is "
+        f"{left:.4g} and <v, A^H u> {right:.4g} for random v and u; 'invscore check' tells more",
+    )
