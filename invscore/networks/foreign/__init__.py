@@ -10,6 +10,7 @@ from invscore.networks.foreign.dhariwal_unet import DhariwalUNet
 from invscore.networks.foreign.drunet import DRUNet, GradientStepDRUNet
 from invscore.networks.foreign.edm2_unet import EDM2UNet
 from invscore.networks.foreign.memory_unet import MemoryUNet
+from invscore.networks.foreign.ncsnv2 import NCSNv2
 from invscore.networks.foreign.plain_cnn import DnCNN, FDnCNN, FFDNet
 from invscore.networks.foreign.residual_unet import ResidualUNet
 from invscore.networks.foreign.skip_unet import SkipUNet
@@ -24,6 +25,7 @@ FOREIGN: dict[str, type[nn.Module]] = {
     "ffdnet": FFDNet,
     "gradient-step-drunet": GradientStepDRUNet,
     "memory-unet": MemoryUNet,
+    "ncsnv2": NCSNv2,
     "residual-unet": ResidualUNet,
     "score-unet": ScoreUNet,
     "skip-unet": SkipUNet,

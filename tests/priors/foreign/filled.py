@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor
@@ -24,3 +25,9 @@ def filled(shapes: Shapes) -> dict[str, Tensor]:
             w = 0.2 * w + ("norm" in name.lower() and name.endswith(("weight", "gamma")))
         weights[name] = w.float()
     return weights
+
+
+def layout(weights: Mapping[str, Tensor]) -> str:
+    """A digest of names and shapes: that of the other code is in the tests."""
+    lines = sorted(f"{name} {tuple(weight.shape)}" for name, weight in weights.items())
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]

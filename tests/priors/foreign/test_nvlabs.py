@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from invscore.checkpoint import CheckpointError
 from invscore.networks.foreign.edm2_unet import EDM2UNet
 from invscore.priors.foreign import load_foreign
+from tests.priors.foreign.filled import filled, layout
 
 deepinv = pytest.importorskip("deepinv.models", exc_type=ImportError)
 
@@ -234,6 +235,26 @@ def edm2(**options: Any) -> EDM2UNet:
             if name.endswith("gain"):
                 weight.fill_(0.5)
     return network.half()
+
+
+def test_edm2_gives_what_the_original_gives() -> None:
+    """Digest and outputs, at the pixel (3, 5), are those of NVlabs' network."""
+    network = EDM2UNet(
+        8, 3, 4, model_channels=16, channel_mult=[1, 2], num_blocks=1, attn_resolutions=[4],
+        channels_per_head=16,
+    )  # fmt: skip
+    own = network.state_dict()
+    assert layout(own) == "657efb2a79916b81"
+    gains = {name: torch.tensor(0.8) for name, w in own.items() if not w.ndim}
+    shapes = sorted((name, tuple(w.shape)) for name, w in own.items() if w.ndim)
+    network.load_state_dict({**filled(shapes), **gains})
+    x = torch.linspace(-1, 1, 2 * 3 * 8 * 8).reshape(2, 3, 8, 8)
+    noise = torch.tensor([-0.5, 0.8])
+    gold = [-113.9904, -102.0253, -82.7533, -162.2078, -152.7429, -132.3269]
+    nobody = [-66.3901, 18.2328, 101.4282, -82.6192, -33.1545, 18.6206]
+    for labels, numbers in ((torch.tensor([1, 3]), gold), (None, nobody)):
+        given = network(x, noise, labels)[:, :, 3, 5].flatten()
+        torch.testing.assert_close(given, torch.tensor(numbers), atol=0.01, rtol=1e-4)
 
 
 def test_edm2_in_half_precision_with_a_label(write: Write) -> None:
