@@ -9,6 +9,7 @@ from torch import nn
 from invscore.networks.foreign.dhariwal_unet import DhariwalUNet
 from invscore.networks.foreign.drunet import DRUNet, GradientStepDRUNet
 from invscore.networks.foreign.edm2_unet import EDM2UNet
+from invscore.networks.foreign.k_diffusion_unet import KDiffusionUNet
 from invscore.networks.foreign.memory_unet import MemoryUNet
 from invscore.networks.foreign.ncsnv2 import NCSNv2
 from invscore.networks.foreign.plain_cnn import DnCNN, FDnCNN, FFDNet
@@ -24,6 +25,7 @@ FOREIGN: dict[str, type[nn.Module]] = {
     "fdncnn": FDnCNN,
     "ffdnet": FFDNet,
     "gradient-step-drunet": GradientStepDRUNet,
+    "k-diffusion-unet": KDiffusionUNet,
     "memory-unet": MemoryUNet,
     "ncsnv2": NCSNv2,
     "residual-unet": ResidualUNet,
