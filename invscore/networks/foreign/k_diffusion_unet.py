@@ -186,14 +186,14 @@ class KDiffusionUNet(nn.Module):
 
     def forward(self, x: Tensor, noise: Tensor) -> Tensor:
         embedding = self.mapping(self.timestep_embed(noise))
-        down, up = self.u_net["d_blocks"], self.u_net["u_blocks"]
+        down, up = (list(self.u_net[side].children()) for side in ("d_blocks", "u_blocks"))
         h = self.proj_in(pixel_unshuffle(x, self.patch_size))
         skips = []
-        for blocks in list(down.children())[self.skip_stages :]:
+        for blocks in down[self.skip_stages :]:
             h = _run(blocks, h, embedding)
             skips.append(h)
         skips.pop()
-        for i, blocks in enumerate(list(up.children())[: len(down) - self.skip_stages]):
+        for i, blocks in enumerate(up[: len(down) - self.skip_stages]):
             h = _run(blocks, torch.cat([h, skips.pop()], dim=1) if i else h, embedding)
         return pixel_shuffle(self.proj_out(h)[:, : self.outputs], self.patch_size)
 
