@@ -10,11 +10,14 @@ if TYPE_CHECKING:
     from invscore.priors import Prior
 
 
-def open_prior(name: str, device: str) -> Prior:
-    """The prior ``name``, on ``device``: one of another code tells its facts."""
+def open_prior(name: str, device: str, *, check: bool = True) -> Prior:
+    """The prior ``name``, on ``device``: one of another code tells its facts.
+
+    With ``check``, what a short test of its denoiser finds is a warning.
+    """
     from invscore.priors import DenoiserPrior, load_prior
 
-    prior = load_prior(name, device=device)
+    prior = load_prior(name, device=device, check=check)
     if isinstance(prior, DenoiserPrior):
         say(f"prior {name}: {tell_facts(prior.facts)}")
     return prior

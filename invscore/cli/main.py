@@ -36,13 +36,13 @@ for command in (
     sample,
     likelihood,
     operators,
-    priors,
     methods,
     check,
     train,
     tune,
 ):
     app.command(cls=Command, no_args_is_help=command in NEEDS_ARGUMENTS)(command)
+app.add_typer(priors, name="priors")
 app.add_typer(bench, name="bench")
 
 

@@ -5,6 +5,7 @@ from invscore.priors.channelwise import Channelwise
 from invscore.priors.check import check_prior
 from invscore.priors.covariance import Covariance
 from invscore.priors.denoiser import DenoiserPrior
+from invscore.priors.denoiser_check import DenoiserReport, check_denoiser
 from invscore.priors.diffusion import Diffusion, DiffusionPrior
 from invscore.priors.energy import EnergyPrior
 from invscore.priors.gaussian import GaussianPrior
@@ -18,6 +19,7 @@ __all__ = [
     "Channelwise",
     "Covariance",
     "DenoiserPrior",
+    "DenoiserReport",
     "Diffusion",
     "DiffusionPrior",
     "EnergyPrior",
@@ -30,6 +32,7 @@ __all__ = [
     "Prior",
     "StationaryGaussianPrior",
     "available_priors",
+    "check_denoiser",
     "check_prior",
     "load_prior",
 ]

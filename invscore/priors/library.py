@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
@@ -13,10 +14,13 @@ from invscore.checkpoint import CheckpointError, is_checkpoint, read_metadata
 from invscore.literals import parse_options
 from invscore.plugins import find_plugin, installed
 from invscore.priors.base import Prior
+from invscore.priors.denoiser import DenoiserPrior
+from invscore.priors.denoiser_check import check_denoiser
 from invscore.priors.energy import EnergyPrior
 from invscore.priors.foreign.loading import KEY, load_foreign, load_imported
 from invscore.priors.live import as_prior
 from invscore.priors.network import NetworkPrior
+from invscore.priors.own_images import own_images
 from invscore.words import meant
 
 SUFFIX = ".safetensors"
@@ -27,7 +31,13 @@ def available_priors() -> dict[str, dict[str, Any]]:
     return {name: read_metadata(path) for name, path in sorted(_shipped().items())}
 
 
-def load_prior(source: object, *, device: torch.device | str | None = None, **facts: Any) -> Prior:
+def load_prior(
+    source: object,
+    *,
+    device: torch.device | str | None = None,
+    check: bool = True,
+    **facts: Any,
+) -> Prior:
     """The prior that ``source`` names, on ``device``.
 
     - the name of one that comes with invscore, or a ``.safetensors`` file of ours;
@@ -39,6 +49,9 @@ def load_prior(source: object, *, device: torch.device | str | None = None, **fa
     - an object: a prior, a denoiser or a network, the latter two with the arguments of
       ``DenoiserPrior`` or ``DiffusionPrior`` as ``facts``.
 
+    Unless ``check`` is false, the denoiser of a foreign file is tested in a short form, by
+    ``check_denoiser`` on an image of its own, and a warning tells what fails.
+
     Raises ``CheckpointError`` where there is no such prior or the file cannot be read, and
     ``ValueError`` for facts that are missing, unknown or wrong.
     """
@@ -48,7 +61,10 @@ def load_prior(source: object, *, device: torch.device | str | None = None, **fa
     else:
         prior = as_prior(source, facts)
     move = getattr(prior, "to", None)
-    return prior if device is None or move is None else move(device)
+    prior = prior if device is None or move is None else move(device)
+    if check and type(prior) is DenoiserPrior and not prior.metadata.get("check"):
+        _look_at(prior)
+    return prior
 
 
 def split_facts(text: str) -> tuple[str, dict[str, Any]]:
@@ -64,6 +80,21 @@ def split_facts(text: str) -> tuple[str, dict[str, Any]]:
             place = text[:end]
             break
     return place, parse_options(text[len(place) + 1 : -1], f"prior {text!r}")
+
+
+def _look_at(prior: Prior) -> None:
+    """Warn where a short test of the denoiser fails."""
+    images = own_images(prior, 1, steps=8)
+    if images is None:
+        return
+    report = check_denoiser(prior, images, quick=True)
+    if not report.ok:
+        likely = f"; likely, {report.likely}" if report.likely else ""
+        warnings.warn(
+            f"the prior does not behave like a denoiser: {report.failures[0]}{likely} ('invscore "
+            "priors check' tells more)",
+            stacklevel=3,
+        )
 
 
 def prior_class(metadata: Mapping[str, Any]) -> type[NetworkPrior]:

@@ -1,0 +1,279 @@
+"""Does a denoiser behave like one, at the scale that it claims? A test that needs only images.
+
+A wrapper that tells a network half the noise level, or gives it images in another range, still
+denoises somewhat: no shape is wrong and no number infinite. What it can't do is what posterior
+means do, whatever the images: be better than a constant, be best when told the level as it is,
+leave an error that is orthogonal to what was done, and have a divergence that equals the error.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from invscore.priors.base import Prior
+from invscore.priors.diagnosis import diagnose, other_range
+
+LEVELS = (0.2, 0.8, 3.0)
+"""Of the noise, in standard deviations of the images."""
+
+TRIVIAL = 0.9
+TOLD_ONCE, TOLD_TWICE, IGNORED = 0.9, 0.98, 1e-3
+BIAS_WARNING, BIAS = 0.1, 0.3
+DIVERGENCE = (0.2, 2.0)
+FAR = 5.0
+"""Deviations of the images above which noise hides all but their mean."""
+
+
+@dataclass(frozen=True)
+class LevelReport:
+    """What was measured at one noise level ``sigma``, in image units.
+
+    ``trivial``: the mean squared error over that of the best linear denoiser of pixels. ``half``,
+    ``twice``: the error when told half or twice the level, over that when told the level; ``None``
+    where the prior does not know that level. ``bias``: ``<x - D, y - D> / |y - D|^2``, 0 for a
+    posterior mean. ``divergence``: ``sigma^2 div D`` over the squared error, 1 for a posterior
+    mean; ``None`` where it was not asked for.
+    """
+
+    sigma: float
+    trivial: float
+    half: float | None
+    twice: float | None
+    bias: float
+    divergence: float | None
+
+
+@dataclass(frozen=True)
+class DenoiserReport:
+    """Whether a denoiser behaves like one.
+
+    ``mean``: how far the mean of what it makes of noise is from that of the images, in their
+    deviations; ``None`` where its levels end too early to tell. ``failures`` and ``warnings`` are
+    sentences, ``likely`` names the likely error and what would fit.
+    """
+
+    levels: tuple[LevelReport, ...]
+    mean: float | None
+    failures: tuple[str, ...]
+    warnings: tuple[str, ...]
+    likely: str | None = None
+    images: str = field(default="")
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing has failed."""
+        return not self.failures
+
+    def content(self) -> dict[str, Any]:
+        """All of it, for JSON."""
+        return {
+            "ok": self.ok,
+            "images": self.images,
+            "levels": [vars(level) for level in self.levels],
+            "mean": self.mean,
+            "failures": list(self.failures),
+            "warnings": list(self.warnings),
+            "likely": self.likely,
+        }
+
+    def __str__(self) -> str:
+        def number(value: float | None) -> str:
+            return f"{'-':>8}" if value is None else f"{value:8.3f}"
+
+        lines = [f"denoiser: {'ok' if self.ok else 'FAILED'}, on {self.images}"]
+        lines.append("     sigma  error  told half  told twice    bias  divergence")
+        lines += [
+            f"  {row.sigma:8.4f}{number(row.trivial)[1:]} {number(row.half)}   {number(row.twice)} "
+            f"  {number(row.bias)}{number(row.divergence)}"
+            for row in self.levels
+        ]
+        if self.mean is not None:
+            lines.append(f"  mean of what is made of noise: {self.mean:.2f} deviations off")
+        lines += [f"  FAILED: {failure}" for failure in self.failures]
+        lines += [f"  warning: {warning}" for warning in self.warnings]
+        if self.likely:
+            lines.append(f"  likely: {self.likely}")
+        return "\n".join(lines)
+
+
+def check_denoiser(
+    prior: Prior,
+    images: Tensor,
+    *,
+    quick: bool = False,
+    seed: int = 0,
+    called: str = "the images given",
+) -> DenoiserReport:
+    """Test ``D(x, sigma)`` on clean ``images`` of the prior's kind, (n, c, h, w) in image units.
+
+    A few images suffice, at three noise levels: 0.2, 0.8 and 3 of their standard deviations, or
+    what the prior knows of these. Errors that a posterior mean cannot have fail; where something
+    fails, other ways to read the same network are tried, and ``likely`` names what would fit.
+    ``quick`` leaves out the divergence, which needs derivatives, and the mean, which needs several
+    images.
+
+    Raises ``ValueError`` for images that are all alike.
+    """
+    deviation = float((images - _mean(images)).abs().square().mean().sqrt())
+    if images.is_complex():
+        deviation /= math.sqrt(2)
+    if not deviation > 0:
+        raise ValueError("`images` must not be all alike: their deviation is 0")
+    levels = _levels(prior, deviation)
+    generator = torch.Generator().manual_seed(seed)
+    draws = [(sigma, _noisy(images, sigma, generator)) for sigma in levels]
+    rows = tuple(
+        _measure(prior, images, y, sigma, deviation, None if quick else generator)
+        for sigma, y in draws
+    )
+    off = None if quick else _mean_off(prior, images, deviation, generator)
+    failures, warnings = _verdict(rows, off)
+    better = other_range(prior, images, draws)
+    if better is not None:
+        (low, high), error = better
+        failures.append(
+            f"its range is another: with range=({low:g}, {high:g}) its error is {error:.2f} times "
+            "as large"
+        )
+    likely = None
+    if failures:
+        likely = diagnose(prior, images, draws)
+    return DenoiserReport(rows, off, tuple(failures), tuple(warnings), likely, called)
+
+
+def _levels(prior: Prior, deviation: float) -> list[float]:
+    """Those of ``LEVELS`` that the prior knows, or the nearest; each once."""
+    low, high = prior.sigma_min, prior.sigma_max
+    known = [min(max(level * deviation, low), high) for level in LEVELS]
+    return sorted(set(known))
+
+
+def _noisy(x: Tensor, sigma: float, generator: torch.Generator) -> Tensor:
+    return x + sigma * _normal(x, generator)
+
+
+def _normal(x: Tensor, generator: torch.Generator) -> Tensor:
+    """Unit noise, in both parts of complex images."""
+    if not x.is_complex():
+        return torch.randn(x.shape, generator=generator, dtype=x.dtype).to(x.device)
+    parts = torch.randn(*x.shape, 2, generator=generator, dtype=x.real.dtype)
+    return torch.view_as_complex(parts).to(x.device)
+
+
+@torch.no_grad()
+def _measure(
+    prior: Prior,
+    x: Tensor,
+    y: Tensor,
+    sigma: float,
+    deviation: float,
+    generator: torch.Generator | None,
+) -> LevelReport:
+    divergence = None
+    if generator is None:
+        denoised = prior.denoise(y, sigma)
+    else:
+        denoised, pull = prior.pullback(y, sigma)
+        probe = _normal(y, generator)
+        divergence = sigma**2 * _inner(probe, pull(probe))
+    error = float((x - denoised).abs().square().sum())
+    removed = float((y - denoised).abs().square().sum())
+    parts = 2 if x.is_complex() else 1
+    linear = parts * x.numel() * sigma**2 * deviation**2 / (sigma**2 + deviation**2)
+
+    def told(factor: float) -> float | None:
+        if not prior.sigma_min <= factor * sigma <= prior.sigma_max:
+            return None
+        other = prior.denoise(y, factor * sigma)
+        return float((x - other).abs().square().sum()) / max(error, 1e-30)
+
+    return LevelReport(
+        sigma=sigma,
+        trivial=error / linear,
+        half=told(0.5),
+        twice=told(2.0),
+        bias=_inner(x - denoised, y - denoised) / max(removed, 1e-30),
+        divergence=None if divergence is None else divergence / max(error, 1e-30),
+    )
+
+
+@torch.no_grad()
+def _mean_off(
+    prior: Prior, x: Tensor, deviation: float, generator: torch.Generator
+) -> float | None:
+    """How far the mean of D is from that of the images, at the highest level; in deviations."""
+    sigma = min(prior.sigma_max, 100 * deviation)
+    if sigma < FAR * deviation:
+        return None
+    denoised = prior.denoise(_noisy(x, sigma, generator), sigma)
+    return float((_mean(denoised) - _mean(x)).abs().max()) / deviation
+
+
+def _verdict(rows: tuple[LevelReport, ...], off: float | None) -> tuple[list[str], list[str]]:
+    """What fails and what is odd, each in a sentence."""
+    failures, warnings = [], []
+
+    def worst(values: list[float], sign: float = 1) -> float:
+        return max(values, key=lambda v: sign * v if math.isfinite(v) else math.inf)
+
+    trivial = worst([row.trivial for row in rows])
+    if not trivial <= TRIVIAL:
+        failures.append(
+            f"its error is {trivial:.2f} times that of the best linear denoiser of pixels: at most "
+            f"{TRIVIAL} is expected of a network"
+        )
+    known = [(row.half, row.twice) for row in rows if row.half is not None or row.twice is not None]
+    flat = [all(told is None or abs(told - 1) < IGNORED for told in pair) for pair in known]
+    if known and all(flat):
+        failures.append("it does the same whatever level it is told: it ignores sigma")
+    else:
+        for name, told in (
+            ("half", [row.half for row in rows if row.half is not None]),
+            ("twice", [row.twice for row in rows if row.twice is not None]),
+        ):
+            better = sum(value < TOLD_TWICE for value in told)
+            if told and (min(told) < TOLD_ONCE or better > 1):
+                failures.append(
+                    f"it denoises better when told {name} the noise level: its error is then "
+                    f"{min(told):.2f} times as large"
+                )
+    bias = worst([row.bias for row in rows], 1)
+    least = min(row.bias for row in rows)
+    bias = least if abs(least) > abs(bias) or not math.isfinite(least) else bias
+    if not abs(bias) <= BIAS:
+        what = (
+            "the sign of its residual is flipped"
+            if bias > 1.5
+            else ("too little is removed" if bias < 0 else "too much is removed")
+        )
+        failures.append(f"its error goes along with what it removes, by {bias:.2f}: {what}")
+    elif abs(bias) > BIAS_WARNING:
+        warnings.append(f"its error goes along with what it removes, by {bias:.2f}: 0 is expected")
+    for row in rows:
+        if row.divergence is not None and not DIVERGENCE[0] <= row.divergence <= DIVERGENCE[1]:
+            failures.append(
+                f"its divergence makes {row.divergence:.2f} of its error at sigma {row.sigma:.3g}: "
+                "1 is expected of a posterior mean"
+            )
+            break
+    if off is not None and not off <= 1:
+        failures.append(
+            f"what it makes of noise is {off:.1f} deviations from the mean of the images: they may "
+            "be of another kind, or its range is another"
+        )
+    return failures, warnings
+
+
+def _inner(a: Tensor, b: Tensor) -> float:
+    """The inner product over the reals."""
+    return float((a.conj() * b).real.sum())
+
+
+def _mean(x: Tensor) -> Tensor:
+    """Of each channel, with its axes."""
+    return x.mean(dim=(0, *range(2, x.ndim)), keepdim=True)
