@@ -29,10 +29,10 @@ def test_ranges(given: tuple[float, float]) -> None:
     low, high = given
     width = high - low
 
-    def D(z: Tensor, s: Tensor) -> Tensor:
+    def own(z: Tensor, s: Tensor) -> Tensor:
         return wiener(z, s, mean=(low + high) / 2, variance=(width / 4) ** 2)
 
-    prior = DenoiserPrior(D, channels=1, range=given, **LEVELS)
+    prior = DenoiserPrior(own, channels=1, range=given, **LEVELS)
     x = torch.rand(3, 1, 2, 2, dtype=F64)
     for sigma in (0.01, 0.3, torch.tensor([0.05, 0.5, 2.0], dtype=F64)):
         torch.testing.assert_close(prior.denoise(x, sigma), exact(x, sigma), rtol=0, atol=1e-12)
@@ -43,11 +43,11 @@ def test_levels_beyond_those_that_it_knows() -> None:
     """Below sigma_min the score stays; above sigma_max D is asked as there."""
     told: list[float] = []
 
-    def D(z: Tensor, s: Tensor) -> Tensor:
+    def own(z: Tensor, s: Tensor) -> Tensor:
         told.append(float(s))
         return wiener(z, s)
 
-    prior = DenoiserPrior(D, channels=1, sigma_min=0.1, sigma_max=0.5)
+    prior = DenoiserPrior(own, channels=1, sigma_min=0.1, sigma_max=0.5)
     x = torch.rand(1, 1, 2, 2, dtype=F64)
     torch.testing.assert_close(prior.score(x, 0.02), prior.score(x, 0.1))
     torch.testing.assert_close(prior.denoise(x, 0.0), x)
@@ -60,11 +60,11 @@ def test_complex_images_are_two_channels() -> None:
     """Real and imaginary part of each channel in turn, [-1, 1] in the range of D."""
     seen: list[Tensor] = []
 
-    def D(z: Tensor, s: Tensor) -> Tensor:
+    def own(z: Tensor, s: Tensor) -> Tensor:
         seen.append(z)
         return z / (1 + s.reshape(-1, 1, 1, 1) ** 2)
 
-    prior = DenoiserPrior(D, channels=2, complex=True, range=(-0.5, 0.5), **LEVELS)
+    prior = DenoiserPrior(own, channels=2, complex=True, range=(-0.5, 0.5), **LEVELS)
     x = torch.randn(1, 2, 3, 3, dtype=torch.complex128)
     torch.testing.assert_close(prior.denoise(x, 1.0), x / (1 + 0.5**2))
     torch.testing.assert_close(seen[0][0, :2], torch.view_as_real(x[0, 0]).movedim(-1, 0) / 2)
@@ -104,14 +104,14 @@ def test_padding_is_a_reflection() -> None:
 def test_one_size_and_tiles() -> None:
     """Tiles add up to the whole, whatever the image's size; derivatives too."""
 
-    def D(z: Tensor, s: Tensor) -> Tensor:  # noqa: ARG001
+    def own(z: Tensor, s: Tensor) -> Tensor:  # noqa: ARG001
         assert z.shape[-2:] == (8, 8)
         return z.roll(0) ** 2
 
-    alone = DenoiserPrior(D, channels=1, size=8, **LEVELS)
+    alone = DenoiserPrior(own, channels=1, size=8, **LEVELS)
     with pytest.raises(ValueError, match=r"images of 8 x 8, got 9 x 20: `overlap=32` would"):
         alone.denoise(torch.rand(1, 1, 9, 20), 0.1)
-    tiled = DenoiserPrior(D, channels=1, size=8, overlap=3, **LEVELS)
+    tiled = DenoiserPrior(own, channels=1, size=8, overlap=3, **LEVELS)
     for shape in ((9, 20), (8, 8), (5, 30), (3, 4)):
         x = torch.rand(2, 1, *shape, dtype=F64)
         denoised, pull = tiled.pullback(x, 0.1)
