@@ -6,14 +6,17 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor
 
+from invscore import memory, saving
 from invscore.batches import PerImage, per_image
 from invscore.likelihood import GaussianNoise, InverseProblem
 from invscore.methods import METHODS, MethodInfo, Step, get_method
+from invscore.methods.auto import resolve
 from invscore.operators import LinearOperator, Operator
 from invscore.operators.base import Window
 from invscore.operators.probe import operator_warnings
@@ -29,15 +32,24 @@ from invscore.uncertainty import (
     quantile,
 )
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 DEFAULT_METHOD = "auto"
 NAN_CHECK_EVERY = 10
+
+COPIES = 3
+"""Of the samples in memory: as they are drawn, in order, and their statistics."""
+
+OF_A_STEP = 200
+"""Bytes that a step leaves in memory: its noise levels and its line of the trace."""
 
 
 class NumericalError(RuntimeError):
     """A method has diverged: its state has NaN or infinite values."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result:
     """What a reconstruction gives; images in the units of the measurement's problem.
 
@@ -53,7 +65,8 @@ class Result:
     not fit and its likely cause, see ``invscore.uncertainty.misfit``, and on an operator of one's
     own whose adjoint is not one. ``window``: the part of the images that the
     measurement shows, where they reach beyond it (``Operator.window``); ``seen`` is the result
-    there.
+    there. ``method`` and ``options`` are those that ran; ``asked`` is what was asked for, which is
+    ``"auto"`` where the choice was left to invscore. ``problem`` is what was solved.
     """
 
     samples: Tensor
@@ -68,6 +81,8 @@ class Result:
     residual: Tensor
     warnings: tuple[str, ...]
     window: Window | None = None
+    problem: InverseProblem | None = field(default=None, repr=False)
+    asked: str = ""
 
     @property
     def seen(self) -> Result:
@@ -102,6 +117,27 @@ class Result:
         are better told by ``quantile``. Raises ``ValueError`` for one sample or another level.
         """
         return credible_interval(self.samples, level)
+
+    def __repr__(self) -> str:
+        return saving.in_words(self.seen)
+
+    def _repr_html_(self) -> str:
+        return saving.as_html(self.seen)
+
+    def plot(self, *, truth: Tensor | None = None) -> Figure:
+        """A matplotlib figure: measurement, mean and standard deviation, of the first image.
+
+        With its ``truth``, (b, \\*shape), beside them where it is known.
+        """
+        return saving.plot(self.seen, truth)
+
+    def save(self, folder: str | Path, *, truth: Tensor | None = None) -> Path:
+        """Write pictures, ``arrays.npz`` and ``metrics.json`` to ``folder``, which is returned.
+
+        All of them or, on an error, none; those of an earlier result are replaced. With several
+        images, pictures have the number of theirs. ``truth``: (b, \\*shape), for PSNR and SSIM.
+        """
+        return saving.save(self.seen, Path(folder), truth)
 
 
 def reconstruct(
@@ -139,9 +175,17 @@ def reconstruct(
         raise ValueError(f"`batch_size` must be at least 1, got {batch_size}")
     info = get_method(method)
     chosen = info.options(options)
+    if info.name == "auto":
+        info, chosen = resolve(problem, chosen)
     steps = chosen["steps"]
     if steps < 1:
         raise ValueError(f"`steps` must be at least 1, got {steps}")
+    wanted = samples * len(problem.y)
+    number = math.prod(problem.operator.in_shape) * (2 if problem.operator.in_complex else 1)
+    memory.require(
+        memory.FLOAT * COPIES * wanted * number, f"{samples} samples of an image", "fewer samples"
+    )
+    memory.require(OF_A_STEP * steps, f"a run of {steps} steps", "fewer `steps`")
     factors = _factors(problem, prior, scale)
     _require_served(problem.operator, info)
     own = operator_warnings(problem.operator, problem.y)
@@ -186,13 +230,15 @@ def reconstruct(
         evaluations=counted.evaluations,
         jacobian_products=counted.jacobian_products,
         seconds=seconds,
-        method=method,
+        method=info.name,
         options=chosen,
         seed=seed,
         scale=_number(factors),
         residual=residual.ratio,
         warnings=own + misfit_warnings(problem, drawn, residual, white=info.white),
         window=problem.operator.window,
+        problem=problem,
+        asked=method,
     )
 
 

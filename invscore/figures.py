@@ -16,6 +16,7 @@ from invscore.files import atomic_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 HEIGHT = 3.0  # inches of a picture
 GAP = 0.12
@@ -82,7 +83,20 @@ def panel(
     deviation: Tensor | None = None,
     measure: str = "standard deviation",
 ) -> None:
-    """Write a PNG with ``images`` side by side, each under its name and its caption.
+    """Write what ``side_by_side`` draws as a PNG."""
+    figure = side_by_side(images, captions=captions, deviation=deviation, measure=measure)
+    with atomic_file(Path(path)) as partial:
+        figure.savefig(partial, format="png")
+
+
+def side_by_side(
+    images: Mapping[str, Tensor],
+    *,
+    captions: Mapping[str, str] | None = None,
+    deviation: Tensor | None = None,
+    measure: str = "standard deviation",
+) -> Figure:
+    """A figure of ``images`` side by side, each under its name and its caption.
 
     ``images`` maps titles to pictures (c, h, w) in [0, 1]; all are drawn equally high, pixels of a
     smaller one as squares. ``deviation``, (c, h, w), comes last, averaged over channels, with a
@@ -127,8 +141,7 @@ def panel(
         bar.locator_params(axis="y", nbins=5)
         for spine in bar.spines.values():
             spine.set_visible(False)
-    with atomic_file(Path(path)) as partial:
-        figure.savefig(partial, format="png")
+    return figure
 
 
 def _pixels(image: Tensor) -> npt.NDArray[np.float32]:

@@ -26,7 +26,7 @@ FLOORS = (
     " rng stopping viewer words",
     "discrete levels likelihood priors sampling training",
     "exact methods metrics scale tasks uncertainty",
-    "baselines driver",
+    "baselines driver saving",
     "bench calibration tune",
     "cli",
     "__main__",

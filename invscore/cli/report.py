@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 from torch import Tensor
 
+from invscore import saving
 from invscore.bench.versions import versions
 from invscore.calibration import Calibration
-from invscore.cli.report_page import REPORT, scale_of, shown, write_report
+from invscore.cli.report_page import REPORT, shown, write_report
 from invscore.driver import Result
 from invscore.figures import panel, picture
-from invscore.files import atomic_folder, check_writable
-from invscore.images import save_image
+from invscore.files import check_writable
 from invscore.metrics import SSIM_WINDOW, psnr, ssim
+from invscore.saving import ARRAYS, METRICS
 from invscore.tasks.pictures import measurement_picture
 from invscore.tasks.task import Task, backprojection
 from invscore.uncertainty import Interval
 
-METRICS = "metrics.json"
 PICTURES = (
     "reconstruction.png",
     "measurement.png",
@@ -35,7 +33,7 @@ PICTURES = (
     "truth.png",
     "figure.png",
 )
-FILES = (*PICTURES, "arrays.npz", METRICS, REPORT)
+FILES = (*PICTURES, ARRAYS, METRICS, REPORT)
 
 
 def check_folder(folder: Path, *, overwrite: bool, mark: str = METRICS) -> None:
@@ -81,8 +79,8 @@ def measure(task: Task, result: Result) -> dict[str, Any]:
         **numbers,
         "peak": task.peak,
         "black_and_white": [window.low, window.high],
-        "discrepancy": _rounded(discrepancy),
-        "residual": _rounded(result.residual.mean()),
+        "discrepancy": saving.finite(discrepancy),
+        "residual": saving.finite(result.residual.mean()),
     }
 
 
@@ -94,25 +92,14 @@ def measure_interval(task: Task, calibration: Calibration, interval: Interval) -
         "level": calibration.level,
         "calibrated": True,
         "factor": calibration.factor,
-        "width": _rounded(interval.width.mean()),
-        "coverage": None if held is None else _rounded(held),
+        "width": saving.finite(interval.width.mean()),
+        "coverage": None if held is None else saving.finite(held),
     }
 
 
 def describe(result: Result, device: str) -> dict[str, Any]:
     """How a result came about."""
-    return {
-        "method": result.method,
-        "options": result.options,
-        "samples": len(result.samples),
-        "seed": result.seed,
-        "scale": scale_of(result),
-        "evaluations": result.evaluations,
-        "seconds": round(result.seconds, 3),
-        "warnings": list(result.warnings),
-        "device": device,
-        "versions": versions(),
-    }
+    return {**saving.facts_of(result), "device": device, "versions": versions()}
 
 
 def as_json(content: Mapping[str, Any]) -> str:
@@ -146,27 +133,20 @@ def write_results(
         **({} if truth is None else {"truth": truth[0]}),
         **({} if result.window is None else {"samples_with_margin": result.samples[:, 0]}),
     }
-    with atomic_folder(folder, names=FILES, mark=METRICS) as partial:
-        for name, image in images.items():
-            save_image(partial / f"{name}.png", image)
+    deviation = None if spread is None else _by_pixel(spread)
+    pictures = dict(images)
+    if "reconstruction" in images and spread is not None and deviation is not None:
+        pictures["mean"] = images["reconstruction"]
+        pictures["std"] = picture(deviation, peak=float(deviation.max()) or 1.0)
+
+    def more(partial: Path) -> None:
         if "reconstruction" in images:
-            if len(result.samples) > 1:
-                save_image(partial / "mean.png", images["reconstruction"])
-            deviation = None if spread is None else _by_pixel(spread)
-            if deviation is not None:
-                white = float(deviation.max()) or 1.0
-                save_image(partial / "std.png", picture(deviation, peak=white))
-            panel(
-                images,
-                partial / "figure.png",
-                captions=_captions(task, metrics),
-                **_map(metrics, deviation, interval),
-            )
-        plain: dict[str, Any] = {name: array.cpu().numpy() for name, array in arrays.items()}
-        np.savez(partial / "arrays.npz", **plain)
+            drawn = _map(metrics, deviation, interval)
+            panel(images, partial / "figure.png", captions=_captions(task, metrics), **drawn)
         if page:
             write_report(partial / REPORT, task, seen, metrics)
-        (partial / METRICS).write_text(as_json(metrics) + "\n", encoding="utf-8")
+
+    saving.write(folder, pictures=pictures, arrays=arrays, facts=metrics, names=FILES, more=more)
 
 
 def print_summary(metrics: Mapping[str, Any], folder: Path) -> None:
@@ -190,9 +170,10 @@ def print_summary(metrics: Mapping[str, Any], folder: Path) -> None:
         console.print(table)
         console.print()
     several = metrics["samples"] > 1
+    method = saving.named(metrics["asked"], metrics["method"])
     what = f"mean of {metrics['samples']} samples" if several else "one sample"
     console.print(
-        f"{what} by {metrics['method']}, {metrics['evaluations']:.0f} denoiser evaluations"
+        f"{what} by {method}, {metrics['evaluations']:.0f} denoiser evaluations"
         f"{' each' if several else ''}, {metrics['seconds']:.1f} s on {metrics['device']}"
     )
     if interval := metrics.get("interval"):
@@ -266,7 +247,7 @@ def _captions(task: Task, metrics: Mapping[str, Any]) -> dict[str, str]:
 def _psnr(images: Tensor | None, task: Task) -> float | None:
     if images is None or (truth := task.seen_truth) is None:
         return None
-    return _rounded(psnr(images, truth.expand_as(images), task.peak).mean())
+    return saving.finite(psnr(images, truth.expand_as(images), task.peak).mean())
 
 
 def _ssim(images: Tensor | None, task: Task) -> float | None:
@@ -274,10 +255,4 @@ def _ssim(images: Tensor | None, task: Task) -> float | None:
         return None
     if images.ndim != 4 or min(images.shape[-2:]) < SSIM_WINDOW:
         return None
-    return _rounded(ssim(images, truth.expand_as(images), task.peak).mean())
-
-
-def _rounded(number: Tensor) -> float | None:
-    """Four decimals; JSON knows no infinity, which the PSNR of equal images is."""
-    value = float(number)
-    return round(value, 4) if math.isfinite(value) else None
+    return saving.finite(ssim(images, truth.expand_as(images), task.peak).mean())

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from invscore.likelihood import InverseProblem
-from invscore.methods.base import Step, register
-from invscore.methods.daps import daps
-from invscore.methods.matched_spectrum.method import matched_spectrum
+from invscore.methods.base import MethodInfo, Step, get_method, register
 from invscore.methods.particles.local_gaussian import measured_numbers
-from invscore.methods.particles.matched_smc import matched_smc
 from invscore.operators import LinearOperator
 from invscore.priors.base import Prior
 from invscore.ranges import Count
@@ -53,8 +51,19 @@ def auto(
     set of `matched_smc`; ask for as many samples, or a multiple, so that none is drawn in
     vain.
     """
+    info, own = resolve(problem, {"steps": steps, "particles": particles})
+    return info.run(problem, prior, rng, **own)
+
+
+def resolve(
+    problem: InverseProblem, options: Mapping[str, Any]
+) -> tuple[MethodInfo, dict[str, Any]]:
+    """The method that ``auto`` with ``options`` runs on ``problem``, and that method's options."""
+    own: dict[str, Any] = {}
     if measures_few(problem):
-        return matched_smc(problem, prior, rng, steps=steps, particles=particles)
-    if isinstance(problem.operator, LinearOperator):
-        return matched_spectrum(problem, prior, rng, steps=steps)
-    return daps(problem, prior, rng, steps=steps, ode_steps=1)
+        info, own = get_method("matched_smc"), {"particles": options["particles"]}
+    elif isinstance(problem.operator, LinearOperator):
+        info = get_method("matched_spectrum")
+    else:
+        info, own = get_method("daps"), {"ode_steps": 1}
+    return info, info.options({"steps": options["steps"], **own})

@@ -61,7 +61,7 @@ def test_the_page_shows_what_the_arrays_hold(reconstruct: Run, folder: Path) -> 
         assert row["figures"][name] == metrics[name]
     assert row["options"] == metrics["options"]
     told = (row["task"], row["image"], row["method"], row["seed"])
-    assert told == ("superres(factor=2)", "gray.png", "auto", 2)
+    assert told == ("superres(factor=2)", "gray.png", "matched_spectrum", 2)
 
 
 def test_one_sample_of_a_measurement_of_ones_own(reconstruct: Run, folder: Path) -> None:
