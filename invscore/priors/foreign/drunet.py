@@ -45,15 +45,17 @@ def read(content: Content, facts: Facts) -> Recipe:
 def trained_levels(facts: Facts) -> dict[str, float]:
     """The levels of a network that is not told any: one ``level``, or ``sigma_min`` to
     ``sigma_max``."""
-    low, high = facts.get("sigma_min"), facts.get("sigma_max")
-    if low is None or high is None:
-        low = high = facts.need(
-            "level",
-            "the network is blind, and the file does not tell the one noise level that it was "
-            "trained at, in units of images in [0, 1] (sigma_min and sigma_max, where it was "
-            "several)",
-        )
-    return {"sigma_min": float(low), "sigma_max": float(high)}
+    if facts.get("sigma_min") is not None and facts.get("sigma_max") is not None:
+        why = "the network is blind"
+        return {name: facts.need_positive(name, why) for name in ("sigma_min", "sigma_max")}
+    level = facts.need_positive(
+        "level",
+        "the network is blind, and the file does not tell the one noise level that it was trained "
+        "at, in units of images in [0, 1], as 0.098 is 25 of 255 (sigma_min and sigma_max, where "
+        "it was several)",
+        most=1,
+    )
+    return {"sigma_min": level, "sigma_max": level}
 
 
 def _shape(weights: Mapping[str, Tensor], prefix: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -36,6 +37,18 @@ class Facts:
             choices = f", {fact}={listed}" if allowed else ""
             raise MissingFact(f"`{fact}` must be given{choices}: {why} ({self.name})")
         return self.choose(fact, self.given[fact], allowed)
+
+    def need_positive(self, fact: str, why: str, most: float = math.inf) -> float:
+        """A positive number up to ``most`` that the file cannot tell.
+
+        Raises ``MissingFact`` where nothing was said, ``ValueError`` for anything else.
+        """
+        said = self.need(fact, why)
+        number = isinstance(said, (int, float)) and not isinstance(said, bool)
+        if not number or not 0 < said <= most or math.isinf(said):
+            limit = "be a positive number" if math.isinf(most) else f"lie in (0, {most:g}]"
+            raise ValueError(f"`{fact}` must {limit}, got {said!r}")
+        return float(said)
 
     def choose(self, fact: str, default: Any, allowed: Collection[Any]) -> Any:
         """What was said or ``default``. Raises ``ValueError`` for what is not ``allowed``."""

@@ -53,8 +53,9 @@ def read(content: Content, facts: Facts) -> Recipe:
     levels = {}
     for name in ("sigma_min", "sigma_max"):
         if name not in config:
-            config = {**config, name: 2 * facts.need(name, "the configuration does not tell it")}
-        levels[name] = float(config[name]) / 2
+            levels[name] = facts.need_positive(name, "the configuration does not tell it")
+        else:
+            levels[name] = float(config[name]) / 2
     return Recipe(
         network=network,
         weights=weights,

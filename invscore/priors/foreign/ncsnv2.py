@@ -41,7 +41,7 @@ def read(content: Content, facts: Facts) -> Recipe:
         levels = {"sigma_min": float(sigmas.min()), "sigma_max": float(sigmas.max())}
     else:
         for name in ("sigma_min", "sigma_max"):
-            levels[name] = float(facts.need(name, "the file has no sigmas, the levels of noise"))
+            levels[name] = facts.need_positive(name, "the file has no sigmas, its levels of noise")
     complex_ = facts.choose("complex", channels == 2, (True, False) if channels == 2 else (False,))
     return Recipe(
         network={"name": "ncsnv2", "channels": channels, "width": width, "stages": stages},

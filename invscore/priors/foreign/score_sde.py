@@ -111,14 +111,12 @@ def _process(
 ) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     if sde == "ve":
         levels = plain.get("sigmas")
-        highest = facts.get("sigma_max")
-        if levels is None and highest is None:
-            highest = facts.need("sigma_max", "the file has no sigmas, the levels of its noise")
-        prior = {
-            "range": (0.0, 1.0),
-            "sigma_min": 0.01 if levels is None else float(levels.min()),
-            "sigma_max": float(levels.max()) if levels is not None else float(highest),
-        }
+        if levels is None:
+            why = "the file has no sigmas, the levels of its noise"
+            low, high = 0.01, facts.need_positive("sigma_max", why)
+        else:
+            low, high = float(levels.min()), float(levels.max())
+        prior = {"range": (0.0, 1.0), "sigma_min": low, "sigma_max": high}
         return {**network, "name": "score-unet"}, {"predicts": "score", "time": "sigma"}, prior
     diffusion: dict[str, Any] = {"predicts": "epsilon"}
     if sde == "ddpm":

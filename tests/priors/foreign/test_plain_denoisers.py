@@ -101,6 +101,9 @@ def test_dncnn_of_deepinv_is_trained_at_one_level(tmp_path: Path, channels: int)
     agrees(path, lambda x, sigma: network(x), (channels, 17, 20), blind)
     with pytest.raises(CheckpointError, match=r"`level` must be given.*one noise level"):
         load_foreign(path, {})
+    for level in (25, 0, "low", True):
+        with pytest.raises(CheckpointError, match=rf"`level` must lie in \(0, 1\], got {level!r}"):
+            load_foreign(path, {"level": level})
 
 
 def chain(layers: list[tuple[Tensor, Tensor | None]], h: Tensor) -> Tensor:
