@@ -85,7 +85,7 @@ class Calibration:
     def interval(self, result: Result) -> Interval:
         """The calibrated interval of a result, (b, \\*shape); ``ValueError`` as for ``require``."""
         self.require(_setting(result))
-        return credible_interval(result.samples, self.level, self.factor)
+        return credible_interval(result.samples, self.level, self.factor, paired=result.paired)
 
     def mean(self, quantity: str) -> tuple[float, float]:
         """The mean over images of a number of ``Held``, and its standard error."""
@@ -168,8 +168,8 @@ def calibrate(
                 f"`truth` must have the shape {tuple(result.samples.shape[1:])}, got "
                 f"{tuple(truth.shape)}"
             )
-        errors += relative_error(result.samples, truth, level).cpu().unbind()
-        half = half_width(result.samples, level)
+        errors += relative_error(result.samples, truth, level, paired=result.paired).cpu().unbind()
+        half = half_width(result.samples, level, paired=result.paired)
         widths += [2 * float(image.mean()) for image in half]
     check_count(len(errors), level)
     factor = conformal_factor(errors, level)
@@ -203,7 +203,12 @@ def _within(error: Tensor, factor: float) -> float:
 
 def _setting(result: Result) -> dict[str, Any]:
     return _as_json(
-        {"method": result.method, "options": result.options, "samples": len(result.samples)}
+        {
+            "method": result.method,
+            "options": result.options,
+            "samples": len(result.samples),
+            "antithetic": result.paired,
+        }
     )
 
 

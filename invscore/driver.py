@@ -22,7 +22,7 @@ from invscore.operators.base import Window
 from invscore.operators.probe import operator_warnings
 from invscore.priors.base import Prior
 from invscore.priors.counted import CountedPrior
-from invscore.rng import SampleRNG
+from invscore.rng import AntitheticRNG, SampleRNG
 from invscore.scale import estimate_scale
 from invscore.uncertainty import (
     Interval,
@@ -30,6 +30,7 @@ from invscore.uncertainty import (
     credible_interval,
     misfit_warnings,
     quantile,
+    spread,
 )
 
 if TYPE_CHECKING:
@@ -66,7 +67,8 @@ class Result:
     own whose adjoint is not one. ``window``: the part of the images that the
     measurement shows, where they reach beyond it (``Operator.window``); ``seen`` is the result
     there. ``method`` and ``options`` are those that ran; ``asked`` is what was asked for, which is
-    ``"auto"`` where the choice was left to invscore. ``problem`` is what was solved.
+    ``"auto"`` where the choice was left to invscore. ``problem`` is what was solved. ``paired``:
+    samples 2 m and 2 m + 1 are antithetic pairs, which ``std`` and all that follows allow for.
     """
 
     samples: Tensor
@@ -83,6 +85,7 @@ class Result:
     window: Window | None = None
     problem: InverseProblem | None = field(default=None, repr=False)
     asked: str = ""
+    paired: bool = False
 
     @property
     def seen(self) -> Result:
@@ -97,8 +100,10 @@ class Result:
 
     @property
     def std(self) -> Tensor:
-        deviation = (self.samples - self.mean).abs().square().sum(dim=0)
-        return (deviation / max(1, len(self.samples) - 1)).sqrt()
+        x = self.samples
+        parts = torch.view_as_real(x) if x.is_complex() else x
+        variance = spread(parts, paired=self.paired).variance
+        return (variance.sum(dim=-1) if x.is_complex() else variance).sqrt()
 
     def quantile(self, q: float) -> Tensor:
         """The ``q`` quantile of each pixel, (b, \\*shape), by parts for complex images.
@@ -106,7 +111,7 @@ class Result:
         A further sample is below it with probability q. Raises ``ValueError`` where there are too
         few samples to tell: n of them serve 1 / (n + 1) to n / (n + 1).
         """
-        return quantile(self.samples, q)
+        return quantile(self.samples, q, paired=self.paired)
 
     def interval(self, level: float = 0.9) -> Interval:
         """``lower`` and ``upper`` end, (b, \\*shape): ``mean +- t sqrt(1 + 1 / n) std``, n samples.
@@ -116,7 +121,7 @@ class Result:
         this field are neither: ``invscore.calibration`` measures and mends that. Skewed posteriors
         are better told by ``quantile``. Raises ``ValueError`` for one sample or another level.
         """
-        return credible_interval(self.samples, level)
+        return credible_interval(self.samples, level, paired=self.paired)
 
     def __repr__(self) -> str:
         return saving.in_words(self.seen)
@@ -149,6 +154,7 @@ def reconstruct(
     seed: int = 0,
     batch_size: int | None = None,
     scale: float | Literal["auto"] = "auto",
+    antithetic: bool | None = None,
     on_step: Callable[[int, int], None] = lambda done, total: None,
     **options: Any,
 ) -> Result:
@@ -161,8 +167,11 @@ def reconstruct(
     divides the measurement so that images fit a prior trained on a peak near 1; ``"auto"`` finds
     the factor of each image where the operator is linear (``invscore.scale``), 1 for images from
     0.3 to 1.25 of the prior's peak; a nonlinear operator takes 1 alone. ``on_step(done, total)`` is
-    told of progress. ``options`` are the method's own, for example ``steps``; ``invscore methods``
-    lists them.
+    told of progress. ``antithetic``: samples 2 m and 2 m + 1 share their random numbers with
+    opposite signs, so that the mean of few is about as good as that of many; each keeps its law,
+    and spread, intervals and quantiles allow for it (default: where the method gains by it; never
+    for particles and point estimates). ``options`` are the method's own, for example ``steps``;
+    ``invscore methods`` lists them.
 
     Raises ``ValueError`` for unknown methods and options, or a problem that the method does not
     serve, and ``NumericalError`` when a state is no longer finite.
@@ -192,6 +201,7 @@ def reconstruct(
     count = len(problem.y)
     places = [(k, image) for k in range(samples) for image in range(count)]
     particles = info.particles_option(problem)
+    paired = info.comes_in_pairs(problem, antithetic)
     if particles is None:
         size = batch_size or len(places)
         chunks = [places[i : i + size] for i in range(0, len(places), size)]
@@ -205,7 +215,12 @@ def reconstruct(
     traces: list[Tensor] = []
     began = time.monotonic()
     for index, chunk in enumerate(chunks):
-        rng = SampleRNG([(seed + k, image) for k, image in chunk], device)
+        keys = [(seed + k, image) for k, image in chunk]
+        rng = (
+            AntitheticRNG(keys, [k for k, _ in chunk], device)
+            if paired
+            else SampleRNG(keys, device)
+        )
         images = torch.tensor([image for _, image in chunk], device=device)
         scales = [factors[image] for _, image in chunk]
         part = _scaled(problem.select(images), scales)
@@ -239,6 +254,7 @@ def reconstruct(
         window=problem.operator.window,
         problem=problem,
         asked=method,
+        paired=paired,
     )
 
 

@@ -58,6 +58,37 @@ class SampleRNG:
         return self._generators
 
 
+class AntitheticRNG(SampleRNG):
+    """Streams for samples in pairs: the second of a pair has the normal numbers of the first with
+    the sign changed (Hammersley & Morton 1956).
+
+    Each sample keeps its law, but errors of a pair that are odd in the noise, which are most of
+    them where the posterior is near to Gaussian, cancel in the mean. ``keys`` are those of the
+    samples, ``seed + index`` first, and ``indices`` tell who is a pair: 2 m and 2 m + 1, in any
+    batch and at any seed.
+    """
+
+    def __init__(
+        self,
+        keys: Sequence[tuple[int, ...]],
+        indices: Sequence[int],
+        device: torch.device | str = "cpu",
+    ) -> None:
+        firsts = [key[0] - index % 2 for key, index in zip(keys, indices, strict=True)]
+        shared = [
+            (first // 2, *key[1:], 2 + first % 2) for first, key in zip(firsts, keys, strict=True)
+        ]
+        super().__init__(shared, device)
+        self.keys = tuple(keys)
+        self._signs = torch.tensor([1 - 2 * (index % 2) for index in indices], device=self.device)
+
+    def normal_like(self, x: Tensor) -> Tensor:
+        drawn = super().normal_like(x)
+        if x.is_complex():  # its parts have come through here, and have their signs
+            return drawn
+        return self._signs.to(x).reshape(-1, *[1] * (x.ndim - 1)) * drawn
+
+
 def sample_rng(
     rng: SampleRNG | int, n: int, purpose: str, device: torch.device | str = "cpu"
 ) -> SampleRNG:

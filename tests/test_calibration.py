@@ -149,6 +149,7 @@ def test_a_calibration_is_kept_in_a_file(exact: Calibration, tmp_path: Path) -> 
     assert Calibration.load(file) == found
     content = json.loads(file.read_text())
     assert content["setting"] == {
+        "antithetic": False,
         "method": "exact",
         "options": {"steps": 3, "sizes": [1, 2]},
         "samples": 2,

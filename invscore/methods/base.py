@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -54,6 +54,7 @@ class MethodInfo(Entry):
     together, the option with their number, or a function of the problem that names it (None: they
     are drawn apart). ``white``: whether residuals of its samples are white noise at the declared
     level, within a fifth, where the model is right: what is not then tells of the model.
+    ``antithetic``: whether its samples come as antithetic pairs unless asked for otherwise.
     """
 
     kind: ClassVar[str] = "method"
@@ -66,11 +67,33 @@ class MethodInfo(Entry):
     cites: str
     particles: ParticlesOption = None
     white: bool = False
+    antithetic: bool = False
 
     @property
     def point_estimate(self) -> bool:
         """Whether its results are estimates, not meant as samples of the posterior."""
         return self.law.startswith("point estimate")
+
+    def options(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The defaults, with ``given`` in their place, but for ``antithetic``, which the driver
+        serves for every method. Raises ``ValueError`` as ``Entry.options``."""
+        if "antithetic" in given:
+            ranges.require(given["antithetic"], bool, "antithetic", f"method {self.name!r}")
+        return super().options({name: v for name, v in given.items() if name != "antithetic"})
+
+    def comes_in_pairs(self, problem: InverseProblem, asked: bool | None = None) -> bool:
+        """Whether samples come in antithetic pairs, if not ``asked`` by default.
+
+        Raises ``ValueError`` where they are asked for and cannot: of point estimates and of
+        particles that are drawn together.
+        """
+        if self.point_estimate or self.particles_option(problem) is not None:
+            if asked:
+                raise ValueError(
+                    f"`antithetic` must be false for {self.name}, which draws no pairs, got True"
+                )
+            return False
+        return self.antithetic if asked is None else asked
 
     def particles_option(self, problem: InverseProblem) -> str | None:
         """The option with the number of samples that are drawn together, if there is one."""
@@ -109,6 +132,7 @@ def register(
     cites: str,
     particles: ParticlesOption = None,
     white: bool = False,
+    antithetic: bool = False,
 ) -> Callable[[Method], Method]:
     """Enter a method under ``name``; the rest as in ``MethodInfo``.
 
@@ -123,7 +147,17 @@ def register(
     def enter(run: Method) -> Method:
         checked = ranges.checked(run, f"method {name!r}")
         METHODS[name] = MethodInfo(
-            name, checked, exact, law, needs, evaluations, products, cites, particles, white
+            name=name,
+            run=checked,
+            exact=exact,
+            law=law,
+            needs=needs,
+            evaluations=evaluations,
+            products=products,
+            cites=cites,
+            particles=particles,
+            white=white,
+            antithetic=antithetic,
         )
         return checked
 

@@ -2,6 +2,7 @@
 
 from invscore.uncertainty.intervals import Interval, credible_interval, quantile
 from invscore.uncertainty.misfit import misfit_warnings
+from invscore.uncertainty.pairs import spread
 from invscore.uncertainty.residual import Residual, check_residual
 
 __all__ = [
@@ -11,4 +12,5 @@ __all__ = [
     "credible_interval",
     "misfit_warnings",
     "quantile",
+    "spread",
 ]

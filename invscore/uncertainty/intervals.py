@@ -12,6 +12,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from invscore.uncertainty.pairs import places, spread
+
 
 class Interval(NamedTuple):
     """``lower`` and ``upper`` ends, of one shape."""
@@ -30,22 +32,30 @@ class Interval(NamedTuple):
         return (_parts(self.lower) <= _parts(image)) & (_parts(image) <= _parts(self.upper))
 
 
-def quantile(samples: Tensor, q: float) -> Tensor:
+def quantile(samples: Tensor, q: float, *, paired: bool = False) -> Tensor:
     """The ``q`` quantile of ``samples``, (n, \\*shape), of each pixel: (\\*shape).
 
     It lies at the place ``q (n + 1)`` among the sorted samples, between two of them where that is
     no whole number: a further draw from the same law is below it with probability q on average
-    (exactly so at whole numbers). Raises ``ValueError`` where no such place exists,
-    q < 1 / (n + 1) or q > n / (n + 1): samples do not tell what is beyond them.
+    (exactly so at whole numbers). Antithetic pairs (``paired``) have other places, see
+    ``pairs.places``. Raises ``ValueError`` where no such place exists, q < 1 / (n + 1) or
+    q > n / (n + 1) for independent ones: samples do not tell what is beyond them.
     """
     n = len(samples)
-    place = q * (n + 1) - 1
-    slack = 1e-9 * n  # q (n + 1) is not a whole number in floating point
-    if not -slack <= place <= n - 1 + slack:
-        raise ValueError(
-            f"`q` must lie in [{1 / (n + 1):.3g}, {n / (n + 1):.3g}] for {n} samples, got {q:g}"
-        )
-    return _by_part(lambda parts: order_statistic(parts.sort(dim=0).values, q), samples)
+    chances = places(n, spread(_parts(samples), paired=paired).correlation)
+    low, high = float(chances[0]), float(chances[-1])
+    if not low - 1e-9 <= q <= high + 1e-9:  # neither is a whole number in floating point
+        raise ValueError(f"`q` must lie in [{low:.3g}, {high:.3g}] for {n} samples, got {q:g}")
+    above = min(max(int(torch.searchsorted(chances, q)), 1), max(n - 1, 1)) if n > 1 else 0
+    below = max(above - 1, 0)
+    gap = float(chances[above] - chances[below])
+    weight = 0.0 if gap == 0 else min(max((q - float(chances[below])) / gap, 0.0), 1.0)
+
+    def between(parts: Tensor) -> Tensor:
+        ascending = parts.sort(dim=0).values
+        return torch.lerp(ascending[below], ascending[above], weight)
+
+    return _by_part(between, samples)
 
 
 def order_statistic(ascending: Tensor, q: float) -> Tensor:
@@ -60,13 +70,16 @@ def order_statistic(ascending: Tensor, q: float) -> Tensor:
     return torch.lerp(ascending[below], ascending[min(below + 1, n - 1)], place - below)
 
 
-def credible_interval(samples: Tensor, level: float, factor: float = 1.0) -> Interval:
+def credible_interval(
+    samples: Tensor, level: float, factor: float = 1.0, *, paired: bool = False
+) -> Interval:
     """``mean +- factor half_width``, from ``samples``, (n, \\*shape): ends of shape (\\*shape).
 
     The truth is inside with probability ``level`` where the posterior is Gaussian, the samples
-    follow it and ``factor`` is 1, for any n >= 2. ``factor`` is for what calibration finds.
+    follow it and ``factor`` is 1, for any n >= 2, independent or in antithetic pairs (``paired``).
+    ``factor`` is for what calibration finds.
     """
-    half = factor * half_width(samples, level)
+    half = factor * half_width(samples, level, paired=paired)
     centre = _parts(samples).mean(dim=0)
     lower, upper = centre - half, centre + half
     if samples.is_complex():
@@ -74,11 +87,13 @@ def credible_interval(samples: Tensor, level: float, factor: float = 1.0) -> Int
     return Interval(lower, upper)
 
 
-def half_width(samples: Tensor, level: float) -> Tensor:
+def half_width(samples: Tensor, level: float, *, paired: bool = False) -> Tensor:
     """``t sqrt(1 + 1 / n) std`` of ``samples``, (n, \\*shape): (\\*shape), complex (\\*shape, 2).
 
     t is the quantile of Student's law with n - 1 degrees of freedom that has ``level`` between -t
-    and t: the prediction interval for another draw from a normal law, which the truth is.
+    and t: the prediction interval for another draw from a normal law, which the truth is. Of
+    antithetic pairs, ``pairs.spread`` says the degrees of freedom and, in place of 1 / n, the
+    variance of the mean.
 
     Raises ``ValueError`` for fewer than 2 samples and for a level that is not between 0 and 1.
     """
@@ -88,17 +103,18 @@ def half_width(samples: Tensor, level: float) -> Tensor:
     if n < 2:
         raise ValueError(f"`samples` must hold at least 2 for an interval, got {n}")
     check_level(level)
-    t = float(stdtrit(n - 1, (1 + level) / 2))
-    return t * (1 + 1 / n) ** 0.5 * _parts(samples).std(dim=0)
+    found = spread(_parts(samples), paired=paired)
+    t = float(stdtrit(found.freedom, (1 + level) / 2))
+    return t * (1 + found.share) ** 0.5 * found.variance.sqrt()
 
 
-def relative_error(samples: Tensor, truth: Tensor, level: float) -> Tensor:
+def relative_error(samples: Tensor, truth: Tensor, level: float, *, paired: bool = False) -> Tensor:
     """The factor at which the credible interval reaches ``truth``, for each real number of it.
 
     0 where samples agree on the truth, infinity where they agree on something else.
     """
     error = (_parts(truth) - _parts(samples).mean(dim=0)).abs()
-    return torch.where(error == 0, 0.0, error / half_width(samples, level))
+    return torch.where(error == 0, 0.0, error / half_width(samples, level, paired=paired))
 
 
 def check_level(level: float) -> None:

@@ -14,6 +14,7 @@ from typer.testing import Result
 
 from invscore.calibration import Calibration
 from invscore.images import crop_and_shrink, load_image, save_image
+from invscore.uncertainty.intervals import half_width
 
 Run = Callable[..., Result]
 
@@ -86,8 +87,8 @@ def test_it_is_applied(calibrate: Run, reconstruct: Run, photos: Path) -> None:
     done = reconstruct("--image", "gray.png", "--out", "o", *options)
     assert done.exit_code == 0, done.output
     arrays = np.load(photos / "o" / "arrays.npz")
-    # Student's law with 2 degrees of freedom has the quartile 1 / sqrt(6) * 2.
-    half = factor * (2 / 3) ** 0.5 * (4 / 3) ** 0.5 * arrays["std"]
+    samples = torch.from_numpy(arrays["samples"]).double()  # a pair, and one alone
+    half = factor * half_width(samples, 0.5, paired=True).numpy()
     np.testing.assert_allclose(arrays["upper"], arrays["mean"] + half, atol=1e-5)
     np.testing.assert_allclose(arrays["lower"], arrays["mean"] - half, atol=1e-5)
     metrics: dict[str, Any] = json.loads((photos / "o" / "metrics.json").read_text())

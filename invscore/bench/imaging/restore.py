@@ -28,6 +28,7 @@ class Restored:
 
     ``evaluations`` of the denoiser, ``products`` with its Jacobian, ``seconds``. ``residual``: the
     rms of ``y - A(x)`` over that of the noise, averaged over the samples.
+    ``paired``: they come as antithetic pairs, see ``Result``.
     """
 
     samples: Tensor
@@ -35,6 +36,7 @@ class Restored:
     products: float
     seconds: float
     residual: float
+    paired: bool = False
 
 
 def restore(
@@ -80,6 +82,7 @@ def _by_method(
         samples * result.jacobian_products,
         result.seconds,
         float(result.residual.mean()),
+        result.paired,
     )
 
 

@@ -56,7 +56,7 @@ def _run(cell: Cell, device: str) -> Outcome:
     with torch.no_grad():
         samples = restored.samples
         figures: dict[str, Any] = {
-            **measure(task, samples, point_estimate=who.point_estimate),
+            **measure(task, samples, point_estimate=who.point_estimate, paired=restored.paired),
             "residual": restored.residual if math.isfinite(restored.residual) else None,
             "evaluations": restored.evaluations,
             "jacobian_products": restored.products,
@@ -65,7 +65,7 @@ def _run(cell: Cell, device: str) -> Outcome:
             "device": device,
             "versions": versions(),
         }
-        kept = pictures(task, samples, point_estimate=who.point_estimate)
+        kept = pictures(task, samples, point_estimate=who.point_estimate, paired=restored.paired)
     return Outcome(cell, figures, tensors=kept)
 
 

@@ -13,6 +13,7 @@ from invscore.tasks.pictures import Window, measurement_picture
 from invscore.tasks.task import Task, backprojection
 from invscore.uncertainty import credible_interval
 from invscore.uncertainty.intervals import relative_error
+from invscore.uncertainty.pairs import spread
 
 LEVEL = 0.9
 """Of the intervals."""
@@ -22,7 +23,9 @@ QUANTILES = 2001
 """Of the relative errors of an image's pixels: their law to a twentieth of a percent."""
 
 
-def measure(task: Task, samples: Tensor, *, point_estimate: bool) -> dict[str, float | None]:
+def measure(
+    task: Task, samples: Tensor, *, point_estimate: bool, paired: bool = False
+) -> dict[str, float | None]:
     """Quality of ``samples``, (n, 1, \\*shape), whose mean is the reconstruction.
 
     ``psnr`` in dB, ``ssim`` and ``lpips`` of the mean, and ``psnr_sample`` and so on, their
@@ -39,11 +42,11 @@ def measure(task: Task, samples: Tensor, *, point_estimate: bool) -> dict[str, f
     singly = [_similarity(sample, truth, task.peak) for sample in samples]
     figures |= {f"{name}_sample": _average([one[name] for one in singly]) for name in singly[0]}
     if len(samples) > 1:
-        interval = credible_interval(samples, LEVEL)
+        interval = credible_interval(samples, LEVEL, paired=paired)
         figures |= {
             "coverage90": metrics.coverage(interval, truth).item(),
             "width90": metrics.width(interval).item(),
-            "crps": metrics.crps(samples, truth).item(),
+            "crps": metrics.crps(samples, truth, paired=paired).item(),
         }
     return figures
 
@@ -56,7 +59,9 @@ FIGURES = (
 )
 
 
-def pictures(task: Task, samples: Tensor, *, point_estimate: bool) -> dict[str, Tensor]:
+def pictures(
+    task: Task, samples: Tensor, *, point_estimate: bool, paired: bool = False
+) -> dict[str, Tensor]:
     """What the page shows: (c, h, w) on the CPU, in image units, complex images by magnitude.
 
     The measurement is shown as a plain image made of it where there is one. With several samples
@@ -75,8 +80,9 @@ def pictures(task: Task, samples: Tensor, *, point_estimate: bool) -> dict[str, 
     kept = {name: _magnitude(image[0]) for name, image in found.items()}
     if point_estimate or len(samples) == 1:
         return kept
-    deviation = (samples - samples.mean(dim=0)).abs().square().sum(dim=0) / (len(samples) - 1)
-    errors = relative_error(samples, truth, LEVEL).flatten().float().sort().values
+    parts = torch.view_as_real(samples) if samples.is_complex() else samples[..., None]
+    deviation = spread(parts, paired=paired).variance.sum(dim=-1)
+    errors = relative_error(samples, truth, LEVEL, paired=paired).flatten().float().sort().values
     places = torch.linspace(0, len(errors) - 1, QUANTILES).round().long()
     return {
         **kept,

@@ -90,7 +90,7 @@ def run(cell: Cell) -> Outcome:
             method=cell.method,
             samples=cell.samples,
             seed=cell.first_seed,
-            **cell.options,
+            **{"antithetic": False, **cell.options},  # figures take them for independent
         )
     except (ValueError, RuntimeError) as error:
         return Outcome(cell, {}, refusal=" ".join(str(error).split()) or type(error).__name__)

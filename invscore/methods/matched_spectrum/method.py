@@ -12,7 +12,6 @@ from invscore.methods.common.equivariant_denoiser import EquivariantDenoiser
 from invscore.methods.common.initial_guess import initial_guess
 from invscore.methods.gaussian_field.frequency_bands import FrequencyBands
 from invscore.methods.gaussian_field.posterior import GaussianField, GaussianFieldPosterior
-from invscore.methods.matched_spectrum.antithetic import AntitheticRNG
 from invscore.methods.matched_spectrum.denoiser_covariance import DenoiserCovariance
 from invscore.methods.matched_spectrum.local_scale import LocalScale
 from invscore.methods.matched_spectrum.shared_noise import noise_for
@@ -27,6 +26,7 @@ from invscore.rng import SampleRNG
     exact=False,
     law="near the posterior of isotropic stationary Gaussian fields; biased elsewhere",
     needs=("linear",),
+    antithetic=True,
     cites="the covariance of Rozet et al. 2024, the renewal of Zhang et al. 2024 (DAPS), the noise "
     "of Kawar et al. 2022 (DDRM), the symmetries of Terris et al. 2024; here",
     white=True,
@@ -38,7 +38,6 @@ def matched_spectrum(
     *,
     steps: Count = 20,
     trust: Share = 0.35,
-    antithetic: bool = True,
     sigma_max: Level | None = None,
     sigma_min: Level | None = None,
 ) -> Iterator[Step]:
@@ -60,11 +59,7 @@ def matched_spectrum(
     1: the mean of the draw is that for the covariance C^(1 - trust) sigma^(2 trust). With 0 the
     draw is the Gaussian's; with 1 its mean takes D to err by sigma everywhere, as DiffPIR does.
     Photographs, on which D errs more rarely and by more than a Gaussian would, gain in between.
-    ``antithetic``: samples whose ``seed + k`` is 2 m and 2 m + 1 (of an even seed the first two,
-    the next two and so on) share their random numbers with opposite signs, so that the mean of a
-    few samples is about as good as that of many; each follows the same law, but a pair is
-    not independent: of n samples ``Result.std`` is too large by up to sqrt(n / (n - 1)), and the
-    fair CRPS too low. ``sigma_max``, ``sigma_min``: the first and the last level, in image units
+    ``sigma_max``, ``sigma_min``: the first and the last level, in image units
     (default: 2 and 0.04 standard deviations of a pixel under the prior), spaced as in Karras et al.
     2022, Eq. 5.
     """
@@ -77,19 +72,18 @@ def matched_spectrum(
     high = min(2 * deviation, prior.sigma_max) if sigma_max is None else sigma_max
     low = max(0.04 * deviation, prior.sigma_min) if sigma_min is None else sigma_min
     sigmas = levels.karras(steps, high, low)
-    streams = AntitheticRNG(rng) if antithetic else rng
-    clean = initial_guess(problem, prior, 0.0, streams)
+    clean = initial_guess(problem, prior, 0.0, rng)
     bands = FrequencyBands(clean)
     covariance, scale = DenoiserCovariance(bands, prior.mean), LocalScale(bands)
     noise = noise_for(problem, operator)
     denoise = EquivariantDenoiser(prior, rng)
-    x = noise.state(clean, sigmas[0], streams)
+    x = noise.state(clean, sigmas[0], rng)
     for sigma, lower in pairwise(sigmas):
         denoised = denoise(x, sigma)
         c = covariance.estimate(denoised, clean, x, sigma)
         field = GaussianField(c, scale(clean - denoised))
         posterior = GaussianFieldPosterior(*noise.beyond(x, sigma), bands, tolerance=1e-3)
         trusting = GaussianField(c ** (1 - trust) * sigma ** (2 * trust), field.scale)
-        clean = posterior.mean(denoised, trusting) + posterior.spread(denoised, field, streams)
-        x = noise.state(clean, lower, streams) if lower > 0 else clean
+        clean = posterior.mean(denoised, trusting) + posterior.spread(denoised, field, rng)
+        x = noise.state(clean, lower, rng) if lower > 0 else clean
         yield Step(x, clean, lower)

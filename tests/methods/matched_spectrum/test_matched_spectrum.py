@@ -15,7 +15,6 @@ from invscore.methods import METHODS
 from invscore.methods.common.initial_guess import initial_guess
 from invscore.methods.gaussian_field.frequency_bands import FrequencyBands
 from invscore.methods.gaussian_field.posterior import GaussianField, GaussianFieldPosterior
-from invscore.methods.matched_spectrum.antithetic import AntitheticRNG
 from invscore.methods.matched_spectrum.denoiser_covariance import DenoiserCovariance
 from invscore.methods.matched_spectrum.local_scale import EVEN, LocalScale
 from invscore.operators import (
@@ -271,26 +270,6 @@ def test_draws_given_photons_take_the_variance_that_the_mean_implies(law_of_draw
     torch.testing.assert_close(covariance.diagonal(), expected, rtol=5e-3, atol=0)
 
 
-# Pairs
-
-
-@pytest.mark.parametrize("dtype", [F64, torch.complex128])
-def test_odd_samples_mirror_the_even_ones_before_them(dtype: torch.dtype) -> None:
-    x = images(5, (1, 64, 64)).to(dtype)
-    rng = AntitheticRNG(SampleRNG([(4, 0), (5, 0), (6, 0), (7, 0), (5, 1)]))
-    first, second = rng.normal_like(x), rng.normal_like(x)
-    for z in (first, second):
-        assert torch.equal(z[0], -z[1])
-        assert torch.equal(z[2], -z[3])
-        assert not torch.equal(z[0].abs(), z[2].abs())
-        assert not torch.equal(z[1].abs(), z[4].abs())
-    assert not torch.equal(first, second)
-    alone = AntitheticRNG(SampleRNG([(5, 0)])).normal_like(x[:1])
-    assert torch.equal(alone[0], first[1])
-    parts = torch.view_as_real(first) if first.is_complex() else first
-    assert abs(float(parts.std()) - 1) < 0.03
-
-
 # The method
 
 
@@ -304,7 +283,7 @@ def test_exact_for_white_fields_in_any_number_of_steps(
     white = StationaryGaussianPrior(torch.linspace(0, 1, 64, dtype=F64).reshape(SHAPE), WHITE)
     problem = measured(operators()[kind], white, 0.2)
     mean, covariance = law(
-        "matched_spectrum", problem, white, steps=steps, trust=0.0, antithetic=False, sigma_max=30.0
+        "matched_spectrum", problem, white, steps=steps, trust=0.0, sigma_max=30.0
     )
     exact = exact_posterior(problem, white)
     torch.testing.assert_close(mean, exact.mean.flatten(), rtol=0, atol=3e-3)
