@@ -204,7 +204,7 @@ def _within(error: Tensor, factor: float) -> float:
 def _setting(result: Result) -> dict[str, Any]:
     return _as_json(
         {
-            "method": result.method,
+            "method": result.asked or result.method,
             "options": result.options,
             "samples": len(result.samples),
             "antithetic": result.paired,
