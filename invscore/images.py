@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ from torch import Tensor
 from invscore.files import atomic_file
 from invscore.readers import (
     Index,
+    Part,
     Recording,
     as_numbers,
     find_format,
@@ -61,6 +62,7 @@ def load_image(
     key: str | None = None,
     axes: str | None = None,
     index: Index | None = None,
+    reader: str | None = None,
 ) -> Tensor:
     """The image in a file, or a sample image of scikit-image: float32 or complex64 (c, h, w).
 
@@ -74,14 +76,15 @@ def load_image(
     it is the first or else the last of length 1 or 3, or the shorter of the two.
 
     ``key``: which array of a file of several; ``image``, ``y``, ``x`` or a single one by default.
-    ``index``: which image of a stack, a number for each of its axes, or a number by axis. Warns of
-    values that look like 0 to 255, or of fewer bits than their type.
+    ``index``: which image of a stack, a number for each of its axes, or a number by axis.
+    ``reader``: ``file.py:name``, a function of a path that returns an array, for other formats.
+    Warns of values that look like 0 to 255, or of fewer bits than their type.
 
     Raises ``ValueError`` for anything else: an unknown name, a damaged file, NaN, a stack of images
     without ``index``, an odd shape.
     """
     file, name = _find(path_or_name), repr(str(path_or_name))
-    recording = pick(read(file, key, IMAGE_KEYS), name, axes, index)
+    recording = pick(read(file, key, IMAGE_KEYS, reader), name, axes, index)
     image = as_image(_numbers(recording, name), name, axes=recording.axes)
     return image if recording.opacity is None else _over_white(image, recording.opacity)
 
@@ -92,6 +95,7 @@ def load_measurement(
     key: str | None = None,
     axes: str | None = None,
     index: Index | None = None,
+    reader: str | None = None,
 ) -> Tensor:
     """The measurement in a file: an array of any shape as it is, a picture as ``load_image``.
 
@@ -99,13 +103,29 @@ def load_measurement(
     follow the rule of ``load_image``; NaN, which may mark what was not measured, stays. Raises
     ``ValueError`` like ``load_image``.
     """
+    return read_measurement(path, key=key, axes=axes, index=index, reader=reader)[0]
+
+
+def read_measurement(path: str | Path, **part: Unpack[Part]) -> tuple[Tensor, str]:
+    """What ``load_measurement`` loads, and one letter for each of its axes where they are known."""
     file, name = Path(path), repr(str(path))
-    recording = pick(read(file, key, MEASUREMENT_KEYS), name, axes, index)
+    which = (part.get("axes"), part.get("index"))
+    recording = read(file, part.get("key"), MEASUREMENT_KEYS, part.get("reader"))
+    recording = pick(recording, name, *which)
     numbers = _numbers(recording, name)
+    if not find_format(file).picture or part.get("reader") is not None:
+        return torch.from_numpy(numbers), recording.axes
+    image = as_image(numbers, name, axes=recording.axes, finite=False)
+    return image if recording.opacity is None else _over_white(image, recording.opacity), "chw"
+
+
+def transparent(path: str | Path) -> bool:
+    """Whether the file is a picture that declares an opacity and has pixels without it."""
+    file = Path(path)
     if not find_format(file).picture:
-        return torch.from_numpy(numbers)
-    image = as_image(numbers, name, axes=recording.axes)
-    return image if recording.opacity is None else _over_white(image, recording.opacity)
+        return False
+    opacity = read(file).opacity
+    return opacity is not None and float(opacity.min()) < 1
 
 
 def sample_names() -> list[str]:
@@ -119,13 +139,15 @@ def is_sample(path_or_name: str | Path) -> bool:
     return str(path_or_name) in SAMPLES and not Path(path_or_name).is_file()
 
 
-def as_image(array: Array | Tensor, name: str = "the image", *, axes: str = "") -> Tensor:
+def as_image(
+    array: Array | Tensor, name: str = "the image", *, axes: str = "", finite: bool = True
+) -> Tensor:
     """``array`` as a tensor (c, h, w) in the units of ``load_image``.
 
     ``axes`` says what its axes are: "hw" or "chw". Where it does not, channels are on the first or
     else the last of three axes if its length is 1 or 3, or else on the shorter of the two, and a
     leading axis of length one, a batch of one, is dropped. Raises ``ValueError``, speaking of
-    ``name``, where the shape is no image's or the values are not finite.
+    ``name``, where the shape is no image's or, unless ``finite`` is false, a value is not finite.
     """
     if isinstance(array, Tensor):
         array = array.detach().cpu().resolve_conj().resolve_neg().numpy()
@@ -149,7 +171,7 @@ def as_image(array: Array | Tensor, name: str = "the image", *, axes: str = "") 
         )
     if not axes and _channels_last(*values.shape):
         values = np.moveaxis(values, 2, 0)
-    if not np.isfinite(values).all():
+    if finite and not np.isfinite(values).all():
         raise ValueError(f"{name} must be finite, got NaN or infinite values")
     return torch.from_numpy(np.ascontiguousarray(values))
 

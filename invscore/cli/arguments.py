@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+if TYPE_CHECKING:
+    from invscore.readers import Part
 
 PROBLEM, METHOD, OUTPUT = "Problem", "Method", "Output"  # panels of a help page
 
@@ -88,6 +91,42 @@ BatchSize = Annotated[
     ),
 ]
 
+Key = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Which array of a file that holds several: NPZ, HDF5, MAT, FITS, Zarr.",
+        rich_help_panel=PROBLEM,
+    ),
+]
+IndexOf = Annotated[
+    str | None,
+    typer.Option(
+        "--index",
+        metavar="K|AXIS=K,...",
+        help="Which image of a stack or volume: 3, or z=3,t=0.",
+        rich_help_panel=PROBLEM,
+    ),
+]
+Axes = Annotated[
+    str | None,
+    typer.Option(
+        metavar="LETTERS",
+        help="What the axes of the array are, such as zhwc: h rows, w columns, c channels or "
+        "coils, others a stack. By default what the file says.",
+        rich_help_panel=PROBLEM,
+    ),
+]
+ReaderOf = Annotated[
+    str | None,
+    typer.Option(
+        "--reader",
+        metavar="FILE.py:NAME",
+        help="A function of yours that reads the file: of its path, returns an array.",
+        rich_help_panel=PROBLEM,
+    ),
+]
+
 # Of the commands that prepare the imaging benchmark on validation images.
 
 BenchConfig = Annotated[
@@ -117,6 +156,16 @@ Crops = Annotated[
         "image is shrunk and cropped once.",
     ),
 ]
+
+
+def parse_part(key: str | None, axes: str | None, index: str | None, reader: str | None) -> Part:
+    """The options that say which part of a file is meant. Raises ``ValueError`` where one can't."""
+    from invscore.readers import parse_axes, parse_index
+
+    if axes is not None:
+        parse_axes(axes)
+    place = None if index is None else parse_index(index)
+    return {"key": key, "axes": axes, "index": place, "reader": reader}
 
 
 def parse_shape(text: str) -> tuple[int, ...]:

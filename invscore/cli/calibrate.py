@@ -13,19 +13,24 @@ from invscore.cli.arguments import (
     METHOD,
     OUTPUT,
     PROBLEM,
+    Axes,
     BatchSize,
     Debug,
     Device,
+    IndexOf,
     Json,
+    Key,
     Method,
     Noise,
     OperatorSpec,
     PriorName,
+    ReaderOf,
     Scale,
     Seed,
     Set,
     Steps,
     check_seed,
+    parse_part,
     parse_scale,
 )
 from invscore.cli.errors import guarded
@@ -69,6 +74,10 @@ def calibrate(
             rich_help_panel=PROBLEM,
         ),
     ] = None,
+    key: Key = None,
+    index: IndexOf = None,
+    axes: Axes = None,
+    reader: ReaderOf = None,
     method: Method = None,
     samples: Annotated[
         int,
@@ -116,6 +125,7 @@ def calibrate(
     spec = parse_spec(op)
     options = parse_options(set_, steps)
     factor = parse_scale(scale)
+    part = parse_part(key, axes, index, reader)
 
     # Heavy imports wait until the command line is understood.
     from invscore import calibration, driver
@@ -155,11 +165,11 @@ def calibrate(
             first = seed + index * samples
             if measurement is None:
                 job = task.simulated_task(
-                    spec, str(image), size=size, noise=noise, seed=first, device=device
+                    spec, str(image), size=size, noise=noise, seed=first, device=device, part=part
                 )
             else:
                 job = measured.known_task(
-                    spec, str(measurement), str(image), noise=noise, device=device
+                    spec, str(measurement), str(image), noise=noise, device=device, part=part
                 )
             result = driver.reconstruct(
                 job.problem,

@@ -14,16 +14,21 @@ from invscore.cli.arguments import (
     METHOD,
     OUTPUT,
     PROBLEM,
+    Axes,
     BatchSize,
+    IndexOf,
+    Key,
     Method,
     Noise,
     OperatorSpec,
     PriorName,
+    ReaderOf,
     Scale,
     Seed,
     Set,
     Steps,
     check_seed,
+    parse_part,
     parse_scale,
     parse_shape,
 )
@@ -74,6 +79,10 @@ def reconstruct(
             rich_help_panel=PROBLEM,
         ),
     ] = None,
+    key: Key = None,
+    index: IndexOf = None,
+    axes: Axes = None,
+    reader: ReaderOf = None,
     method: Method = None,
     samples: Annotated[
         int | None,
@@ -151,11 +160,12 @@ def reconstruct(
     spec = parse_spec(op)
     options = parse_options(set_, steps)
     factor = parse_scale(scale)
+    part = parse_part(key, axes, index, reader)
 
     # Heavy imports wait until the command line is understood.
     from invscore import driver
     from invscore.calibration import Calibration
-    from invscore.cli import report
+    from invscore.cli import native, report
     from invscore.cli.devices import choose_device
     from invscore.cli.loading import open_prior
     from invscore.cli.progress import StepBar
@@ -187,10 +197,14 @@ def reconstruct(
         )
         calibrated.require(setting)
     if image is not None:
-        job = task.simulated_task(spec, image, size=size, noise=noise, seed=seed, device=device)
+        job = task.simulated_task(
+            spec, image, size=size, noise=noise, seed=seed, device=device, part=part
+        )
     else:
         known = None if shape is None else parse_shape(shape)
-        job = measured.measured_task(spec, source, shape=known, noise=noise, device=device)
+        job = measured.measured_task(
+            spec, source, shape=known, noise=noise, device=device, part=part
+        )
 
     with StepBar(method) as on_step:
         result = driver.reconstruct(
@@ -218,7 +232,8 @@ def reconstruct(
         "assumed": list(job.assumed),
         **report.describe(result, device),
     }
-    report.write_results(folder, job, result, metrics, interval, page=page)
+    like = None if measurement is None else native.origin_of(measurement, part)
+    report.write_results(folder, job, result, metrics, interval, page=page, like=like)
     if json:
         typer.echo(report.as_json(metrics))
     else:

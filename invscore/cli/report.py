@@ -15,6 +15,7 @@ from torch import Tensor
 from invscore import saving
 from invscore.bench.versions import versions
 from invscore.calibration import Calibration
+from invscore.cli.native import NATIVE, Origin
 from invscore.cli.report_page import REPORT, shown, write_report
 from invscore.driver import Result
 from invscore.figures import panel, picture
@@ -114,12 +115,13 @@ def write_results(
     interval: Interval | None = None,
     *,
     page: bool = False,
+    like: Origin | None = None,
 ) -> None:
     """Write all files of a result to ``folder``: all of them or, on an error, none.
 
     What the measurement shows is in all of them; ``samples_with_margin`` has what reaches beyond.
     A calibrated ``interval`` is in the arrays, and its width is in the figure. ``report.html`` is
-    one of the files if a ``page`` is wanted.
+    one of the files if a ``page`` is wanted; mean and spread are in the format of ``like`` too.
     """
     seen, truth = result.seen, task.seen_truth
     images = _images(task, result)
@@ -143,10 +145,13 @@ def write_results(
         if "reconstruction" in images:
             drawn = _map(metrics, deviation, interval)
             panel(images, partial / "figure.png", captions=_captions(task, metrics), **drawn)
+        if like is not None:
+            like.write(partial, seen.mean[0], spread)
         if page:
             write_report(partial / REPORT, task, seen, metrics)
 
-    saving.write(folder, pictures=pictures, arrays=arrays, facts=metrics, names=FILES, more=more)
+    names = (*FILES, *NATIVE)
+    saving.write(folder, pictures=pictures, arrays=arrays, facts=metrics, names=names, more=more)
 
 
 def print_summary(metrics: Mapping[str, Any], folder: Path) -> None:

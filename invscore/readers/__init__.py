@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from invscore.readers.axes import Index, parse_axes, parse_index, pick
+from invscore.readers.axes import Index, Part, parse_axes, parse_index, pick
 from invscore.readers.base import Array, Recording, Unfit, Values
 from invscore.readers.numbers import as_numbers, warn_of_range, white_of
 from invscore.readers.table import (
@@ -21,6 +21,7 @@ __all__ = [
     "Array",
     "Format",
     "Index",
+    "Part",
     "Recording",
     "Unfit",
     "Values",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import TypedDict
 
 import numpy as np
 
@@ -11,6 +12,16 @@ from invscore.readers.base import Array, Recording, Values
 
 IMAGE = "chw"
 SYNONYMS = {"y": "h", "x": "w", "s": "c"}
+
+
+class Part(TypedDict, total=False):
+    """Which part of a file is meant: options of ``load_image``."""
+
+    key: str | None
+    axes: str | None
+    index: Index | None
+    reader: str | None
+
 
 Index = int | tuple[int, ...] | Mapping[str, int]
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from invscore.readers.base import Array, Read, Recording, Unfit, Wanted, Write
+from invscore.readers.own import find_reader, reader_for
 
 
 @dataclass(frozen=True)
@@ -109,8 +110,13 @@ def known_suffixes(*, pictures: bool = True) -> tuple[str, ...]:
     return tuple(suffix for fmt in kept for suffix in fmt.suffixes)
 
 
-def read(file: str | Path, key: str | None = None, names: tuple[str, ...] = ()) -> Recording:
-    """The array in ``file``, by the reader for its suffix.
+def read(
+    file: str | Path,
+    key: str | None = None,
+    names: tuple[str, ...] = (),
+    reader: str | None = None,
+) -> Recording:
+    """The array in ``file``, by the reader for its suffix, or by another (``find_reader``).
 
     Of several arrays ``key`` names the one to read; without it, the first of ``names`` that is
     there, or the only one. Raises ``ValueError``, one sentence, for a file that is missing, empty,
@@ -119,8 +125,9 @@ def read(file: str | Path, key: str | None = None, names: tuple[str, ...] = ()) 
     file = Path(file)
     found = find_format(file)
     _check_present(file, found)
+    own = reader_for(file) if reader is None else find_reader(reader)
     try:
-        return found.reader()(file, Wanted(key, names))
+        return (own or found.reader())(file, Wanted(key, names))
     except Unfit:
         raise
     except ImportError as error:
@@ -158,7 +165,8 @@ def write(stem: Path, values: Array, like: Recording, file: str | Path) -> Path 
 
 def written_names(stem: str) -> list[str]:
     """All names that ``write`` may give a file beside ``stem``."""
-    return [stem + WRITTEN.get(s, s) for f in FORMATS if f.write for s in f.suffixes]
+    written = (WRITTEN.get(s, s) for f in FORMATS if f.write for s in f.suffixes)
+    return [stem + suffix for suffix in dict.fromkeys(written)]
 
 
 def _check_present(file: Path, found: Format) -> None:

@@ -11,9 +11,10 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from invscore.images import as_image, load_image, load_measurement
+from invscore.images import as_image, load_image, read_measurement, transparent
 from invscore.likelihood import InverseProblem
 from invscore.operators import MRI, Inpainting, Operator
+from invscore.readers import Part
 from invscore.tasks.builtin import image_shape, option_defaults
 from invscore.tasks.random_options import require_known
 from invscore.tasks.specs import Spec
@@ -33,13 +34,23 @@ FEW = 0.02
 
 
 def measured_task(
-    spec: Spec, measurement: str, *, shape: Shape | None, noise: float, device: str
+    spec: Spec,
+    measurement: str,
+    *,
+    shape: Shape | None,
+    noise: float,
+    device: str,
+    part: Part | None = None,
 ) -> Task:
     """The problem of the measurement in a file, whose true image nobody knows."""
-    y = load_measurement(measurement)
-    return task_of_measurement(
-        spec, y, shape=shape, noise=noise, device=device, name=repr(measurement)
+    y, axes = read_measurement(measurement, **(part or {}))
+    found: tuple[str, ...] = ()
+    if not (part and part.get("reader")):
+        spec, found = _with_its_holes(spec, measurement)
+    job = task_of_measurement(
+        spec, y, shape=shape, noise=noise, device=device, name=repr(measurement), axes=axes
     )
+    return replace(job, assumed=(*job.assumed, *found))
 
 
 def task_of_measurement(
@@ -50,11 +61,13 @@ def task_of_measurement(
     noise: float,
     device: str = "cpu",
     name: str = "the measurement",
+    axes: str = "",
 ) -> Task:
     """The problem of a measurement ``y`` of the user's own; ``assumed`` says what was not given.
 
     Images and measurements are (c, h, w) or (h, w), k-space likewise; ``shape`` is that of the
-    image, or of the part that is seen, where the operator cannot tell. Raises ``ValueError`` where
+    image, or of the part that is seen, where the operator cannot tell, and ``axes``
+    says what those of y are ("chw"), if that is known. Raises ``ValueError`` where
     the operator would draw at random what only the user knows, or where shapes do not fit.
     """
     assumed, spec = options_assumed(spec), as_of_a_camera(spec)
@@ -62,10 +75,10 @@ def task_of_measurement(
     if not masked:
         require_known(spec)
     if shape is not None:
-        shape = _whole(spec, shape, y)
+        shape = _whole(spec, shape, y, axes)
     if shape is None and not spec.is_plugin:
         # Mixtures by a matrix are a vector, which image_shape has a sentence for.
-        y = y if spec.options.get("matrix") else as_image(y, name)
+        y = y if spec.options.get("matrix") else as_image(y, name, axes=axes, finite=False)
         shape = image_shape(spec.name, tuple(y.shape), spec.options)
     if masked:
         assert shape is not None
@@ -79,15 +92,23 @@ def task_of_measurement(
     return Task(problem, truth=None, assumed=assumed, gain_is_one=spec.file is None)
 
 
-def known_task(spec: Spec, measurement: str, image: str, *, noise: float, device: str) -> Task:
+def known_task(
+    spec: Spec,
+    measurement: str,
+    image: str,
+    *,
+    noise: float,
+    device: str,
+    part: Part | None = None,
+) -> Task:
     """The problem of a measurement of the user's own, whose true image is in a file.
 
     The image is as large as what the operator takes or, where that reaches beyond the measurement,
     as what the measurement shows.
     """
-    truth = load_image(image)
+    truth = load_image(image, **(part or {}))
     shape = tuple(truth.shape)
-    job = measured_task(spec, measurement, shape=shape, noise=noise, device=device)
+    job = measured_task(spec, measurement, shape=shape, noise=noise, device=device, part=part)
     operator = job.problem.operator
     if shape not in (operator.in_shape, operator.seen_shape):
         raise ValueError(
@@ -99,6 +120,16 @@ def known_task(spec: Spec, measurement: str, image: str, *, noise: float, device
             f"the image {image!r} must be real for operator {spec.name!r}, got a complex one"
         )
     return replace(job, truth=truth[None].to(device, job.problem.image_dtype))
+
+
+def _with_its_holes(spec: Spec, measurement: str) -> tuple[Spec, tuple[str, ...]]:
+    """``spec`` with the transparent pixels of the file for its mask, and a sentence about them."""
+    if spec.options.get("mask") is not None or not transparent(measurement):
+        return spec, ()
+    if not spec.is_plugin and spec.name == "inpaint" and not _draws(spec):
+        masked = replace(spec, options={**spec.options, "mask": measurement})
+        return masked, (f"mask: what is transparent in {measurement!r} counts as missing",)
+    return spec, (f"transparent pixels of {measurement!r} count as measured, and as white",)
 
 
 def as_of_a_camera(spec: Spec) -> Spec:
@@ -127,11 +158,11 @@ def options_assumed(spec: Spec) -> tuple[str, ...]:
     return tuple(assumed)
 
 
-def _whole(spec: Spec, shape: Shape, y: Tensor) -> Shape | None:
+def _whole(spec: Spec, shape: Shape, y: Tensor, axes: str) -> Shape | None:
     """``shape`` where it is that of the whole image, None where it is that of what is seen."""
     if spec.is_plugin or spec.options.get("boundary") != "valid" or len(shape) != 3:
         return shape
-    return None if tuple(as_image(y).shape[-2:]) == shape[-2:] else shape
+    return None if tuple(as_image(y, axes=axes, finite=False).shape[-2:]) == shape[-2:] else shape
 
 
 def _draws(spec: Spec) -> bool:
@@ -141,6 +172,13 @@ def _draws(spec: Spec) -> bool:
 
 def _of_zeros(spec: Spec, y: Tensor, name: str) -> tuple[Operator, str]:
     """The operator whose mask is what is not exactly zero in ``y``, and a sentence about it."""
+    if bool((unknown := y.isnan().any(dim=0)).any()):
+        found = f"mask: {int(unknown.sum())} of {unknown.numel()} entries are NaN, not measured"
+        real = bool(spec.options.get("real", True))
+        shape = tuple(y.shape)
+        return (
+            MRI(~unknown, shape, real) if spec.name == "mri" else Inpainting(~unknown, shape)
+        ), found
     seen = (y != 0).any(dim=0)
     zeros = int((~seen).sum())
     share = f"{zeros} of {seen.numel()} entries ({zeros / seen.numel():.0%})"

@@ -15,6 +15,7 @@ from invscore.likelihood import GaussianNoise, InverseProblem, simulate
 from invscore.operators import LinearOperator, Operator, Tomography
 from invscore.priors.base import Prior
 from invscore.priors.channelwise import Channelwise
+from invscore.readers import Part
 from invscore.tasks.builtin import build, option_defaults
 from invscore.tasks.custom import load_custom
 from invscore.tasks.specs import Spec
@@ -78,10 +79,17 @@ class Task:
 
 
 def simulated_task(
-    spec: Spec, image: str, *, size: int | None, noise: float, seed: int, device: str
+    spec: Spec,
+    image: str,
+    *,
+    size: int | None,
+    noise: float,
+    seed: int,
+    device: str,
+    part: Part | None = None,
 ) -> Task:
     """The measurement of an image that is known: a file or the name of a sample."""
-    truth = load_image(image)
+    truth = load_image(image, **(part or {}))
     if size is None and is_sample(image):
         size = min(SAMPLE_SIZE, *truth.shape[-2:])
     if size is not None:

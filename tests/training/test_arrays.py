@@ -258,17 +258,17 @@ def test_an_npz_file_that_is_damaged(tmp_path: Path, start: int) -> None:
     changed = whole[:start] + bytes(b ^ 255 for b in whole[start:end]) + whole[end:]
     for content in (whole[:start], changed):
         file.write_bytes(content)
-        with pytest.raises(ValueError, match=r"a\.npz' cannot be read: "):
+        with pytest.raises(ValueError, match=r"a\.npz' (cannot be read as NPZ: |is empty)"):
             source(file)
 
 
 def test_files_under_the_suffix_of_another_kind(tmp_path: Path) -> None:
     npy(tmp_path, VOLUME).rename(tmp_path / "b.npz")
-    with pytest.raises(ValueError, match=r"b\.npz' cannot be read: it is no NPZ file"):
+    with pytest.raises(ValueError, match=r"b\.npz' cannot be read as NPZ: it is no NumPy file"):
         source(tmp_path / "b.npz")
     np.savez(tmp_path / "c.npz", VOLUME)
     (tmp_path / "c.npz").rename(tmp_path / "d.npy")
-    with pytest.raises(ValueError, match=r"d\.npy' cannot be read: "):
+    with pytest.raises(ValueError, match=r"d\.npy' cannot be read as NPY: "):
         source(tmp_path / "d.npy")
 
 
@@ -285,7 +285,7 @@ def test_files_under_the_suffix_of_another_kind(tmp_path: Path) -> None:
         ({}, "`crop` must fit into the slices of .* 8 x 10 pixels, got 9"),
         ({"along": (0, 1), "crop": None}, "must be of one shape"),
         ({"validation": 0.99, "crop": None}, "too few slices to hold out a share of 0.99"),
-        ({"key": "x"}, "key is 'x': .* holds a single array, without a name"),
+        ({"key": "x"}, "holds a single array without a name: key must be left out, got 'x'"),
     ],
 )
 def test_what_does_not_fit(tmp_path: Path, options: dict[str, Any], message: str) -> None:
@@ -294,18 +294,20 @@ def test_what_does_not_fit(tmp_path: Path, options: dict[str, Any], message: str
 
 
 def test_files_that_cannot_be_used(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"must end in \.npy, \.npz, \.h5.* got '.*a\.txt'"):
+    with pytest.raises(ValueError, match=r"must end in .*\.npy, \.npz, .*\.h5.* got '.*a\.txt'"):
         source(tmp_path / "a.txt")
     with pytest.raises(ValueError, match="no such file"):
         source(tmp_path / "a.npy")
-    with pytest.raises(ValueError, match=r"no arrays in .* \(looked for \.npy"):
+    with pytest.raises(ValueError, match=r"no arrays in .* \(looked for .*\.npy"):
         source(tmp_path)
     for suffix in ("npy", "npz", "h5", "nii"):
         (tmp_path / f"damaged.{suffix}").write_bytes(b"nonsense")
         with pytest.raises(ValueError, match=rf"damaged\.{suffix}' cannot be read"):
             source(tmp_path / f"damaged.{suffix}")
     np.savez(tmp_path / "two.npz", a=VOLUME, b=VOLUME)
-    with pytest.raises(ValueError, match=r"key is None: .*two\.npz' holds a, b"):
+    with pytest.raises(
+        ValueError, match=r"two\.npz' must hold a single array, got a, b: key names"
+    ):
         source(tmp_path / "two.npz")
     assert source(tmp_path / "two.npz", key="b").shape == (1, 8, 10)
     with pytest.raises(
