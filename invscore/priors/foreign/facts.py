@@ -58,6 +58,20 @@ class Facts:
             raise ValueError(f"`{fact}` must be one of {listed}, got {said!r}")
         return said
 
+    def whole(self, fact: str, default: int, low: int, high: int) -> int:
+        """What was said, a whole number from ``low`` to ``high``, or ``default``."""
+        said = self.get(fact, default)
+        if type(said) is not int or not low <= said <= high:
+            raise ValueError(f"`{fact}` must be a whole number from {low} to {high}, got {said!r}")
+        return said
+
+    def positive(self, fact: str, default: float) -> float:
+        """What was said, a positive number, or ``default``."""
+        said = self.get(fact, default)
+        if isinstance(said, bool) or not isinstance(said, (int, float)) or not 0 < said < math.inf:
+            raise ValueError(f"`{fact}` must be a positive number, got {said!r}")
+        return said
+
     def require_used(self) -> None:
         """Raises ``ValueError`` for a fact that nobody has asked for."""
         for fact in self.given:

@@ -65,6 +65,9 @@ PRESETS = {
 }
 """Checkpoints by the flags of their authors' READMEs and of DPS' configuration (ffhq-256)."""
 
+LARGEST = 100_000
+"""Of steps, heads and channels: nobody has more."""
+
 PREDICTS = ("epsilon", "x0", "v", "edm", "flow")
 
 
@@ -114,7 +117,10 @@ def _preset(facts: Facts, *, fused: bool) -> Preset:
     name = facts.choose("preset", None, (None, *PRESETS))
     if name is not None:
         return PRESETS[name]
-    head, heads = facts.get("head_channels"), facts.get("heads")
+    head, heads = (
+        None if facts.get(fact) is None else facts.whole(fact, 1, 1, LARGEST)
+        for fact in ("head_channels", "heads")
+    )
     if (head is None) == (heads is None):
         raise MissingFact(
             f"`preset` must be given, one of {', '.join(PRESETS)}: weights alone tell neither "
@@ -129,7 +135,7 @@ def _preset(facts: Facts, *, fused: bool) -> Preset:
     own: dict[str, Any] = {}
     if predicts not in ("edm", "flow"):
         own["schedule"] = facts.need("schedule", "weights alone do not tell", ("linear", "cosine"))
-        own["steps"] = facts.get("steps", 1000)
+        own["steps"] = facts.whole("steps", 1000, 2, LARGEST)
         if own["steps"] != 1000:
             why = "with other than 1000 steps the network is told them as they are, or up to 1000"
             own["rescaled"] = facts.need("rescaled", why, (True, False))

@@ -24,10 +24,12 @@ def network(weights: Mapping[str, Tensor], heads: Heads, by_head: bool) -> dict[
     """
     try:
         return {"name": "residual-unet", **asdict(_shape(weights, heads, by_head))}
-    except (KeyError, IndexError) as error:
+    except KeyError as error:
         raise ValueError(
             f"the weights are not those of a UNetModel of guided-diffusion: there is no {error}"
         ) from error
+    except IndexError as error:
+        raise ValueError("the weights have not the shapes of guided-diffusion's") from error
 
 
 def _shape(weights: Mapping[str, Tensor], heads: Heads, by_head: bool) -> Shape:
@@ -67,7 +69,7 @@ def _shape(weights: Mapping[str, Tensor], heads: Heads, by_head: bool) -> Shape:
         )
     block = "middle_block.0"
     wide = weights[f"{block}.out_layers.3.weight"].shape[0]
-    time_out, time_width = weights["time_embed.0.weight"].shape
+    time = weights["time_embed.0.weight"].shape
     labels = weights.get("label_emb.weight")
     return Shape(
         channels=weights["input_blocks.0.0.weight"].shape[1],
@@ -75,8 +77,8 @@ def _shape(weights: Mapping[str, Tensor], heads: Heads, by_head: bool) -> Shape:
         down=down,
         up=up,
         middle=heads(wide),
-        time_width=time_width,
-        time_out=time_out,
+        time_width=time[1],
+        time_out=time[0],
         scale_shift=weights[f"{block}.emb_layers.1.weight"].shape[0] == 2 * wide,
         by_head=by_head,
         embedding={"classes": None if labels is None else labels.shape[0]},

@@ -55,6 +55,8 @@ def network(weights: Mapping[str, Tensor], layout: Layout) -> dict[str, Any]:
         raise ValueError(
             f"the weights are not those of such a UNet: there is no {error}"
         ) from error
+    except IndexError as error:
+        raise ValueError("the weights have not the shapes of such a UNet") from error
 
 
 def _shape(weights: Mapping[str, Tensor], layout: Layout) -> Shape:
@@ -76,15 +78,15 @@ def _shape(weights: Mapping[str, Tensor], layout: Layout) -> Shape:
     up = [level(i, layout.up_block, layout.up_attention, i > 0) for i in range(levels)]
     if not down:
         raise KeyError(layout.down_block.format(i=0, j=0))
-    time_out, time_width = weights[f"{layout.time}.weight"].shape
+    time = weights[f"{layout.time}.weight"].shape
     return Shape(
         channels=weights[f"{layout.stem}.weight"].shape[1],
         out=weights[f"{layout.head}.weight"].shape[0],
         down=down,
         up=up[::-1],
         middle=1,
-        time_width=time_width,
-        time_out=time_out,
+        time_width=time[1],
+        time_out=time[0],
         eps=1e-6,
         corner=layout.corner,
         embedding={"cosine_first": False, "shift": 1},

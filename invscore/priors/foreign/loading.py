@@ -92,7 +92,14 @@ def _named(path: Path, build: Any) -> DenoiserPrior:
     """What ``build()`` makes; its errors speak of the file."""
     try:
         return build()
-    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+    except (
+        LookupError,
+        ArithmeticError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        RuntimeError,
+    ) as error:
         text = f"it has no {error}" if isinstance(error, KeyError) else str(error)
         if str(path) in text:
             raise CheckpointError(text) from error

@@ -107,19 +107,23 @@ def _objective(weights: Mapping[str, Tensor]) -> str | None:
 def _network(unet: Mapping[str, Tensor], facts: Facts) -> dict[str, Any]:
     try:
         return _described(unet, facts)
-    except (KeyError, ValueError) as error:
+    except KeyError as error:
         raise ValueError(
             "the weights are not those of a UNet of denoising-diffusion-pytorch: there is no "
             f"{error}"
+        ) from error
+    except IndexError as error:
+        raise ValueError(
+            "the weights have not the shapes of a UNet of denoising-diffusion-pytorch"
         ) from error
 
 
 def _described(unet: Mapping[str, Tensor], facts: Facts) -> dict[str, Any]:
     def attention(place: str) -> tuple[int, int, int, bool]:
         full = f"{place}.to_out.weight" in unet
-        _, heads, *rest = unet[f"{place}.mem_kv"].shape
-        memory, head = rest if full else rest[::-1]
-        return heads, head, memory, full
+        shape = unet[f"{place}.mem_kv"].shape
+        memory, head = (shape[2], shape[3]) if full else (shape[3], shape[2])
+        return shape[1], head, memory, full
 
     stages: list[dict[str, Any]] = []
     while f"downs.{len(stages)}.0.block1.proj.weight" in unet:
@@ -141,7 +145,7 @@ def _described(unet: Mapping[str, Tensor], facts: Facts) -> dict[str, Any]:
         )
     if not stages:
         raise KeyError("downs.0.0.block1.proj.weight")
-    time_out, time_width = unet["time_mlp.1.weight"].shape
+    time = unet["time_mlp.1.weight"].shape
     taken, given = unet[SIGN].shape[1], unet["final_conv.weight"].shape[0]
     grouped = "mid_block1.block1.norm.weight" in unet
     return {
@@ -150,10 +154,10 @@ def _described(unet: Mapping[str, Tensor], facts: Facts) -> dict[str, Any]:
         "out": given,
         "stages": stages,
         "middle": list(attention("mid_attn")[:3]),
-        "time_width": time_width,
-        "time_out": time_out,
-        "groups": facts.get("groups", 8) if grouped else None,
-        "theta": facts.get("theta", 10_000.0),
+        "time_width": time[1],
+        "time_out": time[0],
+        "groups": facts.whole("groups", 8, 1, 1024) if grouped else None,
+        "theta": facts.positive("theta", 10_000.0),
         "self_condition": taken == 2 * given,
     }
 

@@ -18,6 +18,7 @@ from invscore.priors.foreign.recipe import Recipe
 from invscore.priors.foreign.translate import Names, renamed, translate
 
 SIGNS = ("conv_in.conv.weight", "middle_block.resnet_1.norm1.weight", "out.2.conv.weight")
+LARGEST = 100_000
 PREDICTS = ("epsilon", "v", "x0")
 SCHEDULES = ("linear", "scaled_linear", "cosine", "sigmoid")
 
@@ -39,8 +40,8 @@ def read(content: Content, facts: Facts) -> Recipe:
     why = "the scheduler is no part of the file"
     predicts = facts.need("predicts", why, PREDICTS)
     schedule = facts.need("schedule", why, SCHEDULES)
-    steps = facts.get("steps", 1000)
-    ends = facts.get("beta_start", 1e-4), facts.get("beta_end", 0.02)
+    steps = facts.whole("steps", 1000, 2, LARGEST)
+    ends = facts.positive("beta_start", 1e-4), facts.positive("beta_end", 0.02)
     table = {
         "linear": lambda: schedules.linear(steps, *ends),
         "scaled_linear": lambda: schedules.scaled_linear(steps, *ends),
@@ -64,15 +65,17 @@ def read(content: Content, facts: Facts) -> Recipe:
 
 
 def _network(weights: Mapping[str, Tensor], facts: Facts) -> dict[str, Any]:
-    groups = facts.get("groups", 32)
+    groups = facts.whole("groups", 32, 1, LARGEST)
     try:
         shape = _shape(weights, groups, _head_channels(facts))
     except KeyError as error:
         raise ValueError(
             f"the weights are not those of a DiffusionModelUNet: there is no {error}"
         ) from error
+    except IndexError as error:
+        raise ValueError("the weights have not the shapes of a DiffusionModelUNet") from error
     for level in shape.down:
-        if type(groups) is not int or level.width % groups:
+        if level.width % groups:
             raise ValueError(f"`groups` must divide {level.width}, got {groups} (norm_num_groups)")
     return {"name": "residual-unet", **asdict(shape)}
 
@@ -118,7 +121,7 @@ def _shape(weights: Mapping[str, Tensor], groups: int, head_channels: list[int])
             )
         return found
 
-    time_out, time_width = weights["time_embed.0.weight"].shape
+    time = weights["time_embed.0.weight"].shape
     labels = weights.get("class_embedding.weight")
     down = side("down", list(range(levels)))
     return Shape(
@@ -127,8 +130,8 @@ def _shape(weights: Mapping[str, Tensor], groups: int, head_channels: list[int])
         down=down,
         up=side("up", list(range(levels))[::-1]),
         middle=heads(down[-1].width, levels - 1),
-        time_width=time_width,
-        time_out=time_out,
+        time_width=time[1],
+        time_out=time[0],
         groups=groups,
         eps=1e-6,
         project=any("out_proj" in name or "proj_attn" in name for name in weights),

@@ -102,7 +102,7 @@ def load_weights(network: nn.Module, weights: Mapping[str, Tensor]) -> None:
             f"{'; '.join(parts)}"
         )
     for name, weight in weights.items():
-        if weight.is_floating_point() and not bool(weight.isfinite().all()):
-            raise CheckpointError(f"the weight {name!r} is not finite")
+        if weight.is_complex() or not bool(weight.isfinite().all()):
+            raise CheckpointError(f"the weight {name!r} is not finite and real")
     with torch.no_grad():
         network.load_state_dict(dict(weights), strict=True)

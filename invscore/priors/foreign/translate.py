@@ -33,7 +33,7 @@ def translate(
     """All of ``weights`` under the names of ``network``, the options of ``build_foreign``.
 
     A 1 x 1 convolution of ours takes a matrix and the reverse. Raises ``ValueError`` that names,
-    as the file does, the first weights that are missing, left over or of another shape.
+    as the file does, the first weights that are missing, left over, of another shape or not finite.
     """
     with torch.device("meta"):
         known = build_foreign(**network).state_dict()
@@ -64,6 +64,9 @@ def translate(
     parts = [f"{len(n)} {what}, such as {n[0]}" for what, n in kinds.items() if n]
     if parts:
         raise ValueError(f"the weights are not those of this network: {'; '.join(parts)}")
+    for name, weight in weights.items():
+        if weight.is_complex() or not (weight.is_meta or bool(weight.isfinite().all())):
+            raise ValueError(f"the weight {name!r} is not finite and real")
     return found
 
 

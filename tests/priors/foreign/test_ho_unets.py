@@ -183,6 +183,7 @@ def test_wrong_weights(layout: Any, facts: dict[str, Any], stem: str, tmp_path: 
         f"1 are missing, such as '{stem}.bias'": {f"{stem}.bias": None},
         "1 are left over, such as 'more'": {"more": torch.ones(1)},
         f"have another shape, such as '{stem}.bias'": {f"{stem}.bias": torch.ones(3)},
+        "have not the shapes": {f"{stem}.weight": torch.ones(3)},
         f"there is no '{stem}.weight'": {f"{stem}.weight": None},
     }
     for said, change in cases.items():

@@ -147,6 +147,7 @@ def test_wrong_weights(tmp_path: Path) -> None:
         "1 are missing, such as 'downs.0.0.block1.proj.bias'": {first: None},
         "1 are left over, such as 'more'": {"model.more": torch.ones(1)},
         "have another shape, such as 'downs.0.0.block1.proj.bias'": {first: torch.ones(3)},
+        "have not the shapes": {"model.time_mlp.1.weight": torch.ones(3)},
         "there is no 'final_conv.weight'": {"model.final_conv.weight": None},
         "before version 1.9": {"model.mid_attn.mem_kv": None},
     }

@@ -129,8 +129,15 @@ def test_facts(missing: str, said: str, tmp_path: Path) -> None:
     path = save(make().state_dict(), tmp_path / "model.pt")
     with pytest.raises(CheckpointError, match=said):
         load_foreign(path, {name: fact for name, fact in FACTS.items() if name != missing})
-    with pytest.raises(CheckpointError, match="`head_channels` must divide 16, got 3"):
-        load_foreign(path, FACTS | {"head_channels": 3})
+    wrong = {
+        "`head_channels` must divide 16, got 3": {"head_channels": 3},
+        "`head_channels` must be one number or 2, got 3": {"head_channels": [8, 8, 8]},
+        "`groups` must be a whole number from 1 to 100000, got 0": {"groups": 0},
+        "`beta_end` must be a positive number, got -1": {"beta_end": -1},
+    }
+    for sentence, change in wrong.items():
+        with pytest.raises(CheckpointError, match=sentence):
+            load_foreign(path, FACTS | change)
 
 
 def test_volumes_and_conditioned_networks_are_refused(tmp_path: Path) -> None:
