@@ -88,7 +88,7 @@ def _shape(weights: Mapping[str, Tensor], prefix: str) -> dict[str, Any]:
 
 FAMILY = Family(
     name="drunet",
-    title="DRUNet",
+    title="a DRUNet",
     recognise=recognise,
     read=read,
     facts={"level": "the noise level of a blind network that was trained at one"},

@@ -77,6 +77,5 @@ class Facts:
         for fact in self.given:
             if fact not in self.asked:
                 raise ValueError(
-                    f"`{fact}` is no fact of a {self.name} checkpoint: it takes "
-                    f"{', '.join(sorted(self.asked))}"
+                    f"`{fact}` is no fact of {self.name}: it takes {', '.join(sorted(self.asked))}"
                 )

@@ -84,7 +84,7 @@ def _config(content: Content) -> Any:
 
 FAMILY = Family(
     name="k-diffusion",
-    title="k-diffusion",
+    title="a k-diffusion checkpoint",
     recognise=recognise,
     read=read,
     facts={"ema": "false for the weights that are not averaged"},

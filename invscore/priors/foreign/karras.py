@@ -15,8 +15,14 @@ from torch import Tensor
 from invscore.priors.foreign.bare import bare_weights
 from invscore.priors.foreign.containers import Content
 from invscore.priors.foreign.facts import Facts
-from invscore.priors.foreign.family import Family, choose_weights, is_weights, without_prefix
-from invscore.priors.foreign.preconditioning import class_label, precondition
+from invscore.priors.foreign.family import (
+    Family,
+    choose_weights,
+    class_label,
+    is_weights,
+    without_prefix,
+)
+from invscore.priors.foreign.preconditioning import precondition
 from invscore.priors.foreign.recipe import Recipe
 
 PRESETS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
@@ -63,7 +69,8 @@ def read(content: Content, facts: Facts) -> Recipe:
         if channels % 2:
             raise ValueError(f"the network has {channels} channels: complex images take two each")
         channels //= 2
-    diffusion |= class_label(facts, classes, dropped=False)
+    if classes:
+        diffusion["class_label"] = class_label(facts, classes)
     return Recipe(
         network=network,
         weights=weights,

@@ -67,7 +67,7 @@ def _plain(content: Content) -> Mapping[str, Tensor] | None:
 
 FAMILY = Family(
     name="ncsnv2",
-    title="NCSNv2",
+    title="an NCSNv2",
     recognise=recognise,
     read=read,
     facts={

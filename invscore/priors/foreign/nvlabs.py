@@ -13,9 +13,9 @@ from torch import Tensor
 
 from invscore.priors.foreign.containers import Content
 from invscore.priors.foreign.facts import Facts
-from invscore.priors.foreign.family import Family, Refusal
+from invscore.priors.foreign.family import Family, Refusal, class_label
 from invscore.priors.foreign.inert import PERSISTENT, Record
-from invscore.priors.foreign.preconditioning import EDM_LEVELS, NETWORKS, class_label, precondition
+from invscore.priors.foreign.preconditioning import EDM_LEVELS, NETWORKS, precondition
 from invscore.priors.foreign.recipe import Recipe
 
 KINDS = {"EDMPrecond": "edm", "VPPrecond": "vp", "VEPrecond": "ve", "iDDPMPrecond": "iddpm"}
@@ -79,7 +79,9 @@ def read(content: Content, facts: Facts) -> Recipe:
         outputs = 2 * channels if kind == "iDDPMPrecond" else channels
         network |= {"name": NETWORKS[model], "in_channels": channels, "out_channels": outputs}
         network, diffusion, prior = precondition(KINDS[str(kind)], network, options)
-    diffusion |= class_label(facts, classes, dropped=bool(options.get("label_dropout")))
+    without = options.get("label_dropout") and facts.get("class_label") == "null"
+    if classes and not without:
+        diffusion["class_label"] = class_label(facts, classes)
     levels = len(options.get("channel_mult", (1, 2, 3, 4)))
     return Recipe(
         network=network,

@@ -136,7 +136,7 @@ def _deepinv_layers(weights: Mapping[str, Tensor]) -> list[tuple[Tensor, Tensor]
 
 DNCNN = Family(
     name="dncnn",
-    title="DnCNN",
+    title="a DnCNN",
     recognise=recognise_dncnn,
     read=read_dncnn,
     facts={"level": "the noise level of a network that was trained at one"},
@@ -144,7 +144,7 @@ DNCNN = Family(
 )
 FFDNET = Family(
     name="ffdnet",
-    title="FFDNet",
+    title="an FFDNet",
     recognise=recognise_ffdnet,
     read=read_ffdnet,
     facts={"residual": "whether a network of deepinv predicts a change of the image"},

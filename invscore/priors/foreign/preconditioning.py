@@ -7,8 +7,6 @@ from typing import Any
 
 import torch
 
-from invscore.priors.foreign.facts import Facts
-
 F64 = torch.float64
 
 EDM_LEVELS = {"sigma_min": 0.002 / 2, "sigma_max": 80.0 / 2}  # Karras et al. 2022, Table 1
@@ -73,25 +71,3 @@ def precondition(
     }
     told = {"predicts": "score", "time": "sigma"}
     return {**network, "name": "score-unet"}, told, {"range": (0.0, 1.0), **levels}
-
-
-def class_label(facts: Facts, classes: int, *, dropped: bool) -> dict[str, int]:
-    """The label among so many ``classes`` that is restored with: an option of ``Diffusion``.
-
-    ``dropped``: the network has also been trained without a label, and ``null`` is allowed.
-    """
-    if not classes:
-        return {}
-    also = ", or null for none" if dropped else ""
-    label = facts.need(
-        "class_label",
-        f"the network was trained with {classes} classes: a whole number from 0 to "
-        f"{classes - 1}{also}",
-    )
-    if dropped and label in (None, "null"):
-        return {}
-    if isinstance(label, bool) or not isinstance(label, int) or not 0 <= label < classes:
-        raise ValueError(
-            f"`class_label` must be a whole number from 0 to {classes - 1}{also}, got {label!r}"
-        )
-    return {"class_label": label}

@@ -130,7 +130,7 @@ def _process(
 
 FAMILY = Family(
     name="score-sde",
-    title="NCSN++ or DDPM++ of score_sde",
+    title="a score_sde checkpoint (NCSN++, DDPM++)",
     recognise=recognise,
     read=read,
     facts={

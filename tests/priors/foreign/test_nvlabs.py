@@ -177,9 +177,9 @@ def test_labels_and_augmentation_of_a_song_unet(write: Write) -> None:
         return lambda z, noise: network.forward_unet(z, noise, vector.expand(len(z), -1))
 
     agrees(path, edm(labelled(torch.eye(4)[2])), 3, 8, class_label=2)
-    with pytest.raises(CheckpointError, match=r"`class_label` must be given.*4 classes.*0 to 3"):
+    with pytest.raises(CheckpointError, match=r"`class_label` must be given.*with classes"):
         load_foreign(path, {})
-    with pytest.raises(CheckpointError, match=r"`class_label` must be .* 0 to 3, got 4"):
+    with pytest.raises(CheckpointError, match=r"`class_label` must be .* from 0 to 3, got 4"):
         load_foreign(path, {"class_label": 4})
     path = write(network, "EDMPrecond", **made, label_dim=4, augment_dim=9, label_dropout=0.1)
     agrees(path, edm(labelled(torch.zeros(4))), 3, 8, class_label="null")
