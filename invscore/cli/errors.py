@@ -46,6 +46,19 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
+_quiet = False
+
+
+def be_quiet(wanted: bool) -> None:
+    """Leave out progress and warnings from now on, or not: errors are always told."""
+    global _quiet
+    _quiet = wanted
+
+
+def is_quiet() -> bool:
+    return _quiet
+
+
 def say(message: str) -> None:
     typer.echo(f"invscore: {message}", err=True)
 
@@ -56,6 +69,8 @@ def complain(message: str) -> None:
 
 def show_warning(message: Warning | str, *about: Any, **more: Any) -> None:  # noqa: ARG001
     """In place of ``warnings.showwarning``: what to know, without the line of code that says it."""
+    if is_quiet():
+        return
     say(f"{typer.style('warning', fg='yellow', bold=True)}: {' '.join(str(message).split())}")
 
 

@@ -45,7 +45,7 @@ class Group(TyperGroup):
         standalone_mode: bool = True,
         **extra: Any,
     ) -> Any:
-        words = list(sys.argv[1:] if args is None else args)
+        words = _quiet_first(list(sys.argv[1:] if args is None else args))
         try:
             _require_no_empty(words)
             extra["standalone_mode"] = False
@@ -66,6 +66,14 @@ class Group(TyperGroup):
         if standalone_mode:
             sys.exit(status)
         return status
+
+
+def _quiet_first(words: list[str]) -> list[str]:
+    """``--quiet`` is an option of all commands: wherever it stands it is read first."""
+    end = words.index("--") if "--" in words else len(words)
+    if "--quiet" not in words[:end]:
+        return words
+    return ["--quiet", *(word for word in words[:end] if word != "--quiet"), *words[end:]]
 
 
 def _require_no_empty(words: Sequence[str]) -> None:

@@ -11,7 +11,7 @@ from invscore import __version__
 from invscore.cli.bench import bench
 from invscore.cli.calibrate import calibrate
 from invscore.cli.check import check
-from invscore.cli.errors import show_warning
+from invscore.cli.errors import be_quiet, show_warning
 from invscore.cli.group import Command, Group
 from invscore.cli.likelihood import likelihood
 from invscore.cli.methods import methods
@@ -54,7 +54,7 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def invscore(
-    version: Annotated[
+    version: Annotated[  # noqa: ARG001
         bool,
         typer.Option(
             "--version",
@@ -64,8 +64,18 @@ def invscore(
             help="Print the version.",
         ),
     ] = False,
+    quiet: Annotated[
+        bool,
+        typer.Option(
+            "--quiet",
+            "-q",
+            metavar="",
+            help="No progress and no warnings on stderr: results and errors alone.",
+        ),
+    ] = False,
 ) -> None:
     """Inverse problems solved with learned score priors: posterior samples that you can trust."""
+    be_quiet(quiet)
 
 
 def main() -> int:

@@ -32,7 +32,7 @@ from invscore.cli.arguments import (
     parse_scale,
     parse_shape,
 )
-from invscore.cli.errors import guarded
+from invscore.cli.errors import guarded, say
 from invscore.cli.method_options import parse_options
 from invscore.tasks.specs import parse_spec
 
@@ -42,6 +42,7 @@ SAMPLES = 4
 
 @guarded
 def reconstruct(
+    ctx: typer.Context,
     op: OperatorSpec,
     prior: PriorName,
     image: Annotated[
@@ -102,7 +103,8 @@ def reconstruct(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Intervals that were calibrated for this very setting, by 'invscore calibrate'.",
+            help="Intervals that 'invscore calibrate' has found for this operator and prior; "
+            "method, options, samples and noise are those of the file where they are not given.",
             rich_help_panel=METHOD,
         ),
     ] = None,
@@ -166,6 +168,7 @@ def reconstruct(
     from invscore import driver
     from invscore.calibration import Calibration
     from invscore.cli import native, report
+    from invscore.cli.calibrated import Choices, adopted
     from invscore.cli.devices import choose_device
     from invscore.cli.loading import open_prior
     from invscore.cli.progress import StepBar
@@ -173,12 +176,26 @@ def reconstruct(
     from invscore.tasks import measured, task
     from invscore.tasks.setting import describe_setting
 
+    calibrated = None if calibration is None else Calibration.load(calibration)
+    if calibrated is not None:
+        chosen, taken = adopted(
+            calibrated,
+            Choices(
+                method=method,
+                options=options,
+                samples=samples,
+                noise=noise if _given(ctx, "noise") else None,
+                scale=factor if _given(ctx, "scale") else None,
+            ),
+        )
+        method, options, samples = chosen.method, dict(chosen.options), chosen.samples
+        noise = noise if chosen.noise is None else chosen.noise
+        factor = factor if chosen.scale is None else chosen.scale
     method = method or driver.DEFAULT_METHOD
     info = get_method(method)
     info.options(options)
     if samples is None:
         samples = 1 if info.point_estimate else SAMPLES
-    calibrated = None if calibration is None else Calibration.load(calibration)
     folder = out or Path("results") / task.default_name(spec, source)
     report.check_folder(folder, overwrite=overwrite)
     device = choose_device(device)
@@ -196,6 +213,8 @@ def reconstruct(
             scale=factor,
         )
         calibrated.require(setting)
+        if taken:
+            say(f"as in {calibration}: {taken}")
     if image is not None:
         job = task.simulated_task(
             spec, image, size=size, noise=noise, seed=seed, device=device, part=part
@@ -238,3 +257,9 @@ def reconstruct(
         typer.echo(report.as_json(metrics))
     else:
         report.print_summary(metrics, folder)
+
+
+def _given(ctx: typer.Context, name: str) -> bool:
+    """Whether an option was written, rather than left to its default."""
+    source = ctx.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from invscore.cli.arguments import Debug, Device
-from invscore.cli.errors import guarded
+from invscore.cli.errors import guarded, is_quiet
+from invscore.cli.progress import StepBar
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -71,9 +72,10 @@ class TrainingBar:
             TextColumn("left"),
             TimeRemainingColumn(),
             console=self._console,
-            disable=not self._console.is_terminal,
+            disable=not self._console.is_terminal or is_quiet(),
         )
         self._task = self._bar.add_task("", total=None, loss=float("nan"), speed=0.0)
+        self._lines = None if self._console.is_terminal else StepBar("training", self._console)
         self._start: int | None = None
         self._loss = 0.0
 
@@ -87,6 +89,8 @@ class TrainingBar:
         if self._start is None:  # a resumed run does not begin at 0
             self._start, self._loss = progress.step - 1, progress.loss
             self._bar.start()
+        if self._lines is not None:
+            self._lines(progress.step - self._start, progress.steps - self._start)
         self._loss += 0.02 * (progress.loss - self._loss)  # the loss of one batch is noisy
         self._bar.update(
             self._task,

@@ -240,3 +240,24 @@ def test_calibrations_that_are_none(
     done = reconstruct("--image", "gray.png", "--samples", "3", "--calibration", name)
     assert done.exit_code == 2
     assert sentence in done.stderr
+
+
+def test_what_is_not_given_is_as_in_the_file(
+    calibrate: Run, invscore: Run, prior: str, photos: Path
+) -> None:
+    given = ("--method", "diffpir", "--set", "zeta=0.4", "--noise", "0.15")
+    assert calibrate("--out", "c.json", *given).exit_code == 0
+    same = ("--op", "denoise", "--prior", prior, "--image", "gray.png", "--calibration", "c.json")
+    done = invscore("reconstruct", *same, "--out", "o")
+    assert done.exit_code == 0, done.output
+    assert done.stderr.startswith(
+        "invscore: as in c.json: method diffpir, samples 3, noise 0.15, steps 3, zeta 0.4\n"
+    )
+    metrics = json.loads((photos / "o" / "metrics.json").read_text())
+    assert (metrics["method"], metrics["samples"], metrics["noise"]) == ("diffpir", 3, 0.15)
+    assert (metrics["options"]["steps"], metrics["options"]["zeta"]) == (3, 0.4)
+    assert metrics["interval"]["calibrated"]
+    for wrong in (("--noise", "0.01"), ("--set", "zeta=0.3"), ("--method", "dps")):
+        refused = invscore("reconstruct", *same, *wrong)
+        assert refused.exit_code == 2
+        assert "error: the calibration was made with " in refused.stderr

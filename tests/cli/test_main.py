@@ -206,4 +206,30 @@ def run_bar(monkeypatch: pytest.MonkeyPatch, *, seconds: float, terminal: bool) 
 def test_the_bar_is_for_what_lasts_and_for_terminals(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "10/10 steps" in run_bar(monkeypatch, seconds=20, terminal=True)
     assert run_bar(monkeypatch, seconds=1.9, terminal=True) == ""
-    assert run_bar(monkeypatch, seconds=20, terminal=False) == ""
+    assert run_bar(monkeypatch, seconds=9, terminal=False) == ""
+
+
+def test_a_log_has_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = run_bar(monkeypatch, seconds=200, terminal=False).splitlines()
+    assert lines == [
+        "invscore: dps: 1 of 10 steps, about 3.0 min left",
+        "invscore: dps: 2 of 10 steps, about 2.7 min left",
+        "invscore: dps: 4 of 10 steps, about 2.0 min left",
+        "invscore: dps: 8 of 10 steps, about 40 s left",
+    ]
+
+
+def test_quiet_is_quiet(monkeypatch: pytest.MonkeyPatch, invscore: Run) -> None:
+    assert invscore("operators", "--json", "--quiet").exit_code == 0
+    assert run_bar(monkeypatch, seconds=200, terminal=False) == ""
+    assert run_bar(monkeypatch, seconds=200, terminal=True) == ""
+    assert invscore("operators", "--json").exit_code == 0
+    assert run_bar(monkeypatch, seconds=200, terminal=False) != ""
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(3.4, "3 s"), (100, "1.7 min"), (3000, "50 min"), (9000, "2.5 h"), (1e6, "12 days")],
+)
+def test_durations(seconds: float, words: str) -> None:
+    assert progress.duration(seconds) == words

@@ -23,9 +23,6 @@ LINES = {
     "calibrate": f"{PROBLEM} --images photos/train {DRAWS} --level 0.5 --out new.json",
     "sample": "--prior tiny.safetensors --n 2 --steps 2 --size 8 --out drawn",
     "likelihood": "gray.png --prior tiny.safetensors --size 4 --steps 2",
-    "operators": "",
-    "priors": "",
-    "methods": "",
     "check": "ops.py:Half --shape 1,8,8",
     "train": "recipe.yaml",
     "tune": "--config bench.yaml --images photos/val --methods diffpir --size 16 --samples 1 "
@@ -36,7 +33,6 @@ LINES = {
     "--samples 2 --jobs 1 --out posterior",
     "bench denoising": "--prior tiny.safetensors --limit 1 --json rows.json",
 }
-BASES = {command: f"{command} {line}".split() for command, line in LINES.items()}
 WEIGHTS = {  # how often a command is chosen: those with much to say, and quick, more often
     "reconstruct": 12,
     "calibrate": 5,
@@ -49,9 +45,6 @@ WEIGHTS = {  # how often a command is chosen: those with much to say, and quick,
     "bench calibrate": 1,
     "bench posterior": 2,
     "bench denoising": 1,
-    "operators": 1,
-    "priors": 1,
-    "methods": 1,
 }
 
 WORDS = [
@@ -138,10 +131,8 @@ def cases(seed: int) -> Iterator[Case]:
 
 def _options(chance: random.Random) -> Case:
     """A command with one to three options that are missing, twice or hostile."""
-    command = chance.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
+    command = chance.choices(list(BASES), [WEIGHTS.get(name, 1) for name in BASES])[0]
     words = list(BASES[command])
-    if command == "bench imaging" or chance.random() < 0.05:
-        words += chance.choice([["--debug"], [], []])[:0]
     options = [p for p in PARAMETERS[command] if p.param_type_name == "option"]
     for _ in range(chance.choice([1, 1, 1, 2, 3])):
         option = chance.choice(options)
@@ -354,3 +345,4 @@ def _parameters() -> dict[str, list[Any]]:
 
 
 PARAMETERS = _parameters()
+BASES = {command: f"{command} {LINES.get(command, '')}".split() for command in PARAMETERS}
