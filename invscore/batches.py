@@ -23,3 +23,19 @@ def per_image(value: PerImage, like: Tensor, name: str = "sigma") -> Tensor:
             f"{tuple(value.shape)}"
         )
     return value.reshape(-1, *[1] * (like.ndim - 1))
+
+
+def real_numbers(x: Tensor) -> Tensor:
+    """The real and imaginary parts of complex numbers, on a last axis; real ones as they are."""
+    return torch.view_as_real(x.resolve_conj()) if x.is_complex() else x
+
+
+def ordinary(x: Tensor) -> Tensor:
+    """``x`` without gradients, laid out plainly, and fit for derivatives.
+
+    A tensor made in ``torch.inference_mode`` is not, and some operations do not take one that is
+    lazily conjugated or negated.
+    """
+    with torch.inference_mode(False):
+        plain = x.detach().resolve_conj().resolve_neg()
+        return plain.clone() if plain.is_inference() else plain.contiguous()

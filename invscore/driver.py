@@ -17,6 +17,7 @@ from invscore.batches import PerImage, per_image
 from invscore.likelihood import GaussianNoise, InverseProblem
 from invscore.methods import METHODS, MethodInfo, Step, get_method
 from invscore.methods.auto import resolve
+from invscore.methods.common.discrepancy_principle import reconciled
 from invscore.operators import LinearOperator, Operator
 from invscore.operators.base import Window
 from invscore.operators.probe import operator_warnings
@@ -227,6 +228,7 @@ def reconstruct(
         states = info.run(part, counted, rng, **chosen)
         state, trace = _run(info, part, states, on_step, index * steps, len(chunks) * steps)
         trace[:, 0] *= sum(scales) / len(scales)
+        state = reconciled(part, prior, state)
         finished.append(per_image(_number(scales), state, "scale") * state)
         traces.append(trace * len(chunk) / len(places))
     trace = torch.stack(traces).sum(dim=0)

@@ -15,6 +15,7 @@ from typing import overload
 import torch
 from torch import Tensor
 
+from invscore.batches import real_numbers
 from invscore.likelihood import InverseProblem
 from invscore.operators import LinearOperator
 from invscore.priors.base import Prior
@@ -139,7 +140,7 @@ class _Measurement:
         """The measured entries of (b, \\*out_shape) as real numbers, (b, n)."""
         mask = self.operator.measured
         known = y if mask is None else y[:, mask.to(y.device)]
-        return (torch.view_as_real(known) if known.is_complex() else known).flatten(1)
+        return real_numbers(known).flatten(1)
 
 
 @dataclass(frozen=True)

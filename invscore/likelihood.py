@@ -1,164 +1,24 @@
-"""Noise models ``p(y | A x)`` and the inverse problem they make with an operator."""
+"""The inverse problem that an operator, a measurement and its noise make."""
 
 from __future__ import annotations
 
-import abc
 import math
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from invscore.batches import PerImage, per_image
+from invscore.batches import PerImage, ordinary, per_image
+from invscore.noise import GaussianNoise, Noise, PoissonNoise
 from invscore.operators import LinearOperator, Operator
 from invscore.rng import SampleRNG, sample_rng
 
+__all__ = ["GaussianNoise", "InverseProblem", "Noise", "PoissonNoise", "simulate"]
 
-class Noise(abc.ABC):
-    """The law of a measurement given its clean value, both (b, \\*out_shape)."""
-
-    @abc.abstractmethod
-    def sample(self, clean: Tensor, rng: SampleRNG) -> Tensor:
-        """A noisy measurement of ``clean``."""
-
-    @abc.abstractmethod
-    def log_likelihood(self, y: Tensor, clean: Tensor) -> Tensor:
-        """``log p(y | clean)`` in nats, normalised in y, one an image: (b,)."""
-
-    @abc.abstractmethod
-    def score(self, y: Tensor, clean: Tensor) -> Tensor:
-        """The gradient of ``log p(y | clean)`` in ``clean``."""
-
-    @abc.abstractmethod
-    def variance(self, y: Tensor) -> Tensor:
-        """The variance of each number of ``y``, as ``y`` itself tells it: broadcasts against y."""
-
-    @abc.abstractmethod
-    def kurtosis(self, clean: Tensor) -> Tensor:
-        """The excess kurtosis of a measurement given its clean value: broadcasts against it."""
-
-    @abc.abstractmethod
-    def check(self, y: Tensor) -> None:
-        """Raise ``ValueError`` where ``y`` cannot be a measurement with this noise."""
-
-    @abc.abstractmethod
-    def select(self, images: Tensor) -> Noise:
-        """The noise of the images with the indices ``images``, (k,)."""
-
-    @abc.abstractmethod
-    def scaled(self, factor: PerImage) -> Noise:
-        """The noise of ``factor * y``."""
-
-
-@dataclass(frozen=True)
-class GaussianNoise(Noise):
-    """``y = clean + sigma n``; ``sigma`` > 0 a number, or one an image, (b,), in measurement units.
-
-    Complex measurements have noise of this standard deviation in the real and in the imaginary
-    part. Raises ``ValueError`` for a ``sigma`` that is not positive and finite.
-    """
-
-    sigma: float | Tensor
-
-    def __post_init__(self) -> None:
-        level = torch.as_tensor(self.sigma)
-        if level.ndim > 1 or not bool((level.isfinite() & (level > 0)).all()):
-            raise ValueError(
-                "the noise level `sigma` must be a positive number, or one an image, got "
-                f"{self.sigma}"
-            )
-
-    def level(self, like: Tensor) -> Tensor:
-        """``sigma`` as a real tensor that broadcasts against ``like``, (b, \\*shape)."""
-        return per_image(self.sigma, like)
-
-    def sample(self, clean: Tensor, rng: SampleRNG) -> Tensor:
-        return clean + self.level(clean) * rng.normal_like(clean)
-
-    def log_likelihood(self, y: Tensor, clean: Tensor) -> Tensor:
-        sigma = self.level(y)
-        each = -0.5 * ((y - clean).abs() / sigma) ** 2
-        per_number = sigma.log() + 0.5 * math.log(2 * math.pi)
-        return (each - (2 if y.is_complex() else 1) * per_number).flatten(1).sum(dim=1)
-
-    def score(self, y: Tensor, clean: Tensor) -> Tensor:
-        return (y - clean) / self.level(y) ** 2
-
-    def variance(self, y: Tensor) -> Tensor:
-        return self.level(y) ** 2
-
-    def kurtosis(self, clean: Tensor) -> Tensor:
-        return torch.zeros((), dtype=clean.real.dtype, device=clean.device)
-
-    def check(self, y: Tensor) -> None:
-        level = torch.as_tensor(self.sigma)
-        if level.ndim and len(level) != len(y):
-            raise ValueError(
-                "the noise level `sigma` must be a number or have one entry for each of the "
-                f"{len(y)} measurements, got {len(level)}"
-            )
-
-    def select(self, images: Tensor) -> GaussianNoise:
-        sigma = torch.as_tensor(self.sigma)
-        return GaussianNoise(sigma[images.to(sigma.device)]) if sigma.ndim else self
-
-    def scaled(self, factor: PerImage) -> GaussianNoise:
-        return GaussianNoise(self.sigma * factor)
-
-
-@dataclass(frozen=True)
-class PoissonNoise(Noise):
-    """``photons * y ~ Poisson(photons * clean)``: ``photons`` counts at intensity 1.
-
-    The likelihood is a density in ``y``: the probability of the counts times ``photons``.
-
-    ``clean`` is clipped from below at ``dark / photons``, ``dark`` counts of background, so that
-    the likelihood stays finite where a forward model dips below zero. Measurements are real and
-    not negative.
-    """
-
-    photons: float
-    dark: float = 0.01
-
-    def __post_init__(self) -> None:
-        for name, value in (("photons", self.photons), ("dark", self.dark)):
-            if not (math.isfinite(value) and value > 0):
-                raise ValueError(f"`{name}` must be a positive number, got {value}")
-
-    def sample(self, clean: Tensor, rng: SampleRNG) -> Tensor:
-        return rng.poisson(self._counts(clean)) / self.photons
-
-    def log_likelihood(self, y: Tensor, clean: Tensor) -> Tensor:
-        rate, counts = self._counts(clean), self.photons * y
-        each = torch.xlogy(counts, rate) - rate - torch.lgamma(counts + 1)
-        return (each + math.log(self.photons)).flatten(1).sum(dim=1)
-
-    def score(self, y: Tensor, clean: Tensor) -> Tensor:
-        rate = self._counts(clean)
-        lit = self.photons * clean > self.dark
-        return torch.where(lit, self.photons * (self.photons * y / rate - 1), 0.0)
-
-    def variance(self, y: Tensor) -> Tensor:
-        return self._counts(y) / self.photons**2
-
-    def kurtosis(self, clean: Tensor) -> Tensor:
-        return 1 / self._counts(clean)
-
-    def check(self, y: Tensor) -> None:
-        if y.is_complex() or bool((y < 0).any()):
-            given = "complex" if y.is_complex() else f"as low as {float(y.min())}"
-            raise ValueError(
-                f"the measurement `y` must be real and not negative for Poisson noise, got {given}"
-            )
-
-    def select(self, images: Tensor) -> PoissonNoise:  # noqa: ARG002
-        return self
-
-    def scaled(self, factor: PerImage) -> PoissonNoise:
-        return PoissonNoise(self.photons / float(factor), self.dark)
-
-    def _counts(self, clean: Tensor) -> Tensor:
-        return (self.photons * clean).clamp_min(self.dark)
+ROUNDING = 8.0
+"""Rounding errors of ``A(x)``, in relative precisions of a number as large as y is (rms)."""
+WRITTEN = 0.3
+"""Those of a y that was written down in a lower precision than it is treated in."""
 
 
 @dataclass(frozen=True)
@@ -168,9 +28,14 @@ class InverseProblem:
     Where the operator has a mask ``measured``, entries of ``y`` outside it carry no information:
     they may hold anything, NaN included, are set to zero, and are not counted in likelihoods.
 
+    ``y`` is treated in single precision at least, half precision being what it was written in, and
+    without gradients. Gaussian noise below the rounding errors of ``A(x)``, 8 relative precisions
+    of the rms of y (4e-7 of a bright image in single precision), or of y in half precision, is
+    taken for them: ``noise`` is what counts, for noise 0 too.
+
     Raises ``ValueError`` when the shape of ``y`` does not fit the operator, when ``y`` is complex
-    and the operator is not (or the reverse), when it is not of a floating-point type, when a
-    measured entry is not finite, or when the noise cannot have produced ``y``.
+    and the operator is not (or the reverse), when it is not of a floating-point type, when nothing
+    is measured, when a measured entry is not finite, or when the noise cannot have produced ``y``.
     """
 
     operator: Operator
@@ -191,14 +56,26 @@ class InverseProblem:
             )
         if not (self.y.is_complex() or self.y.is_floating_point()):
             raise ValueError(
-                f"the measurement `y` must be of a floating-point type, got {self.y.dtype}"
+                f"the measurement `y` must be of a floating-point type, got {self.y.dtype}: "
+                "y.float() takes its numbers as they are"
             )
-        if self.operator.measured is not None:
-            mask = self.operator.measured.to(self.y.device)
-            object.__setattr__(self, "y", torch.where(mask, self.y, 0))
-        if not bool(self.y.isfinite().all()):
+        written = torch.finfo(self.y.dtype).eps
+        y = ordinary(self.y)
+        y = y.to(torch.promote_types(y.dtype, torch.float32))
+        mask = self.operator.measured
+        if mask is not None:
+            if not bool(mask.any()):
+                raise ValueError("the operator must measure something, got a mask without any true")
+            y = torch.where(mask.to(y.device), y, 0)
+        object.__setattr__(self, "y", y)
+        if not bool(y.isfinite().all()):
             raise ValueError("the measurement `y` must be finite, got NaN or infinite values")
-        self.noise.check(self.y)
+        self.noise.check(y)
+        precision = torch.finfo(y.dtype).eps
+        share = max(ROUNDING * precision, WRITTEN * written if written > precision else 0.0)
+        size = self.measured(y).flatten(1).abs().square().mean(dim=1).sqrt()
+        floor = share * torch.where(size > 0, size, 1.0)
+        object.__setattr__(self, "noise", self.noise.at_least(floor))
 
     @property
     def image_dtype(self) -> torch.dtype:
@@ -221,25 +98,20 @@ class InverseProblem:
         """The rms of the residual in units of the noise, (b,): 1 on average at the true image.
 
         Over the measured numbers, real and imaginary parts apart. Poisson noise is taken at the
-        level that ``A(x)`` implies (Pearson residuals).
+        level that ``A(x)`` implies (Pearson residuals), neighbours of few counts together.
         """
-        y, clean = self._measured(self.y), self._measured(self.operator(x))
-        residual = (y - clean) / self.noise.variance(clean).sqrt()
-        numbers = torch.view_as_real(residual) if residual.is_complex() else residual
-        return numbers.flatten(1).square().mean(dim=1).sqrt()
+        return self._misfit(x)[0].sqrt()
 
     def discrepancy_variance(self, x: Tensor) -> Tensor:
         """The variance of ``discrepancy(x)**2`` if x is the true image: (b,).
 
         2 / count for Gaussian noise, whose residuals have a chi-square law; more for others.
         """
-        clean = self._measured(self.operator(x))
-        excess = self.noise.kurtosis(clean).expand(clean.shape).flatten(1)
-        return (2 + excess.mean(dim=1)) / self.count
+        return self._misfit(x)[1]
 
     def log_likelihood(self, x: Tensor) -> Tensor:
         """``log p(y | x)`` of the measured entries in nats, (b,)."""
-        return self.noise.log_likelihood(self._measured(self.y), self._measured(self.operator(x)))
+        return self.noise.log_likelihood(self.measured(self.y), self.measured(self.operator(x)))
 
     def score(self, x: Tensor) -> Tensor:
         """The gradient of ``log p(y | x)`` in ``x``: ``J(x)^H`` applied to the noise's score."""
@@ -271,10 +143,19 @@ class InverseProblem:
         y = per_image(factor, self.y, "factor") * self.y
         return replace(self, y=y, noise=self.noise.scaled(factor))
 
-    def _measured(self, values: Tensor) -> Tensor:
-        """The measured entries, (b, n), or all of them as they are."""
+    def measured(self, values: Tensor) -> Tensor:
+        """Those of ``values``, (b, \\*out_shape), that are measured: (b, n), or all as they are."""
         mask = self.operator.measured
         return values if mask is None else values[:, mask.to(values.device)]
+
+    def misfit_of(self, residual: Tensor) -> Tensor:
+        """The mean square of ``residual``, ``y - A(x)``, in units of the noise, (b,)."""
+        y = self.measured(self.y).flatten(1)
+        return self.noise.misfit(y, y - self.measured(residual).flatten(1))[0]
+
+    def _misfit(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        y, clean = self.measured(self.y), self.measured(self.operator(x))
+        return self.noise.misfit(y.flatten(1), clean.flatten(1))
 
 
 def simulate(operator: Operator, x: Tensor, noise: Noise, rng: SampleRNG | int = 0) -> Tensor:

@@ -28,7 +28,7 @@ class SampleRNG:
         Complex numbers have unit variance in the real and in the imaginary part.
         """
         if x.is_complex():
-            return torch.view_as_complex(self.normal_like(torch.view_as_real(x)))
+            return torch.view_as_complex(self.normal_like(torch.view_as_real(x.resolve_conj())))
         return torch.stack(
             [
                 torch.randn(x.shape[1:], generator=g, device=self.device, dtype=x.dtype)

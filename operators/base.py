@@ -12,8 +12,8 @@ from typing import Literal, Self
 import torch
 from torch import Tensor, nn
 
-from invscore.batches import PerImage, per_image
-from invscore.operators.cg import conjugate_gradient, inner
+from invscore.batches import PerImage, ordinary, per_image
+from invscore.operators.cg import conjugate_gradient, inner, least_squares
 from invscore.operators.constant import Constant
 
 Shape = tuple[int, ...]
@@ -137,9 +137,19 @@ class LinearOperator(Operator):
         weight = broadcast(rho, b)
         return conjugate_gradient(lambda x: self.normal(x) + weight * x, b)
 
+    def ridge(self, y: Tensor, rho: Weight) -> Tensor:
+        """``(A^H A + rho I)^-1 A^H y``, the minimiser of ``|y - A x|^2 + rho |x|^2``, ``rho`` > 0.
+
+        What ``solve(rmatvec(y), rho)`` is but for rounding errors: those of ``A^H y``, divided by a
+        rho that is smaller than they are, fill the null space of A. To fit y from z, take
+        ``z + ridge(y - A z, rho)``.
+        """
+        weight = broadcast(rho, y.new_empty(len(y), *[1] * len(self.in_shape)))
+        return least_squares(self.matvec, self.rmatvec, y, damping=lambda x: weight * x)
+
     def pinv(self, y: Tensor) -> Tensor:
         """The least-squares solution of least norm."""
-        return conjugate_gradient(self.normal, self.rmatvec(y))
+        return least_squares(self.matvec, self.rmatvec, y)
 
     def svd(self, dtype: torch.dtype = torch.float32) -> SVD:
         """The singular value decomposition, ``s`` real and in the precision of ``dtype``.
@@ -175,7 +185,7 @@ class LinearOperator(Operator):
 
 
 class SpectralOperator(LinearOperator):
-    """A linear operator whose SVD is cheap: ``solve``, ``pinv`` and ``norm`` in closed form.
+    """A linear operator whose SVD is cheap, and with it all that follows from one.
 
     Others may have an SVD too, among them ``Blur`` and multiples: ask ``svd()``, not the class.
     """
@@ -194,6 +204,11 @@ class SpectralOperator(LinearOperator):
         null = b - f.v(coefficients)
         return x + (null - f.v(f.vh(null))) / broadcast(rho, b)
 
+    def ridge(self, y: Tensor, rho: Weight) -> Tensor:
+        f = self.svd(y.dtype)
+        coefficients = f.uh(y)
+        return f.v(f.s / (f.s**2 + broadcast(rho, coefficients)) * coefficients)
+
     def pinv(self, y: Tensor) -> Tensor:
         f = self.svd(y.dtype)
         return f.v(torch.where(f.seen, 1 / f.s, 0.0) * f.uh(y))
@@ -209,9 +224,9 @@ class NonlinearOperator(Operator):
         return torch.func.jvp(self.__call__, (x,), (v,))[1]
 
     def vjp(self, x: Tensor, u: Tensor) -> Tensor:
-        with torch.enable_grad():
-            leaf = x.detach().requires_grad_()
-            return torch.autograd.grad(self(leaf), leaf, u)[0]
+        with torch.inference_mode(False), torch.enable_grad():
+            leaf = ordinary(x).requires_grad_()
+            return torch.autograd.grad(self(leaf), leaf, ordinary(u))[0]
 
 
 class Adjoint(LinearOperator):
@@ -304,6 +319,9 @@ class Multiple(LinearOperator):
     def solve(self, b: Tensor, rho: Weight) -> Tensor:
         square = self.factor**2
         return self.operator.solve(b / square, rho / square)
+
+    def ridge(self, y: Tensor, rho: Weight) -> Tensor:
+        return self.operator.ridge(y / self.factor, rho / self.factor**2)
 
     def pinv(self, y: Tensor) -> Tensor:
         return self.operator.pinv(y) / self.factor

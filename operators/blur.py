@@ -100,6 +100,9 @@ class Blur(LinearOperator):
     def solve(self, b: Tensor, rho: Weight) -> Tensor:
         return self._convolution.solve(b, rho)
 
+    def ridge(self, y: Tensor, rho: Weight) -> Tensor:
+        return self._convolution.ridge(y, rho)
+
     def pinv(self, y: Tensor) -> Tensor:
         return self._convolution.pinv(y)
 

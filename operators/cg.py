@@ -1,7 +1,8 @@
-"""Conjugate gradients for batches of Hermitian positive definite systems."""
+"""Conjugate gradients for batches of Hermitian positive definite systems, and of least squares."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -45,4 +46,49 @@ def conjugate_gradient(
         residual = residual - step * image
         previous, energy = energy, inner(residual, residual)
         direction = residual + torch.where(energy > goal, energy / previous, 0.0) * direction
+    return x
+
+
+def least_squares(
+    forward: Callable[[Tensor], Tensor],
+    adjoint: Callable[[Tensor], Tensor],
+    y: Tensor,
+    *,
+    damping: Callable[[Tensor], Tensor] | None = None,
+    tolerance: float = 1e-6,
+    loudest: float = math.inf,
+    iterations: int = 200,
+) -> Tensor:
+    """``x`` of least ``|y - forward(x)|^2 + <x, damping(x)>``, each image of the batch on its own.
+
+    Conjugate gradients on the normal equations, which are never formed: the gradient is
+    ``adjoint`` of the residual, as small as that is (CGLS, Björck 1996, Sec. 7.4.1). Solved for
+    ``adjoint(y)`` instead, rounding errors of that, as large as y, would be divided by the damping
+    where ``forward`` is blind. Stops when every gradient has fallen below ``tolerance`` times its
+    first value, which counts as an rms of ``loudest`` at most, or after ``iterations``.
+    """
+    residual, gradient = y, adjoint(y)
+    x = torch.zeros_like(gradient)
+    damped = torch.zeros_like(gradient)
+    direction = gradient
+    energy = inner(gradient, gradient)
+    numbers = (2 if gradient.is_complex() else 1) * gradient[0].numel()
+    goal = tolerance**2 * energy.clamp_max(loudest**2 * numbers)
+    for _ in range(iterations):
+        if bool((energy <= goal).all()):
+            break
+        image = forward(direction)
+        curvature = inner(image, image).reshape(energy.shape)
+        if damping is not None:
+            held = damping(direction)
+            curvature = curvature + inner(direction, held)
+        step = torch.where((energy > goal) & (curvature > 0), energy / curvature, 0.0)
+        x = x + step * direction
+        residual = residual - step.reshape(-1, *[1] * (y.ndim - 1)) * image
+        gradient = adjoint(residual)
+        if damping is not None:
+            damped = damped + step * held
+            gradient = gradient - damped
+        previous, energy = energy, inner(gradient, gradient)
+        direction = gradient + torch.where(energy > goal, energy / previous, 0.0) * direction
     return x

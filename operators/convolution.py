@@ -43,6 +43,10 @@ class CircularConvolution(SpectralOperator):
     def solve(self, b: Tensor, rho: Weight) -> Tensor:
         return irfft2(rfft2(b) / (self._power.like(b) + broadcast(rho, b)), s=self._grid)
 
+    def ridge(self, y: Tensor, rho: Weight) -> Tensor:
+        gain = self.transfer.like(y).conj() / (self._power.like(y) + broadcast(rho, y))
+        return irfft2(rfft2(y) * gain, s=self._grid)
+
     @cached_property
     def _polar(self) -> tuple[Constant, Constant]:
         """The modulus of every frequency, and the phases of the half that ``rfft2`` gives."""

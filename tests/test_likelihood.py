@@ -122,22 +122,30 @@ def test_the_gaussian_density_integrates_to_one(dtype: torch.dtype) -> None:
     assert float(density.sum()) * cell == pytest.approx(1, abs=1e-10)
 
 
-@pytest.mark.parametrize("clean", [0.0, 0.01, 0.8])
+@pytest.mark.parametrize("clean", [-1e-3, 0.0, 0.01, 0.8])
 def test_poisson_probabilities_sum_to_one(clean: float) -> None:
     noise, counts = PoissonNoise(25.0), torch.arange(200, dtype=F64)[:, None]
     density = noise.log_likelihood(counts / 25, torch.full_like(counts, clean)).exp()
     assert float(density.sum()) / 25 == pytest.approx(1, abs=1e-12)
     mean = float((density * counts[:, 0]).sum()) / 25
-    assert mean == pytest.approx(max(25 * clean, 0.01), rel=1e-10)
+    expected = 25 * clean if clean > 0 else 0.01 * math.exp(25 * clean / 0.01 - 1)
+    assert mean == pytest.approx(expected, rel=1e-10)
 
 
-def test_the_poisson_score_vanishes_where_the_rate_is_clipped() -> None:
+def test_the_poisson_likelihood_leads_back_from_below_the_background() -> None:
+    """Finite, concave, of a continuous slope, and rising with the counts that are not there."""
     noise = PoissonNoise(10.0, dark=0.5)
-    clean = torch.tensor([[-1.0, 0.0, 0.04, 0.06]])
-    score = noise.score(torch.full_like(clean, 0.3), clean)
-    assert torch.equal(score[0, :3], torch.zeros(3))
-    assert float(score[0, 3]) == pytest.approx(10 * (3 / 0.6 - 1))
-    assert bool(noise.log_likelihood(clean.clamp_min(0), clean).isfinite().all())
+    clean = torch.linspace(-1, 0.5, 1501, dtype=F64)[:, None]
+    for counts in (0.0, 1.0, 30.0):
+        y = torch.full_like(clean, counts / 10)
+        height, slope = noise.log_likelihood(y, clean), noise.score(y, clean)[:, 0]
+        assert bool(height.isfinite().all())
+        assert bool((slope.diff() <= 1e-9).all())
+        difference = (height[2:] - height[:-2]) / (clean[2:, 0] - clean[:-2, 0])
+        torch.testing.assert_close(difference, slope[1:-1], rtol=1e-2, atol=2e-2 * (1 + counts))
+        assert float(slope[0]) == pytest.approx(10 * counts / 0.5, abs=1e-4)
+    lit = noise.score(torch.tensor([[0.3]]), torch.tensor([[0.06]]))
+    assert float(lit) == pytest.approx(10 * (3 / 0.6 - 1))
 
 
 @pytest.mark.parametrize("dtype", [F64, torch.complex128])
@@ -241,9 +249,9 @@ def test_image_dtype_follows_the_operator() -> None:
     assert InverseProblem(MATRIX, y, GaussianNoise(1.0)).image_dtype == torch.float32
 
 
-@pytest.mark.parametrize("sigma", [0.0, -1.0, math.nan, math.inf, torch.tensor([0.1, 0.0])])
+@pytest.mark.parametrize("sigma", [-1.0, math.nan, math.inf, torch.tensor([0.1, -0.1])])
 def test_wrong_gaussian_levels_are_refused(sigma: float | Tensor) -> None:
-    with pytest.raises(ValueError, match="the noise level `sigma` must be a positive number"):
+    with pytest.raises(ValueError, match="the noise level `sigma` must be a finite number from 0"):
         GaussianNoise(sigma)
 
 

@@ -7,8 +7,8 @@ from torch import Tensor
 
 from invscore.baselines.base import register, require_positive
 from invscore.likelihood import InverseProblem
+from invscore.methods.common.discrepancy_principle import iterated
 from invscore.operators import LinearOperator
-from invscore.operators.cg import inner
 from invscore.priors.base import Prior
 
 
@@ -40,21 +40,5 @@ def pseudo_inverse(
     operator = problem.operator
     if not isinstance(operator, LinearOperator):
         raise ValueError(f"pseudo-inverse needs a linear operator, given {type(operator).__name__}")
-    residual = problem.y
-    gradient = operator.rmatvec(residual)
-    x, direction = torch.zeros_like(gradient), gradient
-    energy = start = inner(gradient, gradient)
-    for _ in range(iterations):
-        loud = problem.discrepancy(x).reshape(energy.shape) > discrepancy
-        active = loud & (energy > 1e-12 * start)
-        if not bool(active.any()):
-            break
-        image = operator.matvec(direction)
-        curvature = inner(image, image).reshape(energy.shape)
-        step = torch.where(active & (curvature > 0), energy / curvature, 0.0)
-        x = x + step * direction
-        residual = problem.residual(x)
-        gradient = operator.rmatvec(residual)
-        previous, energy = energy, torch.where(active, inner(gradient, gradient), energy)
-        direction = gradient + torch.where(active, energy / previous, 0.0) * direction
-    return x
+    zero = torch.zeros_like(operator.rmatvec(problem.y))
+    return iterated(problem, operator, zero, discrepancy=discrepancy, iterations=iterations)

@@ -11,7 +11,6 @@ from invscore import levels
 from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
 from invscore.methods.common.initial_guess import initial_guess
-from invscore.operators.base import broadcast
 from invscore.priors.base import Prior
 from invscore.ranges import Count, SomeShare
 from invscore.rng import SampleRNG
@@ -54,9 +53,9 @@ def ddnm(
     def replaced(denoised: Tensor, fresh: float) -> tuple[Tensor, Tensor]:
         """``D + L A^+ (y - A D)``, and noise of covariance G."""
         rho = variance / (2 * fresh**2)
-        fitted = denoised + operator.solve(operator.rmatvec(y - operator.matvec(denoised)), rho)
-        z = broadcast(rho, denoised) * rng.normal_like(denoised)
-        return fitted, fresh * operator.solve(z + operator.normal(rng.normal_like(z)), rho)
+        fitted = denoised + operator.ridge(y - operator.matvec(denoised), rho)
+        z, other = rng.normal_like(denoised), rng.normal_like(denoised)
+        return fitted, fresh * (z + operator.ridge(operator.matvec(other - z), rho))
 
     sigmas = levels.ddpm(steps, prior, levels.widest(prior))
     x = initial_guess(problem, prior, sigmas[0], rng)

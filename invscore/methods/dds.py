@@ -12,6 +12,7 @@ from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
 from invscore.methods.common.initial_guess import initial_guess
 from invscore.methods.common.renoise import renoise
+from invscore.methods.common.tempering import informed_share
 from invscore.operators.cg import conjugate_gradient
 from invscore.priors.base import Prior
 from invscore.ranges import Count, Share, Weight
@@ -42,20 +43,22 @@ def dds(
     mismatch, the tangent of the data manifold in the paper's picture. No Jacobian, no singular
     values. Biased.
 
-    ``steps``: denoiser evaluations on DDPM's schedule. ``gamma``: weight of the data. ``eta``:
+    ``steps``: denoiser evaluations on DDPM's schedule. ``gamma``: weight of the data, which fades
+    where the noise exceeds what is measured of images (``informed_share``). ``eta``:
     deviation of the fresh noise over that of all.
     """
     operator, y, _ = problem.linear_gaussian("dds")
     back_projected = operator.rmatvec(y)
+    weight = gamma * informed_share(problem, prior, back_projected)
 
     def proximal(z: Tensor) -> Tensor:
-        return z + gamma * operator.normal(z)
+        return z + weight * operator.normal(z)
 
     sigmas = levels.ddpm(steps, prior, levels.widest(prior))
     x = initial_guess(problem, prior, sigmas[0], rng)
     for sigma, lower in pairwise(sigmas):
         denoised = prior.denoise(x, sigma)
-        target = denoised + gamma * back_projected
+        target = denoised + weight * back_projected
         fitted = conjugate_gradient(proximal, target, start=denoised, iterations=cg_steps)
         x = renoise(fitted, (x - denoised) / sigma, lower, eta, rng)
         yield Step(x, fitted, lower)

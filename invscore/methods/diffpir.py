@@ -10,7 +10,6 @@ from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
 from invscore.methods.common.initial_guess import initial_guess
 from invscore.methods.common.renoise import renoise
-from invscore.operators.base import broadcast
 from invscore.priors.base import Prior
 from invscore.ranges import Count, Level, Share, Weight
 from invscore.rng import SampleRNG
@@ -48,7 +47,6 @@ def diffpir(
     defaults of all but ``steps`` and ``lam`` are those that validation photographs preferred.
     """
     operator, y, variance = problem.linear_gaussian("diffpir")
-    back_projected = operator.rmatvec(y)
     high = 2 * prior.variance**0.5 if sigma_max is None else sigma_max
     low = max(0.04 * prior.variance**0.5, prior.sigma_min) if sigma_min is None else sigma_min
     sigmas = levels.karras(steps, high, low)
@@ -56,6 +54,6 @@ def diffpir(
     for sigma, lower in pairwise(sigmas):
         denoised = prior.denoise(x, sigma)
         weight = lam * variance / sigma**2
-        fitted = operator.solve(back_projected + broadcast(weight, x) * denoised, weight)
+        fitted = denoised + operator.ridge(y - operator.matvec(denoised), weight)
         x = renoise(fitted, (x - fitted) / sigma, lower, zeta**0.5, rng)
         yield Step(x, fitted, lower)

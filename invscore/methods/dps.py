@@ -11,6 +11,7 @@ from invscore import levels
 from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
 from invscore.methods.common.initial_guess import initial_guess
+from invscore.methods.common.tempering import informed_share
 from invscore.operators.cg import inner
 from invscore.priors.base import Prior
 from invscore.ranges import Count, Guidance
@@ -37,7 +38,8 @@ def dps(
 
     Each ancestral step of DDPM is followed by ``-guidance grad |y - A(D(x))|``, the gradient
     taken through the denoiser, the norm unsquared and one for each image. Serves any operator;
-    the noise level does not enter. Biased: the step has no limit in which it samples the
+    the noise level enters but where it is that of images, beyond which the pull fades
+    (``informed_share``). Biased: the step has no limit in which it samples the
     posterior.
 
     ``steps``: denoiser evaluations, spread over DDPM's 1000 times.
@@ -46,8 +48,9 @@ def dps(
     """
     sigmas = levels.ddpm(steps, prior, levels.widest(prior))
     x = initial_guess(problem, prior, sigmas[0], rng)
+    strength = guidance * informed_share(problem, prior, x)
     for sigma, lower in pairwise(sigmas):
-        x, denoised = guided_step(problem, prior, x, sigma, lower, guidance, rng)
+        x, denoised = guided_step(problem, prior, x, sigma, lower, strength, rng)
         yield Step(x, denoised, lower)
 
 
@@ -57,10 +60,13 @@ def guided_step(
     x: Tensor,
     sigma: float,
     lower: float,
-    guidance: float,
+    guidance: Tensor,
     rng: SampleRNG,
 ) -> tuple[Tensor, Tensor]:
-    """The next state, at level ``lower``, and the denoised image at ``sigma``."""
+    """The next state, at level ``lower``, and the denoised image at ``sigma``.
+
+    ``guidance``: (b, 1, ..., 1).
+    """
     denoised, pull = prior.pullback(x, sigma)
     residual = problem.residual(denoised)
     length = inner(residual, residual).sqrt().clamp_min(1e-12)

@@ -10,6 +10,7 @@ from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
 from invscore.methods.common.data_consistency import replacement
 from invscore.methods.common.initial_guess import initial_guess
+from invscore.methods.common.tempering import informed_share
 from invscore.methods.dps import guided_step
 from invscore.priors.base import Prior
 from invscore.ranges import Count, Guidance, Weight
@@ -45,8 +46,9 @@ def mcg(
     """
     sigmas = levels.ddpm(steps, prior, levels.widest(prior))
     x = initial_guess(problem, prior, sigmas[0], rng)
+    share = informed_share(problem, prior, x)
     for sigma, lower in pairwise(sigmas):
-        x, denoised = guided_step(problem, prior, x, sigma, lower, guidance, rng)
+        x, denoised = guided_step(problem, prior, x, sigma, lower, guidance * share, rng)
         if lower > 0:
-            x = x + replacement(problem, x, denoised, lower, lam, rng)
+            x = x + share * replacement(problem, x, denoised, lower, lam, rng)
         yield Step(x, denoised, lower)

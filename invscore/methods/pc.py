@@ -12,6 +12,7 @@ from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
 from invscore.methods.common.data_consistency import replacement
 from invscore.methods.common.initial_guess import initial_guess
+from invscore.methods.common.tempering import informed_share
 from invscore.priors.base import Prior
 from invscore.ranges import Count, Rate, Share, Weight
 from invscore.rng import SampleRNG
@@ -51,10 +52,11 @@ def pc(
     problem.linear_gaussian("pc")
 
     def consistent(x: Tensor, sigma: float) -> Tensor:
-        return x + mixing * replacement(problem, x, x, sigma, lam, rng)
+        return x + share * replacement(problem, x, x, sigma, lam, rng)
 
     sigmas = levels.geometric(steps + 1, levels.widest(prior), levels.finest(prior))
     x = initial_guess(problem, prior, sigmas[0], rng)
+    share = mixing * informed_share(problem, prior, x)
     for sigma, lower in pairwise(sigmas):
         x = ddim_step(x, prior.denoise(x, sigma), sigma, lower, 1.0, rng)
         x = consistent(x, lower)

@@ -52,9 +52,8 @@ def pigdm(
     def posterior_mean(x: Tensor, sigma: float) -> Tensor:
         denoised, pull = prior.pullback(x, sigma)
         spread = v * sigma**2 / (v + sigma**2)
-        mismatch = operator.rmatvec(y - operator.matvec(denoised))
-        guidance = pull(operator.solve(mismatch, variance / spread) / spread)
-        return denoised + sigma**2 * guidance
+        shift = operator.ridge(y - operator.matvec(denoised), variance / spread)
+        return denoised + sigma**2 / spread * pull(shift)
 
     return sample_posterior(
         posterior_mean, problem, prior, rng, steps=steps, eta=eta, sigma_max=sigma_max

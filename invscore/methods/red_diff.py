@@ -11,7 +11,7 @@ from invscore import levels
 from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
 from invscore.methods.common.initial_guess import initial_guess
-from invscore.methods.common.tempering import mean_variance
+from invscore.methods.common.tempering import informed_share, mean_variance
 from invscore.operators.base import broadcast
 from invscore.priors.base import Prior
 from invscore.ranges import Count, Rate, Weight
@@ -46,7 +46,7 @@ def red_diff(
     Adam's learning rate, in the units of [-1, 1]; its averages decay by 0.9 and 0.99.
     """
     mu = initial_guess(problem, prior, 0.0, rng)
-    variance = broadcast(mean_variance(problem), mu)
+    variance = broadcast(mean_variance(problem), mu) * informed_share(problem, prior, mu)
     adam = Adam(mu, rate * prior.unit)
     for sigma in levels.ddpm(steps, prior, levels.widest(prior))[:-1]:
         denoised = prior.denoise(mu + sigma * rng.normal_like(mu), sigma)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from invscore.batches import real_numbers
+
 
 def crps(samples: Tensor, truth: Tensor, *, paired: bool = False) -> Tensor:
     """The continuous ranked probability score, averaged over pixels: (b,), lower is better.
@@ -44,4 +46,4 @@ def crps(samples: Tensor, truth: Tensor, *, paired: bool = False) -> Tensor:
 
 def _parts(x: Tensor) -> Tensor:
     """The real numbers of ``x`` in float64."""
-    return (torch.view_as_real(x) if x.is_complex() else x).double()
+    return real_numbers(x).double()

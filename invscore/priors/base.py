@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from invscore.batches import PerImage, per_image
+from invscore.batches import PerImage, ordinary, per_image
 
 Level = PerImage
 """A noise level: a number, or a tensor of shape (b,), one level an image."""
@@ -80,8 +80,8 @@ class Prior(abc.ABC):
 
         The function may be called more than once.
         """
-        with torch.enable_grad():
-            leaf = x.detach().requires_grad_()
+        with torch.inference_mode(False), torch.enable_grad():
+            leaf = ordinary(x).requires_grad_()
             denoised = self.denoise(leaf, sigma)
 
         def pull(u: Tensor) -> Tensor:

@@ -162,7 +162,7 @@ class NetworkPrior(Prior, nn.Module):
         noise = (known.log() / 4).reshape(-1).expand(len(x))
         centred = (x - self.mean) * (level**2 + self.sigma_data**2).rsqrt()
         if self.complex:
-            centred = torch.view_as_real(centred).movedim(-1, 2).flatten(1, 2)
+            centred = torch.view_as_real(centred.resolve_conj()).movedim(-1, 2).flatten(1, 2)
         weights = next(self.network.parameters(), noise)
         return centred.to(weights.dtype), noise.to(weights.dtype)
 

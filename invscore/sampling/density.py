@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from invscore import levels
-from invscore.batches import per_image
+from invscore.batches import per_image, real_numbers
 from invscore.priors.base import Prior
 from invscore.rng import SampleRNG, sample_rng
 from invscore.sampling import runge_kutta, terminal
@@ -163,7 +163,7 @@ def _stderr(each: Tensor) -> Tensor:
 
 def _numbers(x: Tensor) -> Tensor:
     """(b, \\*shape) as real numbers, (b, d)."""
-    return (torch.view_as_real(x) if x.is_complex() else x).flatten(1)
+    return real_numbers(x).flatten(1)
 
 
 def _images(numbers: Tensor, like: Tensor) -> Tensor:

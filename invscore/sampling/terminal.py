@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import math
 
-import torch
 from torch import Tensor
 
+from invscore.batches import real_numbers
 from invscore.priors.base import Prior
 from invscore.rng import SampleRNG
 
@@ -23,7 +23,7 @@ def draw(prior: Prior, like: Tensor, sigma: float, rng: SampleRNG) -> Tensor:
 def log_prob(prior: Prior, x: Tensor, sigma: float) -> Tensor:
     """The log-density in nats, (b,), in float64. Complex numbers count as two."""
     centred = x - prior.mean
-    numbers = torch.view_as_real(centred) if centred.is_complex() else centred
+    numbers = real_numbers(centred)
     white = numbers.flatten(1).double() / _deviation(prior, sigma)
     volume = math.log(2 * math.pi) + 2 * math.log(_deviation(prior, sigma))
     return -0.5 * (white.square().sum(dim=1) + white.shape[1] * volume)

@@ -186,9 +186,9 @@ def in_steps_of_a_file(image: Tensor) -> bool:
 
 def gaussian_noise(level: float) -> GaussianNoise:
     """Gaussian noise of the ``level``. Raises ``ValueError`` for one that is none."""
-    if not (math.isfinite(level) and level > 0):
+    if not (math.isfinite(level) and level >= 0):
         raise ValueError(
-            "`noise` must be a positive standard deviation in units of the measurement, got "
+            "`noise` must be a standard deviation from 0, in units of the measurement, got "
             f"{level:g}"
         )
     return GaussianNoise(level)

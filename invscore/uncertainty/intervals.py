@@ -12,6 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from invscore.batches import real_numbers
 from invscore.uncertainty.pairs import places, spread
 
 
@@ -124,7 +125,7 @@ def check_level(level: float) -> None:
 
 
 def _parts(x: Tensor) -> Tensor:
-    return torch.view_as_real(x) if x.is_complex() else x
+    return real_numbers(x)
 
 
 def _by_part(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:

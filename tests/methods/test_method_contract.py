@@ -170,7 +170,8 @@ def test_units(info: MethodInfo) -> None:
     large = reconstruct(
         masked_problem(scale=100.0), gaussian_prior(100.0), method=info.name, steps=8, scale=1.0
     )
-    torch.testing.assert_close(large.samples, 100 * plain.samples, rtol=1e-6, atol=1e-6)
+    # Conjugate gradients stop at a residual of 1e-6.
+    torch.testing.assert_close(large.samples, 100 * plain.samples, rtol=1e-5, atol=1e-4)
 
 
 def test_refusals(info: MethodInfo) -> None:

@@ -22,4 +22,4 @@ def replacement(
     tangent = jacobian(problem.operator, about)
     noised = problem.residual(about) + tangent.matvec(about + sigma * rng.normal_like(x) - x)
     rho = lam * mean_variance(problem) / sigma**2
-    return tangent.solve(tangent.rmatvec(noised), rho)
+    return tangent.ridge(noised, rho)

@@ -7,7 +7,6 @@ from torch import Tensor
 from invscore.likelihood import GaussianNoise, InverseProblem
 from invscore.methods.common.tempering import tempering
 from invscore.operators import LinearOperator
-from invscore.operators.base import broadcast
 from invscore.rng import SampleRNG
 
 
@@ -31,9 +30,9 @@ def draw_given(
     if isinstance(problem.operator, LinearOperator) and isinstance(problem.noise, GaussianNoise):
         operator, y, variance = problem.linear_gaussian("draw_given")
         rho = variance / sigma**2
-        perturbed = operator.rmatvec(problem.noise.sample(y, rng))
+        perturbed = problem.noise.sample(y, rng)
         around = centre + sigma * rng.normal_like(centre)
-        return operator.solve(perturbed + broadcast(rho, centre) * around, rho)
+        return around + operator.ridge(perturbed - operator.matvec(around), rho)
 
     # 1 / (1 / sigma^2 + |J|^2 / s^2), the time in which the stiffest direction forgets.
     time = step_size * sigma**2 * tempering(problem, centre)(sigma)

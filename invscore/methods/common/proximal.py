@@ -18,7 +18,7 @@ HALVINGS = 6
 def proximal(problem: InverseProblem, centre: Tensor, width: PerImage) -> Tensor:
     """The minimiser z of ``-log p(y | z) + |z - centre|^2 / (2 width^2)``, (b, \\*in_shape).
 
-    Exact with a linear operator and Gaussian noise: ``solve`` of the operator. Otherwise a few
+    Exact with a linear operator and Gaussian noise: ``ridge`` of the operator. Otherwise a few
     steps of Fisher's scoring from the centre (Gauss-Newton with Gaussian noise), each halved until
     the objective falls; an image for which no such step is found stays where it is. ``width`` in
     image units, a number or one an image.
@@ -27,7 +27,7 @@ def proximal(problem: InverseProblem, centre: Tensor, width: PerImage) -> Tensor
     if isinstance(problem.operator, LinearOperator) and isinstance(problem.noise, GaussianNoise):
         operator, y, variance = problem.linear_gaussian("proximal")
         rho = broadcast(variance, centre) / square
-        return operator.solve(operator.rmatvec(y) + rho * centre, rho.flatten())
+        return centre + operator.ridge(y - operator.matvec(centre), rho.flatten())
 
     def cost(z: Tensor) -> Tensor:
         away = z - centre

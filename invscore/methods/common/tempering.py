@@ -11,6 +11,7 @@ from invscore.likelihood import InverseProblem
 from invscore.operators import LinearOperator, jacobian
 from invscore.operators.base import broadcast
 from invscore.operators.cg import inner
+from invscore.priors.base import Prior
 
 
 def tempering(problem: InverseProblem, x: Tensor) -> Callable[[float], Tensor]:
@@ -26,9 +27,20 @@ def tempering(problem: InverseProblem, x: Tensor) -> Callable[[float], Tensor]:
     return lambda sigma: variance / (variance + strength * sigma**2)
 
 
+def informed_share(problem: InverseProblem, prior: Prior, x: Tensor) -> Tensor:
+    """The share of images in a measured number, ``|A|^2 v / (s^2 + |A|^2 v)``, (b, 1, ..., 1).
+
+    ``v`` is the variance of a pixel under the prior, the rest as in ``tempering``. It is 1 but for
+    measurements that tell next to nothing. Methods that know no noise level pull by it: as the
+    noise of y grows beyond what an image can have caused, they return to the prior.
+    """
+    return 1 - tempering(problem, x)(prior.variance**0.5)
+
+
 def mean_variance(problem: InverseProblem) -> Tensor:
-    """The variance of a number of y, averaged over the image: (b,)."""
-    return problem.noise.variance(problem.y).expand(problem.y.shape).flatten(1).mean(dim=1)
+    """The variance of a number of y, averaged over those that are measured of an image: (b,)."""
+    each = problem.noise.estimated_variance(problem.y).expand(problem.y.shape)
+    return problem.measured(each).flatten(1).mean(dim=1)
 
 
 def squared_norm(problem: InverseProblem, x: Tensor, iterations: int = 50) -> float | Tensor:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from invscore.batches import real_numbers
 from invscore.likelihood import InverseProblem
 from invscore.methods.particles.low_rank import LowRank, Spectrum
 from invscore.operators import LinearOperator, jacobian
@@ -137,7 +138,7 @@ def measured_numbers(problem: InverseProblem) -> Tensor:
 
 def flatten(x: Tensor) -> Tensor:
     """Real numbers in float64, (b, n)."""
-    numbers = torch.view_as_real(x) if x.is_complex() else x
+    numbers = real_numbers(x)
     return numbers.flatten(1).double()
 
 

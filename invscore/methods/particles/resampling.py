@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from invscore.batches import real_numbers
 from invscore.rng import SampleRNG
 
 BISECTIONS = 30
@@ -83,7 +84,7 @@ def along_main_axis(x: Tensor) -> Tensor:
     Systematic resampling of particles in an order that keeps neighbours together takes of every
     region what is due to it, up to one particle (Gerber et al. 2019, Sec. 4).
     """
-    numbers = torch.view_as_real(x) if x.is_complex() else x
+    numbers = real_numbers(x)
     centred = numbers.flatten(2) - numbers.flatten(2).mean(dim=1, keepdim=True)
     axis = centred[:, :1].mT
     for _ in range(AXIS_ITERATIONS):

@@ -33,16 +33,15 @@ def linear_twist(
     """
     operator, y, variance = problem.linear_gaussian("smc")
     residual = y - operator.matvec(denoised)
-    mismatch = operator.rmatvec(residual)
     typical = prior.variance * sigma**2 / (prior.variance + sigma**2)
-    u = operator.solve(mismatch, variance / typical)
+    u = operator.ridge(residual, variance / typical)
     product, square = pull(u), inner(u, u).clamp_min(torch.finfo(u.real.dtype).tiny)
     least = SMALLEST * typical
     width = (sigma**2 * inner(u, product) / square).clamp_min(least)
 
     # The best explanation of the residual, by an error of D and by noise; its cost is
     # r^H (s^2 I + r^2 A A^H)^-1 r, without loss of digits where s is small.
-    error = operator.solve(mismatch, variance / width.flatten())
+    error = operator.ridge(residual, variance / width.flatten())
     rest = residual - operator.matvec(error)
     cost = inner(rest, rest).flatten() / variance + (inner(error, error) / width).flatten()
     volume = log_volume(operator, y, variance, width.flatten())
@@ -58,9 +57,12 @@ def log_volume(operator: LinearOperator, y: Tensor, variance: Tensor, width: Ten
     except NotImplementedError:
         generator = torch.Generator().manual_seed(0)
         probe = torch.randn(y.shape[1:], generator=generator, dtype=y.dtype).to(y.device)[None]
+        if operator.measured is not None:
+            probe = torch.where(operator.measured.to(y.device), probe, 0)
         back = operator.rmatvec(probe)
         mean_square = inner(back, back).flatten() / inner(probe, probe).flatten()
-        return parts * y[0].numel() * (variance + width * mean_square).log()
+        entries = y[0].numel() if operator.measured is None else int(operator.measured.sum())
+        return parts * entries * (variance + width * mean_square).log()
     coefficients = f.uh(y)
     each = broadcast(variance, coefficients) + broadcast(width, coefficients) * f.s**2
     return parts * each.expand(coefficients.shape).log().flatten(1).sum(dim=1)

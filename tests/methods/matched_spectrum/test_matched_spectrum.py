@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -236,14 +237,19 @@ def test_filters_take_one_step_of_conjugate_gradients(
     operator = operators()[kind]
     problem = measured(operator, prior, 0.1)
 
-    def counted(apply: Callable[[Tensor], Tensor], b: Tensor, **options: float) -> Tensor:
+    def counted(
+        forward: Callable[[Tensor], Tensor],
+        adjoint: Callable[[Tensor], Tensor],
+        y: Tensor,
+        **options: Any,
+    ) -> Tensor:
         def counting(v: Tensor) -> Tensor:
             steps.append(1)
-            return apply(v)
+            return forward(v)
 
-        return solver.conjugate_gradient(counting, b, **options)  # type: ignore[arg-type]
+        return solver.least_squares(counting, adjoint, y, **options)
 
-    monkeypatch.setattr("invscore.methods.gaussian_field.posterior.conjugate_gradient", counted)
+    monkeypatch.setattr("invscore.methods.gaussian_field.posterior.least_squares", counted)
     c = prior.spectrum[..., : SHAPE[-1] // 2 + 1][None]
     posterior = GaussianFieldPosterior(
         problem, operator, FrequencyBands(prior.mean[None]), tolerance=1e-3
