@@ -146,6 +146,7 @@ class Result:
         return saving.save(self.seen, Path(folder), truth)
 
 
+@torch.inference_mode(False)
 def reconstruct(
     problem: InverseProblem,
     prior: Prior,
