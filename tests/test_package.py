@@ -22,7 +22,7 @@ ROOT = Path(invscore.__file__).parent
 
 FLOORS = (
     "batches checkpoint config faults figures files images literals memory modules"
-    " networks operators plain_json plain_yaml plugins processes ranges readers registry report"
+    " networks noise operators plain_json plain_yaml plugins processes ranges readers registry report"
     " rng stopping viewer words",
     "discrete levels likelihood priors sampling training",
     "exact methods metrics scale tasks uncertainty",
