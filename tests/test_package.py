@@ -22,8 +22,8 @@ ROOT = Path(invscore.__file__).parent
 
 FLOORS = (
     "batches checkpoint config faults figures files images literals memory modules"
-    " networks noise operators plain_json plain_yaml plugins processes ranges readers registry report"
-    " rng stopping viewer words",
+    " networks noise operators plain_json plain_yaml plugins processes ranges readers registry"
+    " report rng stopping viewer words",
     "discrete levels likelihood priors sampling training",
     "exact methods metrics scale tasks uncertainty",
     "baselines driver saving",
