@@ -21,7 +21,7 @@ def commands(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str
 
 
 CASES = [
-    (*path, option.opts[0])
+    (*path, *("x" for p in command.params if p.param_type_name == "argument"), option.opts[0])
     for path, command in commands(typer.main.get_command(app))
     for option in command.params
     if option.param_type_name == "option" and not option.is_flag and not option.multiple

@@ -14,9 +14,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from invscore.readers import Values
 from invscore.training.data.base import Source
 from invscore.training.data.config import ArraysConfig
-from invscore.training.data.files import Values, array_files, digest, open_array
+from invscore.training.data.files import array_files, digest, open_array
 
 Array = npt.NDArray[Any]
 Index = tuple[int | slice, ...]
