@@ -16,7 +16,7 @@ from invscore import memory, saving
 from invscore.batches import PerImage, per_image
 from invscore.likelihood import GaussianNoise, InverseProblem
 from invscore.methods import METHODS, MethodInfo, Step, get_method
-from invscore.methods.auto import resolve
+from invscore.methods.auto import narrow_warnings, resolve
 from invscore.methods.common.discrepancy_principle import reconciled
 from invscore.operators import LinearOperator, Operator
 from invscore.operators.base import Window
@@ -187,7 +187,7 @@ def reconstruct(
     info = get_method(method)
     chosen = info.options(options)
     if info.name == "auto":
-        info, chosen = resolve(problem, chosen)
+        info, chosen = resolve(problem, prior, chosen)
     steps = chosen["steps"]
     if steps < 1:
         raise ValueError(f"`steps` must be at least 1, got {steps}")
@@ -200,6 +200,8 @@ def reconstruct(
     factors = _factors(problem, prior, scale)
     _require_served(problem.operator, info)
     own = operator_warnings(problem.operator, problem.y)
+    if method == "auto":
+        own += narrow_warnings(prior)
     count = len(problem.y)
     places = [(k, image) for k in range(samples) for image in range(count)]
     particles = info.particles_option(problem)

@@ -13,8 +13,26 @@ from invscore.priors.base import Prior
 from invscore.ranges import Count
 from invscore.rng import SampleRNG
 
+NARROW = 1.5
+"""Of a pixel's deviations: samplers start at noise of twice as much, which hides the image."""
+
 FEW = 64
 """Measured numbers to which a product with the Jacobian each is worth its price."""
+
+
+def is_narrow(prior: Prior) -> bool:
+    """Whether ``prior`` is a denoiser of some levels and no model of images."""
+    return prior.sigma_max < NARROW * prior.variance**0.5
+
+
+def narrow_warnings(prior: Prior) -> tuple[str, ...]:
+    """What to know where ``auto`` makes do with such a prior."""
+    if not is_narrow(prior):
+        return ()
+    return (
+        f"the prior knows noise up to {prior.sigma_max:.3g} alone, too little to sample with: auto "
+        "took hqs, a point estimate, with levels that the prior knows",
+    )
 
 
 def measures_few(problem: InverseProblem) -> bool:
@@ -47,19 +65,25 @@ def auto(
     sharp for weights: `matched_spectrum` does without either where the operator is linear, and
     `daps`, with one evaluation a level, takes operators that are not.
 
+    A prior whose levels end below 1.5 standard deviations of a pixel, a denoiser and no model of
+    images, serves no sampler: `hqs` restores with the levels that it knows, a point estimate.
+
     ``steps``: evaluations of a particle, or of a sample by the others. ``particles``: in a
     set of `matched_smc`; ask for as many samples, or a multiple, so that none is drawn in
     vain.
     """
-    info, own = resolve(problem, {"steps": steps, "particles": particles})
+    info, own = resolve(problem, prior, {"steps": steps, "particles": particles})
     return info.run(problem, prior, rng, **own)
 
 
 def resolve(
-    problem: InverseProblem, options: Mapping[str, Any]
+    problem: InverseProblem, prior: Prior, options: Mapping[str, Any]
 ) -> tuple[MethodInfo, dict[str, Any]]:
     """The method that ``auto`` with ``options`` runs on ``problem``, and that method's options."""
     own: dict[str, Any] = {}
+    if is_narrow(prior):
+        info = get_method("hqs")
+        return info, info.options({"steps": options["steps"]})
     if measures_few(problem):
         info, own = get_method("matched_smc"), {"particles": options["particles"]}
     elif isinstance(problem.operator, LinearOperator):

@@ -9,6 +9,7 @@ from invscore.priors.denoiser_check import DenoiserReport, check_denoiser
 from invscore.priors.diffusion import Diffusion, DiffusionPrior
 from invscore.priors.energy import EnergyPrior
 from invscore.priors.gaussian import GaussianPrior
+from invscore.priors.grayscale import Grayscale
 from invscore.priors.library import available_priors, load_prior
 from invscore.priors.mixture import GaussianMixturePrior
 from invscore.priors.network import NetworkPrior
@@ -25,6 +26,7 @@ __all__ = [
     "EnergyPrior",
     "GaussianMixturePrior",
     "GaussianPrior",
+    "Grayscale",
     "Level",
     "Mix",
     "NetworkPrior",

@@ -13,6 +13,7 @@ from invscore.batches import per_image
 from invscore.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from invscore.networks import build_network, own_network
 from invscore.priors.base import Level, Prior
+from invscore.priors.live import foreign_advice
 from invscore.priors.parametrisation import Parametrisation, describe, find_parametrisation
 from invscore.priors.stored import read_stored
 
@@ -55,6 +56,12 @@ class NetworkPrior(Prior, nn.Module):
             raise ValueError(
                 "`sigma_min`, `sigma_max` and `sigma_data` must satisfy 0 < sigma_min < "
                 f"sigma_max and sigma_data > 0, got {sigma_min}, {sigma_max} and {sigma_data}"
+            )
+        advice = foreign_advice(network)
+        if advice is not None:
+            raise ValueError(
+                f"`network` must take preconditioned images, called as F(x, ln(sigma) / 4): it "
+                f"is {advice}"
             )
         super().__init__()
         self.network = network

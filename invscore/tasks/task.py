@@ -15,6 +15,7 @@ from invscore.likelihood import GaussianNoise, InverseProblem, simulate
 from invscore.operators import LinearOperator, Operator, Tomography
 from invscore.priors.base import Prior
 from invscore.priors.channelwise import Channelwise
+from invscore.priors.grayscale import Grayscale
 from invscore.readers import Part
 from invscore.tasks.builtin import build, option_defaults
 from invscore.tasks.custom import load_custom
@@ -132,7 +133,8 @@ def fit_operator(spec: Spec, *, complex_valued: bool) -> Spec:
 
 
 def fit_prior(prior: Prior, operator: Operator, name: str) -> Prior:
-    """``prior`` for the images of ``operator``: one of gray images serves each colour by itself."""
+    """``prior`` for the images of ``operator``: one of gray images serves each colour by itself,
+    one of colour images gray ones too."""
     if operator.in_complex != prior.complex:
         given, known = ("complex", "real") if operator.in_complex else ("real", "complex")
         raise ValueError(f"the images must be {known} for prior {name!r}, got {given} ones")
@@ -141,6 +143,8 @@ def fit_prior(prior: Prior, operator: Operator, name: str) -> Prior:
         return prior
     if prior.channels == 1:
         return Channelwise(prior)
+    if channels == 1:
+        return Grayscale(prior)
     raise ValueError(
         f"the images must have {prior.channels} channels for prior {name!r}, got {channels}"
     )
