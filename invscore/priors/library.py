@@ -57,6 +57,7 @@ def load_prior(
     """
     if isinstance(source, (str, Path)):
         place, said = split_facts(str(source))
+        check = said.pop("check", check)
         prior = _named(place, {**said, **facts})
     else:
         prior = as_prior(source, facts)
