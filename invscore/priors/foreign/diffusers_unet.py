@@ -21,6 +21,9 @@ BLOCKS = {
 }
 """Whether a block has attention, and how it changes the size."""
 
+LARGEST = 10_000
+"""Of channels and layers: nobody has more."""
+
 SKIP_BLOCKS = {
     "SkipDownBlock2D": False,
     "AttnSkipDownBlock2D": True,
@@ -65,6 +68,7 @@ def network(config: Mapping[str, Any]) -> dict[str, Any]:
     Raises ``ValueError`` for a part that is not known.
     """
     given = DEFAULTS | {key: config[key] for key in DEFAULTS if key in config}
+    _require_sizes(given)
     kinds = [*given["down_block_types"], *given["up_block_types"]]
     if all(kind in SKIP_BLOCKS for kind in kinds):
         return {"name": "skip-unet", **asdict(_skip_shape(given))}
@@ -74,6 +78,32 @@ def network(config: Mapping[str, Any]) -> dict[str, Any]:
             f"its config has a block {unknown[0]!r}: {', '.join([*BLOCKS, *SKIP_BLOCKS])} are known"
         )
     return {"name": "residual-unet", **asdict(_shape(given))}
+
+
+def _require_sizes(given: Mapping[str, Any]) -> None:
+    """Raise ``ValueError`` where numbers make no network, or one that nobody has."""
+    widths = given["block_out_channels"]
+    sides = given["down_block_types"], given["up_block_types"]
+    if not isinstance(widths, (list, tuple)) or any(
+        not isinstance(side, (list, tuple)) or len(side) != len(widths) for side in sides
+    ):
+        raise ValueError(
+            "its config must have block_out_channels, down_block_types and up_block_types of one "
+            f"length, got {widths!r}, {sides[0]!r} and {sides[1]!r}"
+        )
+    numbers = {
+        "block_out_channels": widths,
+        "layers_per_block": [given["layers_per_block"]],
+        "in_channels": [given["in_channels"]],
+        "out_channels": [given["out_channels"]],
+    }
+    for key, values in numbers.items():
+        for value in values:
+            if type(value) is not int or not 1 <= value <= LARGEST:
+                raise ValueError(
+                    f"its config must have whole numbers from 1 to {LARGEST} as {key}, "
+                    f"got {value!r}"
+                )
 
 
 def _require(given: Mapping[str, Any], key: str, allowed: Sequence[Any]) -> Any:
