@@ -2,53 +2,82 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import inspect
+import textwrap
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from invscore.cli.arguments import Debug, Json
 from invscore.cli.errors import guarded
-from invscore.cli.tables import as_options, print_json, print_table
+from invscore.cli.tables import in_words, print_json
+
+if TYPE_CHECKING:
+    from invscore.methods import MethodInfo
+
+WIDTH = 80
 
 
 @guarded
 def methods(
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="[METHOD]", help="Say all about this one, or about FILE.py:NAME."),
+    ] = None,
     json: Json = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="The page docs/methods.md.")] = False,
     debug: Debug = False,  # noqa: ARG001
 ) -> None:
-    """List the methods, what they need, what they cost and their options."""
-    from invscore.methods import METHODS, table
+    """List the methods, one a line; of METHOD, its equation, options, source, cost and law."""
+    from invscore.methods import METHODS, get_method, table
 
+    chosen = list(METHODS.values()) if name is None else [get_method(name)]
     if json:
-        print_json(
-            {
-                name: {
-                    "summary": info.summary,
-                    "exact": info.exact,
-                    "law": info.law,
-                    "needs": list(info.needs),
-                    "evaluations": info.evaluations,
-                    "products": info.products,
-                    "cites": info.cites,
-                    "options": info.defaults,
-                }
-                for name, info in METHODS.items()
-            }
-        )
-        return
-    if markdown:
+        print_json({info.name: table.described(info) for info in chosen})
+    elif markdown:
         typer.echo(table.markdown(), nl=False)
-        return
-    rows = []
-    for name, info in METHODS.items():
-        summary = info.summary.replace("``", "").rstrip(".")
-        exact = "yes" if info.exact else ""
-        needs = table.needs_in_words(info).replace("`", "")
-        cost = f"{info.evaluations} + {info.products} J"
-        what = f"{summary} ({info.cites})"
-        rows.append((name, exact, what, needs, cost, as_options(info.defaults)))
-    print_table(("method", "exact", "what it does", "needs", "cost", "options"), rows)
-    typer.echo("exact: samples the true posterior in the limit of small steps or many particles.")
-    typer.echo("cost: denoiser evaluations and products with its Jacobian (J), for each step.")
-    typer.echo("For example: --method dps --steps 500 --set guidance=0.5")
+    elif name is not None:
+        typer.echo(_details(chosen[0]))
+    else:
+        longest = max(len(info.name) for info in chosen)
+        for info in chosen:
+            summary = info.summary.replace("``", "").replace("`", "").rstrip(".")
+            line = f"{info.name:{longest}}{'  * ' if info.exact else '    '}"
+            typer.echo(line + textwrap.shorten(summary, WIDTH - len(line), placeholder=" ..."))
+        typer.echo("\n*: samples the true posterior in the limit of small steps or many particles.")
+        typer.echo("All about one of them: invscore methods dps")
+
+
+def _details(info: MethodInfo) -> str:
+    """Documentation, options with their ranges, and what is known of the method."""
+    from invscore.methods import table
+    from invscore.ranges import described
+
+    pairs = "in antithetic pairs by default: --set antithetic=false draws independent samples"
+    facts = {
+        "needs": table.needs_in_words(info).replace("`", ""),
+        "law": info.law.replace("`", ""),
+        "cost": f"{info.evaluations} evaluations of the denoiser and {info.products} products with "
+        "its Jacobian, at most, for each step and image",
+        "source": info.cites,
+        **({"samples": pairs} if info.antithetic else {}),
+    }
+    rows = [
+        (name, in_words(info.defaults[name]), described(hint)) for name, hint in info.hints.items()
+    ]
+    wide = [max(len(row[column]) for row in rows) for column in (0, 1)]
+    lines = [info.name, "", inspect.getdoc(info.run) or "", "", "options, defaults and ranges:"]
+    lines += [f"  {n:{wide[0]}}  {v:{wide[1]}}  {range_}".rstrip() for n, v, range_ in rows]
+    lines.append("")
+    for fact, text in facts.items():
+        lines += textwrap.wrap(f"{fact}: {text}", WIDTH, subsequent_indent="  ")
+    return "\n".join(part for line in lines for part in _fitted(line))
+
+
+def _fitted(line: str) -> list[str]:
+    """Paragraphs of ``line``, no wider than the terminal of old."""
+    parts = []
+    for paragraph in line.split("\n\n"):
+        one = paragraph if len(paragraph) <= WIDTH else textwrap.fill(paragraph, WIDTH)
+        parts += [one, ""]
+    return parts[:-1]

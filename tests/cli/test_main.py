@@ -19,6 +19,7 @@ from invscore.cli.tables import as_options
 from invscore.images import crop_and_shrink, load_image, sample_names, save_image
 from invscore.methods import METHODS
 from invscore.priors import load_prior
+from invscore.ranges import described
 from invscore.tasks.builtin import BUILTIN
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -88,7 +89,9 @@ def test_methods_are_listed(invscore: Run) -> None:
     listed = json.loads(invscore("methods", "--json").stdout)
     assert list(listed) == list(METHODS)
     assert listed["diffpir"]["options"] == METHODS["diffpir"].defaults
-    assert all(name in invscore("methods").stdout for name in METHODS)
+    lines = invscore("methods").stdout.splitlines()
+    assert [line.split()[0] for line in lines[: len(METHODS)]] == list(METHODS)
+    assert max(map(len, lines)) <= 80
 
 
 def test_priors_are_listed(invscore: Run) -> None:
@@ -233,3 +236,32 @@ def test_quiet_is_quiet(monkeypatch: pytest.MonkeyPatch, invscore: Run) -> None:
 )
 def test_durations(seconds: float, words: str) -> None:
     assert progress.duration(seconds) == words
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_all_about_a_method(invscore: Run, name: str) -> None:
+    """Its documentation, and each option with its default and its range."""
+    shown = invscore("methods", name).stdout
+    lines, info = shown.splitlines(), METHODS[name]
+    assert max(map(len, lines)) <= 80
+    assert lines[0] == name
+    text = " ".join(shown.split())
+    for option, hint in info.hints.items():
+        row = next(line.split() for line in lines if line.startswith(f"  {option} "))
+        assert " ".join(row[2:]) == described(hint)
+    for fact in ("needs: ", "law: ", "cost: ", "source: "):
+        assert fact in text
+    listed = json.loads(invscore("methods", name, "--json").stdout)
+    assert list(listed) == [name]
+    assert listed[name]["ranges"]["steps"] == "[1, 1000000]"
+
+
+def test_a_method_that_is_none(invscore: Run) -> None:
+    done = invscore("methods", "dsp")
+    assert done.exit_code == 2
+    assert "unknown method 'dsp': known are admm" in done.stderr
+    assert "did you mean 'dps'?" in done.stderr
+
+
+def test_shells_complete(invscore: Run) -> None:
+    assert "--install-completion" in invscore("--help").stdout
