@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from invscore.likelihood import InverseProblem as InverseProblem
     from invscore.likelihood import PoissonNoise as PoissonNoise
     from invscore.likelihood import simulate as simulate
+    from invscore.noise_level import estimate_noise as estimate_noise
     from invscore.priors import GaussianMixturePrior as GaussianMixturePrior
     from invscore.priors import GaussianPrior as GaussianPrior
     from invscore.priors import NetworkPrior as NetworkPrior
@@ -33,6 +34,7 @@ _HOMES = {
     "PoissonNoise": "invscore.likelihood",
     "Prior": "invscore.priors",
     "Result": "invscore.driver",
+    "estimate_noise": "invscore.noise_level",
     "exact_posterior": "invscore.exact",
     "load_prior": "invscore.priors",
     "reconstruct": "invscore.driver",

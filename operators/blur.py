@@ -30,7 +30,8 @@ class Blur(LinearOperator):
     - ``"valid"``: nothing is assumed; y is (c, h - kh + 1, w - kw + 1), the pixels whose kernel
       lies within the image.
 
-    ``kernel_shape`` is (kh, kw). ``in_shape`` is (c, h, w), or any shape that ends with (h, w).
+    ``kernel`` is float64, ``kernel_shape`` is (kh, kw). ``in_shape`` is (c, h, w), or any shape
+    that ends with (h, w).
     Raises ``ValueError`` for another boundary and for a kernel that is not two-dimensional, empty,
     larger than the image, not finite, or of sum zero.
     """
@@ -38,7 +39,7 @@ class Blur(LinearOperator):
     def __init__(self, kernel: Tensor, in_shape: Shape, boundary: str = "circular") -> None:
         kernel = _checked(kernel, in_shape)
         self.boundary = boundary
-        self.kernel_shape: Shape = tuple(kernel.shape)
+        self.kernel, self.kernel_shape = kernel, tuple(kernel.shape)
         self._convolution = _convolution(kernel, in_shape, boundary)
         self.in_shape = self._convolution.in_shape
         self.out_shape = self._convolution.out_shape

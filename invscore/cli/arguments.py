@@ -49,6 +49,16 @@ Noise = Annotated[
         rich_help_panel=PROBLEM,
     ),
 ]
+NoiseOrAuto = Annotated[
+    str | None,
+    typer.Option(
+        metavar="auto|STD",
+        help="Standard deviation of the noise, in the units of the measurement; an image from a "
+        "file of 8 or 16 bits lies in [0, 1]. auto estimates it, the default for a "
+        "--measurement; an --image is measured with 0.01.",
+        rich_help_panel=PROBLEM,
+    ),
+]
 Method = Annotated[
     str | None,
     typer.Option(
@@ -187,6 +197,18 @@ def parse_scale(text: str) -> float | Literal["auto"]:
         return float(text)
     except ValueError:
         raise ValueError(f"`scale` must be auto or a positive number, got {text!r}") from None
+
+
+def parse_noise(text: str | None) -> float | Literal["auto"] | None:
+    """``"auto"``, a number, or None if nothing is given. Raises ``ValueError`` otherwise."""
+    if text is None or text == "auto":
+        return text  # type: ignore[return-value]
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(
+            f"`noise` must be auto or a positive standard deviation, got {text!r}"
+        ) from None
 
 
 def check_seed(seed: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,7 +19,7 @@ from invscore.cli.arguments import (
     IndexOf,
     Key,
     Method,
-    Noise,
+    NoiseOrAuto,
     OperatorSpec,
     PriorName,
     ReaderOf,
@@ -28,6 +28,7 @@ from invscore.cli.arguments import (
     Set,
     Steps,
     check_seed,
+    parse_noise,
     parse_part,
     parse_scale,
     parse_shape,
@@ -35,6 +36,13 @@ from invscore.cli.arguments import (
 from invscore.cli.errors import guarded, say
 from invscore.cli.method_options import parse_options
 from invscore.tasks.specs import parse_spec
+
+if TYPE_CHECKING:
+    from invscore.operators import Operator
+    from invscore.priors import Prior
+
+SIMULATED = 0.01
+"""Noise of the measurement of an --image, unless told otherwise."""
 
 SAMPLES = 4
 """By default: enough for a map of their spread."""
@@ -62,7 +70,7 @@ def reconstruct(
             rich_help_panel=PROBLEM,
         ),
     ] = None,
-    noise: Noise = 0.01,
+    noise: NoiseOrAuto = None,
     size: Annotated[
         int | None,
         typer.Option(
@@ -163,6 +171,9 @@ def reconstruct(
     options = parse_options(set_, steps)
     factor = parse_scale(scale)
     part = parse_part(key, axes, index, reader)
+    level = parse_noise(noise)
+    if image is not None and level == "auto":
+        raise ValueError("`noise` must be a number for an --image, which is measured with it")
 
     # Heavy imports wait until the command line is understood.
     from invscore import driver
@@ -184,12 +195,12 @@ def reconstruct(
                 method=method,
                 options=options,
                 samples=samples,
-                noise=noise if _given(ctx, "noise") else None,
+                noise=level if isinstance(level, float) else None,
                 scale=factor if _given(ctx, "scale") else None,
             ),
         )
         method, options, samples = chosen.method, dict(chosen.options), chosen.samples
-        noise = noise if chosen.noise is None else chosen.noise
+        level = level if chosen.noise is None else chosen.noise
         factor = factor if chosen.scale is None else chosen.scale
     method = method or driver.DEFAULT_METHOD
     info = get_method(method)
@@ -201,6 +212,12 @@ def reconstruct(
     device = choose_device(device)
     network = open_prior(prior, device)
     spec = task.fit_operator(spec, complex_valued=network.complex)
+
+    def fit(operator: Operator) -> Prior:
+        return task.fit_prior(network, operator, prior)
+
+    if level is None:
+        level = SIMULATED if image is not None else "auto"
     if calibrated is not None:
         setting = describe_setting(
             spec if image is not None else measured.as_of_a_camera(spec),
@@ -209,26 +226,27 @@ def reconstruct(
             info,
             options,
             samples=samples,
-            noise=noise,
+            noise=level,
             scale=factor,
         )
         calibrated.require(setting)
         if taken:
             say(f"as in {calibration}: {taken}")
     if image is not None:
+        assert not isinstance(level, str)
         job = task.simulated_task(
-            spec, image, size=size, noise=noise, seed=seed, device=device, part=part
+            spec, image, size=size, noise=level, seed=seed, device=device, part=part
         )
     else:
         known = None if shape is None else parse_shape(shape)
         job = measured.measured_task(
-            spec, source, shape=known, noise=noise, device=device, part=part
+            spec, source, shape=known, noise=level, device=device, fit_prior=fit, part=part
         )
 
     with StepBar(method) as on_step:
         result = driver.reconstruct(
             job.problem,
-            task.fit_prior(network, job.problem.operator, prior),
+            fit(job.problem.operator),
             method=method,
             samples=samples,
             seed=seed,
@@ -247,7 +265,8 @@ def reconstruct(
         "prior": prior,
         "image" if image is not None else "measurement": source,
         "shape": list(job.problem.operator.in_shape),
-        "noise": noise,
+        "noise": job.noise,
+        "noise_estimated": level == "auto",
         "assumed": list(job.assumed),
         **report.describe(result, device),
     }

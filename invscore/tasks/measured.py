@@ -7,18 +7,24 @@ the border of a camera (``boundary="valid"``): what lies beyond the picture is u
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Literal
 
 from torch import Tensor
 
 from invscore.images import as_image, load_image, read_measurement, transparent
 from invscore.likelihood import InverseProblem
+from invscore.noise_level import estimate_noise
 from invscore.operators import MRI, Inpainting, Operator
+from invscore.priors.base import Prior
 from invscore.readers import Part
 from invscore.tasks.builtin import image_shape, option_defaults
 from invscore.tasks.random_options import require_known
 from invscore.tasks.specs import Spec
 from invscore.tasks.task import Shape, Task, gaussian_noise, make_operator
+
+FitPrior = Callable[[Operator], Prior]
 
 FROM_ZEROS = ("inpaint", "mri")
 """Operators whose mask may be read from the zeros of a measurement."""
@@ -38,8 +44,9 @@ def measured_task(
     measurement: str,
     *,
     shape: Shape | None,
-    noise: float,
+    noise: float | Literal["auto"],
     device: str,
+    fit_prior: FitPrior | None = None,
     part: Part | None = None,
 ) -> Task:
     """The problem of the measurement in a file, whose true image nobody knows."""
@@ -48,7 +55,14 @@ def measured_task(
     if not (part and part.get("reader")):
         spec, found = _with_its_holes(spec, measurement)
     job = task_of_measurement(
-        spec, y, shape=shape, noise=noise, device=device, name=repr(measurement), axes=axes
+        spec,
+        y,
+        shape=shape,
+        noise=noise,
+        device=device,
+        fit_prior=fit_prior,
+        name=repr(measurement),
+        axes=axes,
     )
     return replace(job, assumed=(*job.assumed, *found))
 
@@ -58,8 +72,9 @@ def task_of_measurement(
     y: Tensor,
     *,
     shape: Shape | None = None,
-    noise: float,
+    noise: float | Literal["auto"] = "auto",
     device: str = "cpu",
+    fit_prior: FitPrior | None = None,
     name: str = "the measurement",
     axes: str = "",
 ) -> Task:
@@ -67,7 +82,7 @@ def task_of_measurement(
 
     Images and measurements are (c, h, w) or (h, w), k-space likewise; ``shape`` is that of the
     image, or of the part that is seen, where the operator cannot tell, and ``axes``
-    says what those of y are ("chw"), if that is known. Raises ``ValueError`` where
+    says what those of y are ("chw"), if that is known. ``noise`` is estimated with the prior that ``fit_prior`` has for the operator. Raises ``ValueError`` where
     the operator would draw at random what only the user knows, or where shapes do not fit.
     """
     assumed, spec = options_assumed(spec), as_of_a_camera(spec)
@@ -88,8 +103,13 @@ def task_of_measurement(
     else:
         operator = make_operator(spec, shape)
         y = _fitted(y, operator.out_shape, name)
-    problem = InverseProblem(operator.to(device), y[None].to(device), gaussian_noise(noise))
-    return Task(problem, truth=None, assumed=assumed, gain_is_one=spec.file is None)
+    operator, y = operator.to(device), y[None].to(device)
+    if noise == "auto":
+        prior = None if fit_prior is None else fit_prior(operator)
+        noise = float(estimate_noise(operator, y, prior))
+        assumed = (*assumed, f"noise {noise:.3g}, estimated from the measurement")
+    problem = InverseProblem(operator, y, gaussian_noise(noise))
+    return Task(problem, truth=None, assumed=assumed, gain_is_one=not spec.is_plugin)
 
 
 def known_task(

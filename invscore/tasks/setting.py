@@ -26,7 +26,7 @@ def describe_setting(
     options: Mapping[str, Any],
     *,
     samples: int,
-    noise: float,
+    noise: float | Literal["auto"],
     scale: float | Literal["auto"],
 ) -> dict[str, Any]:
     """Method, operator, prior and all that changes intervals, defaults written out."""

@@ -53,6 +53,15 @@ class Task:
         return truth[(..., *window)]
 
     @property
+    def noise(self) -> float:
+        """The standard deviation of the noise."""
+        assert isinstance(self.problem.noise, GaussianNoise)
+        level = float(torch.as_tensor(self.problem.noise.sigma).flatten()[0])
+        return float(
+            f"{level:.6g}"
+        )  # as it was written, where it has been through single precision
+
+    @property
     def scale(self) -> float | Literal["auto"]:
         """1 where the truth, or else a picture that was measured, is of 8 or 16 bits: in [0, 1].
 

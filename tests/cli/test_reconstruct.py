@@ -184,7 +184,7 @@ def test_a_measurement_is_restored_like_the_simulated_one(
 ) -> None:
     Image.fromarray(np.full((5, 5), 255, dtype=np.uint8)).save("k.png")
     Image.fromarray(np.eye(64, dtype=np.uint8) * 255).save("m.png")
-    options = ("--op", op, "--method", "dps", "--set", "guidance=0.2")
+    options = ("--op", op, "--noise", "0.01", "--method", "dps", "--set", "guidance=0.2")
     done = reconstruct("--image", image, "--out", "simulated", *options)
     assert done.exit_code == 0, done.output
     simulated = np.load(folder / "simulated" / "arrays.npz")
@@ -201,6 +201,21 @@ def test_a_measurement_is_restored_like_the_simulated_one(
     assert (folder / "own" / "figure.png").exists()
     assert (folder / "own" / "measurement.png").exists()
     assert not (folder / "own" / "truth.png").exists()
+
+
+def test_noise_that_is_not_declared_is_estimated(reconstruct: Run, folder: Path) -> None:
+    grain = 0.1 * np.random.default_rng(0).standard_normal((64, 64))
+    np.save("y.npy", 0.5 + grain)
+    done = reconstruct("--measurement", "y.npy", "--op", "deblur(sigma=1.6)", "--out", "o")
+    assert done.exit_code == 0, done.output
+    metrics = metrics_in(folder / "o")
+    assert metrics["noise_estimated"]
+    assert metrics["noise"] == pytest.approx(0.1, rel=0.6)  # by a prior that was not trained
+    assert f"noise {metrics['noise']:.3g}, estimated from the measurement" in done.output
+    done = reconstruct("--measurement", "y.npy", "--op", "hdr", "--method", "dps")
+    assert done.exit_code == 2
+    assert "give the noise level (--noise)" in done.stderr
+    assert reconstruct("--image", "gray.png", "--noise", "auto").exit_code == 2
 
 
 def test_an_image_file_is_a_measurement(reconstruct: Run, folder: Path) -> None:
@@ -223,7 +238,7 @@ def test_measurements_in_other_units_look_alike(reconstruct: Run, folder: Path) 
 
 @pytest.mark.parametrize("name", ["Half", "Half(gain=0.25)", "make(a=2)", "instance", "Total"])
 def test_operators_of_ones_own(reconstruct: Run, operators: Path, name: str) -> None:
-    options = ("--method", "dps", "--out", "o")
+    options = ("--method", "dps", "--out", "o", "--noise", "0.01")
     done = reconstruct("--op", f"ops.py:{name}", "--image", "gray.png", *options)
     assert done.exit_code == 0, done.output
     np.save("y.npy", np.load(operators / "o" / "arrays.npz")["y"])

@@ -1,0 +1,257 @@
+"""The noise level of a measurement that nobody declared, estimated from the measurement.
+
+The rule, by what is measured:
+
+- k-space of real images: opposed frequencies are complex conjugates, so that their difference is
+  noise alone, wherever both are measured.
+- Pictures (blurred, small, or noisy alone), and what measures an image entry by entry (masks,
+  k-space of complex images, orthonormal mixtures): Stein's identity. With D the posterior mean at
+  the true level s, ``E (y_i - D(y)_i)^2 = s^2 (1 - E dD_i / dy_i)`` for each measured number, so
+  the level is the s at which both sides agree, summed; the trace of the Jacobian is seen by one
+  random probe (Hutchinson 1990; Ramani, Blu & Unser 2008). What is missing is filled by a short
+  reconstruction and noise of that level.
+- Blurs: the geometric mean of that and of the power at frequencies that the blur and the falling
+  spectrum of images leave nothing of.
+- Without a prior, and for smooth data such as sinograms: the median of finest diagonal differences
+  (Donoho & Johnstone 1994), which texture makes too large.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from invscore.likelihood import GaussianNoise, InverseProblem
+from invscore.methods import get_method
+from invscore.operators import MRI, Blur, Identity, LinearOperator, Operator
+from invscore.operators.convolution import transfer_function
+from invscore.priors.base import Prior
+from invscore.rng import sample_rng
+from invscore.scale import estimate_scale, factor_of_peak
+
+FEWEST = 64
+"""Measured numbers below which a level would be a guess."""
+
+PAIRS = 32
+"""Opposed frequencies below which the level is found otherwise."""
+
+BAND = 0.1
+"""Share of the frequencies taken for empty, those with the least signal to expect."""
+
+ITERATIONS, TOLERANCE = 6, 0.03
+"""Of the fixed point of Stein's identity, and its relative precision."""
+
+FILL_STEPS, FILLS = 10, 2
+"""Steps of the reconstruction that fills what is missing, and how often it is made."""
+
+TRUSTED = 5.0
+"""How far below what texture allows a prior is believed that the noise is."""
+
+ADVICE = "give the noise level (--noise), its standard deviation in units of the measurement"
+
+
+@torch.no_grad()
+def estimate_noise(operator: Operator, y: Tensor, prior: Prior | None = None) -> Tensor:
+    """The standard deviation of white Gaussian noise in ``y``, (b, \\*out_shape): (b,).
+
+    Complex measurements have it in their real and in their imaginary parts. ``prior`` knows the
+    images that were measured; without one, only smooth or strongly blurred ones are served well.
+    Costs up to 12 evaluations of the denoiser, 44 where something is missing. Poisson noise has no
+    level of its own: its strength is a matter of the photons, which are to be declared.
+
+    Raises ``ValueError`` where no estimate can be had: for a nonlinear operator, for fewer than 64
+    measured numbers, or for measurements that are neither pictures nor entries of an image.
+    """
+    if not isinstance(operator, LinearOperator):
+        raise ValueError(
+            "the noise cannot be estimated from the measurement of a nonlinear operator, got "
+            f"{type(operator).__name__}: {ADVICE}"
+        )
+    problem = InverseProblem(operator, y, GaussianNoise(1.0))
+    if problem.count < FEWEST:
+        raise ValueError(
+            f"the noise can be estimated from {FEWEST} measured numbers or more, got "
+            f"{problem.count}: {ADVICE}"
+        )
+    levels = [_of_one(operator, image[None], prior) for image in problem.y]
+    smallest = torch.finfo(y.dtype).eps * problem.y.abs().flatten(1).amax(dim=1).double().cpu()
+    return torch.tensor(levels, dtype=torch.float64).maximum(smallest).clamp_min(1e-30)
+
+
+def _of_one(operator: LinearOperator, y: Tensor, prior: Prior | None) -> float:
+    if isinstance(operator, MRI) and not operator.in_complex:
+        assert operator.measured is not None
+        level = _opposed(operator.measured.to(y.device), y)
+        if level is not None:
+            return level
+    picture = operator.view == "image" and not y.is_complex() and y.ndim == 4
+    whole = operator.measured is None or bool(operator.measured.all())
+    if picture and whole:
+        return _of_picture(operator, y, prior)
+    if prior is not None and (_selects(operator) or (picture and operator.in_shape == y.shape[1:])):
+        return _of_entries(operator, y, prior)
+    if y.ndim == 4 and not y.is_complex() and whole and min(y.shape[-2:]) > 1:
+        return _finest(y)
+    raise ValueError(
+        "the noise can be estimated from pictures, or from entries of an image and a prior, got a "
+        f"measurement of {type(operator).__name__}: {ADVICE}"
+    )
+
+
+def _opposed(mask: Tensor, y: Tensor) -> float | None:
+    """From differences of opposed frequencies; None where there are too few."""
+    shift = tuple(1 - size % 2 for size in y.shape[-2:])
+
+    def opposed(k: Tensor) -> Tensor:
+        return k.flip(-2, -1).roll(shift, dims=(-2, -1))
+
+    index = torch.arange(math.prod(y.shape[-2:]), device=y.device).reshape(y.shape[-2:])
+    both = mask & opposed(mask) & (index != opposed(index))
+    if int(both.sum()) < 2 * PAIRS:
+        return None
+    difference = (y - opposed(y).conj())[:, both]
+    return float(difference.abs().square().mean() / 4) ** 0.5
+
+
+def _of_picture(operator: LinearOperator, y: Tensor, prior: Prior | None) -> float:
+    """From a picture, all of whose pixels are measured."""
+    empty = _empty_band(operator, y) if isinstance(operator, Blur) else None
+    start = _finest(y) if min(y.shape[-2:]) > 1 else float(y.std())
+    if prior is not None and start > 0:
+        size = float(torch.quantile(y.abs().flatten()[:: max(1, y.numel() // 2**20)], 0.999))
+        unit = _unit(size, prior)
+        try:
+            found = unit * _stein(Identity(y.shape[1:]), y / unit, prior, start / unit)
+        except ValueError:  # a prior of images of another shape
+            found = None
+        if found is not None:
+            # Differences and empty bands are too large at most; far below, the prior is not right.
+            most = start if empty is None else min(start, empty)
+            found = min(max(found, most / TRUSTED), 1.1 * most)
+            return found if empty is None else (found * empty) ** 0.5
+    return start if empty is None else min(start, empty)
+
+
+def _of_entries(operator: LinearOperator, y: Tensor, prior: Prior) -> float:
+    """From what is measured of the entries of an image, others being missing."""
+    selection = operator if _selects(operator) else _Mask(operator)
+    size = float(y.abs().square().sum() / InverseProblem(operator, y, GaussianNoise(1.0)).count)
+    level = 0.1 * size**0.5  # of y's rms: where to begin
+    unit = float(estimate_scale(InverseProblem(operator, y, GaussianNoise(level)), prior)[0])
+    y, level = y / unit, level / unit
+    level = max(min(level, 0.05), prior.sigma_min)
+    for fill in range(FILLS):
+        rng = sample_rng(fill, 1, "noise level", y.device)
+        problem = InverseProblem(operator, y, GaussianNoise(level))
+        *_, last = get_method("matched_spectrum").run(problem, prior, rng, steps=FILL_STEPS)
+        level = _stein(selection, y, prior, level, last.x)
+    return unit * level
+
+
+class _Mask(LinearOperator):
+    """The measured entries of an operator of the image's shape: a soft mask without weights."""
+
+    def __init__(self, operator: LinearOperator) -> None:
+        self.in_shape, self.out_shape = operator.in_shape, operator.out_shape
+        mask = operator.measured
+        assert mask is not None
+        self.measured = self._mask = mask
+
+    def matvec(self, x: Tensor) -> Tensor:
+        return x * self._mask.to(x)
+
+    def rmatvec(self, y: Tensor) -> Tensor:
+        return y * self._mask.to(y)
+
+
+def _stein(
+    operator: LinearOperator, y: Tensor, prior: Prior, start: float, fill: Tensor | None = None
+) -> float:
+    """The level at which Stein's identity holds, of an operator with singular values 0 and 1."""
+    generator = torch.Generator().manual_seed(0)
+    probe = torch.randn(y.shape, dtype=y.dtype, generator=generator).to(y.device)
+    if operator.measured is not None:
+        probe = probe * operator.measured.to(probe)
+    count = float(probe.abs().square().sum())
+    back, direction = operator.rmatvec(y), operator.rmatvec(probe)
+    grain = torch.randn(back.shape, dtype=back.dtype, generator=generator).to(back.device)
+    if back.is_complex():  # torch's complex normal has unit variance in both parts together
+        grain = 2**0.5 * grain
+    low, high = max(prior.sigma_min, 1e-4 * prior.unit), 2 * prior.unit
+    level = min(max(start, low), high)
+    for _ in range(ITERATIONS):
+        x = back
+        if fill is not None:
+            filled = fill + level * grain
+            x = back + filled - operator.rmatvec(operator.matvec(filled))
+        denoised = prior.denoise(x, level)
+        step = 0.1 * level
+        moved = (prior.denoise(x + step * direction, level) - denoised) / step
+        passed = float((probe.conj() * operator.matvec(moved)).real.sum()) / count
+        residual = y - operator.matvec(denoised)
+        if operator.measured is not None:
+            residual = residual * operator.measured.to(residual)
+        energy = float(residual.abs().square().sum()) / count
+        # count has the size of the probe, not its expectation: both sums see the same entries.
+        found = (energy / max(1 - passed, 0.02)) ** 0.5
+        if y.is_complex():
+            found /= 2**0.5
+        previous, level = level, min(max(found, low), high)
+        if abs(math.log(level / previous)) < TOLERANCE:
+            break
+    return level
+
+
+def _selects(operator: LinearOperator) -> bool:
+    """Whether singular values are 0 and 1: ``A A^H`` leaves what is measured as it is."""
+    if operator.in_complex != operator.out_complex:
+        return False
+    dtype = torch.complex64 if operator.out_complex else torch.float32
+    u = torch.randn(1, *operator.out_shape, dtype=dtype, generator=torch.Generator().manual_seed(0))
+    mask = operator.measured
+    u = u if mask is None else u.to(mask.device) * mask
+    again = operator.matvec(operator.rmatvec(u))
+    return bool((again - u).abs().max() < 1e-3 * u.abs().max())
+
+
+def _finest(y: Tensor) -> float:
+    """From the median of the finest diagonal differences of pictures (1, c, h, w)."""
+    rows, columns = (size // 2 * 2 for size in y.shape[-2:])
+    y = y[..., :rows, :columns]
+    finest = y[..., ::2, ::2] - y[..., 1::2, ::2] - y[..., ::2, 1::2] + y[..., 1::2, 1::2]
+    return float(finest.abs().median()) / 2 / 0.6745
+
+
+def _empty_band(blur: Blur, y: Tensor) -> float:
+    """From frequencies of ``y`` at which a blur leaves the least of an image's spectrum.
+
+    The border is faded out, so that what does not continue periodically does not leak into them.
+    """
+    height, width = y.shape[-2:]
+    fades = (torch.hann_window(n + 2, periodic=False, dtype=y.dtype)[1:-1] for n in (height, width))
+    rows, columns = fades
+    window = (rows[:, None] * columns).to(y.device)
+    window = window / window.square().mean().sqrt()
+    spectrum = torch.fft.rfft2((y - y.mean(dim=(-2, -1), keepdim=True)) * window, norm="ortho")
+    power = spectrum.abs().square().mean(dim=(0, 1)).cpu().flatten()
+    along = torch.fft.fftfreq(height, dtype=torch.float64)[:, None]
+    across = torch.arange(width // 2 + 1, dtype=torch.float64) / width
+    radius = torch.hypot(along, across).clamp_min(1 / max(height, width))
+    passed = _transfer(blur, (height, width)).abs() ** 2
+    order = (passed * radius**-3).flatten().argsort()
+    return float(power[order[: max(8, int(BAND * len(order)))]].mean()) ** 0.5
+
+
+def _transfer(blur: Blur, grid: tuple[int, int]) -> Tensor:
+    """The transfer function on a ``grid``, of a kernel cut to it."""
+    kernel = blur.kernel[: grid[0], : grid[1]]
+    return transfer_function(kernel, grid)
+
+
+def _unit(peak: float, prior: Prior) -> float:
+    """The factor between a picture of that ``peak`` and the prior's units."""
+    if prior.peak is None or not peak > 0:
+        return 1.0
+    return float(factor_of_peak(torch.tensor(peak / prior.peak, dtype=torch.float64)))

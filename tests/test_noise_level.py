@@ -1,0 +1,105 @@
+"""The noise level of a measurement, estimated."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from invscore import GaussianNoise, estimate_noise, simulate
+from invscore.operators import (
+    MRI,
+    Blur,
+    CompressedSensing,
+    Identity,
+    Inpainting,
+    LinearOperator,
+    SuperResolution,
+    Tomography,
+    from_function,
+    from_matrix,
+)
+from invscore.priors import StationaryGaussianPrior
+
+SHAPE = (1, 48, 48)
+
+
+def prior_of(shape: tuple[int, ...]) -> StationaryGaussianPrior:
+    """Fields rough enough that the finest differences are not noise alone."""
+    prior = StationaryGaussianPrior.power_law(
+        shape, exponent=3.0, variance=0.04, mean=0.5, dtype=torch.float32
+    )
+    prior.peak = 1.0
+    return prior
+
+
+PRIOR = prior_of(SHAPE)
+X = PRIOR.sample(2, 1)
+OPERATORS: dict[str, LinearOperator] = {
+    "denoise": Identity(SHAPE),
+    "inpaint": Inpainting.random(SHAPE, 0.5),
+    "cs": CompressedSensing(SHAPE, 0.5),
+    "mri": MRI.random(SHAPE, acceleration=3.0, real=True),
+}
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+@pytest.mark.parametrize("sigma", [0.02, 0.1])
+def test_where_the_prior_is_right(name: str, sigma: float) -> None:
+    operator = OPERATORS[name]
+    y = simulate(operator, X, GaussianNoise(sigma), 5)
+    found = estimate_noise(operator, y, PRIOR)
+    assert found.shape == (2,)
+    # 1,000 to 2,000 numbers tell a level to 2 or 3 %; fields as rough as noise, less well.
+    torch.testing.assert_close(found, torch.full((2,), sigma).double(), rtol=0.18, atol=0)
+
+
+@pytest.mark.parametrize("unit", [1e-6, 255.0])
+def test_in_any_unit(unit: float) -> None:
+    y = simulate(OPERATORS["denoise"], X[:1], GaussianNoise(0.05), 5)
+    plain = float(estimate_noise(OPERATORS["denoise"], y, PRIOR))
+    found = float(estimate_noise(OPERATORS["denoise"], unit * y, PRIOR)) / unit
+    assert found == pytest.approx(plain, rel=0.15)
+
+
+@pytest.mark.parametrize("boundary", ["circular", "valid"])
+def test_blur_leaves_room_for_noise(boundary: str) -> None:
+    operator = Blur.gaussian(1.6, SHAPE, boundary=boundary)
+    y = simulate(operator, X, GaussianNoise(0.01), 5)
+    found = estimate_noise(operator, y)  # by the empty band, no prior
+    torch.testing.assert_close(found, torch.full((2,), 0.01).double(), rtol=0.1, atol=0)
+
+
+def test_a_small_picture_is_a_picture() -> None:
+    operator = SuperResolution(2, (1, 96, 96))
+    y = X + 0.05 * torch.randn(X.shape, generator=torch.Generator().manual_seed(0))
+    found = estimate_noise(operator, y, PRIOR)
+    torch.testing.assert_close(found, torch.full((2,), 0.05).double(), rtol=0.15, atol=0)
+
+
+def test_opposed_frequencies_need_no_prior() -> None:
+    for width in (47, 48):  # opposed columns are told apart by parity
+        shape = (1, 40, width)
+        operator = MRI((torch.arange(width) - width // 2) % 2 == 0, shape, real=True)
+        y = simulate(operator, prior_of(shape).sample(1, 2), GaussianNoise(0.03), 1)
+        assert float(estimate_noise(operator, y)) == pytest.approx(0.03, rel=0.08)
+
+
+def test_a_sinogram_is_smooth() -> None:
+    smooth = StationaryGaussianPrior.power_law(SHAPE, exponent=4.0, variance=0.04, mean=0.5)
+    operator = Tomography(60, SHAPE)
+    y = simulate(operator, smooth.sample(1, 0).float(), GaussianNoise(0.02), 0)
+    assert float(estimate_noise(operator, y)) == pytest.approx(0.02, rel=0.15)
+
+
+def test_where_no_estimate_can_be_had() -> None:
+    bent = from_function(lambda x: x**2, SHAPE, linear=False)
+    with pytest.raises(ValueError, match=r"nonlinear operator.*give the noise level"):
+        estimate_noise(bent, X**2, PRIOR)
+    few = from_matrix(torch.randn(8, 48 * 48), SHAPE)
+    with pytest.raises(ValueError, match=r"64 measured numbers or more, got 8.*give the noise"):
+        estimate_noise(few, few(X), PRIOR)
+    mixed = from_matrix(torch.randn(100, 48 * 48), SHAPE)
+    with pytest.raises(ValueError, match="give the noise level"):
+        estimate_noise(mixed, mixed(X), PRIOR)
+    with pytest.raises(ValueError, match="give the noise level"):
+        estimate_noise(OPERATORS["inpaint"], OPERATORS["inpaint"](X))
