@@ -25,13 +25,8 @@ FLOORS = (
     " networks noise operators plain_json plain_yaml plugins processes ranges readers registry"
     " report rng stopping viewer words",
     "discrete levels likelihood priors sampling training",
-<<<<<<< HEAD
-    "exact methods metrics scale tasks uncertainty",
-    "baselines driver saving",
-=======
     "exact methods metrics noise_level scale tasks uncertainty",
-    "baselines driver",
->>>>>>> ba898a8 (Noise that is not declared is estimated: opposed k-space, Stein's identity with the prior, the band that a blur leaves empty)
+    "baselines driver saving",
     "bench calibration tune",
     "cli",
     "__main__",

@@ -81,9 +81,10 @@ def task_of_measurement(
     """The problem of a measurement ``y`` of the user's own; ``assumed`` says what was not given.
 
     Images and measurements are (c, h, w) or (h, w), k-space likewise; ``shape`` is that of the
-    image, or of the part that is seen, where the operator cannot tell, and ``axes``
-    says what those of y are ("chw"), if that is known. ``noise`` is estimated with the prior that ``fit_prior`` has for the operator. Raises ``ValueError`` where
-    the operator would draw at random what only the user knows, or where shapes do not fit.
+    image, or of the part that is seen, where the operator cannot tell, and ``axes`` says what those
+    of y are ("chw"), if that is known. ``noise`` is estimated with the prior that ``fit_prior`` has
+    for the operator. Raises ``ValueError`` where the operator would draw at random what only the
+    user knows, or where shapes do not fit.
     """
     assumed, spec = options_assumed(spec), as_of_a_camera(spec)
     masked = not spec.is_plugin and spec.name in FROM_ZEROS and not _draws(spec)
