@@ -9,11 +9,12 @@ import typer
 
 from invscore.cli.arguments import Debug, Device, Json
 from invscore.cli.errors import guarded
+from invscore.cli.group import Command, Group
 from invscore.cli.tables import print_json, print_table
 
 KINDS = {1: "gray", 3: "colour"}
 
-priors = typer.Typer(invoke_without_command=True, add_completion=False)
+priors = typer.Typer(cls=Group, invoke_without_command=True, add_completion=False)
 
 Name = Annotated[
     str,
@@ -57,7 +58,7 @@ def listing(context: typer.Context, json: Json = False, debug: Debug = False) ->
     )
 
 
-@priors.command()
+@priors.command(cls=Command)
 @guarded
 def formats(json: Json = False, debug: Debug = False) -> None:  # noqa: ARG001
     """List the codes whose checkpoints are priors, and the facts that these do not tell."""
@@ -75,7 +76,7 @@ def formats(json: Json = False, debug: Debug = False) -> None:  # noqa: ARG001
     typer.echo(f"Of any: family, {', '.join(COMMON)}")
 
 
-@priors.command()
+@priors.command(cls=Command)
 @guarded
 def check(
     prior: Name,
@@ -101,7 +102,7 @@ def check(
         raise typer.Exit(1)
 
 
-@priors.command("import")
+@priors.command("import", cls=Command)
 @guarded
 def import_(
     prior: Name,
