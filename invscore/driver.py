@@ -43,9 +43,6 @@ NAN_CHECK_EVERY = 10
 COPIES = 3
 """Of the samples in memory: as they are drawn, in order, and their statistics."""
 
-OF_A_STEP = 200
-"""Bytes that a step leaves in memory: its noise levels and its line of the trace."""
-
 
 class NumericalError(RuntimeError):
     """A method has diverged: its state has NaN or infinite values."""
@@ -196,7 +193,6 @@ def reconstruct(
     memory.require(
         memory.FLOAT * COPIES * wanted * number, f"{samples} samples of an image", "fewer samples"
     )
-    memory.require(OF_A_STEP * steps, f"a run of {steps} steps", "fewer `steps`")
     factors = _factors(problem, prior, scale)
     _require_served(problem.operator, info)
     own = operator_warnings(problem.operator, problem.y)

@@ -196,3 +196,8 @@ def test_single_precision_stays_single() -> None:
     result = reconstruct(problem, prior, method="dps", steps=3)
     assert result.samples.dtype == torch.float32
     assert result.samples.shape == (1, 1, 1, 2, 2)
+
+
+def test_what_does_not_fit_is_refused_at_once() -> None:
+    with pytest.raises(ValueError, match=r"would need .* TB of memory, .* are free: fewer "):
+        reconstruct(blurred(), images(), method="diffpir", samples=10**12)

@@ -123,6 +123,8 @@ def imaging(
     for task, method, reason in refusals(content["rows"]):
         typer.echo(f"skipped: {task}: {method}: {reason}", err=True)
     typer.echo(f"{out / PAGE}, {out / TABLE} and more in {out}/")
+    if all(outcome.refusal for outcome in outcomes):
+        raise ValueError("no method has restored anything: the reasons are above")
 
 
 def _command(**options: Any) -> str:

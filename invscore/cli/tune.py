@@ -145,6 +145,8 @@ def tune(
         if rows:
             _print(rows)
             typer.echo(f"{out}: the options, for 'methods: tasks:' of {config}")
+    if all(row.found is None for row in rows):
+        raise ValueError(f"no options were found: {rows[0].refusal}")
 
 
 def _print(rows: list[Row]) -> None:

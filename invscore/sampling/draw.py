@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,12 +11,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from invscore import memory
 from invscore.batches import PerImage
 from invscore.priors.base import Prior
 from invscore.rng import sample_rng
 from invscore.sampling import terminal
 from invscore.sampling.base import PARTS, NotFiniteError, get_sampler
 from invscore.sampling.guidance import GUIDANCE, autoguided
+
+COPIES = 3
+"""Of the images in memory: as they are drawn, together, and as pictures."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,8 @@ def sample(
             raise ValueError(f"`{name}` must be at least 1, got {count}")
     if seed < 0:
         raise ValueError(f"`seed` must be at least 0, got {seed}")
+    number = math.prod(shape) * (2 if dtype.is_complex else 1)
+    memory.require(memory.FLOAT * COPIES * n * number, f"`n` = {n} images", "a smaller `n`")
     own = {name: value for name, value in chosen.items() if name != "steps"}
     sigmas = info.spacing(chosen.get("steps", PARTS), prior)
     evaluate = prior.denoise if guide is None else autoguided(prior, guide, guidance)

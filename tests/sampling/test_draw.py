@@ -138,3 +138,9 @@ def test_wrong_arguments(options: dict[str, Any], message: str) -> None:
 def test_states_that_are_not_finite(sampler: str) -> None:
     with pytest.raises(NotFiniteError, match=f"sampler '{sampler}' diverged to NaN or infinity"):
         sample(Broken(), (2,), sampler=sampler)
+
+
+def test_what_does_not_fit_is_refused_at_once() -> None:
+    prior = GaussianPrior(torch.zeros(4), torch.eye(4))
+    with pytest.raises(ValueError, match=r"would need .* TB of memory, .* are free: "):
+        sample(prior, (4,), n=10**12)

@@ -44,6 +44,9 @@ def selected(
 
     Raises ``ValueError`` for one that it does not have.
     """
+    for kind, names in {"methods": methods, "tasks": tasks}.items():
+        if names is not None and not names:
+            raise ValueError(f"`{kind}` must name at least one of the configuration, got none")
     kept_tasks = {task.name: task for task in config.tasks}
     if tasks is not None:
         kept_tasks = {name: _found(name, kept_tasks, "task") for name in tasks}
