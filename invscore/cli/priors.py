@@ -125,14 +125,14 @@ def import_(
     from invscore.files import check_writable
     from invscore.priors.denoiser_check import check_denoiser
     from invscore.priors.foreign import read_foreign
-    from invscore.priors.foreign.loading import save_recipe
+    from invscore.priors.foreign.loading import named, save_recipe
     from invscore.priors.library import split_facts
     from invscore.tasks.check_images import images_for_check
 
     check_writable(out.parent)
     path, facts = split_facts(prior)
     recipe = read_foreign(Path(path), facts)
-    built = recipe.build()
+    built = named(Path(path), recipe.build)
     say(f"prior {path}: {tell_facts(built.facts)}")
     shown, called = images_for_check(built, images)
     report = check_denoiser(built, shown, called=called)

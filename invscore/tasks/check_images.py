@@ -30,7 +30,7 @@ def images_for_check(prior: Prior, folder: Path | None) -> tuple[Tensor, str]:
         return _fitted(prior, [load_image(file) for file in files]), f"{len(files)} of {folder}"
     drawn = own_images(prior, COUNT)
     if drawn is not None:
-        return drawn, "images of its own"
+        return drawn, "images of its own: clean ones of the user's, --images, tell more"
     if prior.complex or prior.channels not in (1, 3, None):
         raise ValueError("`--images` must be given: the prior's levels end too early to draw any")
     loaded = [load_image(name) for name in PHOTOGRAPHS]

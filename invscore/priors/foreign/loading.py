@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import Tensor
 
@@ -16,6 +16,8 @@ from invscore.priors.foreign.families import FAMILIES, LAST_REFUSALS, REFUSALS
 from invscore.priors.foreign.family import Family
 from invscore.priors.foreign.recipe import Recipe
 
+Made = TypeVar("Made")
+
 KEY = "foreign"
 """Of the metadata of our own files: the recipe of a prior that was imported."""
 
@@ -26,11 +28,15 @@ def load_foreign(path: Path, facts: Mapping[str, Any]) -> DenoiserPrior:
     Raises ``CheckpointError``, in one sentence that names ``path``, for files that cannot be read
     or are of no known family, and for facts that are missing or unknown.
     """
-    return _named(path, lambda: read_foreign(path, facts).build())
+    return named(path, lambda: _read(path, facts).build())
 
 
 def read_foreign(path: Path, facts: Mapping[str, Any]) -> Recipe:
     """What the file or folder is found to be. Raises as ``load_foreign`` does."""
+    return named(path, lambda: _read(path, facts))
+
+
+def _read(path: Path, facts: Mapping[str, Any]) -> Recipe:
     content = open_content(path)
     said = Facts(facts)
     name = said.get("family")
@@ -85,10 +91,10 @@ def load_imported(path: Path) -> DenoiserPrior:
         prior.metadata = metadata
         return prior
 
-    return _named(path, build)
+    return named(path, build)
 
 
-def _named(path: Path, build: Any) -> DenoiserPrior:
+def named(path: Path, build: Callable[[], Made]) -> Made:
     """What ``build()`` makes; its errors speak of the file."""
     try:
         return build()
