@@ -49,8 +49,8 @@ def test_where_the_prior_is_right(name: str, sigma: float) -> None:
     y = simulate(operator, X, GaussianNoise(sigma), 5)
     found = estimate_noise(operator, y, PRIOR)
     assert found.shape == (2,)
-    # 1,000 to 2,000 numbers tell a level to 2 or 3 %; fields as rough as noise, less well.
-    torch.testing.assert_close(found, torch.full((2,), sigma).double(), rtol=0.18, atol=0)
+    # 1,000 to 2,000 numbers tell a level to 3 %; half of them, near the field, to 20 %.
+    torch.testing.assert_close(found, torch.full((2,), sigma).double(), rtol=0.22, atol=0)
 
 
 @pytest.mark.parametrize("unit", [1e-6, 255.0])
