@@ -39,7 +39,8 @@ def calibrate(invscore: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pr
     (tmp_path / "bench.yaml").write_text(CONFIG.format(prior=prior))
 
     def run(*more: str) -> Result:
-        return invscore("bench", "calibrate", "--config", "bench.yaml", "--images", "val", *more)
+        images = () if "--images" in more else ("--images", "val")
+        return invscore("bench", "calibrate", "--config", "bench.yaml", *images, *more)
 
     return run
 

@@ -161,7 +161,12 @@ def test_ones_own_cannot_be_saved(tmp_path: Path) -> None:
         def coefficients(self, sigma: Tensor, sigma_data: float) -> tuple[Tensor, Tensor]:
             return torch.ones_like(sigma), sigma * sigma_data
 
-    prior = NetworkPrior(Answer(), channels=1, parametrisation=Mine())
+    prior = NetworkPrior(
+        Answer(),
+        channels=1,
+        parametrisation=Mine(),
+        metadata={"architecture": {"name": "my.py:Answer"}},
+    )
     assert prior.loss_weight(torch.tensor([2.0])) == 1 / (2 * 0.25) ** 2
     with pytest.raises(ValueError, match="or a Mix to be saved, got a Mine"):
         prior.save(tmp_path / "mine.safetensors")

@@ -98,7 +98,7 @@ def test_images_are_moved_and_stretched(save: Any, sigma: float) -> None:
         torch.testing.assert_close(after.denoise(0.5 + 3 * gray(1), 3 * sigma), expected)
 
 
-@pytest.mark.parametrize(("here", "there"), [("v", "edm"), ("data", {"noise": 1, "data": -2})])
+@pytest.mark.parametrize(("here", "there"), [("v", "edm"), ("data", {"noise": 1.0, "data": -2.0})])
 def test_another_parametrisation(save: Any, here: Any, there: Any) -> None:
     _, file = save(1, about={"parametrisation": there})
     prior = NetworkPrior(network(1), channels=1, parametrisation=here)

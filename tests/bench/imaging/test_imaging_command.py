@@ -41,7 +41,8 @@ def run(write_config: Any, tmp_path: Path) -> Any:
     def run_(*arguments: str, **changes: Any) -> Result:
         config = write_config(**changes)
         out = tmp_path / "out"
-        return command("--config", str(config), "--out", str(out), "--device", "cpu", *arguments)
+        device = () if "--device" in arguments else ("--device", "cpu")
+        return command("--config", str(config), "--out", str(out), *device, *arguments)
 
     return run_
 
