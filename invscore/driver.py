@@ -197,7 +197,7 @@ def reconstruct(
     _require_served(problem.operator, info)
     own = operator_warnings(problem.operator, problem.y)
     if method == "auto":
-        own += narrow_warnings(prior)
+        own += narrow_warnings(prior, info)
     count = len(problem.y)
     places = [(k, image) for k in range(samples) for image in range(count)]
     particles = info.particles_option(problem)
