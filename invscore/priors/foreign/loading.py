@@ -88,7 +88,7 @@ def load_imported(path: Path) -> DenoiserPrior:
     def build() -> DenoiserPrior:
         described = metadata[KEY]
         prior = Recipe(weights=weights, **described).build()
-        prior.metadata = metadata
+        prior.metadata = {**prior.metadata, **metadata}
         return prior
 
     return named(path, build)

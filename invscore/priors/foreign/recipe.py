@@ -74,6 +74,9 @@ class Recipe:
                     options.setdefault(name, level / unit)
             options.setdefault("range", (-1.0, 1.0))
         prior = DenoiserPrior(D, facts=facts, **options)
+        trained = facts.get("trained at")
+        if isinstance(trained, int) and "shape" not in prior.metadata:
+            prior.metadata = {"shape": [prior.channels, trained, trained]}
         return prior.float().eval().requires_grad_(False)
 
 
