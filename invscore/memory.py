@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
-MEMINFO = Path("/proc/meminfo")
+MEMINFO, SIZES = Path("/proc/meminfo"), Path("/proc/self/statm")
 GROUPS = (  # of control groups, version 2 and 1: the limit of a container, and what it uses
     (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")),
     (
@@ -16,12 +17,15 @@ GROUPS = (  # of control groups, version 2 and 1: the limit of a container, and 
 FLOAT = 4
 """Bytes of a number of an image or of a weight."""
 
+PROCESS = 300_000_000
+"""Bytes of a process that has torch, before it does anything."""
+
 UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB", "EB")
 
 
 def available() -> int:
-    """Bytes that this process could still have, of the machine's and of its container's."""
-    return min([_of_machine(), *_of_groups()])
+    """Bytes that this process could still have, of the machine's, its container's and its own."""
+    return min([_of_machine(), *_of_groups(), *_of_process()])
 
 
 def require(bytes_needed: float, what: str, advice: str = "") -> None:
@@ -67,3 +71,15 @@ def _of_groups() -> list[int]:
         except (OSError, ValueError):  # no such group, or one without a limit ("max")
             continue
     return found
+
+
+def _of_process() -> list[int]:
+    """What is left of a limit of its addresses (``ulimit -v``), which batch systems set."""
+    with suppress(ImportError, OSError):
+        import resource  # not on Windows
+
+        most, _ = resource.getrlimit(resource.RLIMIT_AS)
+        if most != resource.RLIM_INFINITY:
+            pages = int(SIZES.read_text(encoding="ascii").split()[0])
+            return [max(0, most - pages * resource.getpagesize())]
+    return []

@@ -86,7 +86,7 @@ class Blur(LinearOperator):
     @classmethod
     def from_file(cls, path: str | Path, in_shape: Shape, boundary: str = "circular") -> Blur:
         """The kernel in an image or array file, in linear light, normalised to sum one."""
-        kernel = read_kernel(path)
+        kernel = read_kernel(path, image=in_shape)
         return cls(_checked(kernel, in_shape) / kernel.sum(), in_shape, boundary=boundary)
 
     def matvec(self, x: Tensor) -> Tensor:

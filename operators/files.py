@@ -12,6 +12,7 @@ is zero.
 
 from __future__ import annotations
 
+import math
 import warnings
 from pathlib import Path
 
@@ -19,24 +20,30 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from invscore.operators.base import Shape
 from invscore.readers import Array, as_numbers, pick, read
 
 WEIGHTS = (0.299, 0.587, 0.114)
 """Of red, green and blue in gray: ITU-R BT.601."""
 
+COLOURS = 4
+"""Values of a pixel at most, in a picture of what is one number a pixel."""
+
 DOUBTFUL = 0.005
 """Values between black and white that are spoken of: a share of all; fewer are a smooth edge."""
 
 
-def read_mask(path: str | Path, *, invert: bool = False, soft: bool = False) -> Tensor:
+def read_mask(
+    path: str | Path, *, invert: bool = False, soft: bool = False, image: Shape | None = None
+) -> Tensor:
     """The mask in a file: boolean, or float64 in [0, 1] if ``soft``; of one to three axes.
 
     ``(w,)``, ``(h, w)`` or, in an array that says so for each channel, ``(c, h, w)``. Black becomes
-    white with ``invert``. Raises ``ValueError`` for what cannot be read, is not finite, or has
-    values below zero or above one (above the white of their type).
+    white with ``invert``. Raises ``ValueError`` for what cannot be read, is not finite, has values
+    below zero or above one (above the white of their type), or far more of them than the ``image``.
     """
     name = f"the mask {str(path)!r}"
-    values, opacity = _read(path, "mask", ("mask", "image"), name)
+    values, opacity = _read(path, "mask", ("mask", "image"), name, image)
     low, high = float(values.min()), float(values.max())
     if not np.isfinite(values).all() or low < 0:
         raise ValueError(f"{name} must hold values from 0 (not measured), got {low:g} to {high:g}")
@@ -61,26 +68,30 @@ def read_mask(path: str | Path, *, invert: bool = False, soft: bool = False) -> 
     return ~measured if invert else measured
 
 
-def read_kernel(path: str | Path) -> Tensor:
+def read_kernel(path: str | Path, *, image: Shape | None = None) -> Tensor:
     """The kernel in a file, (kh, kw) float64, in the file's own units; colours become gray.
 
-    Raises ``ValueError`` for what cannot be read or has other axes.
+    Raises ``ValueError`` for what cannot be read, has other axes, or far more values than the
+    ``image`` that it is for.
     """
     name = f"the kernel {str(path)!r}"
-    values, opacity = _read(path, "kernel", ("kernel", "psf", "image"), name)
+    values, opacity = _read(path, "kernel", ("kernel", "psf", "image"), name, image)
     if values.ndim != 2:
         raise ValueError(f"{name} must have shape (h, w), got {values.shape}")
     return torch.from_numpy(values if opacity is None else values * opacity)
 
 
 def _read(
-    path: str | Path, what: str, names: tuple[str, ...], name: str
+    path: str | Path, what: str, names: tuple[str, ...], name: str, image: Shape | None
 ) -> tuple[Array, Array | None]:
     """Values in float64, colours mixed to gray, and the opacity (h, w) where there is one."""
     try:
         recording = pick(read(path, names=names), name)
     except ValueError as error:
         raise ValueError(f"{what} {error}") from error
+    shape = tuple(recording.values.shape)
+    if image is not None and math.prod(shape) > COLOURS * math.prod(image):
+        raise ValueError(f"{name} must fit the image's shape {tuple(image)}, got {shape}")
     numbers = as_numbers(np.asarray(recording.values), name, recording.white)
     if numbers.dtype.kind == "c":
         raise ValueError(f"{name} must hold real numbers, got {recording.values.dtype}")
@@ -94,21 +105,18 @@ def _read(
 
 
 def read_matrix(path: str | Path, columns: int) -> Tensor:
-    """The real matrix (m, ``columns``) in a NPY file, float32 or float64.
+    """The real matrix (m, ``columns``) in a file of arrays, as float64, its numbers unscaled.
 
     Raises ``ValueError`` for anything else.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise ValueError(f"matrix {str(path)!r}: no such file")
+    name = f"the matrix {str(path)!r}"
     try:
-        values = np.load(path, allow_pickle=False)
-        matrix = torch.from_numpy(np.ascontiguousarray(values)).to(torch.float64)
-    except (OSError, ValueError, TypeError, EOFError) as error:
-        raise ValueError(f"matrix {str(path)!r} cannot be read as NPY: {error}") from error
-    if np.iscomplexobj(values) or matrix.ndim != 2 or matrix.shape[1] != columns:
+        values = pick(read(path, names=("matrix", "A")), name).values
+    except ValueError as error:
+        raise ValueError(f"matrix {error}") from error
+    if values.dtype.kind not in "buif" or len(values.shape) != 2 or values.shape[1] != columns:
         raise ValueError(
-            f"matrix {str(path)!r} is {values.dtype} of shape {values.shape}: it must be real, "
-            f"(m, {columns}), a column for each pixel"
+            f"{name} must be real, of shape (m, {columns}), a column for each pixel, got "
+            f"{values.dtype} of shape {tuple(values.shape)}"
         )
-    return matrix
+    return torch.from_numpy(np.asarray(values).astype(np.float64))

@@ -91,7 +91,7 @@ class Inpainting(SpectralOperator):
         ``invert``: white where not measured. ``soft``: gray values are weights, not a threshold.
         The mask is never resized: another size than the image's is a ``ValueError``.
         """
-        mask = read_mask(path, invert=invert, soft=soft)
+        mask = read_mask(path, invert=invert, soft=soft, image=in_shape)
         image = tuple(in_shape[-2:])
         if mask.ndim == 3 and mask.shape != in_shape and mask.movedim(-1, 0).shape == in_shape:
             mask = mask.movedim(-1, 0)

@@ -9,6 +9,7 @@ from typing import TypedDict
 import numpy as np
 
 from invscore.readers.base import Array, Recording, Values
+from invscore.readers.room import require_room_for_part
 
 IMAGE = "chw"
 SYNONYMS = {"y": "h", "x": "w", "s": "c"}
@@ -63,7 +64,8 @@ def pick(
     ``axes`` takes the place of those that the file declares. An ``index`` of plain numbers counts
     along the axes that are neither channels, rows nor columns, in their order; where axes are not
     known, along the first ones. Without ``index`` a stack remains a stack. Axes that are unknown
-    are left as they are. Raises ``ValueError``, speaking of ``name``, for what does not fit.
+    are left as they are. Raises ``ValueError``, speaking of ``name``, for what does not fit, or not
+    into memory.
     """
     shape = tuple(recording.values.shape)
     letters = recording.axes if axes is None else parse_axes(axes)
@@ -74,6 +76,8 @@ def pick(
     if axes is not None and not {"h", "w"} <= set(letters):
         raise ValueError(f"axes must hold h and w, rows and columns, got {axes!r}")
     places = _places(index, letters, shape, name)
+    kept = [size for axis, size in enumerate(shape) if axis not in places]
+    require_room_for_part(name, recording.values, kept)
     try:
         values = _at(recording.values, places)
     except Exception as error:  # of what is read here, each library has errors of its own

@@ -10,8 +10,12 @@ import numpy as np
 from invscore.files import atomic_file
 from invscore.readers.base import Array, Recording, Unfit, Wanted, as_float, single
 from invscore.readers.geometry import change
+from invscore.readers.room import require_room
 
 STEPS = 65535
+RESCALED = 4 + 8 + 8
+"""Bytes of a number: stored, turned over, and in the units of its modality."""
+
 OF_STORAGE = (
     *("NumberOfFrames", "LossyImageCompression", "PlanarConfiguration", "WindowCenter"),
     *("WindowWidth", "SmallestImagePixelValue", "LargestImagePixelValue", "FloatPixelData"),
@@ -29,13 +33,15 @@ def read(file: Path, wanted: Wanted) -> Recording:
     from pydicom.pixels import apply_rescale
 
     single(file, wanted)
+    require_room(file, (file.stat().st_size,), 1)
     dataset = pydicom.dcmread(file)
     if not {"PixelData", "FloatPixelData", "DoubleFloatPixelData"} & set(dataset.dir()):
         kind = dataset.get("Modality", "unknown")
         raise Unfit(f"{str(file)!r} must hold an image, got modality {kind} without pixels")
+    samples, count = int(dataset.SamplesPerPixel), int(dataset.get("NumberOfFrames", 1) or 1)
+    require_room(file, (count, int(dataset.Rows), int(dataset.Columns), samples), RESCALED)
     values = dataset.pixel_array
-    colour = int(dataset.SamplesPerPixel) > 1
-    frames = int(dataset.get("NumberOfFrames", 1) or 1) > 1
+    colour, frames = samples > 1, count > 1
     axes = ("z" if frames else "") + "hw" + ("c" if colour else "")
     if colour:
         return Recording(values, axes, 2.0 ** int(dataset.BitsStored) - 1, header=dataset)

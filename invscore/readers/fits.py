@@ -10,9 +10,13 @@ import numpy as np
 from invscore.files import atomic_file
 from invscore.readers.base import Array, Recording, Unfit, Wanted, as_float, choose
 from invscore.readers.geometry import Change, as_in_file, change
+from invscore.readers.room import require_room
 
 STACKS = "zt"
 """Letters of the third and fourth axis of FITS, NAXIS3 and NAXIS4."""
+
+PHYSICAL = 8
+"""Bytes of a number, once scaled."""
 
 OF_STORAGE = ("BSCALE", "BZERO", "BLANK", "DATAMIN", "DATAMAX", "CHECKSUM", "DATASUM")
 """Keywords on how numbers were stored, wrong for others."""
@@ -35,6 +39,7 @@ def read(file: Path, wanted: Wanted) -> Recording:
         else:
             names = (*wanted.names, "SCI")
             place = images[choose(file, list(images), Wanted(wanted.key, names))]
+        require_room(file, units[place].shape, 2 * PHYSICAL)  # read, and copied
         values = np.array(units[place].data)
         header = units[place].header.copy()
     values = values.astype(values.dtype.newbyteorder("="))
@@ -67,7 +72,7 @@ def _follow(header: Any, axis: int, step: Change) -> None:
 
 
 def _is_image(unit: Any) -> bool:
-    return bool(unit.is_image) and unit.header.get("NAXIS", 0) >= 2 and unit.data is not None
+    return bool(unit.is_image) and len(unit.shape) >= 2 and 0 not in unit.shape
 
 
 def _name(units: Any, place: int) -> str:

@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from invscore.readers.base import Recording, Unfit, Wanted
+from invscore.readers.room import require_room
 
 NOISE, CALIBRATION, CALIBRATION_AND_IMAGE, NAVIGATION, PHASE = (
     1 << (flag - 1) for flag in (19, 20, 21, 23, 24)
@@ -45,6 +46,7 @@ def read(file: Path, opened: Any, held: list[str], wanted: Wanted) -> Recording 
     sizes = [int(steps[name].max()) + 1 for name in STACKS]
     coils, samples = int(heads["active_channels"].max()), int(heads["number_of_samples"].max())
     rows = max(encoding.rows, int(steps["kspace_encode_step_1"].max()) + 1)
+    require_room(file, (*sizes, coils, samples, rows), 2 * np.dtype(np.complex64).itemsize)
     values = np.zeros((*sizes, coils, samples, rows), dtype=np.complex64)
     times = np.zeros((*sizes, rows))
     for k, line in enumerate(lines):

@@ -11,6 +11,10 @@ from invscore.files import atomic_file
 from invscore.readers.base import Array, Recording, Wanted, as_float, choose
 from invscore.readers.hdf5 import datasets
 from invscore.readers.numbers import white_of
+from invscore.readers.room import require_room
+
+WIDEST = 16
+"""Bytes of a number of MATLAB's at most: a complex one."""
 
 
 def read(file: Path, wanted: Wanted) -> Recording:
@@ -22,8 +26,9 @@ def read(file: Path, wanted: Wanted) -> Recording:
     if b"MATLAB 7.3" in start or start.startswith(b"\x89HDF"):
         key, values = _read_hdf5(file, wanted)
     else:
-        held = [name for name, _, kind in whosmat(str(file)) if kind not in ("char", "cell")]
-        key = choose(file, held, wanted)
+        shapes = {n: size for n, size, kind in whosmat(str(file)) if kind not in ("char", "cell")}
+        key = choose(file, list(shapes), wanted)
+        require_room(file, shapes[key], WIDEST)
         values = loadmat(str(file), variable_names=[key])[key]
     return Recording(values, white=white_of(values.dtype), header={"key": key})
 
@@ -44,6 +49,7 @@ def _read_hdf5(file: Path, wanted: Wanted) -> tuple[str, Any]:
     with h5py.File(file, "r") as opened:
         held = [name for name in datasets(opened) if not name.startswith("#")]
         key = choose(file, held, wanted)
+        require_room(file, opened[key].shape, opened[key].dtype.itemsize)
         values = opened[key][()]
         logical = opened[key].attrs.get("MATLAB_class", b"") == b"logical"
     values = np.asarray(values).T  # MATLAB stores columns one after the other

@@ -10,6 +10,10 @@ import numpy as np
 from invscore.files import atomic_file
 from invscore.readers.base import Array, Recording, Wanted, as_float, single
 from invscore.readers.geometry import change
+from invscore.readers.room import require_room
+
+WIDEST = 8
+"""Bytes of a number at most: a complex one."""
 
 AXES = {2: "hw", 3: "zhw", 4: "tzhw"}
 
@@ -19,6 +23,9 @@ def read(file: Path, wanted: Wanted) -> Recording:
     import mrcfile
 
     single(file, wanted)
+    with mrcfile.open(file, mode="r", header_only=True) as opened:
+        shape = [int(opened.header[name]) for name in ("nz", "ny", "nx")]
+        require_room(file, shape, 2 * WIDEST)  # read, and copied
     with mrcfile.open(file, mode="r") as opened:
         values = np.array(opened.data)
         header = {"voxel": opened.voxel_size.tolist()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import IO
 from zipfile import is_zipfile
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from invscore.files import atomic_file
 from invscore.readers.base import Array, Recording, Unfit, Wanted, as_float, choose, single
 from invscore.readers.numbers import white_of
+from invscore.readers.room import require_room
 
 
 def read_npy(file: Path, wanted: Wanted) -> Recording:
@@ -23,6 +25,8 @@ def read_npy(file: Path, wanted: Wanted) -> Recording:
     except ValueError as error:
         _refuse_objects(file, error)
         # An array of no dimension or without entries cannot be mapped.
+        with file.open("rb") as opened:
+            _require_room(file, opened)
         values = np.load(file, allow_pickle=False)
     return Recording(values, white=white_of(values.dtype))
 
@@ -33,7 +37,13 @@ def read_npz(file: Path, wanted: Wanted) -> Recording:
         raise Unfit(f"{str(file)!r} cannot be read as NPZ: it is no NumPy file, or not whole")
     with np.load(file, allow_pickle=False) as arrays:
         try:
-            values = np.asarray(arrays[choose(file, arrays.files, wanted)])
+            key = choose(file, arrays.files, wanted)
+            held = arrays.zip
+            member = held.getinfo(key if key in held.namelist() else f"{key}.npy")
+            with held.open(member) as opened:
+                _require_room(file, opened)
+            require_room(file, (member.file_size,), 1)
+            values = np.asarray(arrays[key])
         except Unfit:
             raise
         except ValueError as error:
@@ -46,6 +56,15 @@ def write_npy(file: Path, values: Array, like: Recording) -> None:  # noqa: ARG0
     """``values`` as float32 or complex64."""
     with atomic_file(file) as partial:
         np.save(partial, as_float(values))
+
+
+def _require_room(file: Path, opened: IO[bytes]) -> None:
+    """Refuse what the header of an array declares, if it does not fit into memory."""
+    version = np.lib.format.read_magic(opened)
+    first = version == (1, 0)  # versions 2 and 3 differ in how they spell the names of fields
+    header = np.lib.format.read_array_header_1_0 if first else np.lib.format.read_array_header_2_0
+    shape, _, kind = header(opened)
+    require_room(file, shape, kind.itemsize)
 
 
 def _refuse_objects(file: Path, error: ValueError) -> None:

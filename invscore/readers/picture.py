@@ -8,6 +8,10 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from invscore.readers.base import Recording, Unfit, Wanted, single
+from invscore.readers.room import require_room
+
+PIXEL = 4 + 4 + 4 + 8
+"""Bytes of a pixel at most: decoded, turned, converted, and its opacity."""
 
 
 def read(file: Path, wanted: Wanted) -> Recording:
@@ -25,6 +29,7 @@ def read(file: Path, wanted: Wanted) -> Recording:
     with opened:
         if getattr(opened, "is_animated", False) and opened.format != "MPO":
             raise Unfit(f"{str(file)!r} must hold a single image, got several")
+        require_room(file, opened.size[::-1], PIXEL)
         return as_recording(ImageOps.exif_transpose(opened))
 
 

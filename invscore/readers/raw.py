@@ -7,6 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from invscore.readers.base import Recording, Wanted, single
+from invscore.readers.room import require_room
+
+COUNTED = 2 + 4 * 8
+"""Bytes of a pixel: its counts, and with its black level in double precision."""
 
 
 def read(file: Path, wanted: Wanted) -> Recording:
@@ -18,6 +22,7 @@ def read(file: Path, wanted: Wanted) -> Recording:
 
     single(file, wanted)
     with rawpy.imread(str(file)) as raw:
+        require_room(file, (raw.sizes.raw_height, raw.sizes.raw_width), COUNTED)
         counts = raw.raw_image_visible.astype(np.float64)
         black = np.asarray(raw.black_level_per_channel, dtype=np.float64)[raw.raw_colors_visible]
         white = float(raw.white_level)

@@ -14,7 +14,8 @@ from PIL import Image, ImageOps
 from invscore.files import atomic_file
 from invscore.readers.base import Array, Recording, Unfit, Wanted, as_float
 from invscore.readers.numbers import white_of
-from invscore.readers.picture import as_recording
+from invscore.readers.picture import PIXEL, as_recording
+from invscore.readers.room import require_room
 
 LETTERS = {"Y": "h", "X": "w", "S": "c"}
 ASSOCIATED, UNASSOCIATED = 1, 2
@@ -45,7 +46,9 @@ def read(file: Path, wanted: Wanted) -> Recording:
                     "package imagecodecs is needed (pip install 'invscore[files]')"
                 )
             with Image.open(file) as opened:
+                require_room(file, opened.size[::-1], PIXEL)
                 return as_recording(ImageOps.exif_transpose(opened))
+        require_room(file, series.shape, series.dtype.itemsize)
         values = series.asarray()
         axes = "".join(LETTERS.get(letter, letter.lower()) for letter in series.axes)
         header = {"tags": _resolution(page), "ome": _ome(tiff), "imagej": tiff.is_imagej}

@@ -130,7 +130,7 @@ def mri(
     from invscore.operators.files import read_mask
 
     if mask is not None:
-        return MRI(read_mask(mask, invert=invert), in_shape, real)
+        return MRI(read_mask(mask, invert=invert, image=in_shape), in_shape, real)
     make = {"random": MRI.random, "equispaced": MRI.equispaced, "gaussian": MRI.gaussian}[pattern]
     return make(in_shape, acceleration, center_fraction, seed, real)
 
@@ -194,7 +194,8 @@ def nonlinear_blur(
     from invscore.operators.files import read_kernel
     from invscore.operators.trajectories import shake_kernel
 
-    given = shake_kernel(size, intensity, seed) if kernel is None else read_kernel(kernel)
+    own = None if kernel is None else read_kernel(kernel, image=in_shape)
+    given = shake_kernel(size, intensity, seed) if own is None else own
     return CameraBlur(given / given.sum(), in_shape, exposure, boundary)
 
 
@@ -303,7 +304,8 @@ def check_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     for option, value in options.items():
         if option not in defaults:
             has = f"it has {', '.join(defaults)}" if defaults else "it has none"
-            raise ValueError(f"operator {name!r} has no option {option!r}: {has}")
+            near = meant(option, defaults)
+            raise ValueError(f"operator {name!r} has no option {option!r}: {has}{near}")
         ranges.require(value, hints[option], option, f"operator {name!r}")
     for option, default in defaults.items():
         if default is inspect.Parameter.empty and option not in options:

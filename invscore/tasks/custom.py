@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from invscore import plugins
 from invscore.modules import where
+from invscore.words import meant
 
 if TYPE_CHECKING:
     from invscore.operators import Operator
@@ -59,7 +60,8 @@ def _call(target: Any, what: str, options: Mapping[str, Any], in_shape: Shape | 
     for option in given:
         if option not in parameters:
             has = ", ".join(parameters) or "none"
-            raise ValueError(f"{what} has no option {option!r}: it has {has}")
+            near = meant(option, parameters)
+            raise ValueError(f"{what} has no option {option!r}: it has {has}{near}")
     for parameter in parameters.values():
         variadic = parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
         if parameter.default is parameter.empty and not variadic and parameter.name not in given:

@@ -47,8 +47,9 @@ def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prior: str) -> Path:
 @pytest.fixture
 def tune(invscore: Run, photos: Path) -> Run:  # noqa: ARG001
     def run(*more: str) -> Result:
-        common = ["--config", "bench.yaml", "--images", "val", "--size", "32", "--trials", "3"]
-        return invscore("tune", *common, *more)
+        common = {"--config": "bench.yaml", "--images": "val", "--size": "32", "--trials": "3"}
+        words = [word for pair in common.items() if pair[0] not in more for word in pair]
+        return invscore("tune", *words, *more)
 
     return run
 

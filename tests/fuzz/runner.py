@@ -34,7 +34,7 @@ RESUMABLE |= {"bench calibrate": ("work", "found"), "bench posterior": ("posteri
 NOT_FOR_USERS = re.compile(
     r"Traceback|unexpected|allow_pickle|Input should be|pydantic|NoneType|has no attribute"
     r"|unexpected keyword|positional argument|not subscriptable|not iterable|RuntimeError"
-    r"|torch\.|size mismatch|recursion|errno|object is not|\bdict\b|\bstr\b|cuda error"
+    r"|torch\.(?!save)|size mismatch|recursion|errno|object is not|\bdict\b|\bstr\b|cuda error"
     r"|weights_only|Value error|literal_error|codec can't|object of type",
     re.IGNORECASE,
 )

@@ -167,5 +167,5 @@ def test_a_matrix_of_ones_own(tmp_path: Path) -> None:
     torch.testing.assert_close(made.problem.operator(image[None]), y[None])
     with pytest.raises(ValueError, match="--shape"):
         task(f"cs(matrix={tmp_path}/m.npy)", y)
-    with pytest.raises(ValueError, match=r"must be real, \(m, 64\)"):
+    with pytest.raises(ValueError, match=r"must be real, of shape \(m, 64\)"):
         task(f"cs(matrix={tmp_path}/m.npy)", y, (1, 8, 8))

@@ -6,6 +6,7 @@ import importlib.util
 
 from invscore.baselines import BASELINES, BaselineInfo
 from invscore.methods import METHODS, MethodInfo
+from invscore.words import meant
 
 Contestant = MethodInfo | BaselineInfo
 
@@ -21,7 +22,7 @@ def find_contestant(name: str) -> Contestant:
     if name not in BASELINES:
         raise ValueError(
             f"unknown method {name!r}: known are {', '.join(sorted(METHODS))}, and the baselines "
-            f"{', '.join(sorted(BASELINES))}"
+            f"{', '.join(sorted(BASELINES))}{meant(name, [*METHODS, *BASELINES])}"
         )
     info = BASELINES[name]
     if info.package is not None and importlib.util.find_spec(info.package) is None:

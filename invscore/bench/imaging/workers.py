@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 
+from invscore import memory
 from invscore.bench.imaging.cells import Cell, Outcome, remember, remembered
 from invscore.bench.imaging.claims import Claims
 from invscore.bench.imaging.run import run
@@ -46,7 +47,9 @@ def run_cells(
         rank = int(os.environ.get("LOCAL_RANK", "0"))  # as accelerate and torchrun tell it
         work(todo, folder, own_device(device, rank), on_cell=on_cell)
     else:
-        _in_processes(todo, folder, device, min(workers, len(todo)), on_cell)
+        count = min(workers, len(todo))
+        memory.require(count * memory.PROCESS, f"{count} workers", "fewer workers")
+        _in_processes(todo, folder, device, count, on_cell)
     for cell in cells:
         _lock(cell, folder).unlink(missing_ok=True)  # of who was killed between work and unlocking
     outcomes = [remembered(cell, folder) for cell in cells]

@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 
+from invscore import memory
 from invscore.bench.posterior.cells import EXACT, Cell, Outcome, remember, remembered, run
 from invscore.bench.posterior.problem import Problem
 from invscore.methods import get_method
@@ -110,7 +111,9 @@ def run_cells(
             remember(run(cell), folder)
             on_cell(done, len(todo))
     else:
-        _in_processes(todo, folder, jobs, on_cell)
+        count = min(jobs, len(todo))
+        memory.require(count * memory.PROCESS, f"{count} jobs", "fewer jobs")
+        _in_processes(todo, folder, count, on_cell)
     outcomes = [remembered(cell, folder) for cell in cells]
     return [outcome for outcome in outcomes if outcome is not None]
 
