@@ -124,3 +124,25 @@ def test_ordinary_noise_leaves_results_as_they_are() -> None:
     problem, _ = measured(OPERATORS["circular"], 0.01)
     x = torch.zeros(1, *SHAPE)
     assert reconciled(problem, PRIOR, x) is x
+
+
+@pytest.mark.parametrize("declared", [1e-3, 5e-4])
+@pytest.mark.parametrize("boundary", ["circular", "reflect", "valid"])
+def test_noise_far_above_what_is_declared_is_told_and_not_fitted(
+    boundary: str, declared: float
+) -> None:
+    """Below ``|A| levels.finest``, where right results are moved to y."""
+    shape = (1, 32, 32)
+    prior = StationaryGaussianPrior.power_law(shape, exponent=3.0, variance=1 / 16, mean=0.5)
+    operator, truth = Blur.gaussian(1.6, shape, boundary=boundary), prior.sample(1, 4)
+    y = simulate(operator, truth, GaussianNoise(0.01), 1)
+    problem = InverseProblem(operator, y, GaussianNoise(declared))
+    for method in ("auto", "ddnm", "diffpir"):
+        result = reconstruct(problem, prior, method=method, samples=2, steps=15, scale=1.0)
+        assert any("noise is" in sentence for sentence in result.warnings), method
+        assert float(result.residual) > 3
+    far = truth + 0.01 * torch.randn(truth.shape, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(reconciled(problem, prior, far), far)
+    right = InverseProblem(operator, operator(truth), GaussianNoise(declared))
+    assert float(right.discrepancy(far)) > 1.5
+    assert float(right.discrepancy(reconciled(right, prior, far))) < 1.45

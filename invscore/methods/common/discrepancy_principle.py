@@ -38,8 +38,14 @@ def reconciled(problem: InverseProblem, prior: Prior, x: Tensor) -> Tensor:
     try:
         f = operator.svd(problem.y.dtype)
     except NotImplementedError:
-        return torch.where(moved, iterated(problem, operator, x, iterations=500), x)
-    return torch.where(moved, _tikhonov(problem, f, level, prior.variance**0.5, x), x)
+        fitted = iterated(problem, operator, x, iterations=500)
+    else:
+        fitted = _tikhonov(problem, f, level, prior.variance**0.5, x)
+    explained = problem.discrepancy(fitted) ** 2 <= MISFIT
+    distance = (fitted - x).flatten(1).abs().square().mean(dim=1)
+    # Two draws of the prior have twice its variance between them.
+    near = distance <= torch.where(explained, 2.0, 1.0) * prior.variance
+    return torch.where(moved & (broadcast(near, x) != 0), fitted, x)
 
 
 def _tikhonov(problem: InverseProblem, f: SVD, level: Tensor, widest: float, x: Tensor) -> Tensor:
