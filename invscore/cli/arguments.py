@@ -207,7 +207,7 @@ def parse_noise(text: str | None) -> float | Literal["auto"] | None:
         return float(text)
     except ValueError:
         raise ValueError(
-            f"`noise` must be auto or a positive standard deviation, got {text!r}"
+            f"`noise` must be auto or a standard deviation from 0, got {text!r}"
         ) from None
 
 

@@ -197,7 +197,7 @@ BAD: list[tuple[list[str], str]] = [
     (["--level", "90"], "`level` must lie in (0, 1), got 90"),
     (["--samples", "1"], "`samples` must be at least 2, got 1"),
     (["--seed", "-1"], "`seed` must be a whole number of at least 0, got -1"),
-    (["--noise", "0"], "`noise` must be a positive standard deviation"),
+    (["--noise", "-0.1"], "`noise` must be a standard deviation from 0"),
     (["--scale", "big"], "`scale` must be auto or a positive number"),
     (["--method", "magic"], "unknown method 'magic': known are"),
     (["--method", "map"], "`--method` must be one that samples, got 'map'"),

@@ -35,8 +35,8 @@ BAD: list[tuple[list[str], str]] = [
         "`seed` must be a whole number of at least 0, got -1",
     ),
     (["--image", "gray.png", "--batch-size", "0"], "`batch_size` must be at least 1, got 0"),
-    (["--image", "gray.png", "--noise", "0"], "`noise` must be a positive standard deviation"),
-    (["--image", "gray.png", "--noise", "nan"], "`noise` must be a positive standard deviation"),
+    (["--image", "gray.png", "--noise", "-1"], "`noise` must be a standard deviation from 0"),
+    (["--image", "gray.png", "--noise", "nan"], "`noise` must be a standard deviation from 0"),
     (["--image", "gray.png", "--size", "65"], "`size` must lie in [1, 64]"),
     (["--image", "gray.png", "--scale", "big"], "`scale` must be auto or a positive number"),
     (
