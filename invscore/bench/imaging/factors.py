@@ -60,6 +60,7 @@ def _content(path: Path) -> dict[str, Any]:
         factors = content["factors"].values()
         sound = content["format"] == FORMAT and content["level"] == LEVEL
         sound = sound and all(math.isfinite(factor) and factor > 0 for factor in factors)
+        sound = sound and isinstance(content.get("options", {}), dict)
     except (AttributeError, KeyError, TypeError, ValueError):
         sound = False
     if not sound:

@@ -108,12 +108,13 @@ def run(cell: Cell) -> Outcome:
 
 
 def remembered(cell: Cell, folder: Path) -> Outcome | None:
-    """The outcome in ``folder``, if it has one."""
+    """The outcome in ``folder``, if it has one that is whole."""
     file = folder / cell.file
-    if not file.exists():
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        return Outcome(**{**content, "cell": cell})
+    except (FileNotFoundError, ValueError, TypeError):  # a disk that was full leaves a torn file
         return None
-    content = json.loads(file.read_text(encoding="utf-8"))
-    return Outcome(**{**content, "cell": cell})
 
 
 def remember(outcome: Outcome, folder: Path) -> None:

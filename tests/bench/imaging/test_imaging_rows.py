@@ -137,13 +137,13 @@ def calibrated(file: Path, **changes: Any) -> MethodConfig:
     return MethodConfig(**{"name": "dps", "samples": 4, "calibration": file, **changes})
 
 
-@pytest.mark.parametrize("fault", ["factors", "format", "level", "missing", "text"])
+@pytest.mark.parametrize("fault", ["factors", "format", "level", "options", "missing", "text"])
 def test_calibrations_that_are_none(tmp_path: Path, fault: str) -> None:
     file = tmp_path / "factors.json"
     save_factors(file, {"blur": 1.5})
     assert load_factors(file) == factors_of(calibrated(file)) == {"blur": 1.5}
     content = json.loads(file.read_text())
-    wrong = {"factors": {"blur": -1.0}, "format": "x", "level": 0.8}
+    wrong = {"factors": {"blur": -1.0}, "format": "x", "level": 0.8, "options": 3}
     if fault == "missing":
         file.unlink()
     elif fault == "text":

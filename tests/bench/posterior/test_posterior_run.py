@@ -111,6 +111,13 @@ def test_outcomes_are_remembered(tmp_path: Path) -> None:
         assert remembered(replace(cell, **change), tmp_path) is None
 
 
+@pytest.mark.parametrize("text", ["", '{"scores": ', "[1]", '{"unknown": 1}', "\0"])
+def test_a_torn_outcome_is_not_remembered(tmp_path: Path, text: str) -> None:
+    cell = small_plan("dps")[0]
+    (tmp_path / cell.file).write_text(text)
+    assert remembered(cell, tmp_path) is None
+
+
 def test_a_stopped_run_goes_on(tmp_path: Path) -> None:
     cells = small_plan("pigdm", "ddrm")
 
