@@ -69,7 +69,8 @@ def _zeros(problem: InverseProblem) -> tuple[str, ...]:
         zero = zero & problem.operator.measured.to(zero.device)
     rows = y.abs().reshape(-1, 1, *y.shape[-2:])
     beside = torch.nn.functional.max_pool2d(rows, 3, stride=1, padding=1).reshape(y.shape)
-    count = int((zero & (beside > FAR * problem.noise.variance(y).sqrt())).sum())
+    far = beside > FAR * problem.noise.estimated_variance(beside).sqrt()
+    count = int((zero & far).sum())
     # Black areas of a picture have zeros whose neighbours are dark as well.
     if count < max(16, int(zero.sum()) / 2):
         return ()

@@ -66,6 +66,8 @@ def residual_spectrum(problem: InverseProblem, samples: Tensor) -> ResidualSpect
     spectral = problem.y.is_complex() or operator.view == "spectrum"
     bands = _bands(*operator.out_shape[-2:], centred=spectral).to(problem.y.device)
     power = torch.stack([_energy(problem, x, seen, spectral) for x in samples]).mean(dim=0)
+    clean = problem.operator(samples[0])
+    excess = float(problem.noise.kurtosis(clean).expand(clean.shape).mean())
     total = _sums(power, bands)
     parts = 2 if problem.y.is_complex() else 1
     if spectral:
@@ -74,9 +76,12 @@ def residual_spectrum(problem: InverseProblem, samples: Tensor) -> ResidualSpect
     else:
         mean, freedom = _moments(seen, bands)
         mean, freedom = parts * mean, parts * freedom
+    freedom = torch.where(mean > 0.5, freedom, 0.0).double().cpu()
+    # A law of heavier tails than the Gaussian's adds its excess to the variance of every band.
+    freedom = 2 / (2 / freedom + excess / max(1, problem.count))
     return ResidualSpectrum(
         (total / mean.clamp_min(1e-12)).double().cpu().reshape(-1, RINGS, SECTORS),
-        torch.where(mean > 0.5, freedom, 0.0).double().cpu().reshape(RINGS, SECTORS),
+        freedom.reshape(RINGS, SECTORS),
     )
 
 

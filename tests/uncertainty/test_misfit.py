@@ -8,9 +8,18 @@ import pytest
 import torch
 from torch import Tensor
 
-from invscore import GaussianNoise, InverseProblem, Result, load_prior, reconstruct, simulate
+from invscore import (
+    GaussianNoise,
+    InverseProblem,
+    PoissonNoise,
+    Result,
+    load_prior,
+    reconstruct,
+    simulate,
+)
 from invscore.images import crop_and_shrink, load_image, to_gray
 from invscore.operators import MRI, Blur, Identity, Inpainting, LinearOperator, SuperResolution
+from invscore.uncertainty import check_residual, misfit_warnings
 
 SHAPE = (1, 64, 64)
 SIGMA = 0.01
@@ -82,3 +91,16 @@ def test_an_image_unlike_the_prior_is_named() -> None:
     dice = (torch.rand(1, *SHAPE, generator=generator) < 0.5).float()
     (result,) = restored(dice, Identity(SHAPE), Identity(SHAPE), SIGMA)
     assert "unlike those that the prior knows" in result.warnings[0]
+
+
+@pytest.mark.parametrize("photons", [0.5, 20.0, 1000.0])
+def test_counts_have_zeros_and_heavy_tails_by_themselves(photons: float) -> None:
+    """The truth itself as the sample: its residual is the noise, whatever the light."""
+    rows = torch.linspace(0.02, 1.0, 64)
+    truth = (rows[:, None] * rows[None]).expand(20, *SHAPE)
+    noise = PoissonNoise(photons)
+    y = simulate(Identity(SHAPE), truth, noise, 3)
+    for one, x in zip(y, truth, strict=True):
+        problem = InverseProblem(Identity(SHAPE), one[None], noise)
+        residual = check_residual(problem, x[None, None])
+        assert misfit_warnings(problem, x[None, None], residual, white=True) == ()
