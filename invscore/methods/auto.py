@@ -68,7 +68,7 @@ def auto(
     A prior whose levels end below 1.5 standard deviations of a pixel, a denoiser and no model of
     images, serves no particles and no `daps`: `hqs` takes their place, a point estimate, and
     `matched_spectrum` starts at the highest level that there is (with FFDNet, and levels up to 0.3,
-    3 dB better at a blur than `hqs`).
+    3 dB better at a blur than `hqs` with its default `lam`).
 
     ``steps``: evaluations of a particle, or of a sample by the others. ``particles``: in a
     set of `matched_smc`; ask for as many samples, or a multiple, so that none is drawn in

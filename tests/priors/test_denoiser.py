@@ -123,7 +123,7 @@ def test_one_size_and_tiles() -> None:
     ("options", "message"),
     [
         ({"range": (1, -1)}, "`range` must be two rising numbers"),
-        ({"sigma_min": 0.0}, "0 < sigma_min < sigma_max, got 0.0"),
+        ({"sigma_min": 0.0}, "0 < sigma_min <= sigma_max, got 0.0"),
         ({"channels": 0}, "`channels` must be"),
         ({"deviation": 0}, "`deviation` must be positive"),
         ({"overlap": 4}, "`overlap` goes with a `size`"),
