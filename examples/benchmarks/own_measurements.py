@@ -19,6 +19,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -34,6 +35,8 @@ from invscore.tasks.specs import parse_spec
 
 Array = npt.NDArray[np.float64]
 
+PRIOR = "photos-gray"
+
 PICTURES = ("camera", "coins", "moon", "page")
 NOISE = (0.01, 0.03, 0.1)
 
@@ -48,7 +51,6 @@ class Case:
     truth: Array
     shown: Array
     noise: float
-    prior: str = "photos-gray"
 
 
 def cases(size: int, folder: Path) -> Iterator[Case]:
@@ -85,7 +87,7 @@ def make(
     def noisy(clean: Array) -> Array:
         return clean + noise * rng.standard_normal(clean.shape)
 
-    def case(y: Array, op: str, shown: Array | None = None) -> Case:
+    def case(y: npt.NDArray[Any], op: str, shown: Array | None = None) -> Case:
         np.save(file.with_suffix(".npy"), y)
         seen = y if shown is None else shown
         return Case(file.name, file.with_suffix(".npy"), op, truth, seen, noise)
@@ -157,12 +159,12 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=2)
     arguments = parser.parse_args()
     rows = []
+    prior = load_prior(PRIOR)
     print(f"{'':18s}{'measured':>9s}{'default':>9s}{'declared':>9s}{'noise / true':>14s}")
     with tempfile.TemporaryDirectory() as folder:
         for case in cases(arguments.size, Path(folder)):
             if arguments.cases and not any(case.name.startswith(k) for k in arguments.cases):
                 continue
-            prior = load_prior(case.prior)
             shown = decibels(case.shown, case.truth)
             default, level = restored(case, prior, None, arguments.samples)
             declared, _ = restored(case, prior, case.noise, arguments.samples)
