@@ -28,13 +28,15 @@ def tempering(problem: InverseProblem, x: Tensor) -> Callable[[float], Tensor]:
 
 
 def informed_share(problem: InverseProblem, prior: Prior, x: Tensor) -> Tensor:
-    """The share of images in a measured number, ``|A|^2 v / (s^2 + |A|^2 v)``, (b, 1, ..., 1).
+    """``|A|^2 v / s^2``, at most 1: what images make of a measured number, (b, 1, ..., 1).
 
     ``v`` is the variance of a pixel under the prior, the rest as in ``tempering``. It is 1 but for
-    measurements that tell next to nothing. Methods that know no noise level pull by it: as the
-    noise of y grows beyond what an image can have caused, they return to the prior.
+    measurements with more noise than an image can have caused. Methods that know no noise level
+    pull by it: as the noise of y grows beyond that, they return to the prior.
     """
-    return 1 - tempering(problem, x)(prior.variance**0.5)
+    variance = broadcast(mean_variance(problem), x)
+    images = squared_norm(problem, x) * prior.variance
+    return images / variance.clamp_min(images)
 
 
 def mean_variance(problem: InverseProblem) -> Tensor:
