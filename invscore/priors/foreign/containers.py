@@ -42,8 +42,8 @@ class Content:
     """What a file holds: ``data``, of plain Python, tensors, arrays and records alone.
 
     ``data`` of a folder are the contents of its JSON files and its files of weights, by their path
-    within it, the latter as dictionaries of tensors. ``metadata`` are those of a
-    ``.safetensors`` file.
+    within it, the latter as dictionaries of tensors that are read when they are asked for.
+    ``metadata`` are those of a ``.safetensors`` file.
     """
 
     path: Path
@@ -64,7 +64,7 @@ class Content:
         return found
 
     def digest(self) -> str:
-        """SHA-256 of the file; of a folder, of what has been read of it."""
+        """SHA-256 of the file; of a folder, of its JSON and weights."""
         total = hashlib.sha256()
         names = sorted(self.data) if self.kind == "folder" else [""]
         for file in (self.path / name for name in names):
@@ -81,7 +81,7 @@ def open_content(path: Path) -> Content:
     machine, of no known kind, or would have to be run.
     """
     if path.is_dir():
-        return Content(path, "folder", dict(_folder(path)))
+        return Content(path, "folder", _folder(path))
     if not path.is_file():
         raise CheckpointError(f"checkpoint {str(path)!r}: no such file")
     _require_memory(path)
@@ -118,23 +118,40 @@ def open_content(path: Path) -> Content:
     )
 
 
-def _folder(path: Path) -> Iterator[tuple[str, Any]]:
-    """Its JSON files and files of weights, down to its folders."""
+def _folder(path: Path) -> Folder:
+    """Its JSON files, and its files of weights to be read when asked for, down to its folders."""
+    found: dict[str, Any] = {}
     for file in sorted([*path.glob("*"), *path.glob("*/*")]):
         name = file.relative_to(path).as_posix()
         if file.suffix == ".json" and file.stat().st_size < 2**24:
             try:
-                yield name, json.loads(file.read_text(encoding="utf-8"))
-            except ValueError as error:
+                found[name] = json.loads(file.read_text(encoding="utf-8"))
+            except (ValueError, RecursionError) as error:
                 raise CheckpointError(f"{str(file)!r} is no JSON: {error}") from error
-        elif file.suffix == ".safetensors":
-            _require_memory(file)
-            yield name, _safetensors(file)[0]
-        elif (
+        elif file.suffix == ".safetensors" or (
             file.match("diffusion_pytorch_model*.bin")  # of diffusers, before 2023
             and not file.with_suffix(".safetensors").exists()
         ):
-            yield name, open_content(file).data
+            found[name] = file
+    return Folder(found)
+
+
+class Folder(Mapping[str, Any]):
+    """The contents of files by name; those of files of weights are read when they are asked for."""
+
+    def __init__(self, found: Mapping[str, Any]) -> None:
+        self._found = dict(found)
+
+    def __getitem__(self, name: str) -> Any:
+        if isinstance(file := self._found[name], Path):
+            self._found[name] = open_content(file).data
+        return self._found[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._found)
+
+    def __len__(self) -> int:
+        return len(self._found)
 
 
 def _safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

@@ -32,7 +32,7 @@ def read(content: Content, facts: Facts) -> Recipe:
         which = "those of the file"
     network = ho_unets.network(weights, DDIM)
     table = {"linear": schedules.linear, "cosine": schedules.cosine}[
-        facts.choose("schedule", "linear", ("linear", "cosine"))
+        facts.usual("schedule", "linear", ("linear", "cosine"))
     ]()
     return Recipe(
         network=network,

@@ -17,6 +17,16 @@ from invscore.priors.foreign.translate import translate
 
 NETWORK = "UNet2DModel"
 PREDICTS = {"epsilon": "epsilon", "v_prediction": "v", "sample": "x0"}
+DISTILLED = (
+    "CMStochastic",
+    "LCM",
+    "TCD",
+    "SCM",
+    "FlowMatchLCM",
+    "FlowMapEuler",
+    "Piflow",
+    "Helios",
+)
 EDM = ("EDMEulerScheduler", "EDMDPMSolverMultistepScheduler")
 
 
@@ -80,9 +90,9 @@ def _choose(content: Content, facts: Facts) -> tuple[str, str]:
 def _components(content: Content, kind: str) -> list[str]:
     return [
         name.removesuffix("config.json")
-        for name, config in content.data.items()
+        for name in content.data
         if name.split("/")[-1] == "config.json"
-        and isinstance(config, Mapping)
+        and isinstance(config := content.data[name], Mapping)
         and config.get("_class_name") == kind
     ]
 
@@ -100,9 +110,8 @@ def _weights(content: Content, place: str) -> Mapping[str, Tensor]:
 
 def _schedule(content: Content, facts: Facts) -> tuple[dict[str, Any], dict[str, Any]]:
     """Options of ``Diffusion`` and of the prior, by the scheduler or by what the user says."""
-    config = next(
-        (c for n, c in sorted(content.data.items()) if n.endswith("scheduler_config.json")), None
-    )
+    name = min((n for n in content.data if n.endswith("scheduler_config.json")), default=None)
+    config = None if name is None else content.data[name]
     if config is None:
         why = "the folder has no scheduler/scheduler_config.json"
         predicts = facts.need("predicts", why, ("epsilon", "v", "x0"))
@@ -110,6 +119,11 @@ def _schedule(content: Content, facts: Facts) -> tuple[dict[str, Any], dict[str,
         table = schedules.linear() if schedule == "linear" else schedules.cosine()
         return {"predicts": predicts, "alphas_cumprod": table.tolist()}, {}
     kind = config.get("_class_name", "")
+    if kind.startswith(DISTILLED):
+        raise ValueError(
+            f"the scheduler is a {kind}, of a distilled model: it gives a sample where a prior "
+            "must give the mean"
+        )
     if kind in EDM:
         if config.get("prediction_type", "epsilon") != "epsilon":
             raise ValueError(
@@ -125,11 +139,6 @@ def _schedule(content: Content, facts: Facts) -> tuple[dict[str, Any], dict[str,
     if kind.startswith("ScoreSdeVe"):
         levels = {name: config[name] for name in ("sigma_min", "sigma_max")}
         return {"predicts": "score", "time": "sigma"}, {"range": (0.0, 1.0), **levels}
-    if kind.startswith(("CMStochastic", "LCM", "TCD")):
-        raise ValueError(
-            f"the scheduler is a {kind}, of a consistency model: it gives a sample where a prior "
-            "must give the mean"
-        )
     if "beta_schedule" not in config or config.get("timestep_type") == "continuous":
         raise ValueError(f"the scheduler is a {kind}, whose noise levels are not known here")
     if said not in PREDICTS:

@@ -14,12 +14,14 @@ class MissingFact(ValueError):
 class Facts:
     """The user's words ``preset="ffhq"``, each asked for by the family that needs it.
 
-    ``name`` is that of the family, for errors.
+    ``name`` is that of the family, for errors. ``assumed`` are the usual values, such as the groups
+    of norms, that were taken since nothing was said.
     """
 
     def __init__(self, given: Mapping[str, Any], name: str = "") -> None:
         self.given, self.name = dict(given), name
         self.asked: dict[str, None] = {}
+        self.assumed: dict[str, Any] = {}
 
     def get(self, fact: str, default: Any = None) -> Any:
         """What was said, or ``default``, which the file tells or the format fixes."""
@@ -58,16 +60,26 @@ class Facts:
             raise ValueError(f"`{fact}` must be one of {listed}, got {said!r}")
         return said
 
+    def usual(self, fact: str, default: Any, allowed: Collection[Any]) -> Any:
+        """As ``choose``, where ``default`` is what most files of the family have."""
+        self._usual(fact, default)
+        return self.choose(fact, default, allowed)
+
+    def _usual(self, fact: str, default: Any) -> Any:
+        if fact not in self.given:
+            self.assumed[fact] = default
+        return self.get(fact, default)
+
     def whole(self, fact: str, default: int, low: int, high: int) -> int:
         """What was said, a whole number from ``low`` to ``high``, or ``default``."""
-        said = self.get(fact, default)
+        said = self._usual(fact, default)
         if type(said) is not int or not low <= said <= high:
             raise ValueError(f"`{fact}` must be a whole number from {low} to {high}, got {said!r}")
         return said
 
     def positive(self, fact: str, default: float) -> float:
         """What was said, a positive number, or ``default``."""
-        said = self.get(fact, default)
+        said = self._usual(fact, default)
         if isinstance(said, bool) or not isinstance(said, (int, float)) or not 0 < said < math.inf:
             raise ValueError(f"`{fact}` must be a positive number, got {said!r}")
         return said

@@ -69,14 +69,17 @@ def choose_weights(
     return found, "EMA" if wanted else "not averaged"
 
 
-def class_label(facts: Facts, classes: int | None) -> int:
+def class_label(facts: Facts, classes: int | None, *, null: bool = False) -> int:
     """The class that the user wants images of, of a network with as many ``classes``.
 
-    Raises ``ValueError`` where nothing was said, for no file tells which label stands for none.
+    ``null``: whether it was trained without any too, as errors then tell. Raises ``ValueError``
+    where nothing was said, for no file tells which label stands for none.
     """
-    why = "the network was trained with classes, and the file does not tell which is none"
+    why = "the network was trained with classes"
+    why += ", null for none of them" if null else ", and the file does not tell which is none"
     label = facts.need("class_label", why)
     last = "" if classes is None else f" to {classes - 1}"
+    last += ", or null" if null else ""
     if type(label) is not int or label < 0 or (classes is not None and label >= classes):
         raise ValueError(f"`class_label` must be a whole number from 0{last}, got {label!r}")
     return label

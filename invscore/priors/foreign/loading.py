@@ -46,6 +46,9 @@ def _read(path: Path, facts: Mapping[str, Any]) -> Recipe:
     said.require_used()
     known = {name: fact for name, fact in recipe.facts.items() if fact is not None}
     told = {"format": family.title, **known, "source": content.digest()}
+    if said.assumed:
+        usual = (f"{name}={value}" for name, value in said.assumed.items())
+        told["taken as usual"] = ", ".join(usual)
     return Recipe(recipe.network, recipe.weights, recipe.diffusion, recipe.prior, told)
 
 

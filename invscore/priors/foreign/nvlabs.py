@@ -79,9 +79,10 @@ def read(content: Content, facts: Facts) -> Recipe:
         outputs = 2 * channels if kind == "iDDPMPrecond" else channels
         network |= {"name": NETWORKS[model], "in_channels": channels, "out_channels": outputs}
         network, diffusion, prior = precondition(KINDS[str(kind)], network, options)
-    without = options.get("label_dropout") and facts.get("class_label") == "null"
+    null = bool(options.get("label_dropout"))
+    without = null and facts.get("class_label") == "null"
     if classes and not without:
-        diffusion["class_label"] = class_label(facts, classes)
+        diffusion["class_label"] = class_label(facts, classes, null=null)
     levels = len(options.get("channel_mult", (1, 2, 3, 4)))
     return Recipe(
         network=network,

@@ -67,7 +67,7 @@ def read_ffdnet(content: Content, facts: Facts) -> Recipe:
         )
     residual = -1 if kind == IPOL else 0
     if kind == "blocks.":
-        residual = int(facts.choose("residual", False, (True, False)))
+        residual = int(facts.usual("residual", False, (True, False)))
     network = {
         "name": "ffdnet",
         "channels": channels,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,11 +16,37 @@ from invscore.priors.denoiser import DenoiserPrior
 from invscore.priors.diffusion import Diffusion
 from invscore.priors.foreign.facts import Facts
 
-COMMON = (
-    "range", "sigma_min", "sigma_max", "multiple", "size", "overlap", "mean", "deviation",
-    "symmetric",
-)  # fmt: skip
-"""Options of ``DenoiserPrior`` that may be said of any checkpoint."""
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)
+
+
+def _is_positive(value: Any) -> bool:
+    return _is_number(value) and value > 0
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and value > 0
+
+
+def _are_two(right: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: (
+        isinstance(value, (list, tuple)) and len(value) == 2 and all(map(right, value))
+    )
+
+
+COMMON: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "range": ("two rising numbers such as (-1, 1)", _are_two(_is_number)),
+    "sigma_min": ("a positive number", _is_positive),
+    "sigma_max": ("a positive number", _is_positive),
+    "multiple": ("a whole number from 1", _is_count),
+    "size": ("a whole number from 1, or two", lambda v: _is_count(v) or _are_two(_is_count)(v)),
+    "overlap": ("a whole number from 0", lambda v: type(v) is int and v >= 0),
+    "mean": ("a number", _is_number),
+    "deviation": ("a positive number", _is_positive),
+    "symmetric": ("true or false", lambda v: type(v) is bool),
+}
+"""Options of ``DenoiserPrior`` that may be said of any checkpoint: and what each must be."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +77,10 @@ class Recipe:
     def with_facts(self, facts: Facts) -> Recipe:
         """The recipe with what the user says of the prior in place of what was found."""
         said = {name: facts.get(name) for name in COMMON if facts.get(name) is not None}
+        for name, value in said.items():
+            wanted, right = COMMON[name]
+            if not right(value):
+                raise ValueError(f"`{name}` must be {wanted}, got {value!r}")
         return Recipe(
             self.network, self.weights, self.diffusion, {**self.prior, **said}, self.facts
         )

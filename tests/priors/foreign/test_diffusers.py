@@ -345,7 +345,12 @@ def test_wrong_weights(change: Any, said: str, tmp_path: Path) -> None:
         ("unet/config.json", {"in_channels": 6}, "conditioned on another image"),
         ("scheduler/scheduler_config.json", {"prediction_type": "w"}, "prediction_type"),
         ("scheduler/scheduler_config.json", {"beta_schedule": "w"}, "beta_schedule 'w'"),
-        ("scheduler/scheduler_config.json", {"_class_name": "LCMScheduler"}, "consistency model"),
+        ("scheduler/scheduler_config.json", {"_class_name": "LCMScheduler"}, "distilled model"),
+        (
+            "scheduler/scheduler_config.json",
+            {"_class_name": "FlowMatchLCMScheduler"},
+            "distilled model",
+        ),
     ],
 )
 def test_what_is_not_known(
