@@ -76,7 +76,9 @@ def show_warning(message: Warning | str, *about: Any, **more: Any) -> None:  # n
 
 def sentence(error: BaseException) -> str:
     """What happened, for someone who did not write the program."""
-    text = _printable(" ".join(str(error).split()))
+    # Behind what has happened, torch says where in its own C++ code.
+    told = str(error).split("Exception raised from")[0]
+    text = _printable(" ".join(told.split()))
     if place := blamed(error):
         kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
         return f"{kind}{text} ({place})"

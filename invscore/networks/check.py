@@ -32,7 +32,10 @@ def check_architecture(name: str, *, energy: bool = False, **options: Any) -> in
     try:
         with torch.device("meta"), _counted() as weights:
             build_network(name, energy=energy, **options)
-    except RuntimeError as error:  # sizes whose product is beyond 64 bits
+    except (RuntimeError, OverflowError, TypeError) as error:
+        # Sizes, or their product, beyond 64 bits; torch raises a TypeError of the first.
+        if isinstance(error, TypeError) and "Overflow" not in str(error):
+            raise
         raise ValueError("a network of such sizes has more weights than can be counted") from error
     return weights[0]
 

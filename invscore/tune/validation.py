@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
+from invscore import memory
 from invscore.images import crop_and_shrink, is_sample, load_image
 from invscore.priors import Prior
 from invscore.tasks.folder import images_in
@@ -27,7 +28,7 @@ def validation_images(
     between 2 and 8, or less where the photograph is smaller, so that there are several scales.
 
     Raises ``ValueError`` for a sample image in the place of a folder, for an image that is held
-    out, and for one smaller than ``size``.
+    out, for one smaller than ``size``, and for more ``crops`` than fit into memory.
     """
     if is_sample(folder):
         raise ValueError(
@@ -38,6 +39,7 @@ def validation_images(
     if crops is None:
         photographs = _load(files)
         return {name: crop_and_shrink(image, size) for name, image in photographs}
+    memory.require(memory.FLOAT * 3.0 * crops * size**2, f"{crops} crops", "fewer")
     random = np.random.default_rng(seed)
     kept = list(_load(files[:crops]))
     places = [kept[k % len(kept)] for k in range(crops)]

@@ -15,6 +15,7 @@ from typer.testing import Result
 import invscore
 from invscore.bench.held_out import HELD_OUT
 from invscore.cli import progress
+from invscore.cli.errors import sentence
 from invscore.cli.tables import as_options
 from invscore.images import crop_and_shrink, load_image, sample_names, save_image
 from invscore.methods import METHODS
@@ -265,3 +266,8 @@ def test_a_method_that_is_none(invscore: Run) -> None:
 
 def test_shells_complete(invscore: Run) -> None:
     assert "--install-completion" in invscore("--help").stdout
+
+
+def test_what_torch_says_of_its_own_code_is_left_out() -> None:
+    error = ValueError("sizes differ\nException raised from x at y.cpp:1:\nframe #0: <unknown>")
+    assert sentence(error) == "sizes differ"

@@ -144,6 +144,7 @@ def test_mistakes_are_told_in_a_sentence(tune: Run, photos: Path) -> None:
     assert "samples, which are held out, got 'camera'" in sentence("--images", "camera")
     assert "`size` must lie in [1, 40]" in sentence("--size", "50")
     assert "`--out` must be a file, got the folder 'val'" in sentence("--out", "val")
+    assert "1000000000000 crops would need" in sentence("--crops", str(10**12))
     save_image(photos / "val" / "c.png", crop_and_shrink(load_image("coins"), 64))
     assert "image 'c.png' is the sample 'coins' of scikit-image" in sentence()
     assert "nothing of 'map' is tuned: it is of" in sentence("--methods", "map")
