@@ -49,6 +49,12 @@ del ends
 """
 
 
+def heard() -> None:
+    """Signals as a terminal has them: who runs the tests in the background ignores some."""
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        signal.signal(getattr(signal, name), signal.SIG_DFL)
+
+
 def begin(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     process = subprocess.Popen(
         [sys.executable, "-c", *arguments],
@@ -56,6 +62,7 @@ def begin(folder: Path, *arguments: str) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=heard,
     )
     wait_for_word(process)
     return process

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 import torch
+from filled import filled, layout
 from safetensors.torch import save_file
 from torch import Tensor
 
 from invscore.checkpoint import CheckpointError
 from invscore.networks.foreign.k_diffusion_unet import KDiffusionUNet
 from invscore.priors.foreign import load_foreign
-from tests.priors.foreign.filled import filled, layout
 
 MODEL: dict[str, Any] = {
     "type": "image_v1", "input_channels": 3, "input_size": [16, 16], "mapping_out": 16,

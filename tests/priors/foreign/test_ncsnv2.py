@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 import torch
+from filled import filled, layout
 from torch import Tensor
 
 from invscore.checkpoint import CheckpointError
 from invscore.networks.foreign.ncsnv2 import NCSNv2
 from invscore.priors.foreign import load_foreign
-from tests.priors.foreign.filled import filled, layout
 
 LEVELS = torch.tensor([20.0, 3.0, 0.5, 0.06, 0.01])
 

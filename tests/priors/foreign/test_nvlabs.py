@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from filled import filled, layout
 from torch import Tensor, nn
 
 from invscore.checkpoint import CheckpointError
 from invscore.networks.foreign.edm2_unet import EDM2UNet
 from invscore.priors.foreign import load_foreign
-from tests.priors.foreign.filled import filled, layout
 
 deepinv = pytest.importorskip("deepinv.models", exc_type=ImportError)
 

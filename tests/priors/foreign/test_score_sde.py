@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 import torch
+from filled import filled
 from torch import Tensor
 
 from invscore.checkpoint import CheckpointError
 from invscore.priors.denoiser import DenoiserPrior
 from invscore.priors.foreign import load_foreign
-from tests.priors.foreign.filled import filled
 
 Shape = tuple[str, tuple[int, ...]]
 WIDTH = 8
