@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from invscore.files import check_writable
+from invscore.files import check_writable, clear_leftovers
 from invscore.priors.network import NetworkPrior
 from invscore.training.build import image_channels, untrained_prior
 from invscore.training.config import TrainConfig
@@ -71,6 +71,7 @@ def train(
     if finished and all(file.exists() for file in files):
         return files[0]
     check_writable(config.out)
+    clear_leftovers(config.out / "samples")
     team = join_team(device)
     data, held_out = (
         open_source(config.data, split, channels=image_channels(config))
