@@ -104,3 +104,15 @@ def test_counts_have_zeros_and_heavy_tails_by_themselves(photons: float) -> None
         problem = InverseProblem(Identity(SHAPE), one[None], noise)
         residual = check_residual(problem, x[None, None])
         assert misfit_warnings(problem, x[None, None], residual, white=True) == ()
+
+
+@pytest.mark.parametrize(
+    ("factor", "told"), [(0.8, True), (0.9, False), (1.12, False), (1.25, True)]
+)
+def test_how_far_the_noise_may_be_off(factor: float, told: bool) -> None:
+    """White residuals of the factor: a power of 1.4, or its inverse, is let pass."""
+    generator = torch.Generator().manual_seed(4)
+    y = factor * SIGMA * torch.randn(1, *SHAPE, generator=generator)
+    problem, nothing = InverseProblem(GAUSSIAN, y, GaussianNoise(SIGMA)), torch.zeros(1, 1, *SHAPE)
+    found = misfit_warnings(problem, nothing, check_residual(problem, nothing), white=True)
+    assert any("not 0.01" in sentence for sentence in found) == told
