@@ -1,14 +1,6 @@
 """Forward models ``y = A(x)``: the contract, its algebra and the built-in operators."""
 
-from invscore.operators.base import (
-    SVD,
-    LinearOperator,
-    NonlinearOperator,
-    Operator,
-    SpectralOperator,
-    jacobian,
-    stack,
-)
+from invscore.operators.base import LinearOperator, NonlinearOperator, Operator, SpectralOperator
 from invscore.operators.blur import Blur
 from invscore.operators.camera import CameraBlur, HighDynamicRange
 from invscore.operators.check import check_operator
@@ -17,11 +9,14 @@ from invscore.operators.functions import from_function
 from invscore.operators.identity import Identity
 from invscore.operators.inpainting import Inpainting
 from invscore.operators.interop import from_scipy, to_scipy
+from invscore.operators.linearised import jacobian
 from invscore.operators.matrix import from_matrix
 from invscore.operators.mri import MRI
 from invscore.operators.phase import PhaseRetrieval
 from invscore.operators.separable import SeparableOperator
+from invscore.operators.stacked import stack
 from invscore.operators.superresolution import SuperResolution
+from invscore.operators.svd import SVD
 from invscore.operators.tomography import Tomography
 
 __all__ = [

@@ -5,8 +5,8 @@ from __future__ import annotations
 import abc
 import copy
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Literal, Self
 
 import torch
@@ -15,38 +15,11 @@ from torch import Tensor, nn
 from invscore.batches import PerImage, ordinary, per_image
 from invscore.operators.cg import conjugate_gradient, inner, least_squares
 from invscore.operators.constant import Constant
+from invscore.operators.svd import SVD
 
 Shape = tuple[int, ...]
-Weight = PerImage
 View = Literal["image", "spectrum", "stretched"]
 Window = tuple[slice, slice]
-
-
-@dataclass(frozen=True)
-class SVD:
-    """``A = U diag(s) V^H``, the factors given by what they do to a batch.
-
-    ``s`` broadcasts against the coefficients, (b, \\*coefficients); singular values may be zero,
-    and where they are, U may be zero too. ``complete`` says that V spans all images, so that
-    ``v(vh(x)) = x``; where it does not, the rest of the image is in the null space of A.
-    """
-
-    s: Tensor
-    u: Callable[[Tensor], Tensor]
-    uh: Callable[[Tensor], Tensor]
-    v: Callable[[Tensor], Tensor]
-    vh: Callable[[Tensor], Tensor]
-    complete: bool = False
-
-    @property
-    def seen(self) -> Tensor:
-        """Where singular values are more than rounding errors: a mask of the shape of ``s``."""
-        return self.s > 100 * torch.finfo(self.s.dtype).eps * self.s.max()
-
-
-def unchanged(coefficients: Tensor) -> Tensor:
-    """The factor of an SVD that is the identity."""
-    return coefficients
 
 
 class Operator(abc.ABC):
@@ -132,12 +105,12 @@ class LinearOperator(Operator):
         """``A^H A x``."""
         return self.rmatvec(self.matvec(x))
 
-    def solve(self, b: Tensor, rho: Weight) -> Tensor:
+    def solve(self, b: Tensor, rho: PerImage) -> Tensor:
         """``x`` with ``(A^H A + rho I) x = b``, ``rho`` > 0 a number or one an image."""
         weight = broadcast(rho, b)
         return conjugate_gradient(lambda x: self.normal(x) + weight * x, b)
 
-    def ridge(self, y: Tensor, rho: Weight) -> Tensor:
+    def ridge(self, y: Tensor, rho: PerImage) -> Tensor:
         """``(A^H A + rho I)^-1 A^H y``, the minimiser of ``|y - A x|^2 + rho |x|^2``, ``rho`` > 0.
 
         What ``solve(rmatvec(y), rho)`` is but for rounding errors: those of ``A^H y``, divided by a
@@ -162,7 +135,7 @@ class LinearOperator(Operator):
 
     def norm(self) -> float:
         """The largest singular value, by 50 steps of the power method (to about one per cent)."""
-        return _power_method(self, batch=1)
+        return power_method(self, batch=1)
 
     @property
     def H(self) -> LinearOperator:  # noqa: N802
@@ -193,7 +166,7 @@ class SpectralOperator(LinearOperator):
     @abc.abstractmethod
     def svd(self, dtype: torch.dtype = torch.float32) -> SVD: ...
 
-    def solve(self, b: Tensor, rho: Weight) -> Tensor:
+    def solve(self, b: Tensor, rho: PerImage) -> Tensor:
         f = self.svd(b.dtype)
         coefficients = f.vh(b)
         x = f.v(coefficients / (f.s**2 + broadcast(rho, coefficients)))
@@ -204,7 +177,7 @@ class SpectralOperator(LinearOperator):
         null = b - f.v(coefficients)
         return x + (null - f.v(f.vh(null))) / broadcast(rho, b)
 
-    def ridge(self, y: Tensor, rho: Weight) -> Tensor:
+    def ridge(self, y: Tensor, rho: PerImage) -> Tensor:
         f = self.svd(y.dtype)
         coefficients = f.uh(y)
         return f.v(f.s / (f.s**2 + broadcast(rho, coefficients)) * coefficients)
@@ -258,8 +231,8 @@ class Composition(LinearOperator):
     """
 
     def __init__(self, outer: LinearOperator, inner: LinearOperator) -> None:
-        _require_equal("inner shapes of a product", outer.in_shape, inner.out_shape)
-        _require_equal("complexity of a product", outer.in_complex, inner.out_complex)
+        require_equal("inner shapes of a product", outer.in_shape, inner.out_shape)
+        require_equal("complexity of a product", outer.in_complex, inner.out_complex)
         self.outer, self.inner = outer, inner
         self.in_shape, self.out_shape = inner.in_shape, outer.out_shape
         self.in_complex, self.out_complex = inner.in_complex, outer.out_complex
@@ -277,10 +250,10 @@ class Sum(LinearOperator):
     """``left + right``."""
 
     def __init__(self, left: LinearOperator, right: LinearOperator) -> None:
-        _require_equal("input shapes of a sum", left.in_shape, right.in_shape)
-        _require_equal("output shapes of a sum", left.out_shape, right.out_shape)
-        _require_equal("input complexity of a sum", left.in_complex, right.in_complex)
-        _require_equal("output complexity of a sum", left.out_complex, right.out_complex)
+        require_equal("input shapes of a sum", left.in_shape, right.in_shape)
+        require_equal("output shapes of a sum", left.out_shape, right.out_shape)
+        require_equal("input complexity of a sum", left.in_complex, right.in_complex)
+        require_equal("output complexity of a sum", left.out_complex, right.out_complex)
         self.left, self.right = left, right
         self.view = left.view
         self.window = left.window if left.window == right.window else None
@@ -316,11 +289,11 @@ class Multiple(LinearOperator):
     def rmatvec(self, y: Tensor) -> Tensor:
         return self.factor * self.operator.rmatvec(y)
 
-    def solve(self, b: Tensor, rho: Weight) -> Tensor:
+    def solve(self, b: Tensor, rho: PerImage) -> Tensor:
         square = self.factor**2
         return self.operator.solve(b / square, rho / square)
 
-    def ridge(self, y: Tensor, rho: Weight) -> Tensor:
+    def ridge(self, y: Tensor, rho: PerImage) -> Tensor:
         return self.operator.ridge(y / self.factor, rho / self.factor**2)
 
     def pinv(self, y: Tensor) -> Tensor:
@@ -339,73 +312,7 @@ class Multiple(LinearOperator):
         return abs(self.factor) * self.operator.norm()
 
 
-class Stack(LinearOperator):
-    """Several measurements of one image, flattened and concatenated: (b, sum of sizes)."""
-
-    def __init__(self, operators: Sequence[LinearOperator]) -> None:
-        if not operators:
-            raise ValueError("a stack must hold at least one operator, got none")
-        first = operators[0]
-        for other in operators[1:]:
-            _require_equal("input shapes of a stack", first.in_shape, other.in_shape)
-            _require_equal("input complexity of a stack", first.in_complex, other.in_complex)
-            _require_equal("output complexity of a stack", first.out_complex, other.out_complex)
-        self.operators = tuple(operators)
-        self.sizes = [torch.Size(operator.out_shape).numel() for operator in operators]
-        self.in_shape, self.out_shape = first.in_shape, (sum(self.sizes),)
-        self.in_complex, self.out_complex = first.in_complex, first.out_complex
-        if any(operator.measured is not None for operator in operators):
-            self.measured = torch.cat([_measured(operator).flatten() for operator in operators])
-
-    def matvec(self, x: Tensor) -> Tensor:
-        return torch.cat([operator.matvec(x).flatten(1) for operator in self.operators], dim=1)
-
-    def rmatvec(self, y: Tensor) -> Tensor:
-        parts = zip(self.operators, torch.split(y, self.sizes, dim=1), strict=True)
-        images = [op.rmatvec(part.reshape(-1, *op.out_shape)) for op, part in parts]
-        return torch.stack(images).sum(dim=0)
-
-
-class Jacobian(LinearOperator):
-    """The linearisation of an operator at ``x``, (b, \\*in_shape).
-
-    It acts on batches of b images, or, when b is one, of any number.
-    """
-
-    def __init__(self, operator: Operator, x: Tensor) -> None:
-        self.operator, self.x = operator, x.detach()
-        self.measured, self.view = operator.measured, operator.view
-        self.in_shape, self.out_shape = operator.in_shape, operator.out_shape
-        self.in_complex, self.out_complex = operator.in_complex, operator.out_complex
-
-    def matvec(self, x: Tensor) -> Tensor:
-        return self.operator.jvp(self._points(x), x)
-
-    def rmatvec(self, y: Tensor) -> Tensor:
-        return self.operator.vjp(self._points(y), y)
-
-    def norm(self) -> float:
-        return _power_method(self, batch=len(self.x))
-
-    def _points(self, batch: Tensor) -> Tensor:
-        return (
-            self.x
-            if len(self.x) == len(batch)
-            else self.x.expand(len(batch), *self.in_shape).clone()
-        )
-
-
-def stack(operators: Sequence[LinearOperator]) -> LinearOperator:
-    """Several operators on the same image as one."""
-    return Stack(operators)
-
-
-def jacobian(operator: Operator, x: Tensor) -> LinearOperator:
-    """The linearisation of ``operator`` at ``x``: a ``LinearOperator`` like any other."""
-    return operator if isinstance(operator, LinearOperator) else Jacobian(operator, x)
-
-
-def broadcast(weight: Weight, like: Tensor) -> Tensor:
+def broadcast(weight: PerImage, like: Tensor) -> Tensor:
     """A number, or (b,) numbers, as a real tensor that broadcasts against the batch ``like``."""
     return per_image(weight, like, "rho")
 
@@ -416,7 +323,8 @@ def number_type(operator: Operator) -> Tensor:
     return next(numbers, torch.empty(0)).real.new_empty(0)
 
 
-def _power_method(operator: LinearOperator, batch: int, steps: int = 50) -> float:
+def power_method(operator: LinearOperator, batch: int, steps: int = 50) -> float:
+    """The largest singular value, of one linear map or the largest of ``batch`` of them."""
     like = number_type(operator)
     dtype = like.dtype.to_complex() if operator.in_complex else like.dtype
     generator = torch.Generator().manual_seed(0)
@@ -459,12 +367,7 @@ def _moved(value: object, device: torch.device | str | None, dtype: torch.dtype 
     return value
 
 
-def _measured(operator: Operator) -> Tensor:
-    if operator.measured is not None:
-        return operator.measured
-    return torch.ones(operator.out_shape, dtype=torch.bool, device=number_type(operator).device)
-
-
-def _require_equal(what: str, left: object, right: object) -> None:
+def require_equal(what: str, left: object, right: object) -> None:
+    """Raise ``ValueError`` that says ``what`` differs."""
     if left != right:
         raise ValueError(f"{what} differ: {left} and {right}")

@@ -7,8 +7,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from invscore.batches import PerImage
 from invscore.operators import kernels
-from invscore.operators.base import SVD, LinearOperator, Shape, Weight
+from invscore.operators.base import LinearOperator, Shape
 from invscore.operators.convolution import (
     CircularConvolution,
     ReflectConvolution,
@@ -16,6 +17,7 @@ from invscore.operators.convolution import (
     ValidConvolution,
 )
 from invscore.operators.files import read_kernel
+from invscore.operators.svd import SVD
 from invscore.operators.trajectories import shake_kernel
 
 
@@ -98,10 +100,10 @@ class Blur(LinearOperator):
     def normal(self, x: Tensor) -> Tensor:
         return self._convolution.normal(x)
 
-    def solve(self, b: Tensor, rho: Weight) -> Tensor:
+    def solve(self, b: Tensor, rho: PerImage) -> Tensor:
         return self._convolution.solve(b, rho)
 
-    def ridge(self, y: Tensor, rho: Weight) -> Tensor:
+    def ridge(self, y: Tensor, rho: PerImage) -> Tensor:
         return self._convolution.ridge(y, rho)
 
     def pinv(self, y: Tensor) -> Tensor:

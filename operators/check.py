@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from invscore.operators.base import SVD, LinearOperator, Operator, broadcast, number_type
+from invscore.operators.base import LinearOperator, Operator, broadcast, number_type
 from invscore.operators.cg import inner
+from invscore.operators.svd import SVD
 from invscore.report import Report
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from invscore.operators.base import SVD, Shape, SpectralOperator, unchanged
+from invscore.operators.base import Shape, SpectralOperator
 from invscore.operators.constant import Constant
 from invscore.operators.fourier import hartley
+from invscore.operators.svd import SVD, unchanged
 
 
 class CompressedSensing(SpectralOperator):

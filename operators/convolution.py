@@ -12,10 +12,12 @@ import torch
 from torch import Tensor
 from torch.fft import irfft2, rfft2
 
-from invscore.operators.base import SVD, LinearOperator, Shape, SpectralOperator, Weight, broadcast
+from invscore.batches import PerImage
+from invscore.operators.base import LinearOperator, Shape, SpectralOperator, broadcast
 from invscore.operators.boundary import mirrored
 from invscore.operators.constant import Constant
 from invscore.operators.fourier import cosine_basis, fast_size, hartley
+from invscore.operators.svd import SVD
 
 
 class CircularConvolution(SpectralOperator):
@@ -40,10 +42,10 @@ class CircularConvolution(SpectralOperator):
     def normal(self, x: Tensor) -> Tensor:
         return irfft2(rfft2(x) * self._power.like(x), s=self._grid)
 
-    def solve(self, b: Tensor, rho: Weight) -> Tensor:
+    def solve(self, b: Tensor, rho: PerImage) -> Tensor:
         return irfft2(rfft2(b) / (self._power.like(b) + broadcast(rho, b)), s=self._grid)
 
-    def ridge(self, y: Tensor, rho: Weight) -> Tensor:
+    def ridge(self, y: Tensor, rho: PerImage) -> Tensor:
         gain = self.transfer.like(y).conj() / (self._power.like(y) + broadcast(rho, y))
         return irfft2(rfft2(y) * gain, s=self._grid)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from invscore.operators.base import SVD, Shape, SpectralOperator, unchanged
+from invscore.operators.base import Shape, SpectralOperator
+from invscore.operators.svd import SVD, unchanged
 
 
 class Identity(SpectralOperator):

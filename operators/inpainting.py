@@ -8,9 +8,10 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from invscore.operators.base import SVD, Shape, SpectralOperator, unchanged
+from invscore.operators.base import Shape, SpectralOperator
 from invscore.operators.constant import Constant
 from invscore.operators.files import read_mask
+from invscore.operators.svd import SVD, unchanged
 
 
 class Inpainting(SpectralOperator):

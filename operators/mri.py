@@ -9,9 +9,10 @@ from torch import Tensor
 from torch.fft import fft2, ifft2, ifftshift
 
 from invscore.operators import masks
-from invscore.operators.base import SVD, Shape, SpectralOperator, unchanged
+from invscore.operators.base import Shape, SpectralOperator
 from invscore.operators.constant import Constant
 from invscore.operators.fourier import hartley
+from invscore.operators.svd import SVD, unchanged
 
 
 class MRI(SpectralOperator):

@@ -7,8 +7,9 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from invscore.operators.base import SVD, Shape, SpectralOperator
+from invscore.operators.base import Shape, SpectralOperator
 from invscore.operators.constant import Constant
+from invscore.operators.svd import SVD
 
 Factors = tuple[Constant, Constant, Constant]
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from invscore.likelihood import InverseProblem
 from invscore.operators import LinearOperator
-from invscore.operators.base import SVD
+from invscore.operators.svd import SVD
 from invscore.priors.base import Prior
 
 

@@ -12,7 +12,8 @@ from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
 from invscore.methods.common.initial_guess import initial_guess
 from invscore.operators import LinearOperator
-from invscore.operators.base import SVD, broadcast
+from invscore.operators.base import broadcast
+from invscore.operators.svd import SVD
 from invscore.priors.base import Prior
 from invscore.ranges import Count, Share
 from invscore.rng import SampleRNG

@@ -8,8 +8,9 @@ from torch import Tensor
 from invscore import levels
 from invscore.likelihood import GaussianNoise, InverseProblem
 from invscore.operators import LinearOperator
-from invscore.operators.base import SVD, broadcast
+from invscore.operators.base import broadcast
 from invscore.operators.cg import inner
+from invscore.operators.svd import SVD
 from invscore.priors.base import Prior
 
 MISFIT = 2.0

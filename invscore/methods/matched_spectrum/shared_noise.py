@@ -7,7 +7,7 @@ from torch import Tensor
 
 from invscore.likelihood import GaussianNoise, InverseProblem
 from invscore.operators import LinearOperator
-from invscore.operators.base import SVD
+from invscore.operators.svd import SVD
 from invscore.rng import SampleRNG
 
 MARGIN = 1e-3

@@ -1,0 +1,36 @@
+"""The singular value decomposition of an operator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class SVD:
+    """``A = U diag(s) V^H``, the factors given by what they do to a batch.
+
+    ``s`` broadcasts against the coefficients, (b, \\*coefficients); singular values may be zero,
+    and where they are, U may be zero too. ``complete`` says that V spans all images, so that
+    ``v(vh(x)) = x``; where it does not, the rest of the image is in the null space of A.
+    """
+
+    s: Tensor
+    u: Callable[[Tensor], Tensor]
+    uh: Callable[[Tensor], Tensor]
+    v: Callable[[Tensor], Tensor]
+    vh: Callable[[Tensor], Tensor]
+    complete: bool = False
+
+    @property
+    def seen(self) -> Tensor:
+        """Where singular values are more than rounding errors: a mask of the shape of ``s``."""
+        return self.s > 100 * torch.finfo(self.s.dtype).eps * self.s.max()
+
+
+def unchanged(coefficients: Tensor) -> Tensor:
+    """The factor of an SVD that is the identity."""
+    return coefficients
