@@ -27,14 +27,6 @@ def cosine_basis(size: int) -> Tensor:
 
 def fast_size(size: int) -> int:
     """The smallest even number, at least ``size``, with no prime factor above 5."""
-    candidate = size + size % 2
-    while _without_factors(candidate) != 1:
-        candidate += 2
-    return candidate
+    from scipy.fft import next_fast_len  # a tenth of a second that most operators do without
 
-
-def _without_factors(number: int) -> int:
-    for prime in (2, 3, 5):
-        while number % prime == 0:
-            number //= prime
-    return number
+    return 2 * next_fast_len((size + 1) // 2, real=True)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from invscore.operators.base import LinearOperator, number_type, require_equal
+from invscore.operators.base import LinearOperator, Operator, number_type, require_equal
 
 
 class Stack(LinearOperator):

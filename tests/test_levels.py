@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from invscore import levels
-from invscore.priors import Level, Prior
+from invscore.batches import PerImage
+from invscore.priors import Prior
 
 
 class Flat(Prior):
@@ -21,7 +22,7 @@ class Flat(Prior):
         self.variance, self.peak = variance, peak
         vars(self).update(ends)
 
-    def denoise(self, x: Tensor, sigma: Level) -> Tensor:  # noqa: ARG002
+    def denoise(self, x: Tensor, sigma: PerImage) -> Tensor:  # noqa: ARG002
         return torch.zeros_like(x)
 
 

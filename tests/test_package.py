@@ -15,6 +15,7 @@ import pytest
 
 import invscore
 from invscore import methods
+from invscore.batches import PerImage
 from invscore.methods import METHODS
 from invscore.operators import Blur
 
@@ -139,6 +140,14 @@ def test_former_places_warn(module: str, name: str) -> None:
     with pytest.warns(FutureWarning, match=r"is now invscore\.methods\.common"):
         found = importlib.reload(importlib.import_module(f"invscore.methods.{module}"))
     assert callable(getattr(found, name))
+
+
+def test_a_former_type_warns() -> None:
+    for module in ("invscore.priors", "invscore.priors.base"):
+        with pytest.warns(FutureWarning, match=r"is now invscore\.batches\.PerImage"):
+            assert importlib.import_module(module).Level is PerImage
+    with pytest.raises(AttributeError, match=r"invscore\.priors\.base' has no attribute 'Levels'"):
+        importlib.import_module("invscore.priors.base").Levels  # noqa: B018
 
 
 def test_operators_have_one_home() -> None:

@@ -25,10 +25,10 @@ import torch
 from torch import Tensor
 
 from invscore import GaussianNoise, InverseProblem, reconstruct, simulate
+from invscore.batches import PerImage
 from invscore.methods import METHODS, MethodInfo, Step
 from invscore.operators import Blur, Inpainting, Operator
 from invscore.priors import Prior
-from invscore.priors.base import Level
 
 SHAPE = (1, 256, 256)
 NETWORK = 0.05  # s
@@ -56,23 +56,23 @@ class White(Prior):
     def __init__(self) -> None:
         self.clock = Clock()
 
-    def denoise(self, x: Tensor, sigma: Level) -> Tensor:
+    def denoise(self, x: Tensor, sigma: PerImage) -> Tensor:
         with self.clock.running():
             return self.mean + self._gain(sigma) * (x - self.mean)
 
-    def log_density(self, x: Tensor, sigma: Level) -> Tensor:
+    def log_density(self, x: Tensor, sigma: PerImage) -> Tensor:
         with self.clock.running():
             distance = (x - self.mean).square().flatten(1).sum(dim=1)
             return -0.5 * distance / (self.variance + float(sigma) ** 2)
 
-    def pullback(self, x: Tensor, sigma: Level) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+    def pullback(self, x: Tensor, sigma: PerImage) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
         def pull(u: Tensor) -> Tensor:
             with self.clock.running():
                 return self._gain(sigma) * u
 
         return self.denoise(x, sigma), pull
 
-    def _gain(self, sigma: Level) -> float:
+    def _gain(self, sigma: PerImage) -> float:
         return self.variance / (self.variance + float(sigma) ** 2)
 
 

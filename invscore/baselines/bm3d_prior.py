@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from invscore.baselines.base import require_package
-from invscore.batches import per_image
-from invscore.priors.base import Level, Prior
+from invscore.batches import PerImage, per_image
+from invscore.priors.base import Prior
 
 
 class Bm3dPrior(Prior):
@@ -30,7 +30,7 @@ class Bm3dPrior(Prior):
     def __init__(self) -> None:
         require_package("bm3d", "the prior Bm3dPrior")
 
-    def denoise(self, x: Tensor, sigma: Level) -> Tensor:
+    def denoise(self, x: Tensor, sigma: PerImage) -> Tensor:
         levels = per_image(sigma, x).expand(len(x), *[1] * (x.ndim - 1)).flatten().tolist()
         return torch.stack([denoised(*pair) for pair in zip(x, levels, strict=True)])
 

@@ -1,6 +1,7 @@
 """Priors: a density on images known through its posterior-mean denoiser."""
 
-from invscore.priors.base import Level, Prior
+from invscore.priors.base import Prior
+from invscore.priors.base import __getattr__ as __getattr__
 from invscore.priors.channelwise import Channelwise
 from invscore.priors.check import check_prior
 from invscore.priors.covariance import Covariance
@@ -27,7 +28,6 @@ __all__ = [
     "GaussianMixturePrior",
     "GaussianPrior",
     "Grayscale",
-    "Level",
     "Mix",
     "NetworkPrior",
     "Parametrisation",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import warnings
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -12,8 +13,14 @@ from torch import Tensor
 
 from invscore.batches import PerImage, ordinary, per_image
 
-Level = PerImage
-"""A noise level: a number, or a tensor of shape (b,), one level an image."""
+
+def __getattr__(name: str) -> Any:
+    if name == "Level":
+        warnings.warn(
+            "invscore.priors.Level is now invscore.batches.PerImage", FutureWarning, stacklevel=2
+        )
+        return PerImage
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 class Prior(abc.ABC):
@@ -57,14 +64,14 @@ class Prior(abc.ABC):
         return 1.0 if self.peak is None else self.peak / 2
 
     @abc.abstractmethod
-    def denoise(self, x: Tensor, sigma: Level) -> Tensor:
+    def denoise(self, x: Tensor, sigma: PerImage) -> Tensor:
         """``E[x0 | x0 + sigma n = x]``, of the shape of ``x``."""
 
-    def score(self, x: Tensor, sigma: Level) -> Tensor:
+    def score(self, x: Tensor, sigma: PerImage) -> Tensor:
         """Gradient of the log-density of ``x0 + sigma n`` at ``x`` (Tweedie's formula)."""
         return (self.denoise(x, sigma) - x) / per_image(sigma, x) ** 2
 
-    def log_density(self, x: Tensor, sigma: Level) -> Tensor:  # noqa: ARG002
+    def log_density(self, x: Tensor, sigma: PerImage) -> Tensor:  # noqa: ARG002
         """Log-density of ``x0 + sigma n`` at ``x`` in nats, (b,), up to a constant of the level.
 
         Its gradient in ``x`` is the score; ``sigma`` > 0. Most learned priors know their score
@@ -75,7 +82,7 @@ class Prior(abc.ABC):
             f"GaussianMixturePrior, got a {type(self).__name__}, which has a score alone"
         )
 
-    def pullback(self, x: Tensor, sigma: Level) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+    def pullback(self, x: Tensor, sigma: PerImage) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
         """``D(x, sigma)`` and the function ``u -> J^T u``, J the Jacobian of D in ``x``.
 
         The function may be called more than once.

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from invscore.priors.base import Level, Prior
+from invscore.batches import PerImage
+from invscore.priors.base import Prior
 
 
 class Channelwise(Prior):
@@ -21,22 +22,22 @@ class Channelwise(Prior):
         self.prior = prior
         self._take_after(prior)
 
-    def denoise(self, x: Tensor, sigma: Level) -> Tensor:
+    def denoise(self, x: Tensor, sigma: PerImage) -> Tensor:
         return self.prior.denoise(*_split(x, sigma)).reshape(x.shape)
 
-    def score(self, x: Tensor, sigma: Level) -> Tensor:
+    def score(self, x: Tensor, sigma: PerImage) -> Tensor:
         return self.prior.score(*_split(x, sigma)).reshape(x.shape)
 
-    def log_density(self, x: Tensor, sigma: Level) -> Tensor:
+    def log_density(self, x: Tensor, sigma: PerImage) -> Tensor:
         return self.prior.log_density(*_split(x, sigma)).reshape(x.shape[:2]).sum(dim=1)
 
-    def pullback(self, x: Tensor, sigma: Level) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+    def pullback(self, x: Tensor, sigma: PerImage) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
         channels, levels = _split(x, sigma)
         denoised, pull = self.prior.pullback(channels, levels)
         return denoised.reshape(x.shape), lambda u: pull(u.reshape(channels.shape)).reshape(u.shape)
 
 
-def _split(x: Tensor, sigma: Level) -> tuple[Tensor, Level]:
+def _split(x: Tensor, sigma: PerImage) -> tuple[Tensor, PerImage]:
     """Channels as a batch, (b c, 1, h, w), and the noise level of each."""
     if x.ndim != 4 or x.is_complex():
         raise ValueError(

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from invscore.priors.base import Level, Prior
+from invscore.batches import PerImage
+from invscore.priors.base import Prior
 
 
 class CountedPrior(Prior):
@@ -19,19 +20,19 @@ class CountedPrior(Prior):
         self.evaluations = 0.0
         self.jacobian_products = 0.0
 
-    def denoise(self, x: Tensor, sigma: Level) -> Tensor:
+    def denoise(self, x: Tensor, sigma: PerImage) -> Tensor:
         self.evaluations += self.weight * len(x)
         return self.prior.denoise(x, sigma)
 
-    def score(self, x: Tensor, sigma: Level) -> Tensor:
+    def score(self, x: Tensor, sigma: PerImage) -> Tensor:
         self.evaluations += self.weight * len(x)
         return self.prior.score(x, sigma)
 
-    def log_density(self, x: Tensor, sigma: Level) -> Tensor:
+    def log_density(self, x: Tensor, sigma: PerImage) -> Tensor:
         self.evaluations += self.weight * len(x)
         return self.prior.log_density(x, sigma)
 
-    def pullback(self, x: Tensor, sigma: Level) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+    def pullback(self, x: Tensor, sigma: PerImage) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
         self.evaluations += self.weight * len(x)
         denoised, pull = self.prior.pullback(x, sigma)
 

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from invscore.batches import per_image
-from invscore.priors.base import Level, Prior
+from invscore.batches import PerImage, per_image
+from invscore.priors.base import Prior
 from invscore.priors.sizes import Sizes
 
 Range = tuple[float, float]
@@ -111,7 +111,7 @@ class DenoiserPrior(Prior, nn.Module):
         told = ", ".join(f"{name}={value}" for name, value in self.facts.items())
         return f"{type(self).__name__}({told})"
 
-    def denoise(self, x: Tensor, sigma: Level) -> Tensor:
+    def denoise(self, x: Tensor, sigma: PerImage) -> Tensor:
         self._require_images(x)
         level = per_image(sigma, x).reshape(-1).expand(len(x))
         known = level.clamp(self.sigma_min, self.sigma_max)

@@ -9,11 +9,12 @@ from typing import get_args
 import torch
 from torch import Tensor
 
-from invscore.priors.base import Level, Prior
+from invscore.batches import PerImage
+from invscore.priors.base import Prior
 from invscore.priors.denoiser import DenoiserPrior, Range
 from invscore.priors.diffusion import Diffusion, Predicts
 
-Denoise = Callable[[Tensor, Level], Tensor]
+Denoise = Callable[[Tensor, PerImage], Tensor]
 
 FITS = 0.97
 """The error that another reading must leave, of that there is, to be named."""

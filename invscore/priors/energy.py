@@ -6,9 +6,8 @@ from typing import Any
 
 from torch import Tensor
 
-from invscore.batches import per_image
+from invscore.batches import PerImage, per_image
 from invscore.networks import Potential
-from invscore.priors.base import Level
 from invscore.priors.network import NetworkPrior
 
 
@@ -33,7 +32,7 @@ class EnergyPrior(NetworkPrior):
             )
         super().__init__(network, **options)
 
-    def log_density(self, x: Tensor, sigma: Level) -> Tensor:
+    def log_density(self, x: Tensor, sigma: PerImage) -> Tensor:
         """The integral of ``((c_skip - 1) z + c_out F(c_in z)) / sigma^2``, which is the score."""
         self._require_images(x)
         level = per_image(sigma, x)

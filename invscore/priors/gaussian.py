@@ -11,8 +11,8 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from invscore.batches import per_image
-from invscore.priors.base import Level, Prior, require_images
+from invscore.batches import PerImage, per_image
+from invscore.priors.base import Prior, require_images
 from invscore.priors.covariance import Covariance, precision, shrinkage
 from invscore.rng import SampleRNG, sample_rng
 
@@ -47,19 +47,19 @@ class Gaussian(Prior):
     ) -> Self:
         """A copy on ``device`` and in ``dtype``."""
 
-    def denoise(self, x: Tensor, sigma: Level) -> Tensor:
+    def denoise(self, x: Tensor, sigma: PerImage) -> Tensor:
         return self.mean + self.filter(x - self.mean, shrinkage(*self._spectra(x, sigma)))
 
-    def score(self, x: Tensor, sigma: Level) -> Tensor:
+    def score(self, x: Tensor, sigma: PerImage) -> Tensor:
         """``-(C + sigma^2 I)^-1 (x - mean)``, also at ``sigma`` = 0 where C is regular."""
         return -self.filter(x - self.mean, precision(*self._spectra(x, sigma)))
 
-    def pullback(self, x: Tensor, sigma: Level) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+    def pullback(self, x: Tensor, sigma: PerImage) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
         """J is ``C (C + sigma^2 I)^-1``, symmetric and the same at every ``x``."""
         gain = shrinkage(*self._spectra(x, sigma))
         return self.denoise(x, sigma), lambda u: self.filter(u, gain)
 
-    def log_prob(self, x: Tensor, sigma: Level = 0.0) -> Tensor:
+    def log_prob(self, x: Tensor, sigma: PerImage = 0.0) -> Tensor:
         """Log-density of ``x0 + sigma n`` at ``x`` in nats, (b,)."""
         inverse = precision(*self._spectra(x, sigma))
         centred = x - self.mean
@@ -67,7 +67,7 @@ class Gaussian(Prior):
         log_volume = self.mean.numel() * math.log(2 * math.pi) - inverse.log().flatten(1).sum(dim=1)
         return -0.5 * (energy + log_volume)
 
-    def log_density(self, x: Tensor, sigma: Level) -> Tensor:
+    def log_density(self, x: Tensor, sigma: PerImage) -> Tensor:
         return self.log_prob(x, sigma)
 
     def sample(self, n: int, rng: SampleRNG | int = 0) -> Tensor:
@@ -82,7 +82,7 @@ class Gaussian(Prior):
         """The shape of one image."""
         return tuple(self.mean.shape)
 
-    def _spectra(self, x: Tensor, sigma: Level) -> tuple[Tensor, Tensor]:
+    def _spectra(self, x: Tensor, sigma: PerImage) -> tuple[Tensor, Tensor]:
         """The eigenvalues and the noise levels, to be broadcast against coefficients."""
         require_images(x, self.mean)
         level = per_image(sigma, x).reshape(-1, *[1] * self.eigenvalues.ndim)

@@ -7,8 +7,8 @@ import math
 import torch
 from torch import Tensor
 
-from invscore.batches import per_image
-from invscore.priors.base import Level, Prior
+from invscore.batches import PerImage, per_image
+from invscore.priors.base import Prior
 
 
 class Grayscale(Prior):
@@ -41,7 +41,7 @@ class Grayscale(Prior):
         )
         self._drawn: dict[tuple[int, ...], Tensor] = {}
 
-    def denoise(self, x: Tensor, sigma: Level) -> Tensor:
+    def denoise(self, x: Tensor, sigma: PerImage) -> Tensor:
         if x.ndim != 4 or x.shape[1] != 1:
             raise ValueError(f"the images must be (b, 1, h, w), got {tuple(x.shape)}")
         level = math.sqrt(self.colours) * per_image(sigma, x)

@@ -10,8 +10,8 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from invscore.batches import per_image
-from invscore.priors.base import Level, Prior, require_images
+from invscore.batches import PerImage, per_image
+from invscore.priors.base import Prior, require_images
 from invscore.priors.covariance import Covariance, precision, shrinkage
 from invscore.priors.gaussian import require_finite
 from invscore.rng import SampleRNG, sample_rng
@@ -110,21 +110,21 @@ class GaussianMixturePrior(Prior):
         spread = (self.means - self.mean).flatten(1).square()
         return (self.weights @ (within + spread)).sqrt().reshape(self.shape)
 
-    def responsibilities(self, x: Tensor, sigma: Level) -> Tensor:
+    def responsibilities(self, x: Tensor, sigma: PerImage) -> Tensor:
         """The probability of each component given ``x0 + sigma n = x``: (b, k)."""
         return self._log_joint(x, sigma).softmax(dim=1)
 
-    def log_prob(self, x: Tensor, sigma: Level = 0.0) -> Tensor:
+    def log_prob(self, x: Tensor, sigma: PerImage = 0.0) -> Tensor:
         """Log-density of ``x0 + sigma n`` at ``x`` in nats, (b,)."""
         return self._log_joint(x, sigma).logsumexp(dim=1)
 
-    def log_density(self, x: Tensor, sigma: Level) -> Tensor:
+    def log_density(self, x: Tensor, sigma: PerImage) -> Tensor:
         return self.log_prob(x, sigma)
 
-    def denoise(self, x: Tensor, sigma: Level) -> Tensor:
+    def denoise(self, x: Tensor, sigma: PerImage) -> Tensor:
         return self._denoise(x, self.responsibilities(x, sigma), sigma)
 
-    def score(self, x: Tensor, sigma: Level) -> Tensor:
+    def score(self, x: Tensor, sigma: PerImage) -> Tensor:
         """The scores of the components, averaged by responsibility; also at ``sigma`` = 0."""
         level, flat = _column(sigma, x), x.flatten(1)
         result = torch.zeros_like(flat)
@@ -134,7 +134,7 @@ class GaussianMixturePrior(Prior):
             result = result + c.synthesise(precision(c.values, level) * pull)
         return result.reshape(x.shape)
 
-    def pullback(self, x: Tensor, sigma: Level) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+    def pullback(self, x: Tensor, sigma: PerImage) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
         """J is ``Cov(x0 | x) / sigma^2``, symmetric; products with it, sigma > 0.
 
         That covariance is the average of those of the components, plus that of their denoisers
@@ -191,7 +191,7 @@ class GaussianMixturePrior(Prior):
         covariances = [covariance.to(device, dtype) for covariance in self.covariances]
         return type(self)(self.means.to(device, dtype), covariances, self.weights.to(device, dtype))
 
-    def _log_joint(self, x: Tensor, sigma: Level) -> Tensor:
+    def _log_joint(self, x: Tensor, sigma: PerImage) -> Tensor:
         """``log weights_k + log N(x; means_k, C_k + sigma^2 I)``: (b, k)."""
         require_images(x, self.means[0])
         level = _column(sigma, x)
@@ -204,7 +204,7 @@ class GaussianMixturePrior(Prior):
         constant = 0.5 * x[0].numel() * math.log(2 * math.pi)
         return self.weights.log() + torch.cat(columns, dim=1) - constant
 
-    def _denoise(self, x: Tensor, responsibilities: Tensor, sigma: Level) -> Tensor:
+    def _denoise(self, x: Tensor, responsibilities: Tensor, sigma: PerImage) -> Tensor:
         level, flat = _column(sigma, x), x.flatten(1)
         result = torch.zeros_like(flat)
         for cluster, share in self._shared(responsibilities):
@@ -220,7 +220,7 @@ class GaussianMixturePrior(Prior):
         return list(zip(self._clusters, torch.split(columns, sizes, dim=1), strict=True))
 
 
-def _column(sigma: Level, x: Tensor) -> Tensor:
+def _column(sigma: PerImage, x: Tensor) -> Tensor:
     """The noise level as a column: (1, 1) or (b, 1)."""
     return per_image(sigma, x).reshape(-1, 1)
 

@@ -9,10 +9,10 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from invscore.batches import per_image
+from invscore.batches import PerImage, per_image
 from invscore.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from invscore.networks import build_network, own_network
-from invscore.priors.base import Level, Prior
+from invscore.priors.base import Prior
 from invscore.priors.live import foreign_advice
 from invscore.priors.parametrisation import Parametrisation, describe, find_parametrisation
 from invscore.priors.stored import read_stored
@@ -77,7 +77,7 @@ class NetworkPrior(Prior, nn.Module):
         self.peak = 1.0
         self.metadata: dict[str, Any] = dict(metadata or {})
 
-    def denoise(self, x: Tensor, sigma: Level) -> Tensor:
+    def denoise(self, x: Tensor, sigma: PerImage) -> Tensor:
         self._require_images(x)
         level = per_image(sigma, x)
         skip, out = self.parametrisation.coefficients(level, self.sigma_data)

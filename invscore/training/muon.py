@@ -42,6 +42,9 @@ class Muon(torch.optim.Optimizer):
     A weight is a matrix of its first dimension by all others. Its update has the root mean square
     of AdamW's, ``0.2 sqrt(max(rows, columns))`` times an orthogonal matrix, so that both share a
     learning rate; the weight decay is decoupled (Liu et al. 2025, Sec. 2.2).
+
+    ``torch.optim.Muon`` takes matrices alone, no weights of convolutions, and works in bfloat16
+    wherever it is.
     """
 
     def __init__(

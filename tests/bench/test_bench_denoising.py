@@ -9,11 +9,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from invscore.batches import PerImage
 from invscore.bench import rivals
 from invscore.bench.denoising import TASKS, Task, means, run
 from invscore.bench.held_out import COLLECTIONS
 from invscore.metrics import psnr
-from invscore.priors.base import Level, Prior
+from invscore.priors.base import Prior
 
 SMALL = 32
 
@@ -23,7 +24,7 @@ class Shrinkage(Prior):
 
     mean, variance = 0.0, 1.0
 
-    def denoise(self, x: Tensor, sigma: Level) -> Tensor:
+    def denoise(self, x: Tensor, sigma: PerImage) -> Tensor:
         return x / (1 + sigma)
 
 
@@ -64,7 +65,7 @@ def test_the_prior_sees_noise_of_the_level(kind: str) -> None:
     seen = []
 
     class Watching(Shrinkage):
-        def denoise(self, x: Tensor, sigma: Level) -> Tensor:
+        def denoise(self, x: Tensor, sigma: PerImage) -> Tensor:
             seen.append((x, sigma))
             return super().denoise(x, sigma)
 

@@ -9,12 +9,11 @@ import torch
 from torch import Tensor
 
 from invscore import Prior, reconstruct
-from invscore.batches import per_image
+from invscore.batches import PerImage, per_image
 from invscore.likelihood import GaussianNoise, InverseProblem, PoissonNoise, simulate
 from invscore.methods import METHODS, MethodInfo, get_method
 from invscore.operators import MRI, Identity, Inpainting, from_function, stack
 from invscore.priors import GaussianPrior
-from invscore.priors.base import Level
 from invscore.rng import SampleRNG
 
 SHAPE = (1, 4, 4)
@@ -35,10 +34,10 @@ class White(Prior):
 
     mean, variance, has_density = 0.0, 0.5, True
 
-    def denoise(self, x: Tensor, sigma: Level) -> Tensor:
+    def denoise(self, x: Tensor, sigma: PerImage) -> Tensor:
         return 0.5 / (0.5 + per_image(sigma, x) ** 2) * x
 
-    def log_density(self, x: Tensor, sigma: Level) -> Tensor:
+    def log_density(self, x: Tensor, sigma: PerImage) -> Tensor:
         return -0.5 * (x.abs() ** 2 / (0.5 + per_image(sigma, x) ** 2)).flatten(1).sum(dim=1)
 
 

@@ -4,12 +4,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from invscore.batches import PerImage
 from invscore.networks import build_network
 from invscore.priors import (
     Channelwise,
     GaussianMixturePrior,
     GaussianPrior,
-    Level,
     NetworkPrior,
     Prior,
     StationaryGaussianPrior,
@@ -80,7 +80,7 @@ class _Wrong(Prior):
     def __init__(self, fault: str) -> None:
         self.fault = fault
 
-    def denoise(self, x: Tensor, sigma: Level) -> Tensor:
+    def denoise(self, x: Tensor, sigma: PerImage) -> Tensor:
         level = torch.as_tensor(sigma, dtype=x.dtype)
         if self.fault == "number" and level.ndim == 0:
             level = 1.1 * level
@@ -95,10 +95,10 @@ class _Wrong(Prior):
             return (x / (1 + level**2)).float()
         return x / (1 + level**2)
 
-    def score(self, x: Tensor, sigma: Level) -> Tensor:
+    def score(self, x: Tensor, sigma: PerImage) -> Tensor:
         return (2 if self.fault == "tweedie" else 1) * super().score(x, sigma)
 
-    def pullback(self, x: Tensor, sigma: Level) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+    def pullback(self, x: Tensor, sigma: PerImage) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
         denoised, pull = super().pullback(x, sigma)
         if self.fault == "pullback":
             return denoised, lambda u: 1.01 * pull(u)
@@ -106,7 +106,7 @@ class _Wrong(Prior):
             return denoised, lambda u: pull(u) * u.abs().mean()
         return denoised, pull
 
-    def log_density(self, x: Tensor, sigma: Level) -> Tensor:
+    def log_density(self, x: Tensor, sigma: PerImage) -> Tensor:
         level = torch.as_tensor(sigma, dtype=x.dtype).reshape(-1, *[1] * (x.ndim - 1))
         factor = 0.51 if self.fault == "log_density" else 0.5
         return -factor * (x**2 / (1 + level**2)).flatten(1).sum(dim=1)

@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from invscore.priors import GaussianMixturePrior, GaussianPrior, Level, Prior
+from invscore.batches import PerImage
+from invscore.priors import GaussianMixturePrior, GaussianPrior, Prior
 from invscore.rng import SampleRNG
 from invscore.sampling import LogLikelihood, NotFiniteError, dequantise, log_likelihood
 
@@ -124,7 +125,7 @@ class White(Prior):
 
     mean, variance = 0.0, 0.3
 
-    def denoise(self, x: Tensor, sigma: Level) -> Tensor:
+    def denoise(self, x: Tensor, sigma: PerImage) -> Tensor:
         level = torch.as_tensor(sigma).to(x.real.dtype).reshape(-1, 1)
         return x * 0.3 / (0.3 + level**2)
 
@@ -168,7 +169,7 @@ def test_bits_are_what_a_code_for_8_bit_images_needs() -> None:
 
 
 class Broken(White):
-    def denoise(self, x: Tensor, sigma: Level) -> Tensor:  # noqa: ARG002
+    def denoise(self, x: Tensor, sigma: PerImage) -> Tensor:  # noqa: ARG002
         return x * float("nan")
 
 

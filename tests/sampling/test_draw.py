@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from invscore.priors import GaussianPrior, Level, Prior
+from invscore.batches import PerImage
+from invscore.priors import GaussianPrior, Prior
 from invscore.sampling import SAMPLERS, NotFiniteError, sample
 
 F64 = torch.float64
@@ -72,7 +73,7 @@ def test_progress_of_a_sampler_that_chooses_its_steps() -> None:
     reached: list[float] = []
 
     class Watched(White):
-        def denoise(self, x: Tensor, sigma: Level) -> Tensor:
+        def denoise(self, x: Tensor, sigma: PerImage) -> Tensor:
             level = torch.as_tensor(sigma).to(x)
             reached.append(float(level.max()))
             return x / (1 + level.reshape(-1, 1) ** 2)
@@ -92,13 +93,13 @@ class White(Prior):
 
     mean, variance = 0.0, 1.0
 
-    def denoise(self, x: Tensor, sigma: Level) -> Tensor:
+    def denoise(self, x: Tensor, sigma: PerImage) -> Tensor:
         assert isinstance(sigma, float)
         return x / (1 + sigma**2)
 
 
 class Broken(White):
-    def denoise(self, x: Tensor, sigma: Level) -> Tensor:  # noqa: ARG002
+    def denoise(self, x: Tensor, sigma: PerImage) -> Tensor:  # noqa: ARG002
         return x * float("nan")
 
 

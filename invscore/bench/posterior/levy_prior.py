@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from invscore.batches import per_image
+from invscore.batches import PerImage, per_image
 from invscore.bench.posterior.levy_chain import Walk, draw_jumps
 from invscore.bench.posterior.levy_laws import Law
-from invscore.priors.base import Level, Prior
+from invscore.priors.base import Prior
 
 CHUNK = 128
 """Images denoised at once, which bounds the memory."""
@@ -67,10 +67,10 @@ class LevyPrior(Prior):
         """``n`` signals, (n, d), in float64."""
         return self.law.sample((n, self.dim), np.random.default_rng(seed)).cumsum(dim=1)
 
-    def denoise(self, x: Tensor, sigma: Level) -> Tensor:
+    def denoise(self, x: Tensor, sigma: PerImage) -> Tensor:
         return _join([mean for mean, _ in self._chunks(x, sigma)], x)
 
-    def pullback(self, x: Tensor, sigma: Level) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+    def pullback(self, x: Tensor, sigma: PerImage) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
         parts = list(self._chunks(x, sigma))
 
         def pull(u: Tensor) -> Tensor:
@@ -80,7 +80,7 @@ class LevyPrior(Prior):
         return _join([mean for mean, _ in parts], x), pull
 
     def _chunks(
-        self, x: Tensor, sigma: Level
+        self, x: Tensor, sigma: PerImage
     ) -> Iterator[tuple[Tensor, Callable[[Tensor], Tensor]]]:
         """For some images at a time, the denoised signals (d, b) and the action of the Jacobian."""
         levels = per_image(sigma, x).double().reshape(-1).expand(len(x))

@@ -7,7 +7,8 @@ from itertools import count
 import torch
 from torch import Tensor
 
-from invscore.priors.base import Level, Prior
+from invscore.batches import PerImage
+from invscore.priors.base import Prior
 from invscore.rng import SampleRNG
 
 SQUARE = tuple(range(8))
@@ -31,7 +32,7 @@ class EquivariantDenoiser:
         self._first = [key[0] for key in rng.keys]
         self._calls = count()
 
-    def __call__(self, x: Tensor, sigma: Level) -> Tensor:
+    def __call__(self, x: Tensor, sigma: PerImage) -> Tensor:
         if not self._prior.symmetric:
             return self._prior.denoise(x, sigma)
         allowed = SQUARE if x.shape[-2] == x.shape[-1] else OBLONG

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from invscore import reconstruct
+from invscore.batches import PerImage
 from invscore.likelihood import GaussianNoise, InverseProblem
 from invscore.methods.common.equivariant_denoiser import (
     OBLONG,
@@ -17,7 +18,7 @@ from invscore.methods.common.equivariant_denoiser import (
 )
 from invscore.operators import Blur
 from invscore.priors import StationaryGaussianPrior
-from invscore.priors.base import Level, Prior
+from invscore.priors.base import Prior
 from invscore.rng import SampleRNG
 
 F64 = torch.float64
@@ -33,7 +34,7 @@ class Skewed(Prior):
         self.weights = torch.rand(1, height, width, dtype=F64, generator=generator)
         self.asked: list[Tensor] = []
 
-    def denoise(self, x: Tensor, sigma: Level) -> Tensor:
+    def denoise(self, x: Tensor, sigma: PerImage) -> Tensor:
         self.asked.append(x)
         return self.weights * x / (1 + torch.as_tensor(sigma, dtype=F64).reshape(-1, 1, 1, 1))
 

@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from invscore.batches import PerImage
 from invscore.exact import exact_posterior
 from invscore.likelihood import GaussianNoise, InverseProblem, PoissonNoise
 from invscore.methods import METHODS
@@ -20,7 +21,6 @@ from invscore.methods.common.log_posterior import LogPosterior
 from invscore.methods.map.ascent import Point
 from invscore.operators import from_function, from_matrix
 from invscore.priors import GaussianMixturePrior, GaussianPrior, Prior
-from invscore.priors.base import Level
 from invscore.rng import SampleRNG
 
 F64 = torch.float64
@@ -40,7 +40,7 @@ class ScoreAlone(Prior):
     def __init__(self, prior: GaussianPrior) -> None:
         self.prior, self.mean, self.variance = prior, prior.mean, prior.variance
 
-    def denoise(self, x: Tensor, sigma: Level) -> Tensor:
+    def denoise(self, x: Tensor, sigma: PerImage) -> Tensor:
         return self.prior.denoise(x, sigma)
 
 
