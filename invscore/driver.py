@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 DEFAULT_METHOD = "auto"
 NAN_CHECK_EVERY = 10
 
+Trace = dict[str, Tensor]
+"""A number for each step, by name."""
+
 COPIES = 3
 """Of the samples in memory: as they are drawn, in order, and their statistics."""
 
@@ -55,7 +58,9 @@ class Result:
     ``samples``: (samples, b, \\*shape). ``mean`` and ``std`` over the samples: (b, \\*shape), std
     real, the root of the sum of both parts' variances for complex images, 0 for one sample.
     ``trace``: for every step, ``sigma`` in image units and ``discrepancy``, the rms residual of the
-    denoised image over the rms of the noise (1 where they agree), averaged over the batch.
+    denoised image over the rms of the noise (1 where they agree), averaged over the batch; and what
+    else the method tells of its steps (``Step.info``): ``acceptance`` of proposals,
+    ``effective_sample_size`` of particles, ``cg_iterations``, NaN for steps without.
     ``evaluations`` and ``jacobian_products``: denoiser calls and products with its Jacobian for
     each sample. ``scale``: the factor by which the measurement was divided for the prior, (b,)
     where images have factors of their own.
@@ -212,7 +217,7 @@ def reconstruct(
         chunks = [part for chunk in chunks for part in _of_one_factor(chunk, factors)]
     device = problem.y.device
     finished: list[Tensor] = []
-    traces: list[Tensor] = []
+    traces: list[Trace] = []
     began = time.monotonic()
     for index, chunk in enumerate(chunks):
         keys = [(seed + k, image) for k, image in chunk]
@@ -226,11 +231,10 @@ def reconstruct(
         part = _scaled(problem.select(images), scales)
         states = info.run(part, counted, rng, **chosen)
         state, trace = _run(info, part, states, on_step, index * steps, len(chunks) * steps)
-        trace[:, 0] *= sum(scales) / len(scales)
+        trace["sigma"] *= sum(scales) / len(scales)
         state = reconciled(part, prior, state)
         finished.append(per_image(_number(scales), state, "scale") * state)
-        traces.append(trace * len(chunk) / len(places))
-    trace = torch.stack(traces).sum(dim=0)
+        traces.append({name: each * len(chunk) / len(places) for name, each in trace.items()})
     done = [place for chunk in chunks for place in chunk]
     order = sorted(range(len(done)), key=done.__getitem__)
     drawn = torch.cat(finished)[order]
@@ -240,8 +244,8 @@ def reconstruct(
     return Result(
         samples=drawn,
         trace={
-            "sigma": trace[:, 0].tolist(),
-            "discrepancy": trace[:, 1].tolist(),
+            name: torch.stack([part[name] for part in traces]).sum(dim=0).tolist()
+            for name in traces[0]
         },
         evaluations=counted.evaluations,
         jacobian_products=counted.jacobian_products,
@@ -285,22 +289,30 @@ def _run(
     on_step: Callable[[int, int], None],
     before: int,
     total: int,
-) -> tuple[Tensor, Tensor]:
-    """The last state of a method and its trace, (steps, 2)."""
-    rows = []
+) -> tuple[Tensor, Trace]:
+    """The last state of a method and its trace."""
+    rows: list[dict[str, Tensor]] = []
     with torch.no_grad():
         for done, step in enumerate(states, start=1):
             state = step.x
+            told = {"sigma": step.sigma, "discrepancy": problem.discrepancy(step.denoised)}
             rows.append(
-                torch.stack(
-                    [state.new_tensor(step.sigma).real, problem.discrepancy(step.denoised).mean()]
-                )
+                {name: _mean(value, state) for name, value in {**told, **step.info}.items()}
             )
             if done % NAN_CHECK_EVERY == 1:
                 _require_finite(info, state, done)
             on_step(before + done, total)
     _require_finite(info, state, done)
-    return state, torch.stack(rows).double().cpu()
+    names = dict.fromkeys(name for row in rows for name in row)
+    unknown = torch.full_like(rows[0]["sigma"], math.nan)
+    return state, {
+        name: torch.stack([row.get(name, unknown) for row in rows]).double().cpu() for name in names
+    }
+
+
+def _mean(value: float | Tensor, like: Tensor) -> Tensor:
+    """Over the batch, a real number on the device of ``like``: no host waits for it."""
+    return torch.as_tensor(value, dtype=like.real.dtype, device=like.device).mean()
 
 
 def _require_finite(info: MethodInfo, state: Tensor, step: int) -> None:

@@ -122,6 +122,27 @@ def test_trace(batch_size: int | None) -> None:
     assert 0.5 < result.trace["discrepancy"][-1] < 1.5
 
 
+@pytest.mark.parametrize("batch_size", [None, 1, 4])
+def test_what_steps_tell_is_in_the_trace(method: Any, batch_size: int | None) -> None:
+    def run(
+        problem: InverseProblem,
+        prior: Prior,  # noqa: ARG001
+        rng: SampleRNG,
+        *,
+        steps: int = 3,
+    ) -> Iterator[Step]:
+        image = torch.tensor([float(key[1]) for key in rng.keys], dtype=torch.float64)
+        for k in range(steps):
+            own = {"cg_iterations": k} if k else {}
+            yield Step(problem.y, problem.y, 1.0, {"acceptance": image, **own})
+
+    result = reconstruct(
+        blurred(2), images(), method=method(run), samples=3, batch_size=batch_size, steps=3
+    )
+    assert result.trace["acceptance"] == pytest.approx(3 * [0.5])
+    assert result.trace["cg_iterations"] == pytest.approx([float("nan"), 1, 2], nan_ok=True)
+
+
 @pytest.mark.parametrize("batch_size", [None, 1, 4, 5])
 def test_counts_are_of_one_sample(method: Any, batch_size: int | None) -> None:
     def run(

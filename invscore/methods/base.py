@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from torch import Tensor
@@ -21,12 +21,15 @@ class Step:
     """The state of a method after a step.
 
     ``x`` is the state, whose last value is the method's answer; ``denoised`` the current estimate
-    of the clean image; ``sigma`` the noise level of the step in image units.
+    of the clean image; ``sigma`` the noise level of the step in image units. ``info``: what else a
+    method tells of the step, by name, numbers or tensors (b,): ``acceptance``, the share of
+    proposals that were accepted, ``effective_sample_size`` of particles, ``cg_iterations``.
     """
 
     x: Tensor
     denoised: Tensor
     sigma: float
+    info: Mapping[str, float | Tensor] = field(default_factory=dict)
 
 
 NEEDS = {
@@ -55,6 +58,8 @@ class MethodInfo(Entry):
     are drawn apart). ``white``: whether residuals of its samples are white noise at the declared
     level, within a fifth, where the model is right: what is not then tells of the model.
     ``antithetic``: whether its samples come as antithetic pairs unless asked for otherwise.
+    ``denoiser``: where it is a denoiser of x0 given x and y that a sampler serves, the function
+    ``(problem, prior, *, options)`` that makes it, see ``invscore.methods.common.conditioned``.
     """
 
     kind: ClassVar[str] = "method"
@@ -68,6 +73,7 @@ class MethodInfo(Entry):
     particles: ParticlesOption = None
     white: bool = False
     antithetic: bool = False
+    denoiser: Callable[..., Any] | None = None
 
     @property
     def point_estimate(self) -> bool:
@@ -133,6 +139,7 @@ def register(
     particles: ParticlesOption = None,
     white: bool = False,
     antithetic: bool = False,
+    denoiser: Callable[..., Any] | None = None,
 ) -> Callable[[Method], Method]:
     """Enter a method under ``name``; the rest as in ``MethodInfo``.
 
@@ -158,6 +165,7 @@ def register(
             particles=particles,
             white=white,
             antithetic=antithetic,
+            denoiser=denoiser,
         )
         return checked
 

@@ -74,4 +74,4 @@ def mala(
             log_time = log_time + step**-0.6 * (chance - BEST_ACCEPTANCE)
         noise = rng.normal_like(x)
         proposal = x + log_time.exp() * gradient + (2 * log_time.exp()).sqrt() * noise
-        yield Step(x, denoised, level)
+        yield Step(x, denoised, level, {"acceptance": accepted})

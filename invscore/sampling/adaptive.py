@@ -11,7 +11,7 @@ from invscore.processes import Denoiser
 from invscore.ranges import SomeShare
 from invscore.rng import SampleRNG
 from invscore.sampling import runge_kutta
-from invscore.sampling.base import geometric, register
+from invscore.sampling.base import OfEachImage, geometric, register
 
 
 @register("adaptive", steps=None, spacing=geometric, cites="Song et al. 2021 (score SDE), Sec. 4.3")
@@ -33,8 +33,9 @@ def adaptive(
     """
     positive = [sigma for sigma in sigmas if sigma > 0]
 
-    def velocity(log_sigma: Tensor, x: Tensor, images: Tensor) -> Tensor:  # noqa: ARG001
-        return x - denoise(x, log_sigma.exp())
+    def velocity(log_sigma: Tensor, x: Tensor, images: Tensor) -> Tensor:
+        chosen = denoise.select(images) if isinstance(denoise, OfEachImage) else denoise
+        return x - chosen(x, log_sigma.exp())
 
     ends = math.log(positive[0]), math.log(positive[-1])
     excess = runge_kutta.relative(rtol, atol)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from torch import Tensor
 
 from invscore import levels, ranges
+from invscore.batches import PerImage
 from invscore.priors.base import Prior
+from invscore.processes import Denoiser
 from invscore.ranges import Count
 from invscore.registry import Entry, Registry
 
@@ -19,8 +21,12 @@ is the sample. ``denoise(x, sigma)`` is D, that of a prior or one bent by a cond
 (b, \\*shape), is data plus noise of ``sigmas[0]``; ``sigmas`` decrease to where it shall end,
 mostly 0."""
 
-Spacing = Callable[[int, Prior], list[float]]
-"""Decreasing noise levels for a number of steps and a prior, 0 at the end."""
+Spacing = Callable[[int, Prior, float], list[float]]
+"""Decreasing noise levels for a number of steps, a prior and a first level, 0 at the end."""
+
+SamplerName = Literal[
+    "adaptive", "ddim", "ddpm", "dpm++2m", "euler", "euler-maruyama", "heun", "pc"
+]
 
 START = 160
 """Standard deviations of a pixel in the first noise level, as in EDM (80 where they are 0.5): it
@@ -28,6 +34,17 @@ has to hide what pixels have in common, which grows with the image."""
 
 PARTS = 100
 """Parts of the way after which progress is told where nobody knows the number of steps."""
+
+
+@runtime_checkable
+class OfEachImage(Protocol):
+    """A denoiser that does not treat all images alike: one that knows what was measured of each."""
+
+    def __call__(self, x: Tensor, sigma: PerImage) -> Tensor: ...
+
+    def select(self, images: Tensor) -> Denoiser:
+        """The denoiser of the images with the indices ``images``, (k,)."""
+        ...
 
 
 class NotFiniteError(ArithmeticError):
@@ -39,6 +56,7 @@ class SamplerInfo(Entry):
     """A registered sampler and what its users should know about it.
 
     ``steps``: their number unless another is asked for; None where the sampler chooses them.
+    ``evaluations``: of the denoiser in a step, at most, where its number of steps is asked for.
     """
 
     kind: ClassVar[str] = "sampler"
@@ -46,6 +64,7 @@ class SamplerInfo(Entry):
     steps: int | None
     spacing: Spacing
     cites: str
+    evaluations: int = 1
 
     @property
     def defaults(self) -> dict[str, Any]:
@@ -67,29 +86,29 @@ def noise_only(prior: Prior) -> float:
     return float(min(prior.sigma_max, START * prior.variance**0.5))
 
 
-def karras(steps: int, prior: Prior) -> list[float]:
+def karras(steps: int, prior: Prior, high: float) -> list[float]:
     """Equally spaced in sigma^(1/7)."""
-    return levels.karras(steps, noise_only(prior), levels.finest(prior))
+    return levels.karras(steps, high, levels.finest(prior))
 
 
-def geometric(steps: int, prior: Prior) -> list[float]:
+def geometric(steps: int, prior: Prior, high: float) -> list[float]:
     """Equally spaced in ln(sigma)."""
-    return [*levels.geometric(steps, noise_only(prior), levels.finest(prior)), 0.0]
+    return [*levels.geometric(steps, high, levels.finest(prior)), 0.0]
 
 
-def ddpm(steps: int, prior: Prior) -> list[float]:
+def ddpm(steps: int, prior: Prior, high: float) -> list[float]:
     """Equally spaced in the time of DDPM."""
-    return levels.ddpm(steps, prior, noise_only(prior))
+    return levels.ddpm(steps, prior, high)
 
 
 def register(
-    name: str, *, steps: int | None, spacing: Spacing, cites: str
+    name: str, *, steps: int | None, spacing: Spacing, cites: str, evaluations: int = 1
 ) -> Callable[[Sampler], Sampler]:
     """Enter a sampler under ``name``. Its keyword-only arguments with a default are options."""
 
     def enter(run: Sampler) -> Sampler:
         run = ranges.checked(run, f"sampler {name!r}")
-        SAMPLERS[name] = SamplerInfo(name, run, steps, spacing, cites)
+        SAMPLERS[name] = SamplerInfo(name, run, steps, spacing, cites, evaluations)
         return run
 
     return enter

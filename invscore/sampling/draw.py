@@ -16,7 +16,7 @@ from invscore.batches import PerImage
 from invscore.priors.base import Prior
 from invscore.rng import sample_rng
 from invscore.sampling import terminal
-from invscore.sampling.base import PARTS, NotFiniteError, get_sampler
+from invscore.sampling.base import PARTS, NotFiniteError, get_sampler, noise_only
 from invscore.sampling.guidance import GUIDANCE, autoguided
 
 COPIES = 3
@@ -76,7 +76,7 @@ def sample(
     number = math.prod(shape) * (2 if dtype.is_complex else 1)
     memory.require(memory.FLOAT * COPIES * n * number, f"`n` = {n} images", "a smaller `n`")
     own = {name: value for name, value in chosen.items() if name != "steps"}
-    sigmas = info.spacing(chosen.get("steps", PARTS), prior)
+    sigmas = info.spacing(chosen.get("steps", PARTS), prior, noise_only(prior))
     evaluate = prior.denoise if guide is None else autoguided(prior, guide, guidance)
     networks = 1 if guide is None else 2
     size, evaluated = batch_size or n, 0

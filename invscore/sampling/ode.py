@@ -27,7 +27,7 @@ def euler(
         yield x
 
 
-@register("heun", steps=20, spacing=karras, cites="Karras et al. 2022, Algorithm 1")
+@register("heun", steps=20, spacing=karras, cites="Karras et al. 2022, Algorithm 1", evaluations=2)
 def heun(
     denoise: Denoiser,
     x: Tensor,

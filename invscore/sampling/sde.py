@@ -35,7 +35,13 @@ def euler_maruyama(
         yield x
 
 
-@register("pc", steps=200, spacing=geometric, cites="Song et al. 2021 (score SDE), Algorithm 2")
+@register(
+    "pc",
+    steps=200,
+    spacing=geometric,
+    cites="Song et al. 2021 (score SDE), Algorithm 2",
+    evaluations=2,
+)
 def predictor_corrector(
     denoise: Denoiser,
     x: Tensor,

@@ -15,7 +15,7 @@ from invscore import levels
 from invscore.exact import exact_posterior
 from invscore.likelihood import GaussianNoise, InverseProblem
 from invscore.methods import METHODS
-from invscore.methods.common.conditioned import matched_gradient
+from invscore.methods.common.conditioned import conditioned, matched_gradient
 from invscore.methods.common.initial_guess import initial_guess
 from invscore.operators import from_function, from_matrix
 from invscore.priors import GaussianPrior
@@ -109,25 +109,81 @@ def test_tmpd_is_exact_for_independent_pixels(eta: float, law: LawOf) -> None:
     independent = GaussianPrior(MEAN, torch.tensor([0.2, 0.5, 0.9], dtype=F64))
 
     def run(steps: int) -> Law:
-        return law("tmpd", task(), independent, steps=steps, eta=eta, sigma_max=30.0)
+        return law("tmpd", task(), independent, steps=steps, eta=eta, sigma_max=30.0, sums="pixels")
 
     assert_posterior(limit(run), task(), independent, 0.01)
 
 
-@pytest.mark.parametrize("name", ["tmpd", "mmps"])
+@pytest.mark.parametrize("sampler", ["ddim", "ddpm", "dpm++2m", "euler", "euler-maruyama", "heun"])
+def test_every_sampler_draws_with_a_conditioned_denoiser(sampler: str, law: LawOf) -> None:
+    white = GaussianPrior(MEAN, 0.5)
+
+    def run(steps: int) -> Law:
+        return law("pigdm", task(), white, steps=steps, sigma_max=30.0, sampler=sampler)
+
+    order = 1 if sampler in {"dpm++2m", "heun"} else 0
+    assert_posterior(run(400) if order else limit(run, 200), task(), white, 0.03)
+
+
+def test_samplers_of_their_own_length_draw_with_a_conditioned_denoiser() -> None:
+    """Images choose their own steps, which must not mix up their measurements."""
+    white = GaussianPrior(MEAN, 0.5)
+    tasks = InverseProblem(
+        from_matrix(A), torch.stack([Y, -3 * Y, 0 * Y]), GaussianNoise(torch.tensor([S, 2 * S, 1]))
+    )
+
+    def run(sampler: str, **options: object) -> Tensor:
+        rng, info = SampleRNG([(0,), (1,), (2,)]), METHODS["pigdm"]
+        *_, last = info.run(tasks, white, rng, sampler=sampler, sigma_max=30.0, **options)
+        return last.x
+
+    torch.testing.assert_close(run("adaptive"), run("heun", steps=600), rtol=0, atol=0.02)
+    together = run("pc", steps=5)
+    *_, alone = METHODS["pigdm"].run(
+        tasks.select(torch.tensor([1])), white, SampleRNG([(1,)]), sampler="pc", steps=5,
+        sigma_max=30.0,
+    )  # fmt: skip
+    torch.testing.assert_close(together[1:2], alone.x)
+
+
+def test_conditioned_is_the_denoiser_of_a_method() -> None:
+    white = GaussianPrior(MEAN, 0.5)
+    denoise = conditioned(task(), white, method="pigdm")
+    x, sigma = torch.tensor([[2.0, 0.5, -1.0]], dtype=F64), 0.7
+    precision = EYE / sigma**2 + EYE / 0.5 + NORMAL / S**2
+    told = x[0] / sigma**2 + MEAN / 0.5 + A.T @ Y / S**2
+    torch.testing.assert_close(denoise(x, sigma)[0], torch.linalg.solve(precision, told))
+    with pytest.raises(ValueError, match="`method` must be one that conditions a denoiser, got"):
+        conditioned(task(), white, method="dps")
+    with pytest.raises(ValueError, match="pigdm"):
+        conditioned(task(), white, method="pigdm", steps=3)
+
+
+def test_eta_is_of_ddim() -> None:
+    rng, info = SampleRNG([(0,)]), METHODS["mmps"]
+    with pytest.raises(ValueError, match=r"`eta` must be none with the sampler 'heun', got 0.5"):
+        next(info.run(task(), prior(), rng, sampler="heun", eta=0.5))
+
+
+@pytest.mark.parametrize("name", ["tmpd", "mmps", "pixels"])
 def test_moment_matching_follows_its_formula(name: str, law: LawOf) -> None:
-    """``D + sigma^2 J^T A^T (S + A C A^T)^-1 (y - A D)``, ``C = sigma^2 J`` or its row sums."""
+    """``D + sigma^2 J^T A^T (S + A C A^T)^-1 (y - A D)``, ``C = sigma^2 J`` or row sums of it, or
+    those of ``A C A^T`` in its place."""
     eta, sigmas = 0.6, guided_levels(5)
     expected = start(sigmas[0])
     for now, then in pairwise(sigmas):
         jacobian, shift = denoiser(now)
-        spread = now**2 * (jacobian.sum(dim=1).diag() if name == "tmpd" else jacobian)
+        spread = now**2 * (jacobian.sum(dim=1).diag() if name == "pixels" else jacobian)
         assert (spread.diagonal() > 0).all()
-        gram = A @ spread @ A.T + S**2 * torch.eye(2, dtype=F64)
+        gram = A @ spread @ A.T
+        if name == "tmpd":
+            gram = gram.sum(dim=1).clamp_min(0).diag()
+        gram = gram + S**2 * torch.eye(2, dtype=F64)
         pull = now**2 * jacobian.T @ A.T @ torch.linalg.inv(gram)
         keep = EYE - pull @ A
         expected = ddim(expected, keep @ jacobian, keep @ shift + pull @ Y, now, then, eta)
-    assert_same(law(name, task(), prior(), steps=5, eta=eta), expected)
+    method, options = ("tmpd", {"sums": "pixels"}) if name == "pixels" else (name, {})
+    assert_same(law(method, task(), prior(), steps=5, eta=eta, **options), expected)
 
 
 def test_fewer_cg_steps_explain_less() -> None:
@@ -136,7 +192,7 @@ def test_fewer_cg_steps_explain_less() -> None:
     residual = Y - A @ x[0]
     gram = A @ COVARIANCE @ A.T + S**2 * torch.eye(2, dtype=F64)
     length = residual @ residual / (residual @ gram @ residual)
-    found = matched_gradient(task(), x, lambda v: v @ COVARIANCE, iterations=1)
+    found, _ = matched_gradient(task(), x, lambda v: v @ COVARIANCE, iterations=1)
     torch.testing.assert_close(found[0], A.T @ (length * residual))
 
 

@@ -9,6 +9,7 @@ import torch
 
 from invscore.priors import GaussianPrior
 from invscore.sampling import SAMPLERS, sample
+from invscore.sampling.base import noise_only
 
 F64 = torch.float64
 PRIOR = GaussianPrior(torch.zeros(1, dtype=F64), 1.0)
@@ -23,7 +24,7 @@ def test_the_flow_between_two_gaussian_laws(weight: float) -> None:
         PRIOR, (1,), n=4, dtype=F64, steps=steps, guide=GUIDE, guidance=weight, sampler="heun"
     )
     plain = sample(PRIOR, (1,), n=4, dtype=F64, steps=steps, sampler="heun")
-    top = SAMPLERS["heun"].spacing(steps, PRIOR)[0]
+    top = SAMPLERS["heun"].spacing(steps, PRIOR, noise_only(PRIOR))[0]
     shrunk = (1 / (1 + top**2)) / (2 / (2 + top**2))
     expected = plain.samples * math.sqrt(shrunk) ** (weight - 1)
     torch.testing.assert_close(drawn.samples, expected, rtol=2e-4, atol=0)
