@@ -20,10 +20,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from invscore.training.batches import Batches
 from invscore.training.build import untrained_prior
 from invscore.training.config import TrainConfig
 from invscore.training.data import open_source
-from invscore.training.draws import Draws
 from invscore.training.loop import Progress, train
 from invscore.training.objectives import denoising_score_matching
 from invscore.training.optimiser import make_optimisers
@@ -54,7 +54,7 @@ class Bare:
 
     def __init__(self, config: TrainConfig) -> None:
         self.prior = untrained_prior(config)
-        (self.batch,) = Draws(config, open_source(config.data, "train", channels=1))(0)
+        (self.batch,) = Batches(config, open_source(config.data, "train", channels=1))(0)
         options = config.optimiser
         (self.optimiser,) = make_optimisers(
             self.prior.network, options.name, learning_rate=1e-4, weight_decay=options.weight_decay

@@ -92,7 +92,7 @@ def imaging(
     from invscore.bench.imaging.workers import run_cells
     from invscore.cli.devices import choose_device
     from invscore.files import check_writable
-    from invscore.training.team import is_main_process
+    from invscore.training.distributed import is_main_process
 
     if out.exists() and not out.is_dir():
         raise ValueError(f"`--out` must be a folder, got the file {str(out)!r}")

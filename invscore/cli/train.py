@@ -32,9 +32,9 @@ def train(
     recipe = read_config(config)
 
     from invscore.cli.devices import choose_device
+    from invscore.training.distributed import is_main_process
     from invscore.training.loop import train as run
     from invscore.training.record import steps_done
-    from invscore.training.team import is_main_process
 
     if steps_done(recipe) >= (steps := recipe.optimiser.steps):
         typer.echo(f"all {steps} steps are done: raise optimiser.steps to go on", err=True)

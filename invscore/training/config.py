@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -71,7 +72,7 @@ class NoiseConfig(Section):
     overstated: float = Field(default=0.0, ge=0, le=1)
 
 
-class DeformConfig(Section):
+class AugmentConfig(Section):
     share: float = Field(default=0.0, ge=0, lt=1)
 
 
@@ -128,7 +129,7 @@ class TrainConfig(Section):
     objective: Objective = "denoising"
     reference: int = Field(default=0, ge=0)
     data: DataConfig
-    deform: DeformConfig = DeformConfig()
+    augment: AugmentConfig = AugmentConfig()
     optimiser: OptimiserConfig
     samples: SamplesConfig = SamplesConfig()
     precision: Precision = "auto"
@@ -136,6 +137,17 @@ class TrainConfig(Section):
     workers: PositiveInt = 1
     seed: int = Field(default=0, ge=0)
     save_every: PositiveInt = 250
+
+    @model_validator(mode="before")
+    @classmethod
+    def _renamed(cls, given: Any) -> Any:
+        """``deform`` is the former name of ``augment``."""
+        if not isinstance(given, dict) or "deform" not in given:
+            return given
+        if "augment" in given:
+            raise ValueError("`augment` must not be given with its former name `deform`, got both")
+        warnings.warn("the key deform is now called augment", FutureWarning, stacklevel=2)
+        return {{"deform": "augment"}.get(key, key): value for key, value in given.items()}
 
     @field_validator("name")
     @classmethod

@@ -1,6 +1,6 @@
 """The training loop: score matching, saved atomically, resumed bit for bit.
 
-A run depends on its ``TrainingState`` and on nothing else: see ``draws`` for its random numbers.
+A run depends on its ``TrainingState`` and on nothing else: see ``batches`` for its random numbers.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from torch import Tensor
 
 from invscore.files import check_writable, clear_leftovers
 from invscore.priors.network import NetworkPrior
+from invscore.training.augment import LABELS
+from invscore.training.augmentation_labels import add_label_embedding, labelled
+from invscore.training.batches import Batch, Batches, prefetched
 from invscore.training.build import image_channels, untrained_prior
 from invscore.training.config import TrainConfig
 from invscore.training.data import open_source
-from invscore.training.deform import NUMBERS
-from invscore.training.draws import Batch, Draws, prefetched
-from invscore.training.hint import listen, told
+from invscore.training.distributed import ProcessGroup, join_process_group
 from invscore.training.log import Tally
 from invscore.training.loss import LOSSES
 from invscore.training.optimiser import make_optimisers
 from invscore.training.precision import autocast
-from invscore.training.recipe import check_same_data
 from invscore.training.record import Record, prior_files, state_file, steps_done
+from invscore.training.resume_check import check_same_data
 from invscore.training.schedule import learning_rate
 from invscore.training.state import TrainingState
-from invscore.training.team import Team, join_team
 from invscore.training.warm_start import warm_start
 
 
@@ -72,37 +72,37 @@ def train(
         return files[0]
     check_writable(config.out)
     clear_leftovers(config.out / "samples")
-    team = join_team(device)
+    group = join_process_group(device)
     data, held_out = (
         open_source(config.data, split, channels=image_channels(config))
         for split in ("train", "val")
     )
     digest = data.digest()
-    draws = Draws(config, data, rank=team.rank, processes=team.size)
-    prior = untrained_prior(config).to(team.device)
+    draw = Batches(config, data, rank=group.rank, processes=group.size)
+    prior = untrained_prior(config).to(group.device)
     run = _begin(config, prior, digest)
-    team.check_agreement(run.step, f"out is {str(config.out)!r}: its state")
-    averaged = untrained_prior(config).to(team.device)
+    group.check_agreement(run.step, f"out is {str(config.out)!r}: its state")
+    averaged = untrained_prior(config).to(group.device)
     record = Record(config, averaged, run, digest=digest, validation=held_out)
     if finished:  # under another name
-        if team.main:
+        if group.main:
             record.publish()
         return files[0]
-    if team.main:
+    if group.main:
         record.clear_away()
     if config.compile:
         prior.network.compile()
 
     tally, began = Tally(), time.monotonic()
-    with closing(prefetched(draws, range(run.step, options.steps), config.workers)) as batches:
+    with closing(prefetched(draw, range(run.step, options.steps), config.workers)) as batches:
         for parts in batches:
             rate = learning_rate(options, run.step)
-            loss = _gradients(config, prior, parts, team)
+            loss = _gradients(config, prior, parts, group)
             norm, made = run.update(rate, clip=options.clip, skip_above=options.skip_above)
             if not math.isfinite(norm):
                 raise record.diverged(f"the loss is {loss:.3g} and the norm of its gradient {norm}")
             run.count()
-            if not team.main:
+            if not group.main:
                 continue
             tally.add(loss, norm, made)
             last, validation = run.step == options.steps, None
@@ -122,8 +122,8 @@ def _begin(config: TrainConfig, prior: NetworkPrior, digest: str) -> TrainingSta
         check_same_data(file, digest)
     elif config.init:
         warm_start(prior, config.init)
-    if config.deform.share:
-        listen(prior.network, NUMBERS)
+    if config.augment.share:
+        add_label_embedding(prior.network, LABELS)
     optimisers = make_optimisers(
         prior.network,
         options.name,
@@ -137,16 +137,16 @@ def _begin(config: TrainConfig, prior: NetworkPrior, digest: str) -> TrainingSta
 
 
 def _gradients(
-    config: TrainConfig, prior: NetworkPrior, parts: Sequence[Batch], team: Team
+    config: TrainConfig, prior: NetworkPrior, parts: Sequence[Batch], group: ProcessGroup
 ) -> float:
     """Leave the gradient of the mean loss over all parts and processes in the weights."""
-    total = torch.zeros((), device=team.device)
+    total = torch.zeros((), device=group.device)
     for part in parts:
-        batch = part.to(team.device)
-        with autocast(config.precision, team.device), told(prior.network, batch.deformation):
+        batch = part.to(group.device)
+        with autocast(config.precision, group.device), labelled(prior.network, batch.augmentation):
             loss = LOSSES[config.objective](prior, batch)
         (loss / len(parts)).backward()  # type: ignore[no-untyped-call]
         total += loss.detach() / len(parts)
     gradients: list[Tensor] = [w.grad for w in prior.parameters() if w.grad is not None]
-    team.average([total, *gradients])
+    group.average([total, *gradients])
     return float(total)

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from invscore.batches import per_image
 from invscore.priors.network import NetworkPrior
+from invscore.training.batches import Batch
 from invscore.training.config import Objective
-from invscore.training.draws import Batch
 from invscore.training.objectives import (
     Field,
     controlled_score_matching,
@@ -46,8 +46,8 @@ def flow(prior: NetworkPrior, batch: Batch) -> Tensor:
 
 
 def stable(prior: NetworkPrior, batch: Batch) -> Tensor:
-    """Denoising with targets averaged over the reference; those of deformed images are their own:
-    there are no others that were deformed like them."""
+    """Denoising with targets averaged over the reference; those of augmented images are their
+    own: there are no others that were augmented like them."""
     if batch.reference is None:
         raise ValueError("stable targets need a batch with a reference")
     clean, sigma, noise = batch.clean, batch.sigma, batch.noise
@@ -59,7 +59,7 @@ def stable(prior: NetworkPrior, batch: Batch) -> Tensor:
         noise,
         batch.reference,
         weight,
-        apart=None if batch.deformation is None else batch.deformation.any(dim=1),
+        apart=None if batch.augmentation is None else batch.augmentation.any(dim=1),
     )
 
 

@@ -13,7 +13,7 @@ from invscore.training.board import Board
 from invscore.training.config import TrainConfig
 from invscore.training.data import Source
 from invscore.training.log import Tally, write_row
-from invscore.training.recipe import check_same_recipe, recipe
+from invscore.training.resume_check import check_same_config, config_as_json
 from invscore.training.samples import save_samples
 from invscore.training.state import TrainingState
 from invscore.training.validation import Validation
@@ -37,12 +37,12 @@ def state_file(config: TrainConfig) -> Path:
 def steps_done(config: TrainConfig) -> int:
     """How many steps of the run that ``config`` describes have been made and saved.
 
-    Raises ``CheckpointError`` where the saved state is damaged or that of another recipe.
+    Raises ``CheckpointError`` where the saved state is damaged or that of another configuration.
     """
     file = state_file(config)
     if not file.exists():
         return 0
-    check_same_recipe(file, config)
+    check_same_config(file, config)
     step = read_metadata(file).get("step")
     if not isinstance(step, int):
         raise CheckpointError(f"{str(file)!r} is no state of a run: its step is {step!r}")
@@ -53,7 +53,7 @@ class Record:
     """Writes to ``config.out``, each file as a whole or not at all.
 
     ``prior`` is one to put averages of the weights into, besides the one that learns: it is neither
-    compiled nor given hints.
+    compiled nor given augmentation labels.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Record:
         self.shape = validation.shape
         self.validation = Validation(config, validation)
         self.board = Board(config.out / "tensorboard", run.step)
-        self.about = {"recipe": recipe(config), "data_digest": digest}
+        self.about = {"recipe": config_as_json(config), "data_digest": digest}
         self.averaged = prior.eval()
         self.averaged.metadata |= {**self.about, "shape": list(self.shape)}
 

@@ -74,6 +74,8 @@ class TrainingState:
     def restore(self, path: Path) -> None:
         """Raises ``CheckpointError`` for a damaged file or the state of another network."""
         tensors, metadata = load_checkpoint(path)
+        former = ".embed.hint."  # the name of the labels' weights in states of older versions
+        tensors = {k.replace(former, ".embed.augmentation."): w for k, w in tensors.items()}
         moments: list[dict[int, dict[str, Tensor]]] = [{} for _ in self.optimisers]
         try:
             for name, weight in self.network.named_parameters():

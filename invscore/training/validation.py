@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from invscore.priors.network import NetworkPrior
+from invscore.training.batches import Batch, noise_levels, unit_noise
 from invscore.training.config import TrainConfig
 from invscore.training.data import Source
-from invscore.training.draws import Batch, noise_levels, unit_noise
 from invscore.training.objectives import denoising_score_matching
 
 LEVELS = (15 / 255, 25 / 255, 50 / 255)

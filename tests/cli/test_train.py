@@ -88,7 +88,7 @@ def test_from_a_file_to_a_prior(
 
 @pytest.mark.parametrize("rank", ["0", "1"])
 def test_one_process_alone_has_something_to_say(rank: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from invscore.training.team import is_main_process
+    from invscore.training.distributed import is_main_process
 
     monkeypatch.setenv("RANK", rank)
     assert is_main_process() == (rank == "0")

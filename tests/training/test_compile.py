@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from invscore.checkpoint import load_checkpoint
-from invscore.training.config import DeformConfig
+from invscore.training.config import AugmentConfig
 from invscore.training.loop import Progress, train
 from invscore.training.record import state_file
 
@@ -37,7 +37,7 @@ def test_compiled_and_resumed(make_config: Any, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(torch.nn.Module, "compile", counted)
     for out, compiled in (("plain", False), ("compiled", True), ("resumed", True)):
         config = make_config(out, steps=4).model_copy(
-            update={"precision": "fp32", "compile": compiled, "deform": DeformConfig(share=0.5)}
+            update={"precision": "fp32", "compile": compiled, "augment": AugmentConfig(share=0.5)}
         )
         if out == "resumed":
             with pytest.raises(Interrupted):

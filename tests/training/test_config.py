@@ -113,7 +113,7 @@ def test_parametrisations(tmp_path: Path, given: object) -> None:
             SMALLEST + "reference: 100\n",
             "`reference` must be left out but for the objective stable",
         ),
-        (SMALLEST + "deform: {share: 1}\n", r"deform\.share must be below 1, got 1$"),
+        (SMALLEST + "augment: {share: 1}\n", r"augment\.share must be below 1, got 1$"),
         (
             SMALLEST + "prior: {parametrisation: {noise: 1, data: 2}}\n",
             r"or one of them 0, got 1\.0 and 2\.0",

@@ -16,7 +16,7 @@ from pydantic_core import PydanticUndefined
 
 from invscore.training.config import TrainConfig, read_config
 from invscore.training.data.config import ArraysConfig, CallableConfig, FolderConfig
-from invscore.training.recipe import FREE
+from invscore.training.resume_check import FREE
 
 PAGE = (Path(__file__).parents[2] / "configs" / "train" / "README.md").read_text(encoding="utf-8")
 ROWS = {

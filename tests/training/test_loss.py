@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from invscore.priors import NetworkPrior
+from invscore.training.batches import Batch, Batches
 from invscore.training.config import Objective, TrainConfig
 from invscore.training.data import Source
-from invscore.training.draws import Batch, Draws
 from invscore.training.loop import Progress, train
 from invscore.training.loss import LOSSES
 from invscore.training.objectives import random_signs
@@ -82,12 +82,12 @@ def test_the_losses_differ_where_they_should() -> None:
     torch.testing.assert_close(LOSSES["stable"](prior, alone), LOSSES["denoising"](prior, alone))
 
 
-def test_a_deformed_image_keeps_its_own_target() -> None:
+def test_an_augmented_image_keeps_its_own_target() -> None:
     prior = NetworkPrior(TwoLevels(), channels=1, mean=MEAN, sigma_data=SPREAD)
     batch = gaussian_batch(4, 0)
-    deformation = torch.tensor([[0.0, 0.0], [0.0, 1.5], [0.0, 0.0], [2.0, 0.0]])
-    told = replace(batch, reference=batch.clean, deformation=deformation)
-    alike = replace(told, deformation=None)
+    augmentation = torch.tensor([[0.0, 0.0], [0.0, 1.5], [0.0, 0.0], [2.0, 0.0]])
+    labelled = replace(batch, reference=batch.clean, augmentation=augmentation)
+    alike = replace(labelled, augmentation=None)
 
     def part(batch: Batch, chosen: list[int]) -> Batch:
         return replace(
@@ -96,7 +96,7 @@ def test_a_deformed_image_keeps_its_own_target() -> None:
 
     stable, usual = LOSSES["stable"], LOSSES["denoising"]
     expected = (stable(prior, part(alike, [0, 2])) + usual(prior, part(batch, [1, 3]))) / 2
-    torch.testing.assert_close(stable(prior, told), expected)
+    torch.testing.assert_close(stable(prior, labelled), expected)
     assert not torch.isclose(stable(prior, alike), expected)
 
 
@@ -136,7 +136,7 @@ def test_a_step_does_not_depend_on_how_it_is_shared(
         losses = [
             LOSSES[objective](prior, part.to(torch.device("cpu")))
             for rank in range(processes)
-            for part in Draws(model, Pixels(), rank=rank, processes=processes)(step=3)
+            for part in Batches(model, Pixels(), rank=rank, processes=processes)(step=3)
         ]
         assert len(losses) == processes * parts
         loss = torch.stack(losses).mean()

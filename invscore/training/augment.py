@@ -1,7 +1,7 @@
-"""Images turned, stretched, moved and bent a little: more to learn from where there are few.
+"""Augmentation: images turned, stretched, moved and bent a little, where there are few of them.
 
-A network that is told how its images were deformed learns from them and yet does not make deformed
-ones (non-leaking augmentation: Karras et al. 2022, App. F.2): see ``invscore.training.hint``.
+A network that knows how its images were augmented learns from them and yet does not make such ones
+(non-leaking augmentation: Karras et al. 2022, App. F.2): see ``augmentation_labels``.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ BEND = 0.035
 """Of the displacement of 3 x 3 points, between which it is smooth, in the same unit."""
 
 POINTS = 3
-NUMBERS = 4 + 2 + 2 * POINTS**2
-"""How many numbers describe a deformation; all are 0 for none."""
+LABELS = 4 + 2 + 2 * POINTS**2
+"""How many numbers say how an image was augmented; all are 0 for none."""
 
 
-def deformed(images: Tensor, random: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """Each of ``images``, (n, c, h, w), deformed at random, and the numbers that say how, (n,
-    ``NUMBERS``), of a standard deviation of about 1.
+def augmented(images: Tensor, random: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """Each of ``images``, (n, c, h, w), augmented at random, and the labels that say how, (n,
+    ``LABELS``), of a standard deviation of about 1.
 
     Resampled by cubic interpolation, mirrored at the edges and within the range of each image's
-    values. Complex images are deformed in both parts alike. All chance comes from ``random``.
+    values. Complex images are augmented in both parts alike. All chance comes from ``random``.
     """
     if images.is_complex():
         parts = torch.view_as_real(images).movedim(-1, 2).flatten(1, 2)
-        bent, numbers = deformed(parts, random)
+        bent, numbers = augmented(parts, random)
         pairs = bent.reshape(len(bent), -1, 2, *bent.shape[2:]).movedim(2, -1)
         return torch.view_as_complex(pairs.contiguous()), numbers
     count = len(images)

@@ -1,7 +1,8 @@
-"""Is this still the same run? A saved state goes on under its own recipe and data alone."""
+"""Is this still the same run? A saved state goes on under its own configuration and data."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -31,13 +32,13 @@ FREE = {
 the work is laid out and reported."""
 
 
-def recipe(config: TrainConfig) -> dict[str, Any]:
+def config_as_json(config: TrainConfig) -> dict[str, Any]:
     """The configuration in JSON's types."""
     return config.model_dump(mode="json")
 
 
-def check_same_recipe(state_file: Path, config: TrainConfig) -> None:
-    """Raise ``CheckpointError`` where the state is that of another recipe."""
+def check_same_config(state_file: Path, config: TrainConfig) -> None:
+    """Raise ``CheckpointError`` where the state is that of another configuration."""
     metadata = read_metadata(state_file)
     if "recipe" not in metadata:
         raise CheckpointError(
@@ -45,12 +46,13 @@ def check_same_recipe(state_file: Path, config: TrainConfig) -> None:
             "weights of a prior over)"
         )
     try:  # what an older version did not know was as its default is
-        then = TrainConfig.model_validate(metadata["recipe"])
+        with warnings.catch_warnings(action="ignore", category=FutureWarning):  # keys' former names
+            then = TrainConfig.model_validate(metadata["recipe"])
     except ValidationError as error:
         raise CheckpointError(
             f"{str(state_file)!r} is of another version of invscore: train into another folder"
         ) from error
-    before, now = dict(_leaves(recipe(then))), dict(_leaves(recipe(config)))
+    before, now = dict(_leaves(config_as_json(then))), dict(_leaves(config_as_json(config)))
     for key in sorted(before.keys() | now.keys()):
         if before.get(key) != now.get(key) and not _free(key):
             raise CheckpointError(

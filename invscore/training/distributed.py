@@ -1,4 +1,4 @@
-"""The processes that train one prior together, on one machine or several."""
+"""Distributed training: the processes that train one prior together, on one machine or several."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class Team:
+class ProcessGroup:
     """One of ``size`` processes: its ``rank`` and its device. The main one alone writes files."""
 
     device: torch.device
@@ -50,18 +50,18 @@ class Team:
 
 
 def is_main_process() -> bool:
-    """Whether this process is the one that writes: for those who are not in the team."""
+    """Whether this process is the one that writes: for those who are not in the group."""
     return os.environ.get("RANK", "0") == "0"
 
 
-def join_team(device: str) -> Team:
-    """The team that ``accelerate launch`` (or ``torchrun``) has started us in: this process alone
+def join_process_group(device: str) -> ProcessGroup:
+    """The group that ``accelerate launch`` (or ``torchrun``) has started us in: this process alone
     where neither has. Each process takes a GPU of its own where ``device`` is one.
 
     Raises ``ValueError`` where the package accelerate is not installed and there are others.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
-        return Team(torch.device(device))
+        return ProcessGroup(torch.device(device))
     try:
         from accelerate import PartialState
     except ImportError:
@@ -69,4 +69,4 @@ def join_team(device: str) -> Team:
             "several processes need the package accelerate: pip install 'invscore[train]'"
         ) from None
     state = PartialState(cpu=torch.device(device).type == "cpu")
-    return Team(state.device, state.process_index, state.num_processes)
+    return ProcessGroup(state.device, state.process_index, state.num_processes)

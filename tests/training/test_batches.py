@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import torch
 
+from invscore.training.batches import Batch, Batches
 from invscore.training.config import TrainConfig
 from invscore.training.data import PhotoCrops
-from invscore.training.draws import Batch, Draws
 
 
 def batch(config: TrainConfig, overstated: float) -> Batch:
@@ -17,7 +17,7 @@ def batch(config: TrainConfig, overstated: float) -> Batch:
     source = PhotoCrops(
         data.folder / "train", crop=data.crop, longest_side=data.longest_side, channels=1
     )
-    (drawn,) = Draws(config.model_copy(update={"noise": noise}), source)(step=3)
+    (drawn,) = Batches(config.model_copy(update={"noise": noise}), source)(step=3)
     return drawn
 
 

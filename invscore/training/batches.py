@@ -1,4 +1,4 @@
-"""What a step of training is computed from: clean images, their noise levels, their noise.
+"""The batches of a step of training: clean images, their noise levels, their noise.
 
 Every random number of image i of step k is drawn from a generator seeded by (seed, k, i), so that
 no step depends on another, and no image on the process that works on it.
@@ -17,9 +17,9 @@ import torch
 from torch import Tensor
 
 from invscore.batches import per_image
+from invscore.training.augment import LABELS, augmented
 from invscore.training.config import NoiseConfig, TrainConfig
 from invscore.training.data import Source
-from invscore.training.deform import NUMBERS, deformed
 from invscore.training.objectives import random_signs
 
 T = TypeVar("T")
@@ -32,8 +32,8 @@ class Batch:
     The noise is of unit variance but where its level is overstated: there it is less. For the
     objectives that need them there are ``signs``, of the shape of ``clean`` and +1 or -1 at
     random, and ``reference``, (n, c, h, w), the images of the whole step and further ones, none
-    of them deformed. ``deformation``, (b, numbers), says how each clean image was deformed, where
-    some are: see ``deform``.
+    of them augmented. ``augmentation``, (b, labels), says how each clean image was augmented, where
+    some are: see ``augment``.
     """
 
     clean: Tensor
@@ -41,7 +41,7 @@ class Batch:
     noise: Tensor
     signs: Tensor | None = None
     reference: Tensor | None = None
-    deformation: Tensor | None = None
+    augmentation: Tensor | None = None
 
     def to(self, device: torch.device) -> Batch:
         return Batch(
@@ -50,12 +50,12 @@ class Batch:
             self.noise.to(device),
             None if self.signs is None else self.signs.to(device),
             None if self.reference is None else self.reference.to(device),
-            None if self.deformation is None else self.deformation.to(device),
+            None if self.augmentation is None else self.augmentation.to(device),
         )
 
 
-class Draws:
-    """``draws(step)`` are the batches of one of several processes, one for each part of the step.
+class Batches:
+    """``batches(step)`` are those of one of several processes, one for each part of the step.
 
     Raises ``ValueError`` where the images of a step cannot be dealt out evenly.
     """
@@ -90,7 +90,7 @@ class Draws:
         return np.random.default_rng([self.config.seed, step, index])
 
     def _reference(self, step: int) -> Tensor:
-        """The images of the step as they were before any deformation, and ``reference`` further."""
+        """The images of the step, not augmented, and ``reference`` further ones."""
         # Of the other processes' images no more is needed: each stream begins with them.
         clean = [self._images(self._random(step, index)) for index in self.groups]
         if further := self.config.reference:
@@ -109,17 +109,17 @@ class Draws:
         if self.config.noise.overstated:
             noise = noise * per_image(self._shares(len(clean), random), noise)
         signs = random_signs(clean, random) if self.config.objective == "implicit" else None
-        deformation = None
-        if self.config.deform.share:
-            clean, deformation = self._deformed(clean, random)
-        return Batch(clean, torch.from_numpy(sigma), noise, signs, deformation=deformation)
+        augmentation = None
+        if self.config.augment.share:
+            clean, augmentation = self._augmented(clean, random)
+        return Batch(clean, torch.from_numpy(sigma), noise, signs, augmentation=augmentation)
 
-    def _deformed(self, images: Tensor, random: np.random.Generator) -> tuple[Tensor, Tensor]:
-        """The images, a share of them deformed, and how, (b, numbers)."""
-        clean, how = images.clone(), torch.zeros(len(images), NUMBERS)
-        chosen = torch.from_numpy(random.random(len(clean)) < self.config.deform.share)
+    def _augmented(self, images: Tensor, random: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """The images, a share of them augmented, and how, (b, labels)."""
+        clean, how = images.clone(), torch.zeros(len(images), LABELS)
+        chosen = torch.from_numpy(random.random(len(clean)) < self.config.augment.share)
         if chosen.any():
-            clean[chosen], how[chosen] = deformed(clean[chosen], random)
+            clean[chosen], how[chosen] = augmented(clean[chosen], random)
         return clean, how
 
     def _shares(self, count: int, random: np.random.Generator) -> Tensor:
@@ -157,11 +157,11 @@ def prefetched(draw: Callable[[int], T], steps: range, workers: int) -> Generato
 
 def _joined(groups: list[Batch]) -> Batch:
     signs = [g.signs for g in groups if g.signs is not None]
-    deformation = [g.deformation for g in groups if g.deformation is not None]
+    augmentation = [g.augmentation for g in groups if g.augmentation is not None]
     return Batch(
         torch.cat([g.clean for g in groups]),
         torch.cat([g.sigma for g in groups]),
         torch.cat([g.noise for g in groups]),
         torch.cat(signs) if signs else None,
-        deformation=torch.cat(deformation) if deformation else None,
+        augmentation=torch.cat(augmentation) if augmentation else None,
     )

@@ -12,11 +12,11 @@ import torch
 import yaml
 
 from invscore.checkpoint import load_checkpoint
+from invscore.training.batches import Batch, Batches, prefetched
 from invscore.training.data import PhotoCrops
-from invscore.training.draws import Batch, Draws, prefetched
+from invscore.training.distributed import ProcessGroup, join_process_group
 from invscore.training.loop import train
 from invscore.training.record import state_file
-from invscore.training.team import Team, join_team
 
 
 def test_two_processes_make_the_run_of_one(make_config: Any, tmp_path: Any) -> None:
@@ -57,7 +57,7 @@ def shares(config: Any, processes: int) -> list[list[Batch]]:
         data.folder / "train", crop=data.crop, longest_side=data.longest_side, channels=1
     )
     return [
-        Draws(config, source, rank=rank, processes=processes)(step=5) for rank in range(processes)
+        Batches(config, source, rank=rank, processes=processes)(step=5) for rank in range(processes)
     ]
 
 
@@ -93,14 +93,14 @@ def test_further_images_of_reference_are_the_same_for_all(make_config: Any) -> N
     assert all(torch.equal(b.reference, whole.reference) for batches in dealt for b in batches)
 
 
-def test_the_reference_is_never_deformed(make_config: Any) -> None:
+def test_the_reference_is_never_augmented(make_config: Any) -> None:
     config = make_config(batch=8).model_copy(update={"objective": "stable"})
     ((plain,),) = shares(config, 1)
-    deform = config.deform.model_copy(update={"share": 0.5})
-    ((some,),) = shares(config.model_copy(update={"deform": deform}), 1)
+    augment = config.augment.model_copy(update={"share": 0.5})
+    ((some,),) = shares(config.model_copy(update={"augment": augment}), 1)
     assert torch.equal(some.reference, plain.clean)
     same = torch.tensor([torch.equal(a, b) for a, b in zip(some.clean, plain.clean, strict=True)])
-    assert torch.equal(~same, some.deformation.any(dim=1))
+    assert torch.equal(~same, some.augmentation.any(dim=1))
     assert 0 < same.sum() < 8
 
 
@@ -140,18 +140,18 @@ def test_an_error_in_the_data_is_the_callers() -> None:
 
 
 def test_machines_that_see_different_states(monkeypatch: pytest.MonkeyPatch) -> None:
-    team = Team(torch.device("cpu"))
-    team.check_agreement(7, "the state")
-    monkeypatch.setattr(Team, "average", lambda self, tensors: tensors[0].div_(2))
+    group = ProcessGroup(torch.device("cpu"))
+    group.check_agreement(7, "the state")
+    monkeypatch.setattr(ProcessGroup, "average", lambda self, tensors: tensors[0].div_(2))
     with pytest.raises(
         ValueError, match="the state must be the same for all processes: use a folder"
     ):
-        team.check_agreement(7, "the state")
+        group.check_agreement(7, "the state")
 
 
 def test_without_accelerate(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert join_team("cpu").size == 1
+    assert join_process_group("cpu").size == 1
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setitem(sys.modules, "accelerate", None)
     with pytest.raises(ValueError, match="several processes need the package accelerate: pip"):
-        join_team("cpu")
+        join_process_group("cpu")
