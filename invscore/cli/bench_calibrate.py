@@ -66,17 +66,17 @@ def calibrate(
     keep their promise on average over new images like these, by conformal risk control.
     """
     from invscore.bench.imaging.config import read_imaging_config
-    from invscore.bench.imaging.factors import save_factors
     from invscore.bench.imaging.plan import plan, selected
     from invscore.bench.imaging.scores import LEVEL
     from invscore.bench.imaging.workers import run_cells
     from invscore.bench.versions import versions
     from invscore.calibration import check_count
+    from invscore.calibration.factors import save_factors
+    from invscore.calibration.widening import Widening, on_validation, widening, write_images
     from invscore.cli.devices import choose_device
     from invscore.files import check_writable
     from invscore.priors import load_prior
     from invscore.tune.validation import require_kind, validation_images
-    from invscore.tune.widening import Widening, on_validation, widening, write_images
 
     for folder in (work, out):
         if folder.exists() and not folder.is_dir():

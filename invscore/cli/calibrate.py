@@ -130,6 +130,7 @@ def calibrate(
     # Heavy imports wait until the command line is understood.
     from invscore import calibration, driver
     from invscore.bench.versions import versions
+    from invscore.calibration.setting import describe_setting
     from invscore.cli.devices import choose_device
     from invscore.cli.loading import open_prior
     from invscore.cli.progress import StepBar
@@ -137,7 +138,6 @@ def calibrate(
     from invscore.files import check_writable
     from invscore.methods import get_method
     from invscore.tasks import measured, task
-    from invscore.tasks.setting import describe_setting
 
     info = get_method(method or driver.DEFAULT_METHOD)
     info.options(options)

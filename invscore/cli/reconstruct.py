@@ -178,14 +178,14 @@ def reconstruct(
     # Heavy imports wait until the command line is understood.
     from invscore import driver
     from invscore.calibration import Calibration
+    from invscore.calibration.adopted import Choices, adopted
+    from invscore.calibration.setting import describe_setting
     from invscore.cli import native, report
-    from invscore.cli.calibrated import Choices, adopted
     from invscore.cli.devices import choose_device
     from invscore.cli.loading import open_prior
     from invscore.cli.progress import StepBar
     from invscore.methods import get_method
     from invscore.tasks import measured, task
-    from invscore.tasks.setting import describe_setting
 
     calibrated = None if calibration is None else Calibration.load(calibration)
     if calibrated is not None:

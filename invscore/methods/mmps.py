@@ -7,7 +7,7 @@ from functools import partial
 
 from torch import Tensor
 
-from invscore.batches import per_image
+from invscore.batches import PerImage, per_image
 from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
 from invscore.methods.common.conditioned import (
@@ -17,7 +17,6 @@ from invscore.methods.common.conditioned import (
     matched_gradient,
     sample_posterior,
 )
-from invscore.priors.base import Level as Sigma
 from invscore.priors.base import Prior
 from invscore.ranges import Count, Level, Share
 from invscore.rng import SampleRNG
@@ -30,7 +29,7 @@ def conditioned(problem: InverseProblem, prior: Prior, *, cg_steps: int = 3) -> 
 
 
 def _posterior_mean(
-    cg_steps: int, problem: InverseProblem, prior: Prior, x: Tensor, sigma: Sigma
+    cg_steps: int, problem: InverseProblem, prior: Prior, x: Tensor, sigma: PerImage
 ) -> Conditioned:
     denoised, pull = prior.pullback(x, sigma)
     noise = per_image(sigma, x) ** 2

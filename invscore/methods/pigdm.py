@@ -7,7 +7,7 @@ from functools import partial
 
 from torch import Tensor
 
-from invscore.batches import per_image
+from invscore.batches import PerImage, per_image
 from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
 from invscore.methods.common.conditioned import (
@@ -16,7 +16,6 @@ from invscore.methods.common.conditioned import (
     ConditionedDenoiser,
     sample_posterior,
 )
-from invscore.priors.base import Level as Sigma
 from invscore.priors.base import Prior
 from invscore.ranges import Count, Level, Share, Weight
 from invscore.rng import SampleRNG
@@ -33,7 +32,7 @@ def conditioned(
 
 
 def _posterior_mean(
-    v: float, problem: InverseProblem, prior: Prior, x: Tensor, sigma: Sigma
+    v: float, problem: InverseProblem, prior: Prior, x: Tensor, sigma: PerImage
 ) -> Conditioned:
     operator, y, variance = problem.linear_gaussian("pigdm")
     denoised, pull = prior.pullback(x, sigma)

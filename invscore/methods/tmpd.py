@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from invscore.batches import per_image
+from invscore.batches import PerImage, per_image
 from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
 from invscore.methods.common.conditioned import (
@@ -19,7 +19,6 @@ from invscore.methods.common.conditioned import (
     sample_posterior,
 )
 from invscore.operators import jacobian
-from invscore.priors.base import Level as Sigma
 from invscore.priors.base import Prior
 from invscore.ranges import Count, Level, Share
 from invscore.rng import SampleRNG
@@ -36,7 +35,9 @@ def conditioned(
     return ConditionedDenoiser(rule, problem, prior)
 
 
-def _of_measurements(problem: InverseProblem, prior: Prior, x: Tensor, sigma: Sigma) -> Conditioned:
+def _of_measurements(
+    problem: InverseProblem, prior: Prior, x: Tensor, sigma: PerImage
+) -> Conditioned:
     denoised, pull = prior.pullback(x, sigma)
     noise = per_image(sigma, x) ** 2
     clean, tangent = problem.operator(denoised), jacobian(problem.operator, denoised)
@@ -46,7 +47,7 @@ def _of_measurements(problem: InverseProblem, prior: Prior, x: Tensor, sigma: Si
     return Conditioned(denoised + noise * pull(tangent.rmatvec((problem.y - clean) / total)))
 
 
-def _of_pixels(problem: InverseProblem, prior: Prior, x: Tensor, sigma: Sigma) -> Conditioned:
+def _of_pixels(problem: InverseProblem, prior: Prior, x: Tensor, sigma: PerImage) -> Conditioned:
     denoised, pull = prior.pullback(x, sigma)
     noise = per_image(sigma, x) ** 2
     spread = noise * pull(torch.ones_like(x)).real.clamp_min(0)

@@ -15,11 +15,11 @@ from invscore.bench.imaging.config import ImagingConfig, MethodConfig, TaskConfi
 from invscore.bench.imaging.contestants import Contestant, find_contestant
 from invscore.bench.imaging.plan import STRIDE
 from invscore.bench.imaging.restore import Restored, restore
+from invscore.calibration.setting import describe_setting
 from invscore.images import to_gray
 from invscore.methods import MethodInfo
 from invscore.metrics import psnr
 from invscore.priors import Prior
-from invscore.tasks.setting import describe_setting
 from invscore.tasks.specs import parse_spec
 from invscore.tasks.task import Task, fit_operator, fit_prior, task_of_image
 

@@ -11,7 +11,7 @@ import torch
 from typer.testing import Result
 
 from invscore.bench.imaging.config import read_imaging_config
-from invscore.bench.imaging.factors import load_factors
+from invscore.calibration.factors import load_factors
 from invscore.images import save_image
 
 Run = Callable[..., Result]

@@ -10,11 +10,11 @@ from invscore.bench.held_out import choose_collection
 from invscore.bench.imaging.cells import Cell
 from invscore.bench.imaging.config import ImagingConfig, MethodConfig, TaskConfig
 from invscore.bench.imaging.contestants import Contestant, find_contestant
-from invscore.bench.imaging.factors import factors_of
 from invscore.bench.imaging.sources import Source, find_sources
+from invscore.calibration.factors import factors_of
+from invscore.calibration.setting import weights_digest
 from invscore.methods import MethodInfo
 from invscore.priors import Prior, load_prior
-from invscore.tasks.setting import weights_digest
 
 Chosen = TypeVar("Chosen")
 STRIDE = 10**4

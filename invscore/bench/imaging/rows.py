@@ -11,8 +11,8 @@ import numpy as np
 
 from invscore.bench.imaging.cells import Cell, Outcome, remembered
 from invscore.bench.imaging.config import ImagingConfig
-from invscore.bench.imaging.factors import factors_of
 from invscore.bench.imaging.scores import FIGURES, held
+from invscore.calibration.factors import factors_of
 
 Row = dict[str, Any]
 """``task``, ``image``, ``method`` (its label), ``prior``, ``seed``, ``repeat``, ``samples``; the

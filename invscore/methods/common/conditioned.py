@@ -9,12 +9,13 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
+from invscore.batches import PerImage
 from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, get_method
 from invscore.methods.common.initial_guess import initial_guess
 from invscore.operators import jacobian
 from invscore.operators.cg import conjugate_gradient
-from invscore.priors.base import Level, Prior
+from invscore.priors.base import Prior
 from invscore.rng import SampleRNG
 from invscore.sampling import get_sampler
 
@@ -30,7 +31,7 @@ class Conditioned(NamedTuple):
     info: Mapping[str, float | Tensor] = MappingProxyType({})
 
 
-Rule = Callable[[InverseProblem, Prior, Tensor, Level], Conditioned]
+Rule = Callable[[InverseProblem, Prior, Tensor, PerImage], Conditioned]
 """``rule(problem, prior, x, sigma)``: E[x0 | x, y] of x0 + sigma n = x, or an estimate of it."""
 
 
@@ -48,7 +49,7 @@ class ConditionedDenoiser:
     last: dict[str, Any] = field(default_factory=dict, compare=False)
     places: Tensor | None = None
 
-    def __call__(self, x: Tensor, sigma: Level) -> Tensor:
+    def __call__(self, x: Tensor, sigma: PerImage) -> Tensor:
         found = self.rule(self.problem, self.prior, x, sigma)
         if self.places is None:
             self.last["mean"] = found.mean

@@ -15,9 +15,9 @@ import torch
 from invscore.bench.imaging import tables
 from invscore.bench.imaging.cells import Outcome, remember
 from invscore.bench.imaging.config import MethodConfig
-from invscore.bench.imaging.factors import factors_of, load_factors, save_factors
 from invscore.bench.imaging.plan import plan
 from invscore.bench.imaging.rows import CALIBRATED, COSTS, COUNTS, QUALITY, means, rows_of
+from invscore.calibration.factors import factors_of, load_factors, save_factors
 
 COLUMNS = """
     task image method prior seed psnr ssim psnr_sample coverage90 evaluations seconds width90 crps

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from invscore.calibration import Calibration
+from invscore.calibration.record import Calibration
 from invscore.methods import METHODS
 
 

@@ -11,8 +11,8 @@ import torch
 from invscore.bench.imaging.cells import Cell, Outcome, remember
 from invscore.bench.imaging.config import ImagingConfig
 from invscore.bench.imaging.sources import Source
+from invscore.calibration.widening import on_validation, widening, write_images
 from invscore.images import load_image
-from invscore.tune.widening import on_validation, widening, write_images
 
 CONFIG: dict[str, Any] = {
     "prior": "photos-gray",

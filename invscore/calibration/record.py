@@ -1,40 +1,25 @@
-"""Intervals that hold what they promise, measured on images whose truth is known.
-
-``calibrate`` finds by conformal risk control (``invscore.uncertainty.conformal``) how far the
-intervals of a method must be widened, or may be narrowed. What it finds holds for new images like
-those it has seen, for the same method, options, number of samples, operator, noise and prior.
-"""
+"""A calibration: how far intervals are widened, what was measured, and the file that holds it."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import torch
 from pydantic import Field, NonNegativeFloat, PositiveFloat
-from torch import Tensor
 
 from invscore.config import Section, as_section
 from invscore.driver import Result
 from invscore.files import atomic_file
 from invscore.plain_json import read_json
-from invscore.uncertainty.conformal import conformal_factor, images_needed, left_out_factors
-from invscore.uncertainty.intervals import (
-    Interval,
-    check_level,
-    credible_interval,
-    half_width,
-    relative_error,
-)
+from invscore.ranges import Share
+from invscore.uncertainty.intervals import Interval, check_level, credible_interval
 
 FORMAT = "invscore calibration 1"
-
-
-Share = Annotated[float, Field(ge=0, le=1)]
 
 
 @dataclass(frozen=True)
@@ -74,7 +59,7 @@ class Calibration:
 
     def require(self, setting: Mapping[str, Any]) -> None:
         """Raise ``ValueError`` where ``setting`` has another value than the calibration has."""
-        measured, given = _flat(self.setting), _flat(_as_json(setting))
+        measured, given = _flat(self.setting), _flat(as_json(setting))
         for name in measured.keys() & given.keys():
             if measured[name] != given[name]:
                 raise ValueError(
@@ -84,7 +69,7 @@ class Calibration:
 
     def interval(self, result: Result) -> Interval:
         """The calibrated interval of a result, (b, \\*shape); ``ValueError`` as for ``require``."""
-        self.require(_setting(result))
+        self.require(setting_of(result))
         return credible_interval(result.samples, self.level, self.factor, paired=result.paired)
 
     def mean(self, quantity: str) -> tuple[float, float]:
@@ -109,7 +94,7 @@ class Calibration:
         if not Path(path).exists():
             raise ValueError(f"calibration {str(path)!r}: no such file")
         try:
-            stored = as_section(read_json(path), Stored)
+            stored = as_section(read_json(path), _InFile)
             images = tuple(Held(**image.model_dump()) for image in stored.images)
             return cls(stored.level, stored.factor, stored.setting, images)
         except ValueError as error:
@@ -119,7 +104,7 @@ class Calibration:
             ) from error
 
 
-class StoredImage(Section):
+class _ImageInFile(Section):
     """A ``Held`` in a file."""
 
     coverage_before: Share
@@ -128,81 +113,19 @@ class StoredImage(Section):
     width_after: NonNegativeFloat
 
 
-class Stored(Section):
+class _InFile(Section):
     """A calibration in a file."""
 
     format: Literal["invscore calibration 1"]
     level: float = Field(gt=0, lt=1)
     factor: PositiveFloat
     setting: dict[str, Any]
-    images: tuple[StoredImage, ...] = Field(min_length=1)
+    images: tuple[_ImageInFile, ...] = Field(min_length=1)
     means: dict[str, float] = Field(default={})
 
 
-def calibrate(
-    pairs: Iterable[tuple[Result, Tensor]], *, level: float = 0.9, **recorded: Any
-) -> Calibration:
-    """The calibration of results whose truth is known, in ``pairs`` of a result and its images.
-
-    The truth is (b, \\*shape), as ``result.mean``. Each image of the batch counts as one. Pairs may
-    come from a generator, one held in memory at a time. ``recorded``: what else belongs to the
-    setting, such as ``noise=0.01``; JSON must be able to hold it.
-
-    Raises ``ValueError`` where there are too few images (``check_count``), where results differ in
-    method, options or number of samples, where they have fewer than 2, or where samples agree on
-    too many wrong pixels for any factor to help.
-    """
-    setting: dict[str, Any] = {}
-    errors: list[Tensor] = []
-    widths: list[float] = []
-    for result, truth in pairs:
-        found = _setting(result)
-        if setting and setting != found:
-            raise ValueError(
-                "the results must be those of one method, with one set of options and number of "
-                "samples"
-            )
-        setting = found
-        if truth.shape != result.samples.shape[1:]:
-            raise ValueError(
-                f"`truth` must have the shape {tuple(result.samples.shape[1:])}, got "
-                f"{tuple(truth.shape)}"
-            )
-        errors += relative_error(result.samples, truth, level, paired=result.paired).cpu().unbind()
-        half = half_width(result.samples, level, paired=result.paired)
-        widths += [2 * float(image.mean()) for image in half]
-    check_count(len(errors), level)
-    factor = conformal_factor(errors, level)
-    factors = left_out_factors(errors, level)
-    if not all(map(math.isfinite, [factor, *factors])):
-        raise ValueError(
-            "the samples agree on more wrong pixels than level "
-            f"{level:g} allows: no factor widens an interval of no width"
-        )
-    held = [
-        Held(_within(error, 1.0), _within(error, other), width, other * width)
-        for error, other, width in zip(errors, factors, widths, strict=True)
-    ]
-    return Calibration(level, factor, _as_json({**setting, **recorded}), tuple(held))
-
-
-def check_count(images: int, level: float) -> None:
-    """Raise ``ValueError`` where ``images`` are too few: each is judged by a factor of the others.
-
-    10 are enough for a level of 0.9, 20 for 0.95.
-    """
-    if images <= images_needed(level):
-        raise ValueError(
-            f"level {level:g} needs at least {images_needed(level) + 1} images, got {images}"
-        )
-
-
-def _within(error: Tensor, factor: float) -> float:
-    return float((error <= factor).double().mean())
-
-
-def _setting(result: Result) -> dict[str, Any]:
-    return _as_json(
+def setting_of(result: Result) -> dict[str, Any]:
+    return as_json(
         {
             "method": result.asked or result.method,
             "options": result.options,
@@ -212,7 +135,7 @@ def _setting(result: Result) -> dict[str, Any]:
     )
 
 
-def _as_json(setting: Mapping[str, Any]) -> dict[str, Any]:
+def as_json(setting: Mapping[str, Any]) -> dict[str, Any]:
     """``setting`` as it comes back from a file: tuples are lists there."""
     content: dict[str, Any] = json.loads(json.dumps(setting))
     return content

@@ -1,7 +1,7 @@
 """How far the benchmark's intervals must be widened, found on validation images.
 
 The images are restored by the benchmark itself, cell by cell, and the factors follow from the
-errors that cells keep, by conformal risk control: see ``invscore.uncertainty.conformal``.
+errors that cells keep, by conformal risk control: see ``conformal``.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from invscore.bench.imaging.cells import Outcome, remembered
 from invscore.bench.imaging.config import ImagingConfig, MethodConfig
 from invscore.bench.imaging.contestants import find_contestant
 from invscore.bench.imaging.scores import LEVEL, held
-from invscore.calibration import check_count
+from invscore.calibration.conformal import conformal_factor, left_out_factors
+from invscore.calibration.measure import check_count
 from invscore.files import atomic_file
 from invscore.images import save_image
-from invscore.uncertainty.conformal import conformal_factor, left_out_factors
 
 
 @dataclass(frozen=True)

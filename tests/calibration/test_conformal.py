@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from invscore.uncertainty.conformal import conformal_factor, images_needed, left_out_factors
+from invscore.calibration.conformal import conformal_factor, images_needed, left_out_factors
 
 
 def uniform(generator: torch.Generator, *shape: int) -> Tensor:
