@@ -12,7 +12,7 @@ from invscore.words import meant
 
 
 @dataclass(frozen=True)
-class Entry:
+class Registered:
     """A function by name. Its keyword-only arguments with a default are its options."""
 
     kind: ClassVar[str]
@@ -58,10 +58,10 @@ class Entry:
         return {**known, **given}
 
 
-AnyEntry = TypeVar("AnyEntry", bound=Entry)
+AnyRegistered = TypeVar("AnyRegistered", bound=Registered)
 
 
-class Registry(dict[str, AnyEntry], Generic[AnyEntry]):
+class Registry(dict[str, AnyRegistered], Generic[AnyRegistered]):
     """The entries of a kind by name.
 
     ``adopt(name, found)`` makes an entry of a plug-in, see ``invscore.plugins``, of kinds that have
@@ -71,13 +71,13 @@ class Registry(dict[str, AnyEntry], Generic[AnyEntry]):
     def __init__(
         self,
         kind: str,
-        adopt: Callable[[str, Any], AnyEntry] | None = None,
+        adopt: Callable[[str, Any], AnyRegistered] | None = None,
         plugin: plugins.Kind | None = None,
     ) -> None:
         super().__init__()
         self.kind, self._adopt, self._plugin = kind, adopt, plugin
 
-    def find(self, name: str) -> AnyEntry:
+    def find(self, name: str) -> AnyRegistered:
         """The entry ``name``, or that of the plug-in. Raises ``ValueError`` for an unknown one."""
         if name in self:
             return self[name]

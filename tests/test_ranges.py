@@ -13,7 +13,7 @@ import pytest
 
 from invscore.methods import METHODS
 from invscore.ranges import Level, Share, described, fault, hints
-from invscore.registry import Entry
+from invscore.registry import Registered
 from invscore.sampling import SAMPLERS
 from invscore.tasks.builtin import BUILTIN, check_options, option_defaults, option_ranges
 
@@ -25,7 +25,7 @@ Check = Callable[[dict[str, Any]], object]
 
 def choices() -> Iterator[tuple[str, str, Any, Check]]:
     """Every option: what it is of, its name, its type, what checks it."""
-    entries: list[Entry] = [*METHODS.values(), *SAMPLERS.values()]
+    entries: list[Registered] = [*METHODS.values(), *SAMPLERS.values()]
     for entry in entries:
         for name, hint in entry.hints.items():
             yield f"{entry.kind} {entry.name}", name, hint, entry.options
@@ -63,7 +63,7 @@ def test_every_option_has_a_range(owner: str, name: str, hint: Any, check: Check
 
 
 @pytest.mark.parametrize("entry", [*METHODS.values(), *SAMPLERS.values()], ids=lambda e: e.name)
-def test_defaults_are_within_their_ranges(entry: Entry) -> None:
+def test_defaults_are_within_their_ranges(entry: Registered) -> None:
     assert entry.options(entry.defaults) == entry.defaults
 
 

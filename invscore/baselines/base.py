@@ -14,14 +14,14 @@ from torch import Tensor
 from invscore.likelihood import InverseProblem
 from invscore.methods.base import NEEDS
 from invscore.operators import LinearOperator
-from invscore.registry import Entry, Registry
+from invscore.registry import Registered, Registry
 
 Baseline = Callable[..., Tensor]
 Arguments = ParamSpec("Arguments")
 
 
 @dataclass(frozen=True)
-class BaselineInfo(Entry):
+class BaselineInfo(Registered):
     """A registered baseline: ``run(problem, prior, *, seed=0, **options)`` -> (b, \\*in_shape).
 
     ``prior`` may be ``None`` unless ``uses_prior``. ``point_estimate``: whether results are

@@ -11,21 +11,21 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from invscore.bench import brain, rivals
+from invscore.bench import bm3d, brain
 from invscore.bench.held_out import HELD_OUT, IN_COLOUR, gray_photograph, photograph
 from invscore.metrics import psnr
 from invscore.priors.base import Prior
 
 
 @dataclass(frozen=True)
-class Task:
+class DenoisingTask:
     """Images by name, (c, h, w), noise levels as multiples of 1 / ``scale``, and who else tries."""
 
     images: tuple[str, ...]
     load: Callable[[str], Tensor]
     levels: tuple[float, ...]
     scale: int
-    rival: rivals.Rival
+    reference: bm3d.Reference
 
     def noise(self, level: float) -> str:
         """A level in words: ``15/255``."""
@@ -33,9 +33,11 @@ class Task:
 
 
 TASKS = {
-    "gray": Task(HELD_OUT, gray_photograph, (15, 25, 50), 255, rivals.real),
-    "colour": Task(IN_COLOUR, photograph, (15, 25, 50), 255, rivals.real),
-    "brain": Task(brain.NAMES, brain.brain_slice, (0.025, 0.05, 0.1), 1, rivals.complex_valued),
+    "gray": DenoisingTask(HELD_OUT, gray_photograph, (15, 25, 50), 255, bm3d.real),
+    "colour": DenoisingTask(IN_COLOUR, photograph, (15, 25, 50), 255, bm3d.real),
+    "brain": DenoisingTask(
+        brain.NAMES, brain.brain_slice, (0.025, 0.05, 0.1), 1, bm3d.complex_valued
+    ),
 }
 """Gray photographs, those in colour, and complex slices of a brain compared by magnitude."""
 
@@ -43,7 +45,7 @@ TASKS = {
 @torch.no_grad()
 def run(
     prior: Prior,
-    task: Task,
+    task: DenoisingTask,
     *,
     limit: int | None = None,
     device: torch.device | str = "cpu",
@@ -56,15 +58,15 @@ def run(
     ``psnr`` and ``psnr_bm3d``, the best of BM3D's tries; if there are several, each as well.
     ``limit``: the first few images only. Raises ``ValueError`` where a package is not installed.
     """
-    rivals.require_bm3d()
+    bm3d.require_bm3d()
     rows = []
     for number, name in enumerate(task.images[:limit]):
         clean = task.load(name)[None]
         for level in task.levels:
             sigma = level / task.scale
             noisy = clean + sigma * _noise(clean, [number, round(255 * sigma)])
-            rival = task.rival(noisy, sigma)
-            tries = {key: psnr(image, clean).item() for key, image in rival.items()}
+            reference = task.reference(noisy, sigma)
+            tries = {key: psnr(image, clean).item() for key, image in reference.items()}
             row = {
                 "image": name,
                 "sigma": level,
@@ -87,9 +89,9 @@ def means(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     table: list[dict[str, Any]] = []
     for level in sorted({row["sigma"] for row in rows}):
         chosen = [row for row in rows if row["sigma"] == level]
-        ours, rival = (np.array([row[key] for row in chosen]) for key in ("psnr", "psnr_bm3d"))
+        ours, reference = (np.array([row[key] for row in chosen]) for key in ("psnr", "psnr_bm3d"))
         entry = {"sigma": level}
-        for key, values in {"psnr": ours, "psnr_bm3d": rival, "gain": ours - rival}.items():
+        for key, values in {"psnr": ours, "psnr_bm3d": reference, "gain": ours - reference}.items():
             entry |= {key: float(values.mean()), f"{key}_se": _standard_error(values)}
         table.append(entry)
     return table

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from invscore.priors.base import Prior
 from invscore.priors.denoiser import DenoiserPrior
-from invscore.registry import Entry
+from invscore.registry import Registered
 from invscore.tasks.builtin import option_defaults
 from invscore.tasks.specs import Spec
 
@@ -22,7 +22,7 @@ def describe_setting(
     spec: Spec,
     prior: str,
     network: Prior,
-    info: Entry,
+    info: Registered,
     options: Mapping[str, Any],
     *,
     samples: int,

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from invscore.bench.imaging.algorithms import find_algorithm
 from invscore.bench.imaging.cells import Outcome, remembered
 from invscore.bench.imaging.config import ImagingConfig, MethodConfig
-from invscore.bench.imaging.contestants import find_contestant
 from invscore.bench.imaging.scores import LEVEL, held
 from invscore.calibration.conformal import conformal_factor, left_out_factors
 from invscore.calibration.measure import check_count
@@ -101,4 +101,4 @@ def widening(outcomes: Sequence[Outcome], folder: Path) -> Widening:
 
 
 def _spreads(method: MethodConfig) -> bool:
-    return method.samples > 1 and not find_contestant(method.name).point_estimate
+    return method.samples > 1 and not find_algorithm(method.name).point_estimate

@@ -18,7 +18,7 @@ from invscore.literals import split
 from invscore.tasks.specs import parse_spec
 
 if TYPE_CHECKING:
-    from invscore.bench.posterior.run import Contestant
+    from invscore.bench.posterior.run import MethodSetting
 
 QUICK = "gaussian,field-mask,mixture-8-1-0.1,mixture-80-4-0.1,nonlinear-phase"
 QUICK_SAMPLES = 200
@@ -94,7 +94,7 @@ def posterior(
     evaluations = evaluations or ("50" if quick else "20,50,100")
     cells = plan(
         select(patterns),
-        _contestants(methods),
+        _method_settings(methods),
         evaluations=_evaluations(evaluations),
         instances=instances,
         samples=samples,
@@ -132,15 +132,15 @@ def posterior(
         write(content, page)
 
 
-def _contestants(given: str | None) -> list[Contestant]:
-    from invscore.bench.posterior.run import Contestant
+def _method_settings(given: str | None) -> list[MethodSetting]:
+    from invscore.bench.posterior.run import MethodSetting
     from invscore.methods import METHODS, get_method
 
     chosen = []
     for entry in split(given) if given is not None else METHODS:
         spec = parse_spec(entry, "method")
         get_method(spec.address).options(spec.options)
-        chosen.append(Contestant(spec.address, spec.options))
+        chosen.append(MethodSetting(spec.address, spec.options))
     return chosen
 
 

@@ -72,10 +72,10 @@ def tune(
     from invscore.cli.devices import choose_device
     from invscore.files import check_writable
     from invscore.priors import load_prior
-    from invscore.tune.contest import contests
     from invscore.tune.record import Row, write_record
     from invscore.tune.space import SPACES, get_space
     from invscore.tune.study import best, open_study, search
+    from invscore.tune.tuning_problem import tuning_problems
     from invscore.tune.validation import require_kind, validation_images
 
     if out.is_dir():
@@ -99,7 +99,7 @@ def tune(
     known = validation_images(images, size, crops=crops, seed=seed)
     for task in chosen.tasks:
         require_kind(known, networks[task.prior or chosen.prior], task.name)
-    todo = contests(chosen, networks, known, samples=samples, device=place)
+    todo = tuning_problems(chosen, networks, known, samples=samples, device=place)
     total, done = len(todo) * trials * len(known), 0
     rows: list[Row] = []
 
@@ -111,18 +111,18 @@ def tune(
 
     try:
         with StepBar("tune") as bar:
-            for contest in todo:
-                space = spaces[contest.method.label]
-                names = f"{contest.method.name} {contest.task.op}"
+            for problem in todo:
+                space = spaces[problem.method.label]
+                names = f"{problem.method.name} {problem.task.op}"
                 study = open_study(
-                    f"{names} {contest.digest(space=space)}", out.with_suffix(".journal")
+                    f"{names} {problem.digest(space=space)}", out.with_suffix(".journal")
                 )
                 refusal = "interrupted"
                 try:
                     search(
                         study,
                         space,
-                        contest.score,
+                        problem.score,
                         images=len(known),
                         trials=trials,
                         seed=seed,
@@ -132,7 +132,7 @@ def tune(
                 except ValueError as error:  # the method does not serve the task
                     refusal = " ".join(str(error).split())
                 finally:
-                    rows.append(Row(contest, best(study, trials), refusal))
+                    rows.append(Row(problem, best(study, trials), refusal))
                     write_record(
                         out,
                         rows,
@@ -153,7 +153,7 @@ def _print(rows: list[Row]) -> None:
     """What tuning has gained, method by method and task by task."""
 
     def cells(row: Row) -> tuple[str, ...]:
-        names = (row.contest.method.label, row.contest.task.name)
+        names = (row.problem.method.label, row.problem.task.name)
         if row.found is None:
             return (*names, "", "", "", row.refusal)
         default, score = row.found.default, row.found.score

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from invscore import ranges
 from invscore.likelihood import InverseProblem
-from invscore.registry import Entry, Registry
+from invscore.registry import Registered, Registry
 
 Method = Callable[..., Iterator["Step"]]
 
@@ -44,7 +44,7 @@ ParticlesOption = str | Callable[[InverseProblem], str | None] | None
 
 
 @dataclass(frozen=True)
-class MethodInfo(Entry):
+class MethodInfo(Registered):
     """A registered method and what its users should know about it.
 
     ``exact``: whether it samples the true posterior of any prior in a limit of its options (a
@@ -82,7 +82,7 @@ class MethodInfo(Entry):
 
     def options(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """The defaults, with ``given`` in their place, but for ``antithetic``, which the driver
-        serves for every method. Raises ``ValueError`` as ``Entry.options``."""
+        serves for every method. Raises ``ValueError`` as ``Registered.options``."""
         if "antithetic" in given:
             ranges.require(given["antithetic"], bool, "antithetic", f"method {self.name!r}")
         return super().options({name: v for name, v in given.items() if name != "antithetic"})

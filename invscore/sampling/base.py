@@ -13,7 +13,7 @@ from invscore.batches import PerImage
 from invscore.priors.base import Prior
 from invscore.processes import Denoiser
 from invscore.ranges import Count
-from invscore.registry import Entry, Registry
+from invscore.registry import Registered, Registry
 
 Sampler = Callable[..., Iterator[Tensor]]
 """``sampler(denoise, x, sigmas, rng, *, options)``: the state after each step, the last of which
@@ -52,7 +52,7 @@ class NotFiniteError(ArithmeticError):
 
 
 @dataclass(frozen=True)
-class SamplerInfo(Entry):
+class SamplerInfo(Registered):
     """A registered sampler and what its users should know about it.
 
     ``steps``: their number unless another is asked for; None where the sampler chooses them.

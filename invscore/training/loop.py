@@ -28,7 +28,7 @@ from invscore.training.log import Tally
 from invscore.training.loss import LOSSES
 from invscore.training.optimiser import make_optimisers
 from invscore.training.precision import autocast
-from invscore.training.record import Record, prior_files, state_file, steps_done
+from invscore.training.record import RunRecord, prior_files, state_file, steps_done
 from invscore.training.resume_check import check_same_data
 from invscore.training.schedule import learning_rate
 from invscore.training.state import TrainingState
@@ -83,7 +83,7 @@ def train(
     run = _begin(config, prior, digest)
     group.check_agreement(run.step, f"out is {str(config.out)!r}: its state")
     averaged = untrained_prior(config).to(group.device)
-    record = Record(config, averaged, run, digest=digest, validation=held_out)
+    record = RunRecord(config, averaged, run, digest=digest, validation=held_out)
     if finished:  # under another name
         if group.main:
             record.publish()

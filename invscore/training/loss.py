@@ -15,7 +15,7 @@ from invscore.priors.network import NetworkPrior
 from invscore.training.batches import Batch
 from invscore.training.config import Objective
 from invscore.training.objectives import (
-    Field,
+    VectorField,
     controlled_score_matching,
     denoising_score_matching,
     flow_matching,
@@ -95,7 +95,7 @@ LOSSES: dict[Objective, Loss] = {
 }
 
 
-def score_at(prior: NetworkPrior, sigma: Tensor) -> Field:
+def score_at(prior: NetworkPrior, sigma: Tensor) -> VectorField:
     """The score of the prior at the levels (b,), a function of images."""
     return lambda x: prior.score(x, sigma)
 

@@ -49,7 +49,7 @@ def steps_done(config: TrainConfig) -> int:
     return step
 
 
-class Record:
+class RunRecord:
     """Writes to ``config.out``, each file as a whole or not at all.
 
     ``prior`` is one to put averages of the weights into, besides the one that learns: it is neither

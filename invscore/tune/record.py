@@ -12,8 +12,8 @@ import yaml
 
 from invscore.bench.versions import versions
 from invscore.files import atomic_file
-from invscore.tune.contest import Contest
 from invscore.tune.study import Found
+from invscore.tune.tuning_problem import TuningProblem
 
 HEAD = """\
 # Written by 'invscore tune'. The options of each method and task go into a configuration of the
@@ -23,9 +23,9 @@ HEAD = """\
 
 @dataclass(frozen=True)
 class Row:
-    """What became of a contest: what was ``found``, or why nothing could be (``refusal``)."""
+    """What became of a problem: what was ``found``, or why nothing could be (``refusal``)."""
 
-    contest: Contest
+    problem: TuningProblem
     found: Found | None
     refusal: str = ""
 
@@ -37,8 +37,8 @@ def write_record(file: Path, rows: Sequence[Row], **about: Any) -> None:
     """
     methods: dict[str, dict[str, Any]] = {}
     for row in rows:
-        entry = methods.setdefault(row.contest.method.label, {})
-        entry[row.contest.task.name] = _entry(row)
+        entry = methods.setdefault(row.problem.method.label, {})
+        entry[row.problem.task.name] = _entry(row)
     content = {
         **about,
         "versions": {**versions(), "optuna": version("optuna")},
@@ -57,6 +57,6 @@ def _entry(row: Row) -> Mapping[str, Any]:
         "options": row.found.options,
         "psnr": round(row.found.score, 3),
         "psnr_default": None if default is None else round(default, 3),
-        "samples": row.contest.samples,
+        "samples": row.problem.samples,
         "trials": row.found.trials,
     }

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from invscore.batches import PerImage
-from invscore.bench import rivals
-from invscore.bench.denoising import TASKS, Task, means, run
+from invscore.bench import bm3d
+from invscore.bench.denoising import TASKS, DenoisingTask, means, run
 from invscore.bench.held_out import COLLECTIONS
 from invscore.metrics import psnr
 from invscore.priors.base import Prior
@@ -40,7 +40,11 @@ def with_phase(image: Tensor) -> Tensor:
 
 
 KINDS = {"gray": disc(1), "colour": disc(3), "complex": with_phase(disc(1))}
-BM3D = {"gray": rivals.real, "colour": rivals.real, "complex": rivals.complex_valued}
+BM3D = {
+    "gray": bm3d.real,
+    "colour": bm3d.real,
+    "complex": bm3d.complex_valued,
+}
 
 
 def two_tries(noisy: Tensor, sigma: float) -> dict[str, Tensor]:
@@ -48,8 +52,8 @@ def two_tries(noisy: Tensor, sigma: float) -> dict[str, Tensor]:
     return {"same": noisy, "dark": sigma * noisy}
 
 
-def small(kind: str, rival: rivals.Rival = two_tries) -> Task:
-    return Task(("a", "b"), lambda name: KINDS[kind], (0.1,), 1, rival)
+def small(kind: str, reference: bm3d.Reference = two_tries) -> DenoisingTask:
+    return DenoisingTask(("a", "b"), lambda name: KINDS[kind], (0.1,), 1, reference)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -10,7 +10,7 @@ import torch
 
 from invscore.bench.imaging.cells import Cell, Outcome, remember
 from invscore.bench.imaging.config import ImagingConfig
-from invscore.bench.imaging.sources import Source
+from invscore.bench.imaging.sources import BenchmarkImage
 from invscore.calibration.widening import on_validation, widening, write_images
 from invscore.images import load_image
 
@@ -31,7 +31,7 @@ CONFIG: dict[str, Any] = {
 
 
 def outcome(folder: Path, number: int, errors: torch.Tensor, refusal: str = "") -> Outcome:
-    source = Source(f"image-{number}", "gray", 8)
+    source = BenchmarkImage(f"image-{number}", "gray", 8)
     cell = Cell("a", "deblur", 0.1, source, "dps", "dps", {}, 4, "p", "", number, 0)
     made = Outcome(cell, {}, refusal, {} if refusal else {"errors": errors})
     remember(made, folder)

@@ -13,7 +13,7 @@ import yaml
 from typer.testing import Result
 
 from invscore.images import crop_and_shrink, load_image, save_image
-from invscore.tune.contest import Contest
+from invscore.tune.tuning_problem import TuningProblem
 
 pytest.importorskip("optuna")
 
@@ -75,7 +75,7 @@ def test_options_are_written_and_found_again(tune: Run, monkeypatch: pytest.Monk
     assert content["command"].startswith("invscore")
     text = Path("tuned.yaml").read_text()
     assert not re.search(r"20\d\d-\d\d", text), "no dates: the same command writes the same file"
-    monkeypatch.setattr(Contest, "score", None)  # nothing is tried twice
+    monkeypatch.setattr(TuningProblem, "score", None)  # nothing is tried twice
     assert tune().exit_code == 0
     assert Path("tuned.yaml").read_text() == text
 
@@ -92,16 +92,16 @@ def test_parts_of_a_configuration(tune: Run) -> None:
 def test_what_is_found_before_an_interruption_is_kept(
     tune: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    score, calls = Contest.score, []
+    score, calls = TuningProblem.score, []
 
-    def interrupted(self: Contest, *given: Any) -> float:
+    def interrupted(self: TuningProblem, *given: Any) -> float:
         calls.append(self.method.name)
         if calls.count("diffpir") == 3:
             raise KeyboardInterrupt
         return score(self, *given)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Contest, "score", interrupted)
+        patch.setattr(TuningProblem, "score", interrupted)
         found = tune()
     assert found.exit_code == 130
     assert "interrupted" in found.output

@@ -79,7 +79,7 @@ def _preload() -> None:
     import invscore.cli.report
     import invscore.sampling
     import invscore.training.loop
-    import invscore.tune.contest  # noqa: F401
+    import invscore.tune.tuning_problem  # noqa: F401
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from invscore.baselines import BASELINES
-from invscore.bench.imaging.contestants import Contestant
+from invscore.bench.imaging.algorithms import Algorithm
 from invscore.methods import METHODS
 from invscore.tune.space import SPACES, Span, Words, get_space, suggest
 
@@ -18,7 +18,7 @@ CASES = [(name, option) for name, space in SPACES.items() for option in space]
 
 @pytest.mark.parametrize(("name", "option"), CASES)
 def test_a_space_holds_the_default_of_an_option(name: str, option: str) -> None:
-    known: dict[str, Contestant] = {**METHODS, **BASELINES}
+    known: dict[str, Algorithm] = {**METHODS, **BASELINES}
     default: Any = known[name].defaults[option]
     searched = SPACES[name][option]
     if isinstance(searched, Words):

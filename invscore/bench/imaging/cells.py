@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from invscore import __version__
-from invscore.bench.imaging.sources import Source
+from invscore.bench.imaging.sources import BenchmarkImage
 from invscore.files import atomic_file
 
 SUFFIX = ".safetensors"
@@ -33,7 +33,7 @@ class Cell:
     task: str
     op: str
     noise: float
-    source: Source
+    source: BenchmarkImage
     method: str
     label: str
     options: dict[str, Any] = field(hash=False)

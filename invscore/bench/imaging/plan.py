@@ -7,10 +7,10 @@ from functools import cache
 from typing import TypeVar
 
 from invscore.bench.held_out import choose_collection
+from invscore.bench.imaging.algorithms import Algorithm, find_algorithm
 from invscore.bench.imaging.cells import Cell
 from invscore.bench.imaging.config import ImagingConfig, MethodConfig, TaskConfig
-from invscore.bench.imaging.contestants import Contestant, find_contestant
-from invscore.bench.imaging.sources import Source, find_sources
+from invscore.bench.imaging.sources import BenchmarkImage, find_sources
 from invscore.calibration.factors import factors_of
 from invscore.calibration.setting import weights_digest
 from invscore.methods import MethodInfo
@@ -84,14 +84,14 @@ def _of_task(config: ImagingConfig, task: TaskConfig) -> Iterator[Cell]:
 
 def _cell(
     task: TaskConfig,
-    source: Source,
+    source: BenchmarkImage,
     method: MethodConfig,
     prior: str,
     weights: str,
     seed: int,
     repeat: int,
 ) -> Cell:
-    who = find_contestant(method.name)
+    who = find_algorithm(method.name)
     needed = isinstance(who, MethodInfo) or who.uses_prior
     return Cell(
         task=task.name,
@@ -110,7 +110,7 @@ def _cell(
 
 
 def _check(method: MethodConfig, tasks: Sequence[TaskConfig]) -> None:
-    who: Contestant = find_contestant(method.name)
+    who: Algorithm = find_algorithm(method.name)
     factors_of(method)
     for task in tasks:
         who.options(method.options_for(task.name))

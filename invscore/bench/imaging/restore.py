@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from invscore.baselines import BaselineInfo
-from invscore.bench.imaging.contestants import Contestant
+from invscore.bench.imaging.algorithms import Algorithm
 from invscore.driver import reconstruct
 from invscore.likelihood import InverseProblem
 from invscore.methods import MethodInfo
@@ -40,7 +40,7 @@ class Restored:
 
 
 def restore(
-    who: Contestant,
+    who: Algorithm,
     problem: InverseProblem,
     prior: Prior | None,
     *,

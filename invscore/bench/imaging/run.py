@@ -8,12 +8,12 @@ from typing import Any
 
 import torch
 
+from invscore.bench.imaging.algorithms import find_algorithm
 from invscore.bench.imaging.cells import Cell, Outcome
-from invscore.bench.imaging.contestants import find_contestant
 from invscore.bench.imaging.memory import PeakMemory
 from invscore.bench.imaging.restore import restore
 from invscore.bench.imaging.scores import measure, pictures
-from invscore.bench.imaging.sources import Source
+from invscore.bench.imaging.sources import BenchmarkImage
 from invscore.bench.versions import versions
 from invscore.priors import Prior, load_prior
 from invscore.tasks.specs import parse_spec
@@ -39,7 +39,7 @@ def run(cell: Cell, device: str) -> Outcome:
 
 
 def _run(cell: Cell, device: str) -> Outcome:
-    who = find_contestant(cell.method)
+    who = find_algorithm(cell.method)
     task = simulated(cell.op, cell.noise, cell.source, cell.seed, device)
     prior = None
     if cell.prior is not None:
@@ -70,7 +70,7 @@ def _run(cell: Cell, device: str) -> Outcome:
 
 
 @lru_cache(maxsize=2)
-def simulated(op: str, noise: float, source: Source, seed: int, device: str) -> Task:
+def simulated(op: str, noise: float, source: BenchmarkImage, seed: int, device: str) -> Task:
     """The measurement of an image: cells of the same one follow one another, it is made once."""
     spec = fit_operator(parse_spec(op), complex_valued=source.complex_valued)
     return task_of_image(spec, source.load(), noise=noise, seed=seed, device=device)

@@ -16,7 +16,7 @@ from invscore.tasks.folder import images_in
 
 
 @dataclass(frozen=True)
-class Source:
+class BenchmarkImage:
     """One image of ``size`` x ``size`` pixels.
 
     ``name``: what tables call it. ``collection``: of which kind it is, a key of ``COLLECTIONS``.
@@ -42,15 +42,15 @@ class Source:
         return crop_and_shrink(to_gray(image) if self.collection == "gray" else image, self.size)
 
 
-def find_sources(images: Images, collection: str, size: int) -> list[Source]:
+def find_sources(images: Images, collection: str, size: int) -> list[BenchmarkImage]:
     """The images that a configuration names, for a prior that knows those of ``collection``.
 
     Raises ``ValueError`` for a folder or a file that is not there, and for a name that comes twice.
     """
     if images == HELD_OUT:
-        return [Source(name, collection, size) for name in COLLECTIONS[collection].names]
+        return [BenchmarkImage(name, collection, size) for name in COLLECTIONS[collection].names]
     files = [str(f) for f in images_in(Path(images))] if isinstance(images, str) else list(images)
-    found = [Source(Path(f).stem, collection, size, f, _digest(f)) for f in files]
+    found = [BenchmarkImage(Path(f).stem, collection, size, f, _digest(f)) for f in files]
     for name, count in Counter(source.name for source in found).items():
         if count > 1:
             raise ValueError(f"each image must have a name of its own, got {name!r} {count} times")

@@ -17,7 +17,7 @@ from invscore.bench.posterior.levy_laws import Law
 
 
 @dataclass(frozen=True)
-class Draws:
+class IncrementSamples:
     """Of the increments, (steps, chains, d), and their ``means`` given the latent variances.
 
     The mean of the ``means`` is that of the draws with less noise (Rao & Blackwell).
@@ -37,7 +37,7 @@ def sample_increments(
     burn_in: int,
     steps: int,
     seed: int,
-) -> Draws:
+) -> IncrementSamples:
     """Draws of u given ``y = matrix u + noise n``; all in float64.
 
     ``matrix`` (n, d), ``y`` (n,) or (chains, n), one a chain. Chains begin at the prior; their
@@ -61,7 +61,7 @@ def sample_increments(
         if step >= burn_in:
             increments.append(u)
             means.append(mean)
-    return Draws(torch.stack(increments), torch.stack(means))
+    return IncrementSamples(torch.stack(increments), torch.stack(means))
 
 
 def _draw_gaussian(

@@ -22,13 +22,13 @@ from invscore.methods import get_method
 
 
 @dataclass(frozen=True)
-class Contestant:
+class MethodSetting:
     """A method with options, those that are not given being its defaults."""
 
     method: str
     options: dict[str, Any] = field(default_factory=dict)
 
-    def at(self, evaluations: int | None, samples: int, measurements: int) -> Contestant:
+    def at(self, evaluations: int | None, samples: int, measurements: int) -> MethodSetting:
         """With all its options, and as many steps as ``evaluations`` of the denoiser allow.
 
         ``None``: as many steps as the options say. At least one step. ``samples`` are drawn, which
@@ -46,12 +46,12 @@ class Contestant:
             # An expression in the options and `measurements`, from the registry of methods.
             each = eval(info.evaluations, {"__builtins__": {}}, shared)
             options["steps"] = max(1, int(evaluations / each))
-        return Contestant(self.method, options)
+        return MethodSetting(self.method, options)
 
 
 def plan(
     problems: Iterable[Problem],
-    contestants: Iterable[Contestant],
+    methods: Iterable[MethodSetting],
     *,
     evaluations: Sequence[int | None] = (None,),
     instances: int,
@@ -63,7 +63,7 @@ def plan(
     ``samples``: how many a cell draws, by default what the problem asks for. Methods whose options
     agree appear once, for all the ``budgets`` that come to them.
     """
-    entries = [Contestant(EXACT), *contestants]
+    entries = [MethodSetting(EXACT), *methods]
     cells = []
     for problem in problems:
         n = samples or problem.samples
@@ -82,10 +82,10 @@ def plan(
 
 
 def _merged(
-    settings: Sequence[tuple[Contestant, int | None]],
-) -> list[tuple[Contestant, tuple[int | None, ...]]]:
+    settings: Sequence[tuple[MethodSetting, int | None]],
+) -> list[tuple[MethodSetting, tuple[int | None, ...]]]:
     """Each setting once, with all its budgets."""
-    merged: list[tuple[Contestant, tuple[int | None, ...]]] = []
+    merged: list[tuple[MethodSetting, tuple[int | None, ...]]] = []
     for setting, _ in settings:
         budgets = tuple(dict.fromkeys(budget for other, budget in settings if other == setting))
         if (setting, budgets) not in merged:

@@ -20,7 +20,13 @@ from invscore.training.objectives.divergence import (
     hutchinson_divergence,
     random_signs,
 )
-from invscore.training.objectives.fields import Field, ScalarField, Schedule, TimeField, score_of
+from invscore.training.objectives.fields import (
+    ScalarField,
+    Schedule,
+    TimeField,
+    VectorField,
+    score_of,
+)
 from invscore.training.objectives.flow import flow_matching
 from invscore.training.objectives.implicit import (
     hutchinson_score_matching,
@@ -34,7 +40,6 @@ from invscore.training.objectives.stable import stable_target, stable_target_sco
 from invscore.training.objectives.times import ImportanceTimes
 
 __all__ = [
-    "Field",
     "GaussianDensity",
     "ImportanceTimes",
     "LaplaceDensity",
@@ -43,6 +48,7 @@ __all__ = [
     "Schedule",
     "StudentDensity",
     "TimeField",
+    "VectorField",
     "bridge_matching",
     "controlled_score_matching",
     "denoising_score_matching",

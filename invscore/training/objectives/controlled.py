@@ -5,11 +5,11 @@ from __future__ import annotations
 from torch import Tensor
 
 from invscore.batches import PerImage, per_image
-from invscore.training.objectives.fields import Field
+from invscore.training.objectives.fields import VectorField
 
 
 def controlled_score_matching(
-    score: Field, clean: Tensor, sigma: PerImage, noise: Tensor, weight: PerImage = 1.0
+    score: VectorField, clean: Tensor, sigma: PerImage, noise: Tensor, weight: PerImage = 1.0
 ) -> Tensor:
     """Mean of ``w (|s(x)|^2 + 2 n . (s(x) - s(clean)) / sigma)`` at ``x = clean + sigma n``.
 

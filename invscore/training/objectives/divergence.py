@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 from invscore.networks.attention import twice_differentiable
-from invscore.training.objectives.fields import Field
+from invscore.training.objectives.fields import VectorField
 
 
-def exact_divergence(field: Field, x: Tensor) -> tuple[Tensor, Tensor]:
+def exact_divergence(field: VectorField, x: Tensor) -> tuple[Tensor, Tensor]:
     """``f(x)`` and the trace of its Jacobian, (b,), at the price of a derivative for each pixel."""
     value, pull = _vjp(field, x)
     pixels = torch.eye(x[0].numel(), dtype=x.dtype, device=x.device).reshape(-1, *x.shape[1:])
@@ -24,7 +24,7 @@ def exact_divergence(field: Field, x: Tensor) -> tuple[Tensor, Tensor]:
     return value, torch.stack(diagonal).sum(dim=0)
 
 
-def hutchinson_divergence(field: Field, x: Tensor, probe: Tensor) -> tuple[Tensor, Tensor]:
+def hutchinson_divergence(field: VectorField, x: Tensor, probe: Tensor) -> tuple[Tensor, Tensor]:
     """``f(x)`` and ``v . J v``, (b,), whose mean over probes with ``E[v v^T] = I`` is the trace.
 
     ``probe``: one v an image, normal or, for less variance, of random signs (Hutchinson 1990).
@@ -42,7 +42,7 @@ def random_signs(like: Tensor, random: np.random.Generator) -> Tensor:
     return torch.from_numpy(signs).to(like)
 
 
-def _vjp(field: Field, x: Tensor) -> tuple[Tensor, Callable[[Tensor], tuple[Tensor]]]:
+def _vjp(field: VectorField, x: Tensor) -> tuple[Tensor, Callable[[Tensor], tuple[Tensor]]]:
     """``f(x)`` and the function ``v -> J^T v``, which can be differentiated again."""
     with twice_differentiable():
         value, pull = torch.func.vjp(field, x)  # type: ignore[misc]

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from invscore.networks.attention import twice_differentiable
 
-Field = Callable[[Tensor], Tensor]
+VectorField = Callable[[Tensor], Tensor]
 """A vector field such as a score: images (b, \\*shape) to (b, \\*shape), each on its own."""
 
 TimeField = Callable[[Tensor, Tensor], Tensor]
@@ -22,7 +22,7 @@ Schedule = Callable[[Tensor], Tensor]
 """A function of time that is applied to each entry of a tensor of times, (b,) to (b,)."""
 
 
-def score_of(potential: ScalarField) -> Field:
+def score_of(potential: ScalarField) -> VectorField:
     """The score ``-grad phi`` of the density ``exp(-phi(x)) / Z``, which does not depend on Z.
 
     With it, every objective for scores trains potentials: the divergence in implicit score

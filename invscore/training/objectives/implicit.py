@@ -16,17 +16,17 @@ from invscore.training.objectives.divergence import (
     hutchinson_divergence,
     inner,
 )
-from invscore.training.objectives.fields import Field
+from invscore.training.objectives.fields import VectorField
 
 
-def implicit_score_matching(score: Field, x: Tensor, weight: PerImage = 1.0) -> Tensor:
+def implicit_score_matching(score: VectorField, x: Tensor, weight: PerImage = 1.0) -> Tensor:
     """Mean of ``|s(x)|^2 + 2 div s(x)`` (Hyvärinen 2005, Theorem 1), exact: for few pixels."""
     value, divergence = exact_divergence(score, x)
     return _mean(inner(value, value) + 2 * divergence, x, weight)
 
 
 def hutchinson_score_matching(
-    score: Field, x: Tensor, probe: Tensor, weight: PerImage = 1.0
+    score: VectorField, x: Tensor, probe: Tensor, weight: PerImage = 1.0
 ) -> Tensor:
     """Mean of ``|s(x)|^2 + 2 v . J v``, for any number of pixels.
 
@@ -38,7 +38,7 @@ def hutchinson_score_matching(
 
 
 def sliced_score_matching(
-    score: Field, x: Tensor, direction: Tensor, weight: PerImage = 1.0
+    score: VectorField, x: Tensor, direction: Tensor, weight: PerImage = 1.0
 ) -> Tensor:
     """Mean of ``(v . s(x))^2 + 2 v . J v``: the score matched along random lines.
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from torch import Tensor
 
 from invscore.batches import PerImage, per_image
-from invscore.training.objectives.fields import Field
+from invscore.training.objectives.fields import VectorField
 
 
 def explicit_score_matching(
-    score: Field, x: Tensor, truth: Tensor, weight: PerImage = 1.0
+    score: VectorField, x: Tensor, truth: Tensor, weight: PerImage = 1.0
 ) -> Tensor:
     """Mean of ``w |s(x) - truth|^2`` over images and pixels, for scores that are known.
 

@@ -6,12 +6,12 @@ from torch import Tensor
 
 from invscore.batches import PerImage, per_image
 from invscore.training.objectives.densities import GaussianDensity, NoiseDensity
-from invscore.training.objectives.fields import Field
+from invscore.training.objectives.fields import VectorField
 from invscore.training.objectives.matching import explicit_score_matching
 
 
 def noise_score_matching(
-    score: Field,
+    score: VectorField,
     clean: Tensor,
     sigma: PerImage,
     noise: Tensor,

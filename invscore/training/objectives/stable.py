@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from invscore.batches import PerImage, per_image
-from invscore.training.objectives.fields import Field
+from invscore.training.objectives.fields import VectorField
 from invscore.training.objectives.matching import explicit_score_matching
 
 
@@ -32,7 +32,7 @@ def stable_target(x: Tensor, sigma: PerImage, reference: Tensor) -> Tensor:
 
 
 def stable_target_score_matching(
-    score: Field,
+    score: VectorField,
     clean: Tensor,
     sigma: PerImage,
     noise: Tensor,

@@ -9,15 +9,15 @@ import pytest
 
 from invscore.bench.posterior import PROBLEMS
 from invscore.bench.posterior.cells import EXACT, Cell, Outcome, remember, remembered, run
-from invscore.bench.posterior.run import Contestant, plan, run_cells
+from invscore.bench.posterior.run import MethodSetting, plan, run_cells
 from invscore.methods import METHODS
 
 GAUSSIAN = [PROBLEMS["gaussian"]]
 
 
 def small_plan(*methods: str, instances: int = 2) -> list[Cell]:
-    contestants = [Contestant(method) for method in methods]
-    return plan(GAUSSIAN, contestants, evaluations=[4], instances=instances, samples=30)
+    methods = [MethodSetting(method) for method in methods]
+    return plan(GAUSSIAN, methods, evaluations=[4], instances=instances, samples=30)
 
 
 def test_steps_follow_from_evaluations() -> None:
@@ -28,7 +28,7 @@ def test_steps_follow_from_evaluations() -> None:
         measurements: int = 16,
         **options: int,
     ) -> int:
-        setting = Contestant(method, options).at(evaluations, samples, measurements)
+        setting = MethodSetting(method, options).at(evaluations, samples, measurements)
         return setting.options["steps"]
 
     assert steps("dps", None) == METHODS["dps"].defaults["steps"]
@@ -47,7 +47,7 @@ def test_steps_follow_from_evaluations() -> None:
 def test_a_plan_has_each_cell_once() -> None:
     cells = plan(
         GAUSSIAN,
-        [Contestant("pigdm"), Contestant("ddrm", {"eta": 0.5})],
+        [MethodSetting("pigdm"), MethodSetting("ddrm", {"eta": 0.5})],
         evaluations=[None, 100, 20],
         instances=2,
         samples=None,
@@ -69,7 +69,9 @@ def test_a_plan_has_each_cell_once() -> None:
 def test_a_setting_knows_its_budgets(
     method: str, evaluations: list[int | None], budgets: dict[int, tuple[int | None, ...]]
 ) -> None:
-    cells = plan(GAUSSIAN, [Contestant(method)], evaluations=evaluations, instances=1, samples=None)
+    cells = plan(
+        GAUSSIAN, [MethodSetting(method)], evaluations=evaluations, instances=1, samples=None
+    )
     assert {cell.options["steps"]: cell.budgets for cell in cells[1:]} == budgets
 
 
@@ -84,8 +86,8 @@ def test_remembered_cells_serve_other_budgets(tmp_path: Path) -> None:
 @pytest.mark.parametrize("seed", [0, 1])
 def test_populations_cost_what_is_planned(seed: int) -> None:
     """Whatever the seeds of an instance: none of them leaves a particle set half used."""
-    contestant = Contestant("smc", {"particles": 15})
-    cells = plan(GAUSSIAN, [contestant], evaluations=[4], instances=2, samples=30, seed=seed)
+    method_setting = MethodSetting("smc", {"particles": 15})
+    cells = plan(GAUSSIAN, [method_setting], evaluations=[4], instances=2, samples=30, seed=seed)
     for cell in cells:
         if cell.method != EXACT:
             assert run(cell).evaluations == pytest.approx(4)
@@ -151,6 +153,6 @@ def test_what_a_method_cannot_do_is_an_outcome(tmp_path: Path) -> None:
     astray = run_cells(small_plan("astray"), tmp_path)[1]
     assert "diverged: NaN or infinity" in astray.refusal
     assert astray.scores == {}
-    cells = plan([PROBLEMS["nonlinear-banana"]], [Contestant("pigdm")], instances=1, samples=30)
+    cells = plan([PROBLEMS["nonlinear-banana"]], [MethodSetting("pigdm")], instances=1, samples=30)
     refused = run_cells(cells, tmp_path)[1]
     assert refused.refusal.startswith("pigdm needs a linear operator, given Banana")

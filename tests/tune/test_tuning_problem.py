@@ -14,7 +14,7 @@ from invscore.metrics import psnr
 from invscore.networks import build_network
 from invscore.operators import Inpainting
 from invscore.priors import NetworkPrior
-from invscore.tune.contest import Contest, contests
+from invscore.tune.tuning_problem import TuningProblem, tuning_problems
 
 SIZES: dict[str, Any] = {"channels": 1, "widths": [4, 8], "blocks": 1}
 IMAGES = {
@@ -31,7 +31,7 @@ def network() -> NetworkPrior:
     return NetworkPrior(build_network("unet", **SIZES), channels=1, metadata=metadata)
 
 
-def made(network: NetworkPrior, **changes: Any) -> list[Contest]:
+def made(network: NetworkPrior, **changes: Any) -> list[TuningProblem]:
     config = ImagingConfig.model_validate(
         {
             "prior": "tiny",
@@ -46,7 +46,7 @@ def made(network: NetworkPrior, **changes: Any) -> list[Contest]:
             ],
         }
     )
-    return contests(config, {"tiny": network}, GRAY, **changes)
+    return tuning_problems(config, {"tiny": network}, GRAY, **changes)
 
 
 def test_every_method_on_every_task(network: NetworkPrior) -> None:
@@ -61,7 +61,7 @@ def test_every_method_on_every_task(network: NetworkPrior) -> None:
 
 
 def test_the_score_is_the_psnr_of_the_mean(network: NetworkPrior) -> None:
-    contest = made(network)[0]
+    problem = made(network)[0]
     operator = Inpainting.random((1, 16, 16), keep=0.5, seed=0)
     seed = 3 + 10**4  # of the second image
     truth = GRAY["b"][None]
@@ -76,7 +76,7 @@ def test_the_score_is_the_psnr_of_the_mean(network: NetworkPrior) -> None:
         lam=2.0,
         zeta=0.3,
     )
-    assert contest.score(1, {"zeta": 0.3}) == pytest.approx(psnr(result.mean, truth).item())
+    assert problem.score(1, {"zeta": 0.3}) == pytest.approx(psnr(result.mean, truth).item())
 
 
 def test_chosen_options_come_before_those_of_the_configuration(network: NetworkPrior) -> None:
@@ -87,32 +87,32 @@ def test_chosen_options_come_before_those_of_the_configuration(network: NetworkP
 
 
 def test_gray_priors_see_gray_images(network: NetworkPrior) -> None:
-    contest = dataclasses.replace(made(network)[1], images=IMAGES)
-    task, restored = contest.restored(0, {})
+    problem = dataclasses.replace(made(network)[1], images=IMAGES)
+    task, restored = problem.restored(0, {})
     assert task.problem.operator.in_shape == (1, 16, 16)
     assert restored.samples.shape == (1, 1, 1, 16, 16)
 
 
 def test_the_digest_is_that_of_what_decides(network: NetworkPrior) -> None:
-    contest, tv, *_ = made(network)
+    problem, tv, *_ = made(network)
     torch.manual_seed(1)
     other = NetworkPrior(build_network("unet", **SIZES), channels=1, metadata=network.metadata)
-    method = contest.method.model_copy(update={"options": {"steps": 3, "lam": 2.0}})
+    method = problem.method.model_copy(update={"options": {"steps": 3, "lam": 2.0}})
     changed = [
-        dataclasses.replace(contest, **change)
+        dataclasses.replace(problem, **change)
         for change in (
             {"network": other},
             {"images": {**GRAY, "b": 1 - GRAY["b"]}},
             {"samples": 4},
             {"seed": 4},
             {"method": method},
-            {"task": contest.task.model_copy(update={"noise": 0.2})},
-            {"task": contest.task.model_copy(update={"op": "inpaint(keep=0.6)"})},
+            {"task": problem.task.model_copy(update={"noise": 0.2})},
+            {"task": problem.task.model_copy(update={"op": "inpaint(keep=0.6)"})},
         )
     ]
-    digests = {each.digest() for each in [contest, *changed]} | {contest.digest(space={"lam": 1})}
+    digests = {each.digest() for each in [problem, *changed]} | {problem.digest(space={"lam": 1})}
     assert len(digests) == len(changed) + 2
-    assert contest.digest() == made(network)[0].digest()
-    renamed = contest.task.model_copy(update={"name": "another"})
-    assert contest.digest() == dataclasses.replace(contest, task=renamed).digest()
+    assert problem.digest() == made(network)[0].digest()
+    renamed = problem.task.model_copy(update={"name": "another"})
+    assert problem.digest() == dataclasses.replace(problem, task=renamed).digest()
     assert tv.digest() == dataclasses.replace(tv, network=other).digest(), "it has no prior"

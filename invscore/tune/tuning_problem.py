@@ -11,8 +11,8 @@ from typing import Any
 from torch import Tensor
 
 from invscore import __version__
+from invscore.bench.imaging.algorithms import Algorithm, find_algorithm
 from invscore.bench.imaging.config import ImagingConfig, MethodConfig, TaskConfig
-from invscore.bench.imaging.contestants import Contestant, find_contestant
 from invscore.bench.imaging.plan import STRIDE
 from invscore.bench.imaging.restore import Restored, restore
 from invscore.calibration.setting import describe_setting
@@ -25,7 +25,7 @@ from invscore.tasks.task import Task, fit_operator, fit_prior, task_of_image
 
 
 @dataclass(frozen=True)
-class Contest:
+class TuningProblem:
     """``method`` on ``task``, with ``images`` (c, h, w) by name.
 
     ``prior``: its name, and ``network`` what that is. ``samples`` are drawn of each image, whose
@@ -43,8 +43,8 @@ class Contest:
     device: str
 
     @property
-    def who(self) -> Contestant:
-        return find_contestant(self.method.name)
+    def who(self) -> Algorithm:
+        return find_algorithm(self.method.name)
 
     @property
     def uses_prior(self) -> bool:
@@ -107,21 +107,21 @@ class Contest:
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def contests(
+def tuning_problems(
     config: ImagingConfig,
     priors: Mapping[str, Prior],
     images: Mapping[str, Tensor],
     *,
     samples: int | None = None,
     device: str = "cpu",
-) -> list[Contest]:
+) -> list[TuningProblem]:
     """Every method of ``config`` on every task, task by task.
 
     ``priors``: by name, all that the tasks ask for. ``samples``: in the place of those of the
     configuration, for methods that sample.
     """
     return [
-        Contest(
+        TuningProblem(
             task,
             method,
             name := task.prior or config.prior,
@@ -137,4 +137,4 @@ def contests(
 
 
 def _point(method: MethodConfig) -> bool:
-    return find_contestant(method.name).point_estimate
+    return find_algorithm(method.name).point_estimate

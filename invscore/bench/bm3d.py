@@ -9,7 +9,7 @@ from torch import Tensor
 from invscore.baselines.base import require_package
 from invscore.baselines.bm3d_prior import denoised
 
-Rival = Callable[[Tensor, float], dict[str, Tensor]]
+Reference = Callable[[Tensor, float], dict[str, Tensor]]
 """Denoised versions of one noisy image (1, c, h, w) by name; the best counts."""
 
 

@@ -8,10 +8,10 @@ from invscore.baselines import BASELINES, BaselineInfo
 from invscore.methods import METHODS, MethodInfo
 from invscore.words import meant
 
-Contestant = MethodInfo | BaselineInfo
+Algorithm = MethodInfo | BaselineInfo
 
 
-def find_contestant(name: str) -> Contestant:
+def find_algorithm(name: str) -> Algorithm:
     """The method or the baseline ``name``.
 
     Raises ``ValueError`` for an unknown one, and for one whose package is not installed: what is
