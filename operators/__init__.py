@@ -1,5 +1,6 @@
 """Forward models ``y = A(x)``: the contract, its algebra and the built-in operators."""
 
+from invscore.operators.adapters import from_deepinv
 from invscore.operators.base import LinearOperator, NonlinearOperator, Operator, SpectralOperator
 from invscore.operators.blur import Blur
 from invscore.operators.camera import CameraBlur, HighDynamicRange
@@ -37,6 +38,7 @@ __all__ = [
     "SuperResolution",
     "Tomography",
     "check_operator",
+    "from_deepinv",
     "from_function",
     "from_matrix",
     "from_scipy",

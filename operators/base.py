@@ -7,6 +7,7 @@ import copy
 import math
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Literal, Self
 
 import torch
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 from invscore.batches import PerImage, ordinary, per_image
 from invscore.operators.cg import conjugate_gradient, inner, least_squares
 from invscore.operators.constant import Constant
+from invscore.operators.placement import moved_module
 from invscore.operators.svd import SVD
 
 Shape = tuple[int, ...]
@@ -39,6 +41,9 @@ class Operator(abc.ABC):
     columns, where the image reaches beyond them (a blur of boundary ``"valid"``); ``None`` where it
     does not, or where y is no image. What lies outside is a margin, known by what was blurred into
     the window alone.
+
+    ``precision`` is the real type in which A computes whatever it is given, as some libraries do,
+    and ``None`` where it follows what it is given.
     """
 
     in_shape: Shape
@@ -48,6 +53,7 @@ class Operator(abc.ABC):
     measured: Tensor | None = None
     view: View = "image"
     window: Window | None = None
+    precision: torch.dtype | None = None
 
     @property
     def seen_shape(self) -> Shape:
@@ -344,6 +350,7 @@ def _tensors(value: object) -> Iterator[Tensor]:
         yield value.single
     elif isinstance(value, nn.Module):
         yield from value.parameters()
+        yield from value.buffers()
     elif isinstance(value, tuple | list):
         for item in value:
             yield from _tensors(item)
@@ -358,13 +365,17 @@ def _moved(value: object, device: torch.device | str | None, dtype: torch.dtype 
     if isinstance(value, Constant):
         return value if device is None else value.to(device)
     if isinstance(value, nn.Module):
-        return copy.deepcopy(value).to(device, dtype)
+        return moved_module(value, partial(_placed, device=device, dtype=dtype))
     if isinstance(value, tuple | list):
         return type(value)(_moved(item, device, dtype) for item in value)
     if isinstance(value, Tensor):
-        target = dtype if dtype is None or not value.is_complex() else dtype.to_complex()
-        return value.to(device, target if value.is_floating_point() or value.is_complex() else None)
+        return _placed(value, device, dtype)
     return value
+
+
+def _placed(tensor: Tensor, device: torch.device | str | None, dtype: torch.dtype | None) -> Tensor:
+    target = dtype if dtype is None or not tensor.is_complex() else dtype.to_complex()
+    return tensor.to(device, target if tensor.is_floating_point() or tensor.is_complex() else None)
 
 
 def require_equal(what: str, left: object, right: object) -> None:

@@ -33,16 +33,9 @@ class LinearFunction(LinearOperator):
         return self._forward(x)
 
     def rmatvec(self, y: Tensor) -> Tensor:
-        return self._transpose(y) if self._adjoint is None else self._adjoint(y)
-
-    def _transpose(self, y: Tensor) -> Tensor:
-        """The gradient of ``<A x, y>``, which is the same at every x."""
-        real = y.real.dtype
-        dtype = real.to_complex() if self.in_complex else real
-        with torch.inference_mode(False), torch.enable_grad():
-            x = y.new_zeros(len(y), *self.in_shape, dtype=dtype).requires_grad_()
-            image = self._forward(x)
-        return torch.autograd.grad(image, x, y, create_graph=y.requires_grad)[0]
+        if self._adjoint is not None:
+            return self._adjoint(y)
+        return transpose(self._forward, y, self.in_shape, self.in_complex)
 
 
 class NonlinearFunction(NonlinearOperator):
@@ -62,6 +55,16 @@ class NonlinearFunction(NonlinearOperator):
 
     def __call__(self, x: Tensor) -> Tensor:
         return self._forward(x)
+
+
+def transpose(forward: Function, y: Tensor, in_shape: Shape, in_complex: bool) -> Tensor:
+    """The adjoint of a linear function at ``y``: the gradient of ``<A x, y>``, alike at every x."""
+    real = y.real.dtype
+    dtype = real.to_complex() if in_complex else real
+    with torch.inference_mode(False), torch.enable_grad():
+        x = torch.zeros(len(y), *in_shape, dtype=dtype, device=y.device).requires_grad_()
+        image = forward(x)
+    return torch.autograd.grad(image, x, y, create_graph=y.requires_grad)[0]
 
 
 @overload
