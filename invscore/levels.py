@@ -9,16 +9,43 @@ from invscore.priors.base import Prior
 DDPM_BETAS = np.linspace(1e-4, 0.02, 1000)
 
 
+def of_pixel(prior: Prior, deviations: float) -> float:
+    """So many deviations of a pixel under ``prior``, or the nearest level that it knows."""
+    return float(min(max(deviations * prior.variance**0.5, prior.sigma_min), prior.sigma_max))
+
+
 def widest(prior: Prior) -> float:
-    """The level at which samplers start: 20 standard deviations of a pixel, or the largest level
-    that the prior knows. (EDM's 160 hide even the mean of a large image; ours start at a guess.)"""
-    return float(min(prior.sigma_max, 20 * prior.variance**0.5))
+    """Where samplers start from noise: 20 deviations of a pixel hide all but the mean of an image.
+    (EDM's 160 hide even the mean of a large image; ours start at a guess.)"""
+    return of_pixel(prior, 20.0)
+
+
+def wide(prior: Prior) -> float:
+    """Where samplers of a conditioned denoiser start: 4 deviations of a pixel hide pixels."""
+    return of_pixel(prior, 4.0)
+
+
+def guessed(prior: Prior) -> float:
+    """Where samplers start that trust their first guess: 2 deviations of a pixel hide what a guess
+    does not know."""
+    return of_pixel(prior, 2.0)
+
+
+def smoothing(prior: Prior) -> float:
+    """The noise that smooths the density for chains and proximal steps: 0.1 deviations of a pixel,
+    0.025 in photographs."""
+    return of_pixel(prior, 0.1)
+
+
+def fine(prior: Prior) -> float:
+    """Where samplers of few steps and plug-and-play methods stop: 0.04 deviations of a pixel, 0.01
+    in photographs."""
+    return of_pixel(prior, 0.04)
 
 
 def finest(prior: Prior) -> float:
-    """The level at which samplers stop: 0.8 % of the standard deviation of a pixel, or the
-    smallest level that the prior knows."""
-    return float(max(prior.sigma_min, 0.008 * prior.variance**0.5))
+    """Where samplers of many steps stop: 0.008 deviations of a pixel, 0.002 in photographs."""
+    return of_pixel(prior, 0.008)
 
 
 def geometric(steps: int, high: float, low: float) -> list[float]:
@@ -31,9 +58,8 @@ def annealed(
 ) -> list[float]:
     """``steps`` geometric levels of plug-and-play methods, which start at a first guess: from 0.8
     to 0.04 standard deviations of a pixel unless others are given, within what the prior knows."""
-    deviation = prior.variance**0.5
-    high = min(0.8 * deviation, prior.sigma_max) if high is None else high
-    low = max(0.04 * deviation, prior.sigma_min) if low is None else low
+    high = of_pixel(prior, 0.8) if high is None else high
+    low = fine(prior) if low is None else low
     return geometric(steps, high, low)
 
 

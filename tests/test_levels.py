@@ -33,6 +33,17 @@ def test_ends() -> None:
     assert levels.finest(Flat(0.0625, sigma_min=0.1)) == 0.1
 
 
+def test_levels_between() -> None:
+    """In standard deviations of a pixel, as the documentation of methods says them."""
+    prior, narrow = Flat(0.0625), Flat(0.0625, sigma_min=0.03, sigma_max=0.4)
+    named = (levels.wide, levels.guessed, levels.smoothing, levels.fine)
+    assert [level(prior) / 0.25 for level in named] == pytest.approx([4, 2, 0.1, 0.04])
+    assert [level(narrow) for level in named] == [0.4, 0.4, 0.03, 0.03]
+    assert levels.of_pixel(prior, 0.6) == pytest.approx(0.15)
+    ends = levels.annealed(prior, 2)
+    assert [level / 0.25 for level in ends] == pytest.approx([0.8, 0.04])
+
+
 def test_geometric() -> None:
     sigmas = levels.geometric(9, 20.0, 0.05)
     assert (len(sigmas), sigmas[0]) == (9, 20.0)

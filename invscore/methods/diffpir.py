@@ -47,8 +47,8 @@ def diffpir(
     defaults of all but ``steps`` and ``lam`` are those that validation photographs preferred.
     """
     operator, y, variance = problem.linear_gaussian("diffpir")
-    high = 2 * prior.variance**0.5 if sigma_max is None else sigma_max
-    low = max(0.04 * prior.variance**0.5, prior.sigma_min) if sigma_min is None else sigma_min
+    high = levels.guessed(prior) if sigma_max is None else sigma_max
+    low = levels.fine(prior) if sigma_min is None else sigma_min
     sigmas = levels.karras(steps, high, low)
     x = initial_guess(problem, prior, sigmas[0], rng)
     for sigma, lower in pairwise(sigmas):

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import torch
 
+from invscore import levels
 from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
 from invscore.methods.common.initial_guess import initial_guess
@@ -51,7 +52,7 @@ def mala(
     in units of ``1 / (1 / sigma^2 + |A|^2 / s^2)``. ``sigma``: smoothing of the prior, in image
     units (default: 0.1 standard deviations of a pixel).
     """
-    level = max(0.1 * prior.variance**0.5, prior.sigma_min) if sigma is None else sigma
+    level = levels.smoothing(prior) if sigma is None else sigma
     log_posterior = LogPosterior(problem, prior, level)
     x = proposal = initial_guess(problem, prior, level, rng)
     log_time = (step_size * log_posterior.step_size(x)).log()

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import torch
 
+from invscore import levels
 from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
 from invscore.methods.common.initial_guess import initial_guess
@@ -45,7 +46,7 @@ def prox_gradient(
     ``steps``: trials. ``sigma``: the final smoothing in image units (default: 0.1 standard
     deviations of a pixel under the prior).
     """
-    level = max(0.1 * prior.variance**0.5, prior.sigma_min) if sigma is None else sigma
+    level = levels.smoothing(prior) if sigma is None else sigma
     log_posterior = LogPosterior(problem, prior, level)
     x = trial = initial_guess(problem, prior, 0.0, rng)
     share = torch.ones_like(inner(x, x))

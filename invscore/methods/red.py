@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from invscore import levels
 from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
 from invscore.methods.common.initial_guess import initial_guess
@@ -41,7 +42,7 @@ def red(
     experiments in these units. ``sigma``: the level of the denoiser, in image units (default: 0.08
     standard deviations of a pixel under the prior, the paper's 5/255).
     """
-    level = max(0.08 * prior.variance**0.5, prior.sigma_min) if sigma is None else sigma
+    level = levels.of_pixel(prior, 0.08) if sigma is None else sigma
     x = initial_guess(problem, prior, 0.0, rng)
     curvature = squared_norm(problem, x) / broadcast(mean_variance(problem), x) + lam / level**2
     for _ in range(steps):

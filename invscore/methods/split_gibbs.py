@@ -54,7 +54,7 @@ def split_gibbs(
     curvature at x.
     """
     wide = levels.widest(prior) if rho_max is None else rho_max
-    final = max(0.6 * prior.variance**0.5, prior.sigma_min) if rho_min is None else rho_min
+    final = levels.of_pixel(prior, 0.6) if rho_min is None else rho_min
     count = round(annealing * steps)
     x = initial_guess(problem, prior, wide, rng)
     for rho in [*levels.geometric(count, wide, final), *[final] * (steps - count)]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from invscore import levels
 from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
 from invscore.methods.common.initial_guess import initial_guess
@@ -39,7 +40,7 @@ def ula(
     ``steps``: denoiser evaluations. ``step_size``: below 2 for stability. ``sigma``: smoothing of
     the prior, in image units (default: 0.1 standard deviations of a pixel).
     """
-    level = max(0.1 * prior.variance**0.5, prior.sigma_min) if sigma is None else sigma
+    level = levels.smoothing(prior) if sigma is None else sigma
     log_posterior = LogPosterior(problem, prior, level)
     x = initial_guess(problem, prior, level, rng)
     time = step_size * log_posterior.step_size(x)

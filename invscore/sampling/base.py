@@ -83,7 +83,7 @@ SAMPLERS: Registry[SamplerInfo] = Registry("sampler")
 def noise_only(prior: Prior) -> float:
     """The level at which generation starts: ``START`` standard deviations of a pixel, or the
     largest level that the prior knows."""
-    return float(min(prior.sigma_max, START * prior.variance**0.5))
+    return levels.of_pixel(prior, START)
 
 
 def karras(steps: int, prior: Prior, high: float) -> list[float]:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
+from invscore import levels
 from invscore.batches import PerImage
 from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, get_method
@@ -109,7 +110,7 @@ def sample_posterior(
     own = {"eta": 1.0 if eta is None else eta} if "eta" in info.defaults else {}
     if eta is not None and not own:
         raise ValueError(f"`eta` must be none with the sampler {sampler!r}, got {eta}")
-    high = min(prior.sigma_max, 4 * prior.variance**0.5) if sigma_max is None else sigma_max
+    high = levels.wide(prior) if sigma_max is None else sigma_max
     sigmas = info.spacing(steps, prior, high)
     x = initial_guess(problem, prior, sigmas[0], rng)
     for lower, state in zip(sigmas[1:], info.run(denoiser, x, sigmas, rng, **own), strict=True):

@@ -30,7 +30,7 @@ def anneal(
 
     The likelihood is tempered so that steps of level^2 / 2 suit both terms.
     """
-    wide = prior.variance**0.5
+    wide = levels.of_pixel(prior, 1.0)
     x = initial_guess(problem, prior, wide, rng)
     weight = tempering(problem, x)
     for level in levels.geometric(steps, wide, final):

@@ -68,9 +68,8 @@ def matched_spectrum(
         raise ValueError(
             f"matched_spectrum needs a linear operator, given {type(operator).__name__}"
         )
-    deviation = prior.variance**0.5
-    high = min(2 * deviation, prior.sigma_max) if sigma_max is None else sigma_max
-    low = max(0.04 * deviation, prior.sigma_min) if sigma_min is None else sigma_min
+    high = levels.guessed(prior) if sigma_max is None else sigma_max
+    low = levels.fine(prior) if sigma_min is None else sigma_min
     sigmas = levels.karras(steps, high, low)
     clean = initial_guess(problem, prior, 0.0, rng)
     bands = FrequencyBands(clean)
