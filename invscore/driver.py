@@ -295,7 +295,10 @@ def _run(
     with torch.no_grad():
         for done, step in enumerate(states, start=1):
             state = step.x
-            told = {"sigma": step.sigma, "discrepancy": problem.discrepancy(step.denoised)}
+            told: dict[str, float | Tensor] = {
+                "sigma": step.sigma,
+                "discrepancy": problem.discrepancy(step.denoised),
+            }
             rows.append(
                 {name: _mean(value, state) for name, value in {**told, **step.info}.items()}
             )

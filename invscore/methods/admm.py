@@ -10,7 +10,7 @@ import torch
 from invscore import levels
 from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
-from invscore.methods.common.initial_guess import initial_guess
+from invscore.methods.common.initial_guess import Initial, initial_guess
 from invscore.methods.common.proximal import proximal
 from invscore.priors.base import Prior
 from invscore.ranges import Count, Level, Weight
@@ -32,6 +32,7 @@ def admm(
     lam: Weight = 1.0,
     sigma_max: Level | None = None,
     sigma_min: Level | None = None,
+    initial: Initial = "guess",
 ) -> Iterator[Step]:
     """Plug-and-play ADMM: fit the data, denoise, and carry the difference over to the next step.
 
@@ -45,8 +46,10 @@ def admm(
     ``steps``: denoiser evaluations. ``lam``: weight of the prior. ``sigma_max``, ``sigma_min``: the
     first and the last level, in image units (default: 0.8 and 0.04 standard deviations of a pixel
     under the prior).
+    ``initial``: a first ``"guess"``, or ``"noise"`` of the prior's mean and variance
+    (``initial_guess``).
     """
-    v = initial_guess(problem, prior, 0.0, rng)
+    v = initial_guess(problem, prior, 0.0, rng, initial)
     u = torch.zeros_like(v)
     sigmas = levels.annealed(prior, steps, sigma_max, sigma_min)
     for sigma, lower in pairwise([*sigmas, sigmas[-1]]):

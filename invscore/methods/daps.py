@@ -8,7 +8,7 @@ from itertools import pairwise
 from invscore import levels
 from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
-from invscore.methods.common.initial_guess import initial_guess
+from invscore.methods.common.initial_guess import Initial, initial_guess
 from invscore.methods.common.likelihood_step import draw_given
 from invscore.priors.base import Prior
 from invscore.ranges import Count, Level, StableStep
@@ -34,6 +34,7 @@ def daps(
     step_size: StableStep = 0.2,
     sigma_max: Level | None = None,
     sigma_min: Level | None = None,
+    initial: Initial = "guess",
 ) -> Iterator[Step]:
     """Decoupled annealing: follow the flow to a clean image, draw about it given y, add noise.
 
@@ -47,12 +48,13 @@ def daps(
     level, by Euler's rule. ``mcmc_steps``: Langevin steps a level where they are needed, of length
     ``step_size`` over the curvature at x0. ``sigma_max``, ``sigma_min``: first and last level, in
     image units (default: 20 standard deviations of a pixel, and 0.1 in the units of [-1, 1]).
+    ``initial``: a first ``"guess"``, or ``"noise"`` as in the paper (``initial_guess``).
     """
     high = levels.widest(prior) if sigma_max is None else sigma_max
     low = max(0.1 * prior.unit, prior.sigma_min) if sigma_min is None else sigma_min
     end = min(low, max(0.01 * prior.unit, prior.sigma_min))
     sigmas = levels.karras(steps, high, low)
-    x = initial_guess(problem, prior, sigmas[0], rng)
+    x = initial_guess(problem, prior, sigmas[0], rng, initial)
     for sigma, lower in pairwise(sigmas):
         clean = x
         for upper, under in pairwise(levels.karras(ode_steps, sigma, end)):

@@ -10,7 +10,7 @@ from torch import Tensor
 from invscore import levels
 from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
-from invscore.methods.common.initial_guess import initial_guess
+from invscore.methods.common.initial_guess import Initial, initial_guess
 from invscore.priors.base import Prior
 from invscore.ranges import Count, SomeShare
 from invscore.rng import SampleRNG
@@ -33,6 +33,7 @@ def ddnm(
     eta: SomeShare = 0.85,
     travel: Count = 1,
     repeats: Count = 1,
+    initial: Initial = "guess",
 ) -> Iterator[Step]:
     """Denoising diffusion null-space model (DDNM+): y sets the range of A, D fills the null space.
 
@@ -47,6 +48,7 @@ def ddnm(
     ``steps``: levels of DDPM's schedule. ``eta``: deviation of the fresh noise over that of all,
     above 0. ``travel``, ``repeats``: time travel; every stretch of ``travel`` steps is done
     ``repeats`` times, noise being added in between, for large holes.
+    ``initial``: a first ``"guess"``, or ``"noise"`` as in the paper (``initial_guess``).
     """
     operator, y, variance = problem.linear_gaussian("ddnm")
 
@@ -58,7 +60,7 @@ def ddnm(
         return fitted, fresh * (z + operator.ridge(operator.matvec(other - z), rho))
 
     sigmas = levels.ddpm(steps, prior, levels.widest(prior))
-    x = initial_guess(problem, prior, sigmas[0], rng)
+    x = initial_guess(problem, prior, sigmas[0], rng, initial)
     for first in range(0, steps, travel):
         stretch = sigmas[first : first + travel + 1]
         for turn in range(repeats):

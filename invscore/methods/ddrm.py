@@ -10,7 +10,7 @@ import torch
 from invscore import levels
 from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
-from invscore.methods.common.initial_guess import initial_guess
+from invscore.methods.common.initial_guess import Initial, initial_guess
 from invscore.operators import LinearOperator
 from invscore.operators.base import broadcast
 from invscore.operators.svd import SVD
@@ -35,6 +35,7 @@ def ddrm(
     steps: Count = 20,
     eta: Share = 0.85,
     eta_b: Share = 1.0,
+    initial: Initial = "guess",
 ) -> Iterator[Step]:
     """Denoising diffusion restoration: DDIM for each singular vector, by what y says of it.
 
@@ -47,6 +48,7 @@ def ddrm(
     ``steps``: denoiser evaluations on DDPM's schedule. ``eta``: deviation of the fresh noise over
     that of all. ``eta_b``: trust in the measurement where it is more precise than the level, 0 to
     1.
+    ``initial``: a first ``"guess"``, or ``"noise"`` as in the paper (``initial_guess``).
     """
     operator, y, variance = problem.linear_gaussian("ddrm")
     f = require_svd(operator, y.dtype)
@@ -57,7 +59,7 @@ def ddrm(
     kept = (1 - eta**2) ** 0.5
 
     sigmas = levels.ddpm(steps, prior, levels.widest(prior))
-    x = initial_guess(problem, prior, sigmas[0], rng)
+    x = initial_guess(problem, prior, sigmas[0], rng, initial)
     for sigma, lower in pairwise(sigmas):
         denoised, noise = prior.denoise(x, sigma), rng.normal_like(x)
         x = denoised + lower * (kept / sigma * (x - denoised) + eta * noise)

@@ -10,7 +10,7 @@ from torch import Tensor
 from invscore import levels
 from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
-from invscore.methods.common.initial_guess import initial_guess
+from invscore.methods.common.initial_guess import Initial, initial_guess
 from invscore.methods.common.renoise import renoise
 from invscore.methods.common.tempering import informed_share
 from invscore.operators.cg import conjugate_gradient
@@ -35,6 +35,7 @@ def dds(
     gamma: Weight = 1.0,
     cg_steps: Count = 5,
     eta: Share = 0.85,
+    initial: Initial = "guess",
 ) -> Iterator[Step]:
     """Decomposed diffusion sampling: denoise, a few conjugate gradient steps to the data, re-noise.
 
@@ -46,6 +47,7 @@ def dds(
     ``steps``: denoiser evaluations on DDPM's schedule. ``gamma``: weight of the data, which fades
     where the noise exceeds what is measured of images (``informed_share``). ``eta``:
     deviation of the fresh noise over that of all.
+    ``initial``: a first ``"guess"``, or ``"noise"`` as in the paper (``initial_guess``).
     """
     operator, y, _ = problem.linear_gaussian("dds")
     back_projected = operator.rmatvec(y)
@@ -55,7 +57,7 @@ def dds(
         return z + weight * operator.normal(z)
 
     sigmas = levels.ddpm(steps, prior, levels.widest(prior))
-    x = initial_guess(problem, prior, sigmas[0], rng)
+    x = initial_guess(problem, prior, sigmas[0], rng, initial)
     for sigma, lower in pairwise(sigmas):
         denoised = prior.denoise(x, sigma)
         target = denoised + weight * back_projected

@@ -8,7 +8,7 @@ from itertools import pairwise
 from invscore import levels
 from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
-from invscore.methods.common.initial_guess import initial_guess
+from invscore.methods.common.initial_guess import Initial, initial_guess
 from invscore.methods.common.renoise import renoise
 from invscore.priors.base import Prior
 from invscore.ranges import Count, Level, Share, Weight
@@ -32,6 +32,7 @@ def diffpir(
     zeta: Share = 1.0,
     sigma_max: Level | None = None,
     sigma_min: Level | None = None,
+    initial: Initial = "guess",
 ) -> Iterator[Step]:
     """Plug-and-play restoration along a diffusion: denoise, fit the data, add noise again.
 
@@ -45,12 +46,15 @@ def diffpir(
     (default: 2 and 0.04 standard deviations of a pixel under the prior), spaced as in Karras et
     al. 2022, Eq. 5. The paper begins at pure noise; our first guess allows a later start, and the
     defaults of all but ``steps`` and ``lam`` are those that validation photographs preferred.
+    ``initial``: a first ``"guess"``, or ``"noise"`` as in the paper (``initial_guess``), whose
+    first level is by default 20 standard deviations of a pixel.
     """
     operator, y, variance = problem.linear_gaussian("diffpir")
-    high = levels.guessed(prior) if sigma_max is None else sigma_max
+    first = levels.guessed if initial == "guess" else levels.widest
+    high = first(prior) if sigma_max is None else sigma_max
     low = levels.fine(prior) if sigma_min is None else sigma_min
     sigmas = levels.karras(steps, high, low)
-    x = initial_guess(problem, prior, sigmas[0], rng)
+    x = initial_guess(problem, prior, sigmas[0], rng, initial)
     for sigma, lower in pairwise(sigmas):
         denoised = prior.denoise(x, sigma)
         weight = lam * variance / sigma**2

@@ -10,7 +10,7 @@ from torch import Tensor
 from invscore import levels
 from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
-from invscore.methods.common.initial_guess import initial_guess
+from invscore.methods.common.initial_guess import Initial, initial_guess
 from invscore.methods.common.tempering import informed_share
 from invscore.operators.cg import inner
 from invscore.priors.base import Prior
@@ -33,6 +33,7 @@ def dps(
     *,
     steps: Count = 1000,
     guidance: Guidance = 0.3,
+    initial: Initial = "guess",
 ) -> Iterator[Step]:
     """Diffusion posterior sampling: ancestral sampling, pulled towards the measurement.
 
@@ -45,9 +46,10 @@ def dps(
     ``steps``: denoiser evaluations, spread over DDPM's 1000 times.
     ``guidance``: the paper's zeta, a length in the units of [-1, 1]: 0.3 for blur and
     super-resolution, 0.5 for inpainting, 1.0 for phase retrieval.
+    ``initial``: a first ``"guess"``, or ``"noise"`` as in the paper (``initial_guess``).
     """
     sigmas = levels.ddpm(steps, prior, levels.widest(prior))
-    x = initial_guess(problem, prior, sigmas[0], rng)
+    x = initial_guess(problem, prior, sigmas[0], rng, initial)
     strength = guidance * informed_share(problem, prior, x)
     for sigma, lower in pairwise(sigmas):
         x, denoised = guided_step(problem, prior, x, sigma, lower, strength, rng)

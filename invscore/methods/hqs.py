@@ -8,7 +8,7 @@ from invscore import levels
 from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
 from invscore.methods.common.equivariant_denoiser import EquivariantDenoiser
-from invscore.methods.common.initial_guess import initial_guess
+from invscore.methods.common.initial_guess import Initial, initial_guess
 from invscore.methods.common.proximal import proximal
 from invscore.priors.base import Prior
 from invscore.ranges import Count, Level, Weight
@@ -30,6 +30,7 @@ def hqs(
     lam: Weight = 4.0,
     sigma_max: Level | None = None,
     sigma_min: Level | None = None,
+    initial: Initial = "guess",
 ) -> Iterator[Step]:
     """Plug-and-play by half-quadratic splitting: fit the data, denoise, at a falling noise level.
 
@@ -45,9 +46,11 @@ def hqs(
     ``sigma_max``, ``sigma_min``: the first and the last level, in image units (default: 0.8 and
     0.04 standard deviations of a pixel under the prior; the paper's are 49/255 and the noise of
     the measurement, on images of a deviation near 1/4).
+    ``initial``: a first ``"guess"``, or ``"noise"`` of the prior's mean and variance
+    (``initial_guess``).
     """
     denoise = EquivariantDenoiser(prior, rng)
-    z = initial_guess(problem, prior, 0.0, rng)
+    z = initial_guess(problem, prior, 0.0, rng, initial)
     for sigma in levels.annealed(prior, steps, sigma_max, sigma_min):
         x = proximal(problem, z, sigma / lam**0.5)
         z = denoise(x, sigma)

@@ -8,7 +8,7 @@ from itertools import pairwise
 from invscore import levels
 from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
-from invscore.methods.common.initial_guess import initial_guess
+from invscore.methods.common.initial_guess import Initial, initial_guess
 from invscore.methods.common.tempering import tempering
 from invscore.priors.base import Prior
 from invscore.ranges import Count, Level, Rate
@@ -32,6 +32,7 @@ def langevin(
     per_level: Count = 3,
     step_size: Rate = 0.5,
     sigma_min: Level | None = None,
+    initial: Initial = "guess",
 ) -> Iterator[Step]:
     """Annealed Langevin dynamics on prior score plus likelihood score.
 
@@ -44,10 +45,11 @@ def langevin(
 
     ``step_size``: in units of sigma^2. ``sigma_min``: the last level, in image units (default:
     the finest that the prior knows).
+    ``initial``: a first ``"guess"``, or ``"noise"`` as in the paper (``initial_guess``).
     """
     low = levels.finest(prior) if sigma_min is None else sigma_min
     sigmas = levels.geometric(steps, levels.widest(prior), low)
-    x = initial_guess(problem, prior, sigmas[0], rng)
+    x = initial_guess(problem, prior, sigmas[0], rng, initial)
     weight = tempering(problem, x)
     for sigma, lower in pairwise([*sigmas, sigmas[-1]]):
         for landing in [sigma] * (per_level - 1) + [lower]:

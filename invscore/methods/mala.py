@@ -9,7 +9,7 @@ import torch
 from invscore import levels
 from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
-from invscore.methods.common.initial_guess import initial_guess
+from invscore.methods.common.initial_guess import Initial, initial_guess
 from invscore.methods.common.log_posterior import LogPosterior
 from invscore.operators.base import broadcast
 from invscore.operators.cg import inner
@@ -38,6 +38,7 @@ def mala(
     burn_in: Share = 0.5,
     step_size: Rate = 0.5,
     sigma: Level | None = None,
+    initial: Initial = "guess",
 ) -> Iterator[Step]:
     """Langevin proposals, accepted or refused so that the law is the posterior's at any step.
 
@@ -51,10 +52,12 @@ def mala(
     ``steps``: proposals. ``burn_in``: share of them that adapt, 0 to 1. ``step_size``: the first a,
     in units of ``1 / (1 / sigma^2 + |A|^2 / s^2)``. ``sigma``: smoothing of the prior, in image
     units (default: 0.1 standard deviations of a pixel).
+    ``initial``: a first ``"guess"``, or ``"noise"`` of the prior's mean and variance
+    (``initial_guess``).
     """
     level = levels.smoothing(prior) if sigma is None else sigma
     log_posterior = LogPosterior(problem, prior, level)
-    x = proposal = initial_guess(problem, prior, level, rng)
+    x = proposal = initial_guess(problem, prior, level, rng, initial)
     log_time = (step_size * log_posterior.step_size(x)).log()
     log_density = torch.full_like(log_time, -torch.inf)  # accepts the first image as it is
     gradient, noise, denoised = torch.zeros_like(x), torch.zeros_like(x), x

@@ -9,7 +9,7 @@ from invscore import levels
 from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
 from invscore.methods.common.data_consistency import replacement
-from invscore.methods.common.initial_guess import initial_guess
+from invscore.methods.common.initial_guess import Initial, initial_guess
 from invscore.methods.common.tempering import informed_share
 from invscore.methods.dps import guided_step
 from invscore.priors.base import Prior
@@ -32,6 +32,7 @@ def mcg(
     steps: Count = 1000,
     guidance: Guidance = 0.1,
     lam: Weight = 1.0,
+    initial: Initial = "guess",
 ) -> Iterator[Step]:
     """Manifold constrained gradients: a step of DPS, then the noised measurement replaces its part.
 
@@ -43,9 +44,10 @@ def mcg(
 
     ``steps``: denoiser evaluations, spread over DDPM's 1000 times. ``guidance``: the paper's 0.1, a
     length in the units of [-1, 1]. ``lam``: distrust of the measurement's noise.
+    ``initial``: a first ``"guess"``, or ``"noise"`` as in the paper (``initial_guess``).
     """
     sigmas = levels.ddpm(steps, prior, levels.widest(prior))
-    x = initial_guess(problem, prior, sigmas[0], rng)
+    x = initial_guess(problem, prior, sigmas[0], rng, initial)
     share = informed_share(problem, prior, x)
     for sigma, lower in pairwise(sigmas):
         x, denoised = guided_step(problem, prior, x, sigma, lower, guidance * share, rng)

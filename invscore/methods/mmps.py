@@ -17,6 +17,7 @@ from invscore.methods.common.conditioned import (
     matched_gradient,
     sample_posterior,
 )
+from invscore.methods.common.initial_guess import Initial
 from invscore.priors.base import Prior
 from invscore.ranges import Count, Level, Share
 from invscore.rng import SampleRNG
@@ -60,6 +61,7 @@ def mmps(
     sampler: SamplerName = "ddim",
     eta: Share | None = None,
     sigma_max: Level | None = None,
+    initial: Initial = "guess",
 ) -> Iterator[Step]:
     """Moment matching posterior sampling: the likelihood of D(x) with its whole uncertainty.
 
@@ -73,6 +75,8 @@ def mmps(
     Jacobian product. ``sampler``: of ``invscore.sampling``, DDIM by default. ``eta``: DDIM's share
     of fresh noise, 0 to 1, its default. ``sigma_max``: the first level, in image units (default: 4
     standard deviations of a pixel).
+    ``initial``: a first ``"guess"``, or ``"noise"`` as in the paper (``initial_guess``), whose
+    first level is by default 20 standard deviations of a pixel.
     """
     return sample_posterior(
         conditioned(problem, prior, cg_steps=cg_steps),
@@ -81,4 +85,5 @@ def mmps(
         steps=steps,
         eta=eta,
         sigma_max=sigma_max,
+        initial=initial,
     )

@@ -11,7 +11,7 @@ from invscore import levels
 from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
 from invscore.methods.common.data_consistency import replacement
-from invscore.methods.common.initial_guess import initial_guess
+from invscore.methods.common.initial_guess import Initial, initial_guess
 from invscore.methods.common.tempering import informed_share
 from invscore.priors.base import Prior
 from invscore.ranges import Count, Rate, Share, Weight
@@ -36,6 +36,7 @@ def pc(
     snr: Rate = 0.16,
     mixing: Share = 1.0,
     lam: Weight = 4.0,
+    initial: Initial = "guess",
 ) -> Iterator[Step]:
     """Predictor-corrector sampling; the noised measurement is mixed in after every update.
 
@@ -48,6 +49,7 @@ def pc(
 
     ``snr``: the paper's r, 0.16. ``mixing``: the paper's lambda, 0 (ignore y) to 1. ``lam``:
     distrust of the measurement's noise; at 1, textures of it are taken for image.
+    ``initial``: a first ``"guess"``, or ``"noise"`` as in the paper (``initial_guess``).
     """
     problem.linear_gaussian("pc")
 
@@ -55,7 +57,7 @@ def pc(
         return x + share * replacement(problem, x, x, sigma, lam, rng)
 
     sigmas = levels.geometric(steps + 1, levels.widest(prior), levels.finest(prior))
-    x = initial_guess(problem, prior, sigmas[0], rng)
+    x = initial_guess(problem, prior, sigmas[0], rng, initial)
     share = mixing * informed_share(problem, prior, x)
     for sigma, lower in pairwise(sigmas):
         x = ddim_step(x, prior.denoise(x, sigma), sigma, lower, 1.0, rng)

@@ -16,6 +16,7 @@ from invscore.methods.common.conditioned import (
     ConditionedDenoiser,
     sample_posterior,
 )
+from invscore.methods.common.initial_guess import Initial
 from invscore.priors.base import Prior
 from invscore.ranges import Count, Level, Share, Weight
 from invscore.rng import SampleRNG
@@ -62,6 +63,7 @@ def pigdm(
     eta: Share | None = None,
     sigma_max: Level | None = None,
     prior_variance: Weight | None = None,
+    initial: Initial = "guess",
 ) -> Iterator[Step]:
     """Pseudoinverse-guided diffusion: the likelihood of D(x) with an isotropic uncertainty.
 
@@ -78,6 +80,8 @@ def pigdm(
     units (default: 4 standard deviations of a pixel). ``prior_variance``: v, by default what the
     prior says. The paper has 1; that of a single mode serves where the measurement has chosen the
     mode.
+    ``initial``: a first ``"guess"``, or ``"noise"`` as in the paper (``initial_guess``), whose
+    first level is by default 20 standard deviations of a pixel.
     """
     return sample_posterior(
         conditioned(problem, prior, prior_variance=prior_variance),
@@ -86,4 +90,5 @@ def pigdm(
         steps=steps,
         eta=eta,
         sigma_max=sigma_max,
+        initial=initial,
     )

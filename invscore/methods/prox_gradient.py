@@ -9,7 +9,7 @@ import torch
 from invscore import levels
 from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
-from invscore.methods.common.initial_guess import initial_guess
+from invscore.methods.common.initial_guess import Initial, initial_guess
 from invscore.methods.common.log_posterior import LogPosterior
 from invscore.methods.common.proximal import proximal
 from invscore.operators.cg import inner
@@ -33,6 +33,7 @@ def prox_gradient(
     *,
     steps: Count = 100,
     sigma: Level | None = None,
+    initial: Initial = "guess",
 ) -> Iterator[Step]:
     """Plug-and-play proximal gradient descent on a true objective, which falls at every step.
 
@@ -45,10 +46,12 @@ def prox_gradient(
 
     ``steps``: trials. ``sigma``: the final smoothing in image units (default: 0.1 standard
     deviations of a pixel under the prior).
+    ``initial``: a first ``"guess"``, or ``"noise"`` of the prior's mean and variance
+    (``initial_guess``).
     """
     level = levels.smoothing(prior) if sigma is None else sigma
     log_posterior = LogPosterior(problem, prior, level)
-    x = trial = initial_guess(problem, prior, 0.0, rng)
+    x = trial = initial_guess(problem, prior, 0.0, rng, initial)
     share = torch.ones_like(inner(x, x))
     value = torch.full_like(share, -torch.inf)  # accepts the first image as it is
     denoised = x

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from invscore import levels
 from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
-from invscore.methods.common.initial_guess import initial_guess
+from invscore.methods.common.initial_guess import Initial, initial_guess
 from invscore.methods.common.tempering import mean_variance, squared_norm
 from invscore.operators.base import broadcast
 from invscore.priors.base import Prior
@@ -29,6 +29,7 @@ def red(
     steps: Count = 200,
     lam: Weight = 0.2,
     sigma: Level | None = None,
+    initial: Initial = "guess",
 ) -> Iterator[Step]:
     """Regularisation by denoising: descent on data term and ``lam x . (x - D(x)) / 2 sigma^2``.
 
@@ -41,9 +42,11 @@ def red(
     ``steps``: denoiser evaluations. ``lam``: weight of the prior; 0.2 is that of the paper's
     experiments in these units. ``sigma``: the level of the denoiser, in image units (default: 0.08
     standard deviations of a pixel under the prior, the paper's 5/255).
+    ``initial``: a first ``"guess"``, or ``"noise"`` of the prior's mean and variance
+    (``initial_guess``).
     """
     level = levels.of_pixel(prior, 0.08) if sigma is None else sigma
-    x = initial_guess(problem, prior, 0.0, rng)
+    x = initial_guess(problem, prior, 0.0, rng, initial)
     curvature = squared_norm(problem, x) / broadcast(mean_variance(problem), x) + lam / level**2
     for _ in range(steps):
         denoised = prior.denoise(x, level)

@@ -10,7 +10,7 @@ from torch import Tensor
 from invscore import levels
 from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
-from invscore.methods.common.initial_guess import initial_guess
+from invscore.methods.common.initial_guess import Initial, initial_guess
 from invscore.methods.common.tempering import informed_share, mean_variance
 from invscore.operators.base import broadcast
 from invscore.priors.base import Prior
@@ -32,6 +32,7 @@ def red_diff(
     steps: Count = 1000,
     lam: Weight = 0.25,
     rate: Rate = 0.1,
+    initial: Initial = "guess",
 ) -> Iterator[Step]:
     """Regularisation by denoising diffusion: an image fitted to y and to the denoiser by Adam.
 
@@ -44,8 +45,10 @@ def red_diff(
 
     ``steps``: denoiser evaluations on DDPM's schedule. ``lam``: weight of the prior. ``rate``:
     Adam's learning rate, in the units of [-1, 1]; its averages decay by 0.9 and 0.99.
+    ``initial``: a first ``"guess"``, or ``"noise"`` of the prior's mean and variance
+    (``initial_guess``).
     """
-    mu = initial_guess(problem, prior, 0.0, rng)
+    mu = initial_guess(problem, prior, 0.0, rng, initial)
     variance = broadcast(mean_variance(problem), mu) * informed_share(problem, prior, mu)
     adam = Adam(mu, rate * prior.unit)
     for sigma in levels.ddpm(steps, prior, levels.widest(prior))[:-1]:

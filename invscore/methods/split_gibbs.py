@@ -8,7 +8,7 @@ from itertools import pairwise
 from invscore import levels
 from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
-from invscore.methods.common.initial_guess import initial_guess
+from invscore.methods.common.initial_guess import Initial, initial_guess
 from invscore.methods.common.likelihood_step import draw_given
 from invscore.priors.base import Prior
 from invscore.ranges import Count, Level, Share, StableStep
@@ -35,6 +35,7 @@ def split_gibbs(
     rho_min: Level | None = None,
     mcmc_steps: Count = 100,
     step_size: StableStep = 0.1,
+    initial: Initial = "guess",
 ) -> Iterator[Step]:
     """Split Gibbs sampling: an image that fits the data, then what the prior makes of it, in turn.
 
@@ -52,11 +53,12 @@ def split_gibbs(
     under the prior, the papers' 10 and 0.3 on images in [-1, 1] with a deviation of 1/2).
     ``mcmc_steps``: Langevin steps for z where they are needed, of length ``step_size`` over the
     curvature at x.
+    ``initial``: a first ``"guess"``, or ``"noise"`` as in the paper (``initial_guess``).
     """
     wide = levels.widest(prior) if rho_max is None else rho_max
     final = levels.of_pixel(prior, 0.6) if rho_min is None else rho_min
     count = round(annealing * steps)
-    x = initial_guess(problem, prior, wide, rng)
+    x = initial_guess(problem, prior, wide, rng, initial)
     for rho in [*levels.geometric(count, wide, final), *[final] * (steps - count)]:
         x = draw_given(problem, x, rho, rng, mcmc_steps=mcmc_steps, step_size=step_size)
         end = min(0.1 * rho, levels.finest(prior))

@@ -18,6 +18,7 @@ from invscore.methods.common.conditioned import (
     matched_gradient,
     sample_posterior,
 )
+from invscore.methods.common.initial_guess import Initial
 from invscore.operators import jacobian
 from invscore.priors.base import Prior
 from invscore.ranges import Count, Level, Share
@@ -80,6 +81,7 @@ def tmpd(
     sampler: SamplerName = "ddim",
     eta: Share | None = None,
     sigma_max: Level | None = None,
+    initial: Initial = "guess",
 ) -> Iterator[Step]:
     """Tweedie moment projected diffusion: the likelihood of A D(x) with an uncertainty a number.
 
@@ -96,6 +98,8 @@ def tmpd(
     ``invscore.sampling``, DDIM by default. ``eta``: DDIM's share of fresh noise, 0 to 1 (the
     default and the paper's ancestral sampling). ``sigma_max``: the first level, in image units
     (default: 4 standard deviations of a pixel).
+    ``initial``: a first ``"guess"``, or ``"noise"`` as in the paper (``initial_guess``), whose
+    first level is by default 20 standard deviations of a pixel.
     """
     return sample_posterior(
         conditioned(problem, prior, sums=sums),
@@ -104,4 +108,5 @@ def tmpd(
         steps=steps,
         eta=eta,
         sigma_max=sigma_max,
+        initial=initial,
     )

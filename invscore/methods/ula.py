@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from invscore import levels
 from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
-from invscore.methods.common.initial_guess import initial_guess
+from invscore.methods.common.initial_guess import Initial, initial_guess
 from invscore.methods.common.log_posterior import LogPosterior
 from invscore.priors.base import Prior
 from invscore.ranges import Count, Level, StableStep
@@ -28,6 +28,7 @@ def ula(
     steps: Count = 1000,
     step_size: StableStep = 0.5,
     sigma: Level | None = None,
+    initial: Initial = "guess",
 ) -> Iterator[Step]:
     """The unadjusted Langevin algorithm on the posterior, its prior smoothed by sigma.
 
@@ -39,10 +40,12 @@ def ula(
 
     ``steps``: denoiser evaluations. ``step_size``: below 2 for stability. ``sigma``: smoothing of
     the prior, in image units (default: 0.1 standard deviations of a pixel).
+    ``initial``: a first ``"guess"``, or ``"noise"`` of the prior's mean and variance
+    (``initial_guess``).
     """
     level = levels.smoothing(prior) if sigma is None else sigma
     log_posterior = LogPosterior(problem, prior, level)
-    x = initial_guess(problem, prior, level, rng)
+    x = initial_guess(problem, prior, level, rng, initial)
     time = step_size * log_posterior.step_size(x)
     for _ in range(steps):
         gradient, denoised = log_posterior.gradient(x)

@@ -13,7 +13,7 @@ from invscore import levels
 from invscore.batches import PerImage
 from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, get_method
-from invscore.methods.common.initial_guess import initial_guess
+from invscore.methods.common.initial_guess import Initial, initial_guess
 from invscore.operators import jacobian
 from invscore.operators.cg import conjugate_gradient
 from invscore.priors.base import Prior
@@ -96,12 +96,14 @@ def sample_posterior(
     steps: int,
     eta: float | None,
     sigma_max: float | None,
+    initial: Initial,
 ) -> Iterator[Step]:
     """Samples with ``denoiser`` by the ``sampler`` of that name, on noise levels of its kind.
 
     ``eta``: share of fresh noise of DDIM (default: 1), which other samplers do not have.
-    ``sigma_max``: the first level, by default 4 standard deviations of a pixel. At far larger ones,
-    errors of a network's Jacobian are multiplied by sigma^2 and the iteration can diverge.
+    ``sigma_max``: the first level, by default 4 standard deviations of a pixel, or 20 from
+    ``"noise"``. At far larger ones than 4, errors of a network's Jacobian are multiplied by
+    sigma^2 and the iteration can diverge.
 
     Raises ``ValueError`` for an ``eta`` of a sampler without one.
     """
@@ -110,9 +112,10 @@ def sample_posterior(
     own = {"eta": 1.0 if eta is None else eta} if "eta" in info.defaults else {}
     if eta is not None and not own:
         raise ValueError(f"`eta` must be none with the sampler {sampler!r}, got {eta}")
-    high = levels.wide(prior) if sigma_max is None else sigma_max
+    first = levels.wide if initial == "guess" else levels.widest
+    high = first(prior) if sigma_max is None else sigma_max
     sigmas = info.spacing(steps, prior, high)
-    x = initial_guess(problem, prior, sigmas[0], rng)
+    x = initial_guess(problem, prior, sigmas[0], rng, initial)
     for lower, state in zip(sigmas[1:], info.run(denoiser, x, sigmas, rng, **own), strict=True):
         yield Step(state, denoiser.last["mean"], lower, denoiser.last["info"])
 

@@ -9,6 +9,7 @@ import torch
 from invscore import levels
 from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
+from invscore.methods.common.initial_guess import Initial
 from invscore.methods.common.log_posterior import LogPosterior
 from invscore.methods.map.ascent import Point, anneal
 from invscore.priors.base import Prior
@@ -31,6 +32,7 @@ def map_accelerated(
     steps: Count = 200,
     annealing: Share = 0.5,
     sigma: Level | None = None,
+    initial: Initial = "guess",
 ) -> Iterator[Step]:
     """The image that maximises ``log p(y | x) + log p_sigma(x)``, by Nesterov's accelerated ascent.
 
@@ -42,10 +44,12 @@ def map_accelerated(
 
     ``steps``: gradient evaluations. ``annealing``: share of them spent on the homotopy, 0 to 1.
     ``sigma``: the final smoothing in image units (default: twice the finest level of the prior).
+    ``initial``: a first ``"guess"``, or ``"noise"`` of the prior's mean and variance
+    (``initial_guess``).
     """
     final = 2 * levels.finest(prior) if sigma is None else sigma
     count = round(annealing * steps)
-    x = yield from anneal(problem, prior, rng, count, final)
+    x = yield from anneal(problem, prior, rng, count, final, initial)
     log_posterior = LogPosterior(problem, prior, final)
     point, step_size = Point.unseen(log_posterior, x), log_posterior.step_size(x)
     previous, age = x, torch.zeros_like(step_size)

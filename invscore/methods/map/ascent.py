@@ -12,7 +12,7 @@ from torch import Tensor
 from invscore import levels
 from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step
-from invscore.methods.common.initial_guess import initial_guess
+from invscore.methods.common.initial_guess import Initial, initial_guess
 from invscore.methods.common.log_posterior import LogPosterior
 from invscore.methods.common.tempering import tempering
 from invscore.operators.cg import inner
@@ -24,14 +24,19 @@ SUFFICIENT = 0.1
 
 
 def anneal(
-    problem: InverseProblem, prior: Prior, rng: SampleRNG, steps: int, final: float
+    problem: InverseProblem,
+    prior: Prior,
+    rng: SampleRNG,
+    steps: int,
+    final: float,
+    initial: Initial,
 ) -> Generator[Step, None, Tensor]:
     """Climb while the smoothing of the prior falls from its width to ``final``: the last image.
 
     The likelihood is tempered so that steps of level^2 / 2 suit both terms.
     """
     wide = levels.of_pixel(prior, 1.0)
-    x = initial_guess(problem, prior, wide, rng)
+    x = initial_guess(problem, prior, wide, rng, initial)
     weight = tempering(problem, x)
     for level in levels.geometric(steps, wide, final):
         denoised = prior.denoise(x, level)

@@ -11,6 +11,7 @@ from torch import Tensor
 from invscore import levels
 from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
+from invscore.methods.common.initial_guess import Initial
 from invscore.methods.common.log_posterior import LogPosterior
 from invscore.methods.map.ascent import Point, anneal
 from invscore.operators.cg import inner
@@ -38,6 +39,7 @@ def map_lbfgs(
     annealing: Share = 0.5,
     sigma: Level | None = None,
     memory: Count = 10,
+    initial: Initial = "guess",
 ) -> Iterator[Step]:
     """The image that maximises ``log p(y | x) + log p_sigma(x)``, by L-BFGS.
 
@@ -49,10 +51,12 @@ def map_lbfgs(
     ``steps``: gradient evaluations. ``annealing``: share of them spent on the homotopy, 0 to 1.
     ``sigma``: the final smoothing in image units (default: twice the finest level of the prior).
     ``memory``: moves that are kept, two images each.
+    ``initial``: a first ``"guess"``, or ``"noise"`` of the prior's mean and variance
+    (``initial_guess``).
     """
     final = 2 * levels.finest(prior) if sigma is None else sigma
     count = round(annealing * steps)
-    x = yield from anneal(problem, prior, rng, count, final)
+    x = yield from anneal(problem, prior, rng, count, final, initial)
     log_posterior = LogPosterior(problem, prior, final)
     point, step_size = Point.unseen(log_posterior, x), log_posterior.step_size(x)
     pairs: deque[Pair] = deque(maxlen=memory)

@@ -7,6 +7,8 @@ import torch
 
 from invscore.exact import exact_posterior
 from invscore.likelihood import GaussianNoise, InverseProblem, PoissonNoise, simulate
+from invscore.methods import METHODS
+from invscore.methods.common import initial_guess as where_methods_start
 from invscore.methods.common.initial_guess import initial_guess
 from invscore.methods.gaussian_field.power_law import EXPONENT
 from invscore.operators import MRI, Blur, Identity, Inpainting, LinearOperator, SuperResolution
@@ -88,3 +90,49 @@ def test_noise_has_the_level_asked_for() -> None:
     count = noise.numel()
     assert abs(float(noise.std()) / 0.7 - 1) < 5 / (2 * count) ** 0.5
     assert abs(float(noise.mean())) < 5 * 0.7 / count**0.5
+
+
+def test_from_noise_nothing_is_known_of_the_measurement() -> None:
+    """``N(m, v + sigma^2)``: four standard errors of 200 x 64 numbers, whatever y is."""
+    prior, sigma = GaussianPrior(torch.full((1, 8, 8), 0.7, dtype=F64), 0.5), 2.0
+    operator = Identity((1, 8, 8))
+    streams = [SampleRNG([(k,) for k in range(200)]) for _ in range(2)]
+    ys = torch.zeros(200, 1, 8, 8, dtype=F64), torch.ones(200, 1, 8, 8, dtype=F64)
+    problems = [InverseProblem(operator, y, GaussianNoise(0.1)) for y in ys]
+    x, other = (
+        initial_guess(problem, prior, sigma, rng, "noise")
+        for problem, rng in zip(problems, streams, strict=True)
+    )
+    assert torch.equal(x, other)
+    expected, count = prior.variance + sigma**2, x.numel()
+    assert float(x.mean()) == pytest.approx(0.7, abs=4 * (expected / count) ** 0.5)
+    assert float(x.var()) == pytest.approx(expected, rel=4 * (2 / count) ** 0.5)
+
+
+FROM_NOISE = sorted(name for name, info in METHODS.items() if "initial" in info.defaults)
+
+
+@pytest.mark.parametrize("name", FROM_NOISE)
+def test_methods_start_where_they_are_told(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Guessed(Exception):
+        pass
+
+    def guess(*_: object) -> torch.Tensor:
+        raise Guessed
+
+    monkeypatch.setattr(where_methods_start, "posterior_mean", guess)
+    prior = GaussianPrior(torch.full((1, 4, 4), 0.5, dtype=F64), 0.04)
+    y = torch.full((1, 1, 4, 4), 0.9, dtype=F64)
+    problem = InverseProblem(Identity((1, 4, 4)), y, GaussianNoise(0.1))
+    states = [
+        METHODS[name].run(problem, prior, SampleRNG([(0,)]), steps=4, initial=initial)
+        for initial in ("guess", "noise")
+    ]
+    with pytest.raises(Guessed):
+        next(iter(states[0]))
+    assert next(iter(states[1])).x.isfinite().all()
+
+
+def test_how_many_may_start_from_noise() -> None:
+    assert {"dps", "diffpir", "pigdm", "langevin", "map", "hqs"} <= set(FROM_NOISE)
+    assert len(FROM_NOISE) >= 21
