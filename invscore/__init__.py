@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from invscore.likelihood import InverseProblem as InverseProblem
     from invscore.likelihood import PoissonNoise as PoissonNoise
     from invscore.likelihood import simulate as simulate
+    from invscore.many import reconstruct_many as reconstruct_many
     from invscore.noise_level import estimate_noise as estimate_noise
     from invscore.priors import GaussianMixturePrior as GaussianMixturePrior
     from invscore.priors import GaussianPrior as GaussianPrior
@@ -38,6 +39,7 @@ _HOMES = {
     "exact_posterior": "invscore.exact",
     "load_prior": "invscore.priors",
     "reconstruct": "invscore.driver",
+    "reconstruct_many": "invscore.many",
     "simulate": "invscore.likelihood",
 }
 

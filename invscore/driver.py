@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -81,7 +81,7 @@ class Result:
     seconds: float
     method: str
     options: dict[str, Any] = field(repr=False)
-    seed: int
+    seed: int | tuple[int, ...]
     scale: PerImage
     residual: Tensor
     warnings: tuple[str, ...]
@@ -155,7 +155,7 @@ def reconstruct(
     *,
     method: str = DEFAULT_METHOD,
     samples: int = 1,
-    seed: int = 0,
+    seed: int | Sequence[int] = 0,
     batch_size: int | None = None,
     scale: float | Literal["auto"] = "auto",
     antithetic: bool | None = None,
@@ -166,8 +166,10 @@ def reconstruct(
 
     ``samples`` is their number for each measurement. Sample k draws from a random stream of its
     own, seeded by ``seed + k`` and the measurement's place in the batch, so it does not depend on
-    how many others are drawn or on ``batch_size``, the number of images treated together (default:
-    all; methods that draw particles together have an option of their own instead). ``scale``
+    how many others are drawn or on ``batch_size``. With a sequence of seeds, one a measurement,
+    each gets the samples that it would get alone. ``batch_size`` is the number of images treated
+    together (default: all; methods that draw particles together have an option of their own
+    instead). ``scale``
     divides the measurement so that images fit a prior trained on a peak near 1; ``"auto"`` finds
     the factor of each image where the operator is linear (``invscore.scale``), 1 for images from
     0.3 to 1.25 of the prior's peak; a nonlinear operator takes 1 alone. ``on_step(done, total)`` is
@@ -182,8 +184,7 @@ def reconstruct(
     """
     if samples < 1:
         raise ValueError(f"`samples` must be at least 1, got {samples}")
-    if seed < 0:
-        raise ValueError(f"`seed` must be at least 0, got {seed}")
+    seeds, streams = _seeds(seed, len(problem.y))
     if batch_size is not None and batch_size < 1:
         raise ValueError(f"`batch_size` must be at least 1, got {batch_size}")
     info = get_method(method)
@@ -200,9 +201,7 @@ def reconstruct(
     )
     factors = _factors(problem, prior, scale)
     _require_served(problem.operator, info)
-    own = operator_warnings(problem.operator, problem.y)
-    if method == "auto":
-        own += narrow_warnings(prior, info)
+    own = own_warnings(problem, prior, method, info)
     count = len(problem.y)
     places = [(k, image) for k in range(samples) for image in range(count)]
     particles = info.particles_option(problem)
@@ -211,7 +210,7 @@ def reconstruct(
         size = batch_size or len(places)
         chunks = [places[i : i + size] for i in range(0, len(places), size)]
     else:
-        chunks = _particle_sets(places, seed, chosen[particles])
+        chunks = _particle_sets(places, seeds, chosen[particles])
     counted = CountedPrior(prior, 1 / len(places))
     if not isinstance(problem.noise, GaussianNoise):
         chunks = [part for chunk in chunks for part in _of_one_factor(chunk, factors)]
@@ -220,7 +219,7 @@ def reconstruct(
     traces: list[Trace] = []
     began = time.monotonic()
     for index, chunk in enumerate(chunks):
-        keys = [(seed + k, image) for k, image in chunk]
+        keys = [(seeds[image] + k, streams[image]) for k, image in chunk]
         rng = (
             AntitheticRNG(keys, [k for k, _ in chunk], device)
             if paired
@@ -252,7 +251,7 @@ def reconstruct(
         seconds=seconds,
         method=info.name,
         options=chosen,
-        seed=seed,
+        seed=seed if isinstance(seed, int) else tuple(seeds),
         scale=_number(factors),
         residual=residual.ratio,
         warnings=own + misfit_warnings(problem, drawn, residual, white=info.white),
@@ -261,6 +260,14 @@ def reconstruct(
         asked=method,
         paired=paired,
     )
+
+
+def own_warnings(
+    problem: InverseProblem, prior: Prior, asked: str, info: MethodInfo
+) -> tuple[str, ...]:
+    """What is odd about an operator of one's own, and about a choice that ``auto`` had to make."""
+    odd = operator_warnings(problem.operator, problem.y)
+    return odd + narrow_warnings(prior, info) if asked == "auto" else odd
 
 
 def _require_served(operator: Operator, info: MethodInfo) -> None:
@@ -272,13 +279,26 @@ def _require_served(operator: Operator, info: MethodInfo) -> None:
         )
 
 
+def _seeds(seed: int | Sequence[int], count: int) -> tuple[list[int], list[int]]:
+    """The first seed of each of ``count`` measurements, and the number of its stream."""
+    one = isinstance(seed, int)
+    seeds = [seed] * count if isinstance(seed, int) else list(seed)
+    if min(seeds, default=0) < 0:
+        raise ValueError(f"`seed` must be at least 0, got {min(seeds)}")
+    if len(seeds) != count:
+        raise ValueError(
+            f"`seed` must be a number or one for each of {count} measurements, got {len(seeds)}"
+        )
+    return seeds, list(range(count)) if one else [0] * count
+
+
 def _particle_sets(
-    places: list[tuple[int, int]], seed: int, size: int
+    places: list[tuple[int, int]], seeds: Sequence[int], size: int
 ) -> list[list[tuple[int, int]]]:
     """The samples of one particle set of an image together, see ``methods.particles``."""
     together: dict[tuple[int, int], list[tuple[int, int]]] = {}
     for k, image in places:
-        together.setdefault(((seed + k) // size, image), []).append((k, image))
+        together.setdefault(((seeds[image] + k) // size, image), []).append((k, image))
     return list(together.values())
 
 

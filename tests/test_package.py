@@ -22,13 +22,13 @@ from invscore.operators import Blur
 ROOT = Path(invscore.__file__).parent
 
 FLOORS = (
-    "batches checkpoint config faults figures files images literals memory modules"
+    "batches checkpoint config engine faults figures files images literals memory modules"
     " networks noise operators plain_json plain_yaml plugins processes ranges readers registry"
     " report rng stopping viewer words",
     "discrete levels likelihood priors sampling training",
     "exact methods metrics noise_level scale tasks uncertainty",
     "baselines driver saving",
-    "bench calibration tune",
+    "bench calibration many tune",
     "cli",
     "__main__",
 )

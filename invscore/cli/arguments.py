@@ -137,6 +137,27 @@ ReaderOf = Annotated[
     ),
 ]
 
+# Of the commands that share their work among processes.
+
+Workers = Annotated[
+    int,
+    typer.Option(
+        metavar="N",
+        min=1,
+        help="Processes of this machine that share the work, one a GPU where there are several "
+        "(pip install 'invscore[cluster]').",
+    ),
+]
+ClusterOf = Annotated[
+    str | None,
+    typer.Option(
+        "--cluster",
+        metavar="tcp://HOST:PORT|FILE",
+        help="Give the work to the Dask workers of this scheduler, or of this scheduler file; "
+        "they have to see the same folders.",
+    ),
+]
+
 # Of the commands that prepare the imaging benchmark on validation images.
 
 BenchConfig = Annotated[

@@ -14,10 +14,12 @@ from invscore.cli.arguments import (
     BenchConfig,
     BenchMethods,
     BenchTasks,
+    ClusterOf,
     Crops,
     Debug,
     Device,
     ValidationImages,
+    Workers,
 )
 from invscore.cli.errors import guarded, say
 from invscore.cli.progress import StepBar
@@ -39,9 +41,8 @@ def calibrate(
         typer.Option(metavar="N", min=1, help="Pixels a side; default the configuration's."),
     ] = None,
     seed: Annotated[int, typer.Option(metavar="N", min=0, help="Of crops, noise and samples.")] = 0,
-    workers: Annotated[
-        int, typer.Option(metavar="K", min=1, help="Processes of this machine that share the work.")
-    ] = 1,
+    workers: Workers = 1,
+    cluster: ClusterOf = None,
     work: Annotated[
         Path,
         typer.Option(
@@ -73,7 +74,8 @@ def calibrate(
     from invscore.calibration import check_count
     from invscore.calibration.factors import save_factors
     from invscore.calibration.widening import Widening, on_validation, widening, write_images
-    from invscore.cli.devices import choose_device
+    from invscore.cli.devices import device_for
+    from invscore.engine import open_engine
     from invscore.files import check_writable
     from invscore.priors import load_prior
     from invscore.tune.validation import require_kind, validation_images
@@ -87,15 +89,15 @@ def calibrate(
         methods=split(methods) if methods else None,
         tasks=split(tasks) if tasks else None,
     ).model_copy(update={"seed": seed})
-    place, size = choose_device(device), size or chosen.size
+    place, size = device_for(device, cluster), size or chosen.size
     chosen = on_validation(chosen, work / IMAGES, size)
     known = validation_images(images, size, crops=crops, seed=seed)
     check_count(len(known), LEVEL)
     for task in chosen.tasks:
         require_kind(known, load_prior(task.prior or chosen.prior), task.name)
     write_images(known, work / IMAGES)
-    with StepBar("restoring") as bar:
-        outcomes = run_cells(plan(chosen), work / CELLS, device=place, workers=workers, on_cell=bar)
+    with open_engine(workers, cluster, tell=say) as engine, StepBar("restoring") as bar:
+        outcomes = run_cells(plan(chosen), work / CELLS, device=place, engine=engine, on_cell=bar)
     rows = []
     for method in chosen.methods:
         found: dict[str, Widening] = {}

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from invscore.cli.arguments import Debug, Device
-from invscore.cli.errors import guarded
+from invscore.cli.arguments import ClusterOf, Debug, Device, Workers
+from invscore.cli.errors import guarded, say
 from invscore.cli.progress import StepBar
 from invscore.cli.tables import print_table
 from invscore.literals import split
@@ -51,9 +51,8 @@ def imaging(
     limit: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Only the first N images of each task.")
     ] = None,
-    workers: Annotated[
-        int, typer.Option(metavar="K", min=1, help="Processes of this machine that share the work.")
-    ] = 1,
+    workers: Workers = 1,
+    cluster: ClusterOf = None,
     seed: Annotated[
         int | None,
         typer.Option(metavar="K", min=0, help="Of all randomness; default the configuration's."),
@@ -69,8 +68,7 @@ def imaging(
 ) -> None:
     """Restore images from standard measurements and compare methods.
 
-    Writes tables, figures and a page, index.html. Several processes with one --out, on one machine
-    or many, share the work: start the same command again, or accelerate launch -m invscore.
+    Writes tables, figures and a page, index.html. A run that was stopped goes on.
     """
     from invscore.bench.imaging.config import read_imaging_config
 
@@ -90,24 +88,22 @@ def imaging(
     )
     from invscore.bench.imaging.tables import summary, table
     from invscore.bench.imaging.workers import run_cells
-    from invscore.cli.devices import choose_device
+    from invscore.cli.devices import device_for
+    from invscore.engine import open_engine
     from invscore.files import check_writable
-    from invscore.training.distributed import is_main_process
 
     if out.exists() and not out.is_dir():
         raise ValueError(f"`--out` must be a folder, got the file {str(out)!r}")
     check_writable(out)
-    place = choose_device(device)
+    place = device_for(device, cluster)
     chosen = selected(
         chosen,
         methods=None if methods is None else split(methods),
         tasks=None if tasks is None else split(tasks),
     )
     cells = plan(chosen)
-    with StepBar("restoring") as bar:
-        outcomes = run_cells(cells, out / CELLS, device=place, workers=workers, on_cell=bar)
-    if not is_main_process():
-        return
+    with open_engine(workers, cluster, tell=say) as engine, StepBar("restoring") as bar:
+        outcomes = run_cells(cells, out / CELLS, device=place, engine=engine, on_cell=bar)
     command = _command(config=str(config), methods=methods, tasks=tasks, **given)
     content = write_tables(chosen, outcomes, out, command=command)
     write_pictures(content, outcomes, out)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json as text
-import os
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from invscore.cli.arguments import Debug
-from invscore.cli.errors import guarded
+from invscore.cli.arguments import ClusterOf, Debug
+from invscore.cli.errors import guarded, say
 from invscore.cli.progress import StepBar
 from invscore.cli.tables import print_table
 from invscore.literals import split
@@ -70,19 +69,28 @@ def posterior(
         typer.Option(metavar="FILE.md", help="Write a page of results, its figures beside it."),
     ] = None,
     seed: Annotated[int, typer.Option(metavar="N", min=0)] = 0,
-    jobs: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="Processes; default one a core.")
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="Processes of this machine that share the work: default one a core, where "
+            "'invscore[cluster]' is installed.",
+        ),
     ] = None,
+    cluster: ClusterOf = None,
     debug: Debug = False,  # noqa: ARG001
 ) -> None:
     """Measure how far methods are from posteriors that are known."""
     from invscore.bench.posterior import PROBLEMS
+    from invscore.bench.posterior.cells import remembered
     from invscore.bench.posterior.problem import select
     from invscore.bench.posterior.rank_figure import histograms
     from invscore.bench.posterior.rows import rows_of
     from invscore.bench.posterior.run import plan, run_cells
     from invscore.bench.posterior.tables import refusals, summary
     from invscore.bench.versions import versions
+    from invscore.engine import available_workers, open_engine
     from invscore.files import atomic_file, check_writable
 
     for target in (out, *(file.parent for file in (json, page) if file is not None)):
@@ -100,8 +108,11 @@ def posterior(
         samples=samples,
         seed=seed,
     )
-    with StepBar("posteriors") as bar:
-        outcomes = run_cells(cells, out, jobs=jobs or os.cpu_count() or 1, on_cell=bar)
+    if workers is None:
+        left = sum(remembered(cell, out) is None for cell in cells)
+        workers = 1 if cluster is not None else max(1, min(available_workers(), left))
+    with open_engine(workers, cluster, tell=say) as engine, StepBar("posteriors") as bar:
+        outcomes = run_cells(cells, out, engine=engine, on_cell=bar)
     rows = rows_of(outcomes)
     content: dict[str, Any] = {
         "command": _command(

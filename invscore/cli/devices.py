@@ -23,3 +23,8 @@ def choose_device(name: str) -> str:
         here += ["mps"] if torch.backends.mps.is_available() else []
         raise ValueError(f"`device` must be one of {', '.join(here)} on this machine, got {name!r}")
     return name
+
+
+def device_for(name: str, cluster: str | None) -> str:
+    """``choose_device``, but for the workers of a ``cluster``, which look at their own machines."""
+    return name if cluster is not None else choose_device(name)

@@ -1,9 +1,9 @@
-"""``invscore reconstruct``: an image, or a measurement, in; a folder of results out."""
+"""``invscore reconstruct``: images, or measurements, in; a folder of results out."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -16,6 +16,7 @@ from invscore.cli.arguments import (
     PROBLEM,
     Axes,
     BatchSize,
+    ClusterOf,
     IndexOf,
     Key,
     Method,
@@ -27,6 +28,7 @@ from invscore.cli.arguments import (
     Seed,
     Set,
     Steps,
+    Workers,
     check_seed,
     parse_noise,
     parse_part,
@@ -36,10 +38,6 @@ from invscore.cli.arguments import (
 from invscore.cli.errors import guarded, say
 from invscore.cli.method_options import parse_options
 from invscore.tasks.specs import parse_spec
-
-if TYPE_CHECKING:
-    from invscore.operators import Operator
-    from invscore.priors import Prior
 
 SIMULATED = 0.01
 """Noise of the measurement of an --image, unless told otherwise."""
@@ -56,17 +54,18 @@ def reconstruct(
     image: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME|FILE",
+            metavar="NAME|FILE|DIR|GLOB",
             help="Simulate the measurement of this image, then compare: a file, or a sample of "
-            "scikit-image such as camera.",
+            "scikit-image such as camera. Of many: a folder, 'images/*.png', a stack.",
             rich_help_panel=PROBLEM,
         ),
     ] = None,
     measurement: Annotated[
         str | None,
         typer.Option(
-            metavar="FILE",
-            help="Restore this measurement of your own: an image, .npy or .npz.",
+            metavar="FILE|DIR|GLOB",
+            help="Restore this measurement of your own: an image, .npy or .npz. Many of them: a "
+            "folder, 'scans/*.npy', or a file with a stack.",
             rich_help_panel=PROBLEM,
         ),
     ] = None,
@@ -107,6 +106,8 @@ def reconstruct(
     seed: Seed = 0,
     scale: Scale = "auto",
     batch_size: BatchSize = None,
+    workers: Workers = 1,
+    cluster: ClusterOf = None,
     calibration: Annotated[
         Path | None,
         typer.Option(
@@ -156,9 +157,11 @@ def reconstruct(
 ) -> None:
     """Reconstruct an image: simulate a measurement of --image, or restore your --measurement.
 
-    Writes pictures, arrays.npz, metrics.json and, with --report, report.html: all or none.
+    Writes pictures, arrays.npz, metrics.json and, with --report, report.html: all or none. Of many
+    each has a folder in --out, whose index.csv has all numbers: the same command goes on with
+    those that are not done.
     """
-    source = image if image is not None else measurement
+    source, kind = (image, "image") if image is not None else (measurement, "measurement")
     if source is None or (image is not None and measurement is not None):
         given = "neither" if source is None else "both"
         raise ValueError(f"one of `--image` and `--measurement` must be given, got {given}")
@@ -180,12 +183,18 @@ def reconstruct(
     from invscore.calibration import Calibration
     from invscore.calibration.adopted import Choices, adopted
     from invscore.calibration.setting import describe_setting
-    from invscore.cli import native, report
+    from invscore.cli import report
     from invscore.cli.devices import choose_device
     from invscore.cli.loading import open_prior
+    from invscore.cli.many import INDEX, restore_many
     from invscore.cli.progress import StepBar
+    from invscore.cli.restoring import Job
+    from invscore.engine import open_engine
+    from invscore.images import IMAGE_KEYS, MEASUREMENT_KEYS
     from invscore.methods import get_method
+    from invscore.saving import METRICS
     from invscore.tasks import measured, task
+    from invscore.tasks.sources import Source, find_many
 
     calibrated = None if calibration is None else Calibration.load(calibration)
     if calibrated is not None:
@@ -208,13 +217,17 @@ def reconstruct(
     if samples is None:
         samples = 1 if info.point_estimate else SAMPLES
     folder = out or Path("results") / task.default_name(spec, source)
-    report.check_folder(folder, overwrite=overwrite)
-    device = choose_device(device)
-    network = open_prior(prior, device)
+    many = find_many(source, part, IMAGE_KEYS if image is not None else MEASUREMENT_KEYS)
+    if many is None and (workers != 1 or cluster is not None):
+        raise ValueError(
+            f"`workers` and `cluster` share many measurements: --{kind} must be a folder, a "
+            f"pattern or a file with a stack, got {source!r}"
+        )
+    report.check_folder(folder, overwrite=overwrite, mark=METRICS if many is None else INDEX)
+    here = choose_device("cpu" if cluster is not None else device)
+    device = here if cluster is None else device
+    network = open_prior(prior, here)
     spec = task.fit_operator(spec, complex_valued=network.complex)
-
-    def fit(operator: Operator) -> Prior:
-        return task.fit_prior(network, operator, prior)
 
     if level is None:
         level = SIMULATED if image is not None else "auto"
@@ -232,46 +245,33 @@ def reconstruct(
         calibrated.require(setting)
         if taken:
             say(f"as in {calibration}: {taken}")
-    if image is not None:
-        assert not isinstance(level, str)
-        job = task.simulated_task(
-            spec, image, size=size, noise=level, seed=seed, device=device, part=part
-        )
-    else:
-        known = None if shape is None else parse_shape(shape)
-        job = measured.measured_task(
-            spec, source, shape=known, noise=level, device=device, fit_prior=fit, part=part
-        )
-
+    job = Job(
+        op=op,
+        spec=spec,
+        prior=prior,
+        simulated=image is not None,
+        noise=level,
+        size=size,
+        shape=None if shape is None else parse_shape(shape),
+        part=part,
+        method=method,
+        options=options,
+        samples=samples,
+        scale=factor,
+        batch_size=batch_size,
+        calibration=calibrated,
+        figure=many is None,
+        page=page,
+    )
+    if many is not None:
+        with open_engine(workers, cluster, tell=say) as engine:
+            restore_many(job, many, network, engine, folder, seed=seed, device=device, as_json=json)
+        return
+    one = Source(Path(source).stem, source)
+    single = job.task(one, network, seed=seed, device=device)
     with StepBar(method) as on_step:
-        result = driver.reconstruct(
-            job.problem,
-            fit(job.problem.operator),
-            method=method,
-            samples=samples,
-            seed=seed,
-            batch_size=task.together(job.problem) if batch_size is None else batch_size,
-            scale=job.scale if factor == "auto" else factor,
-            on_step=on_step,
-            **options,
-        )
-    metrics = report.measure(job, result)
-    interval = None
-    if calibrated is not None:
-        interval = calibrated.interval(result.seen)
-        metrics["interval"] = report.measure_interval(job, calibrated, interval)
-    metrics |= {
-        "op": op,
-        "prior": prior,
-        "image" if image is not None else "measurement": source,
-        "shape": list(job.problem.operator.in_shape),
-        "noise": job.noise,
-        "noise_estimated": level == "auto",
-        "assumed": list(job.assumed),
-        **report.describe(result, device),
-    }
-    like = None if measurement is None else native.origin_of(measurement, part)
-    report.write_results(folder, job, result, metrics, interval, page=page, like=like)
+        result = job.reconstruct(single, network, seed=seed, on_step=on_step)
+    metrics = job.write(folder, one, single, result, device)
     if json:
         typer.echo(report.as_json(metrics))
     else:

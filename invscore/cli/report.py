@@ -115,13 +115,15 @@ def write_results(
     interval: Interval | None = None,
     *,
     page: bool = False,
+    figure: bool = True,
     like: Origin | None = None,
 ) -> None:
     """Write all files of a result to ``folder``: all of them or, on an error, none.
 
     What the measurement shows is in all of them; ``samples_with_margin`` has what reaches beyond.
-    A calibrated ``interval`` is in the arrays, and its width is in the figure. ``report.html`` is
-    one of the files if a ``page`` is wanted; mean and spread are in the format of ``like`` too.
+    A calibrated ``interval`` is in the arrays, and its width is in the ``figure``, if one is
+    wanted. ``report.html`` is one of the files if a ``page`` is wanted; mean and spread are in the
+    format of ``like`` too.
     """
     seen, truth = result.seen, task.seen_truth
     images = _images(task, result)
@@ -142,7 +144,7 @@ def write_results(
         pictures["std"] = picture(deviation, peak=float(deviation.max()) or 1.0)
 
     def more(partial: Path) -> None:
-        if "reconstruction" in images:
+        if figure and "reconstruction" in images:
             drawn = _map(metrics, deviation, interval)
             panel(images, partial / "figure.png", captions=_captions(task, metrics), **drawn)
         if like is not None:

@@ -45,7 +45,7 @@ def write_report(file: Path, task: Task, result: Result, metrics: Mapping[str, A
             **{f"interval_{name}": interval[name] for name in interval if name != "calibrated"},
         },
         options=dict(result.options),
-        seed=result.seed,
+        seed=result.seed if isinstance(result.seed, int) else result.seed[0],
     )
     facts = {
         "prior": str(metrics["prior"]),

@@ -30,7 +30,7 @@ LINES = {
     "bench imaging": "--config bench.yaml --out bench",
     "bench calibrate": "--config bench.yaml --images photos/val --crops 12 --work work --out found",
     "bench posterior": "--problems gaussian --methods diffpir --evaluations 2 --instances 1 "
-    "--samples 2 --jobs 1 --out posterior",
+    "--samples 2 --workers 1 --out posterior",
     "bench denoising": "--prior tiny.safetensors --limit 1 --json rows.json",
 }
 WEIGHTS = {  # how often a command is chosen: those with much to say, and quick, more often
@@ -139,7 +139,7 @@ def _options(chance: random.Random) -> Case:
         name = chance.choice(option.opts)
         if name in (
             "--workers",
-            "--jobs",
+            "--workers",
             "--debug",
             "--help",
             "-h",

@@ -1,23 +1,20 @@
-"""Which cells there are, and running them, one process a core."""
+"""Which cells there are, and running them."""
 
 from __future__ import annotations
 
 import math
-import multiprocessing
-import warnings
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from invscore import memory
+from invscore.bench import running
 from invscore.bench.posterior.cells import EXACT, Cell, Outcome, remember, remembered, run
 from invscore.bench.posterior.problem import Problem
+from invscore.engine import Alone, Engine
 from invscore.methods import get_method
 
 
@@ -97,48 +94,16 @@ def run_cells(
     cells: Sequence[Cell],
     folder: Path,
     *,
-    jobs: int = 1,
-    on_cell: Callable[[int, int], None] = lambda done, total: None,
+    engine: Engine | None = None,
+    on_cell: running.OnCell = lambda done, total: None,
 ) -> list[Outcome]:
     """The outcome of every cell, in order; those that ``folder`` remembers are not run again.
 
-    ``jobs``: processes, each with one thread; 1 runs in this process. ``on_cell(done, total)`` is
-    told of each cell that has been run.
+    ``on_cell(done, total)`` is told of each cell that has been run.
     """
-    todo = [cell for cell in cells if remembered(cell, folder) is None]
-    if jobs == 1 or len(todo) <= 1:
-        for done, cell in enumerate(todo, start=1):
-            remember(run(cell), folder)
-            on_cell(done, len(todo))
-    else:
-        count = min(jobs, len(todo))
-        memory.require(count * memory.PROCESS, f"{count} jobs", "fewer jobs")
-        _in_processes(todo, folder, count, on_cell)
-    outcomes = [remembered(cell, folder) for cell in cells]
-    return [outcome for outcome in outcomes if outcome is not None]
+    work = partial(_run_and_remember, folder)
+    return running.run_cells(cells, folder, work, remembered, engine or Alone(), on_cell)
 
 
-def _in_processes(
-    cells: Sequence[Cell], folder: Path, jobs: int, on_cell: Callable[[int, int], None]
-) -> None:
-    # A forked process may inherit a lock of one of torch's threads; a spawned one has none.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, context, initializer=_begin_process) as pool:
-        futures = [pool.submit(_run_and_remember, cell, folder) for cell in cells]
-        try:
-            for done, future in enumerate(as_completed(futures), start=1):
-                future.result()
-                on_cell(done, len(cells))
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-def _begin_process() -> None:
-    torch.set_num_threads(1)  # the processes share the cores
-    # PyTorch warns of its own code where a Jacobian is taken: a user can do nothing about it.
-    warnings.filterwarnings("ignore", r"`torch\.jit", FutureWarning)
-
-
-def _run_and_remember(cell: Cell, folder: Path) -> None:
+def _run_and_remember(folder: Path, cell: Cell) -> None:
     remember(run(cell), folder)

@@ -1,4 +1,4 @@
-"""Running, stopping, going on, sharing: the tables are the same."""
+"""Running, stopping, going on, by one or many: the tables are the same."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
+from invscore import files
 from invscore.bench.imaging import run as run_module
 from invscore.bench.imaging import workers
 from invscore.bench.imaging.cells import Cell, Outcome, remembered
@@ -21,8 +21,9 @@ from invscore.bench.imaging.results import write_tables
 from invscore.bench.imaging.rows import COSTS
 from invscore.bench.imaging.run import run, simulated
 from invscore.bench.imaging.scores import FIGURES
-from invscore.bench.imaging.workers import WorkerError, run_cells
+from invscore.bench.imaging.workers import run_cells
 from invscore.driver import reconstruct
+from invscore.engine import open_engine
 from invscore.metrics import psnr, ssim
 from invscore.priors import load_prior
 
@@ -169,44 +170,28 @@ def test_a_killed_run_goes_on(write_config: Any, make_config: Any, tmp_path: Pat
     done = len(list(cells.glob("*.safetensors")))
     make(config, tmp_path / "part")
     assert texts(tmp_path / "part") == texts(tmp_path / "whole"), f"killed after {done} cells"
-    assert not list(cells.glob("*.lock"))
 
 
-def test_only_the_first_process_of_a_team_reports(
-    write_config: Any, make_config: Any, tmp_path: Path
-) -> None:
-    second = start(write_config(), tmp_path / "team", RANK="1", LOCAL_RANK="1", WORLD_SIZE="2")
-    output, errors = second.communicate(timeout=120)
-    assert (second.returncode, output) == (0, ""), errors
-    assert [file.name for file in (tmp_path / "team").iterdir()] == ["cells"]
-    make(make_config(), tmp_path / "alone")
-    make(make_config(), tmp_path / "team")
-    assert texts(tmp_path / "team") == texts(tmp_path / "alone")
-
-
-def test_workers_make_the_run_of_one(make_config: Any, tmp_path: Path) -> None:
-    config, told = make_config(), []
-    make(config, tmp_path / "one")
-    make(
-        config, tmp_path / "two", workers=2, on_cell=lambda done, total: told.append((done, total))
-    )
-    assert texts(tmp_path / "one") == texts(tmp_path / "two")
-    assert told[-1] == (8, 8)
-
-
-def test_a_worker_that_dies_is_told(
+def test_workers_make_the_run_of_one(
     make_config: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cells = plan(make_config())
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    # In a new process this comes before anything of ours, and ends it.
-    (tmp_path / "sitecustomize.py").write_text("import os; os._exit(3)\n")
-    with pytest.raises(WorkerError, match=r"8 of 8 cells are not done, a worker .* status 3"):
-        run_cells(cells, tmp_path / "cells", workers=2)
-
-
-def test_gpus_are_dealt_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    assert [workers.own_device("cuda", rank) for rank in range(3)] == ["cuda:0", "cuda:1", "cuda:0"]
-    assert workers.own_device("cuda:1", 0) == "cuda:1"
-    assert workers.own_device("cpu", 1) == "cpu"
+    config, told = make_config(), []
+    make(config, tmp_path / "one")
+    # What a process of this machine that is no more has left of a cell.
+    process = subprocess.Popen(["true"])
+    process.wait()
+    cells = tmp_path / "two" / "cells"
+    cells.mkdir(parents=True)
+    left = cells / f".blur_camera.{process.pid}@{files._host()}.partial.safetensors"
+    left.touch()
+    monkeypatch.chdir(tmp_path)
+    with open_engine(2) as engine:
+        make(
+            config,
+            Path("two"),
+            engine=engine,
+            on_cell=lambda done, total: told.append((done, total)),
+        )
+    assert texts(tmp_path / "one") == texts(tmp_path / "two")
+    assert told == [(k, 8) for k in range(1, 9)]
+    assert not left.exists()

@@ -23,7 +23,7 @@ FEW = (
 
 
 def bench(*arguments: str) -> Result:
-    return CliRunner().invoke(app, ["bench", "posterior", "--jobs", "1", *arguments])
+    return CliRunner().invoke(app, ["bench", "posterior", "--workers", "1", *arguments])
 
 
 def test_rows_page_and_going_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ import pytest
 from invscore.bench.posterior import PROBLEMS
 from invscore.bench.posterior.cells import EXACT, Cell, Outcome, remember, remembered, run
 from invscore.bench.posterior.run import MethodSetting, plan, run_cells
+from invscore.engine import open_engine
 from invscore.methods import METHODS
 
 GAUSSIAN = [PROBLEMS["gaussian"]]
@@ -142,7 +143,8 @@ def test_a_stopped_run_goes_on(tmp_path: Path) -> None:
 def test_processes_give_the_same_numbers(tmp_path: Path) -> None:
     cells = small_plan("pigdm", instances=1)
     alone = run_cells(cells, tmp_path / "one")
-    together = run_cells(cells, tmp_path / "two", jobs=2)
+    with open_engine(2) as engine:
+        together = run_cells(cells, tmp_path / "two", engine=engine)
     for one, other in zip(alone, together, strict=True):
         assert one.cell == other.cell
         assert one.scores == pytest.approx(other.scores)

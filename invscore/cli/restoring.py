@@ -1,0 +1,136 @@
+"""What ``invscore reconstruct`` does with a measurement, for one of them and for thousands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from invscore import driver
+from invscore.calibration import Calibration
+from invscore.cli import native, report
+from invscore.driver import Result
+from invscore.images import load_image, load_measurement
+from invscore.operators import Operator
+from invscore.priors.base import Prior
+from invscore.readers import Part
+from invscore.tasks import measured, task
+from invscore.tasks.sources import Source
+from invscore.tasks.specs import Spec
+from invscore.tasks.task import Task
+
+
+@dataclass(frozen=True)
+class Job:
+    """How measurements are restored: what the command line says, of all of them alike.
+
+    ``op`` and ``prior`` as they were written, ``spec`` what the former means for this prior.
+    ``simulated``: the sources are images, whose measurement is made first. ``figure`` and ``page``:
+    the files that are drawn beside the pictures.
+    """
+
+    op: str
+    spec: Spec
+    prior: str
+    simulated: bool
+    noise: float | Literal["auto"]
+    size: int | None
+    shape: tuple[int, ...] | None
+    part: Part
+    method: str
+    options: Mapping[str, Any]
+    samples: int
+    scale: float | Literal["auto"]
+    batch_size: int | None
+    calibration: Calibration | None
+    figure: bool
+    page: bool
+
+    def task(self, source: Source, network: Prior, *, seed: int, device: str) -> Task:
+        """The problem of a source. Raises ``ValueError`` where there is none."""
+        part = source.part(self.part)
+        if self.simulated:
+            assert not isinstance(self.noise, str)
+            return task.simulated_task(
+                self.spec,
+                source.file,
+                size=self.size,
+                noise=self.noise,
+                seed=seed,
+                device=device,
+                part=part,
+            )
+
+        def fit(operator: Operator) -> Prior:
+            return self.fit(network, operator)
+
+        return measured.measured_task(
+            self.spec,
+            source.file,
+            shape=self.shape,
+            noise=self.noise,
+            device=device,
+            fit_prior=fit,
+            part=part,
+        )
+
+    def pixels(self, source: Source) -> int:
+        """About how many pixels the image of a source has. Raises ``ValueError`` for no file."""
+        part = source.part(self.part)
+        if self.simulated and self.size is not None:
+            return self.size**2
+        if self.simulated:
+            return load_image(source.file, **part).numel()
+        return load_measurement(source.file, **part).numel()
+
+    def fit(self, network: Prior, operator: Operator) -> Prior:
+        """The prior for the images of an operator."""
+        return task.fit_prior(network, operator, self.prior)
+
+    def factor(self, job: Task) -> float | Literal["auto"]:
+        """What ``scale`` is for this task."""
+        return job.scale if self.scale == "auto" else self.scale
+
+    def reconstruct(self, job: Task, network: Prior, **more: Any) -> Result:
+        """The result for a task; ``more`` are other arguments of ``driver.reconstruct``."""
+        problem = job.problem
+        return driver.reconstruct(
+            problem,
+            self.fit(network, problem.operator),
+            method=self.method,
+            samples=self.samples,
+            batch_size=task.together(problem) if self.batch_size is None else self.batch_size,
+            scale=self.factor(job),
+            **more,
+            **self.options,
+        )
+
+    def write(
+        self, folder: Path, source: Source, job: Task, result: Result, device: str, **more: Any
+    ) -> dict[str, Any]:
+        """Write what ``reconstruct`` has made to ``folder``, and return its ``metrics.json``.
+
+        ``more`` goes into it. All files are written, or none.
+        """
+        metrics = report.measure(job, result)
+        interval = None
+        if self.calibration is not None:
+            interval = self.calibration.interval(result.seen)
+            metrics["interval"] = report.measure_interval(job, self.calibration, interval)
+        metrics |= {
+            "op": self.op,
+            "prior": self.prior,
+            "image" if self.simulated else "measurement": source.file,
+            "shape": list(job.problem.operator.in_shape),
+            "noise": job.noise,
+            "noise_estimated": self.noise == "auto",
+            "assumed": list(job.assumed),
+            **report.describe(result, device),
+            **more,
+        }
+        like = None if self.simulated else native.origin_of(source.file, source.part(self.part))
+        report.write_results(
+            folder, job, result, metrics, interval, page=self.page, figure=self.figure, like=like
+        )
+        return metrics

@@ -1,0 +1,8 @@
+"""Who does the work: this process, several of this machine, or those of a cluster (Dask)."""
+
+from __future__ import annotations
+
+from invscore.engine.base import Alone, Engine, WorkerError, own_device
+from invscore.engine.opening import available_workers, open_engine
+
+__all__ = ["Alone", "Engine", "WorkerError", "available_workers", "open_engine", "own_device"]

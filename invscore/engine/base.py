@@ -1,0 +1,87 @@
+"""What an engine is, and the one that needs nothing: this process."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Protocol, TypeVar
+
+Item = TypeVar("Item")
+Value = TypeVar("Value")
+
+
+class WorkerError(RuntimeError):
+    """Workers have died, or cannot be reached: what they were given is not done."""
+
+
+class Engine(Protocol):
+    """Runs a function on many items, here or elsewhere, several at a time or one by one.
+
+    ``run(function, items)`` yields the place of an item and what the function made of it, in the
+    order in which they are done. ``items`` may be endless: few are taken ahead. What the function
+    raises is raised. ``lost(item, why)`` is what an item comes to whose worker has died again and
+    again; without it ``WorkerError`` is raised. ``shared``: more arguments of the function, as
+    ``share`` has made them of values that are large and the same for all items.
+
+    The function must be one of a module, or a ``functools.partial`` of one; whatever it does is
+    done twice where a worker dies before it has told so.
+    """
+
+    def run(
+        self,
+        function: Callable[..., Value],
+        items: Iterable[Item],
+        *,
+        shared: tuple[Any, ...] = (),
+        lost: Callable[[Item, str], Value] | None = None,
+    ) -> Iterator[tuple[int, Value]]: ...
+
+    def share(self, value: Any) -> Any:
+        """``value``, sent to each worker once."""
+
+
+class Alone:
+    """This process, one item after the other."""
+
+    def run(
+        self,
+        function: Callable[..., Value],
+        items: Iterable[Item],
+        *,
+        shared: tuple[Any, ...] = (),
+        lost: Callable[[Item, str], Value] | None = None,  # noqa: ARG002
+    ) -> Iterator[tuple[int, Value]]:
+        for index, item in enumerate(items):
+            yield index, function(item, *shared)
+
+    def share(self, value: Any) -> Any:
+        return value
+
+
+def own_device(device: str) -> str:
+    """``device`` for this process: with ``"cuda"`` each worker of a machine has a GPU of its own.
+
+    Which one its name tells by the number at its end, as Dask names workers. ``"auto"`` is a GPU
+    where there is one.
+    """
+    import torch
+
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    count = torch.cuda.device_count() if device == "cuda" else 0
+    return f"cuda:{_rank() % count}" if count > 1 else device
+
+
+def _rank() -> int:
+    """The number at the end of this worker's name; 0 where it has none, or is no worker."""
+    if "distributed" not in sys.modules:
+        return 0
+    from distributed import get_worker
+
+    try:
+        name = str(get_worker().name)
+    except ValueError:  # not in a worker
+        return 0
+    number = re.fullmatch(r"(?:.*\D)?(\d+)", name) if "://" not in name else None
+    return int(number[1]) if number else 0

@@ -1,0 +1,105 @@
+"""Many measurements by one name: a folder, a pattern, or a file that holds a stack."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+from invscore.images import is_sample
+from invscore.readers import Index, Part, find_format, parse_axes, read, suffix_of
+from invscore.readers.table import PICTURE
+from invscore.tasks.folder import images_in
+
+IMAGE = "chw"
+
+
+@dataclass(frozen=True)
+class Source:
+    """One measurement: its ``file`` and, in a stack, the ``index`` of its entry.
+
+    ``name``: what its results are called. ``stamp``: size and time of the file, which tell whether
+    it is the one that was read before.
+    """
+
+    name: str
+    file: str
+    index: Index | None = None
+    stamp: tuple[int, int] = (0, 0)
+
+    def part(self, part: Part) -> Part:
+        """``part`` of a file, with the index of this one."""
+        return part if self.index is None else {**part, "index": self.index}
+
+
+def find_many(text: str, part: Part, keys: Sequence[str]) -> list[Source] | None:
+    """The measurements that ``text`` names, sorted; ``None`` where it names one file.
+
+    A folder (its files of a known format), a pattern such as ``scans/*.npy`` or ``scans/**/*.png``,
+    or a file of a stack: one whose axes, by itself or by ``part["axes"]``, are more than channels,
+    rows and columns, or that has four axes and does not tell. ``keys``: the names of arrays that
+    are looked for. Raises ``ValueError`` where a folder or pattern holds none.
+    """
+    path = Path(text)
+    if is_sample(text) or (path.exists() and not _plain_folder(path)):
+        return None if is_sample(text) else _stack(path, part, keys)
+    if path.is_dir():
+        return _of_files(images_in(path), path)
+    if glob.has_magic(text):
+        files = sorted(Path(f) for f in glob.glob(text, recursive=True) if os.path.isfile(f))
+        if not files:
+            raise ValueError(f"no file fits the pattern {text!r}")
+        return _of_files(files, Path(os.path.commonpath([file.parent for file in files])))
+    return None
+
+
+def _plain_folder(path: Path) -> bool:
+    """Whether it is a folder of files, rather than a file that is a folder, as Zarr stores are."""
+    return path.is_dir() and not find_format(path).folder
+
+
+def _of_files(files: list[Path], root: Path) -> list[Source]:
+    """Each by its path in ``root``, without the suffix where no other has the same then."""
+    short = {file: _without_suffix(file.relative_to(root)) for file in files}
+    counted = Counter(short.values())
+    names = {f: s if counted[s] == 1 else str(f.relative_to(root)) for f, s in short.items()}
+    return [Source(names[file], str(file), (), _stamp(file)) for file in files]
+
+
+def _without_suffix(path: Path) -> str:
+    return str(path)[: len(str(path)) - len(suffix_of(path))]
+
+
+def _stack(path: Path, part: Part, keys: Sequence[str]) -> list[Source] | None:
+    given = part.get("index") is not None or part.get("reader") is not None
+    if given or find_format(path) is PICTURE:
+        return None
+    try:
+        recording = read(path, part.get("key"), tuple(keys))
+        shape = tuple(recording.values.shape)
+        letters = recording.axes if part.get("axes") is None else parse_axes(part["axes"] or "")
+    except Exception:  # whoever restores it says what is wrong with it
+        return None
+    if letters and len(letters) == len(shape):
+        along = {a: n for a, n in zip(letters, shape, strict=True) if a not in IMAGE and n > 1}
+    else:
+        along = {"": shape[0]} if len(shape) == 4 and shape[0] > 1 else {}
+    if not along:
+        return None
+    stem, stamp = Path(_without_suffix(path)).name, _stamp(path)
+    digits = len(str(max(along.values()) - 1))
+    sources = []
+    for place in product(*map(range, along.values())):
+        name = "-".join([stem, *(f"{number:0{digits}d}" for number in place)])
+        index: Index = place if "" in along else dict(zip(along, place, strict=True))
+        sources.append(Source(name, str(path), index, stamp))
+    return sources
+
+
+def _stamp(file: Path) -> tuple[int, int]:
+    status = file.stat()
+    return status.st_size, status.st_mtime_ns
