@@ -1,6 +1,16 @@
 """Forward models ``y = A(x)``: the contract, its algebra and the built-in operators."""
 
-from invscore.operators.adapters import from_deepinv
+from invscore.operators.adapters import (
+    from_deepinv,
+    from_finufft,
+    from_mri_nufft,
+    from_odl,
+    from_pylops,
+    from_scipy,
+    from_sigpy,
+    from_torchkbnufft,
+    to_scipy,
+)
 from invscore.operators.base import LinearOperator, NonlinearOperator, Operator, SpectralOperator
 from invscore.operators.blur import Blur
 from invscore.operators.camera import CameraBlur, HighDynamicRange
@@ -9,7 +19,6 @@ from invscore.operators.compressed import CompressedSensing
 from invscore.operators.functions import from_function
 from invscore.operators.identity import Identity
 from invscore.operators.inpainting import Inpainting
-from invscore.operators.interop import from_scipy, to_scipy
 from invscore.operators.linearised import jacobian
 from invscore.operators.matrix import from_matrix
 from invscore.operators.mri import MRI
@@ -39,9 +48,15 @@ __all__ = [
     "Tomography",
     "check_operator",
     "from_deepinv",
+    "from_finufft",
     "from_function",
     "from_matrix",
+    "from_mri_nufft",
+    "from_odl",
+    "from_pylops",
     "from_scipy",
+    "from_sigpy",
+    "from_torchkbnufft",
     "jacobian",
     "stack",
     "to_scipy",

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from itertools import chain
 from typing import Literal, overload
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from invscore.operators.base import LinearOperator, NonlinearOperator, Operator, Shape
 
@@ -24,10 +26,12 @@ class LinearFunction(LinearOperator):
         out_shape: Shape,
         in_complex: bool,
         out_complex: bool,
+        like: Tensor,
     ) -> None:
         self.in_shape, self.out_shape = tuple(in_shape), tuple(out_shape)
         self.in_complex, self.out_complex = in_complex, out_complex
         self._forward, self._adjoint = forward, adjoint
+        self._like = like  # tells where, and in which precision, numbers are to be
 
     def matvec(self, x: Tensor) -> Tensor:
         return self._forward(x)
@@ -48,10 +52,11 @@ class NonlinearFunction(NonlinearOperator):
         out_shape: Shape,
         in_complex: bool,
         out_complex: bool,
+        like: Tensor,
     ) -> None:
         self.in_shape, self.out_shape = tuple(in_shape), tuple(out_shape)
         self.in_complex, self.out_complex = in_complex, out_complex
-        self._forward = forward
+        self._forward, self._like = forward, like
 
     def __call__(self, x: Tensor) -> Tensor:
         return self._forward(x)
@@ -76,6 +81,8 @@ def from_function(
     linear: Literal[True] = ...,
     in_complex: bool = ...,
     out_complex: bool = ...,
+    device: torch.device | str | None = ...,
+    dtype: torch.dtype = ...,
 ) -> LinearOperator: ...
 
 
@@ -89,6 +96,8 @@ def from_function(
     linear: Literal[False],
     in_complex: bool = ...,
     out_complex: bool = ...,
+    device: torch.device | str | None = ...,
+    dtype: torch.dtype = ...,
 ) -> NonlinearOperator: ...
 
 
@@ -100,20 +109,42 @@ def from_function(
     linear: bool = True,
     in_complex: bool = False,
     out_complex: bool = False,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype = torch.float32,
 ) -> Operator:
     """The operator of a function of batches, (b, \\*in_shape) -> (b, \\*out_shape).
 
-    ``out_shape`` is by default found by calling ``forward`` on one image of zeros. A linear
+    ``out_shape`` is by default found by calling ``forward`` on one image of zeros, on ``device``
+    and in the precision of the real type ``dtype``; the device is by default that of a tensor or
+    module that ``forward`` is, or holds, and the CPU where it holds none. A linear
     operator takes its adjoint from automatic differentiation of ``forward``; where ``adjoint`` is
     given, from there, and nothing is ever differentiated. Raises ``ValueError`` for a nonlinear
     operator with an adjoint.
     """
     if adjoint is not None and not linear:
         raise ValueError("an adjoint was given with linear=False: only a linear operator has one")
+    like = torch.empty(0, device=_home(forward) if device is None else device, dtype=dtype)
     if out_shape is None:
-        dtype = torch.complex64 if in_complex else torch.float32
+        kind = dtype.to_complex() if in_complex else dtype
         with torch.no_grad():
-            out_shape = tuple(forward(torch.zeros(1, *in_shape, dtype=dtype)).shape[1:])
+            zeros = torch.zeros(1, *in_shape, dtype=kind, device=like.device)
+            out_shape = tuple(forward(zeros).shape[1:])
     if linear:
-        return LinearFunction(forward, adjoint, in_shape, out_shape, in_complex, out_complex)
-    return NonlinearFunction(forward, in_shape, out_shape, in_complex, out_complex)
+        return LinearFunction(forward, adjoint, in_shape, out_shape, in_complex, out_complex, like)
+    return NonlinearFunction(forward, in_shape, out_shape, in_complex, out_complex, like)
+
+
+def _home(function: Function) -> torch.device:
+    """The device of the first tensor that a function holds: in a closure, a module, an object."""
+    cells = getattr(function, "__closure__", None) or ()
+    held: list[object] = [function, getattr(function, "__self__", None)]
+    held += [cell.cell_contents for cell in cells]
+    if isinstance(function, partial):
+        held += [function.func, *function.args, *function.keywords.values()]
+    for item in held:
+        for value in (item, *getattr(item, "__dict__", {}).values()):
+            if isinstance(value, nn.Module):
+                value = next(chain(value.parameters(), value.buffers()), None)
+            if isinstance(value, Tensor):
+                return value.device
+    return torch.device("cpu")

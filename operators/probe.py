@@ -10,7 +10,7 @@ from invscore.operators.cg import inner
 TOLERANCE = 1e-2
 """Relative mismatch of an adjoint that is let pass: single precision stays below 1e-3."""
 
-MADE_OF_OTHERS = ("base", "functions", "interop")
+MADE_OF_OTHERS = ("base", "functions")
 """Our modules whose operators do what a user's functions do."""
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from invscore import plugins
 from invscore.modules import where
+from invscore.tasks.deepinv_physics import PREFIX, deepinv_operator
 from invscore.words import meant
 
 if TYPE_CHECKING:
@@ -24,7 +25,10 @@ def load_custom(address: str, options: Mapping[str, Any], in_shape: Shape | None
     reported with the line where they arose.
     """
     from invscore.operators import Operator
+    from invscore.operators.adapters import adapt
 
+    if address.startswith(PREFIX):
+        return deepinv_operator(address.removeprefix(PREFIX), options, in_shape)
     found = plugins.find_plugin("operator", address)
     place, _, name = address.rpartition(":")
     what = f"{name!r} in {place!r}" if place else f"operator {name!r}"
@@ -37,7 +41,7 @@ def load_custom(address: str, options: Mapping[str, Any], in_shape: Shape | None
             f"{what} must be an Operator, or a class or function that makes one, got one of type "
             f"{type(found).__name__}"
         )
-    made = _call(found, what, options, in_shape)
+    made = adapt(_call(found, what, options, in_shape), in_shape)
     if not isinstance(made, Operator):
         raise ValueError(
             f"{what} must give an Operator (from_function makes one of a "

@@ -8,6 +8,7 @@ from typing import Any
 
 from invscore import plugins
 from invscore.tasks.builtin import get_builder
+from invscore.tasks.deepinv_physics import PREFIX, draws_at_random
 from invscore.tasks.specs import Spec
 
 KNOWN_BY = {
@@ -27,6 +28,13 @@ def require_known(spec: Spec) -> None:
     user's own may say otherwise by an attribute ``random``: the names of the options of which one
     must be given, () for none.
     """
+    if spec.name.startswith(PREFIX) and spec.file is None:
+        if draws_at_random(spec.name.removeprefix(PREFIX), spec.options):
+            raise ValueError(
+                f"operator {spec.name!r} would draw at random what only you know of a measurement "
+                "of your own: give the file of its mask, or seed= of the simulation"
+            )
+        return
     instead, advice = "", ""
     if not spec.is_plugin:
         target: Callable[..., Any] = get_builder(spec.name)

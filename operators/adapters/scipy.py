@@ -6,33 +6,23 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.sparse import issparse
 from scipy.sparse.linalg import LinearOperator as ScipyOperator
+from scipy.sparse.linalg import aslinearoperator
 from torch import Tensor
 
+from invscore.operators.adapters.arrays import ArrayOperator, precision_of
 from invscore.operators.base import LinearOperator, Shape
 
 
-class FromScipy(LinearOperator):
-    """A SciPy operator (anything with ``shape``, ``dtype``, ``matvec`` and ``rmatvec``)."""
-
-    def __init__(self, operator: Any, in_shape: Shape, out_shape: Shape) -> None:
-        self.in_shape, self.out_shape = tuple(in_shape), tuple(out_shape)
-        self.in_complex = self.out_complex = np.issubdtype(operator.dtype, np.complexfloating)
-        self._operator = operator
-
-    def matvec(self, x: Tensor) -> Tensor:
-        return _each(self._operator.matvec, x, self.out_shape)
-
-    def rmatvec(self, y: Tensor) -> Tensor:
-        return _each(self._operator.rmatvec, y, self.in_shape)
-
-
 def from_scipy(linear_operator: Any, in_shape: Shape, out_shape: Shape) -> LinearOperator:
-    """A ``scipy.sparse.linalg.LinearOperator`` (or PyLops operator) on flattened images.
+    """A ``scipy.sparse.linalg.LinearOperator``, sparse or dense matrix, on flattened images.
 
-    A complex operator maps complex images. It runs on the CPU, one image after the other; results
-    come back on the device and in the precision of the batch. Raises ``ValueError`` when the
-    shapes do not fit.
+    Or what speaks as these do: PyLops (``from_pylops`` knows its shapes), ASTRA's ``OpTomo``. A
+    complex operator maps complex images to complex measurements, unless it says by ``clinear`` that
+    it is linear over the reals alone: then what it does to numbers tells. It runs on the CPU, one
+    image after the other; results come back on the device and in the precision of the batch.
+    Raises ``ValueError`` when the shapes do not fit.
     """
     sizes = torch.Size(out_shape).numel(), torch.Size(in_shape).numel()
     if tuple(linear_operator.shape) != sizes:
@@ -40,7 +30,32 @@ def from_scipy(linear_operator: Any, in_shape: Shape, out_shape: Shape) -> Linea
             f"the operator must have shape {sizes} for in_shape {tuple(in_shape)} and "
             f"out_shape {tuple(out_shape)}, got {tuple(linear_operator.shape)}"
         )
-    return FromScipy(linear_operator, in_shape, out_shape)
+    if issparse(linear_operator) or isinstance(linear_operator, np.ndarray):
+        linear_operator = aslinearoperator(linear_operator)
+    in_complex, out_complex = _complexity(linear_operator)
+    return ArrayOperator(
+        linear_operator.matvec,
+        linear_operator.rmatvec,
+        in_array=sizes[1:],
+        out_array=sizes[:1],
+        in_shape=tuple(in_shape),
+        out_shape=tuple(out_shape),
+        in_complex=in_complex,
+        out_complex=out_complex,
+        precision=precision_of(linear_operator.dtype),
+    )
+
+
+def _complexity(operator: Any) -> tuple[bool, bool]:
+    """Whether images and whether measurements are complex."""
+    both = bool(np.issubdtype(operator.dtype, np.complexfloating))
+    if not both or getattr(operator, "clinear", True):
+        return both, both
+    rows, columns = operator.shape
+    seen = np.iscomplexobj(operator.matvec(np.ones(columns, operator.dtype)))
+    # What a map to complex images makes of a real measurement has an imaginary part of zeros.
+    back = operator.rmatvec(np.ones(rows, operator.dtype))
+    return bool(np.iscomplexobj(back)), bool(seen)
 
 
 def to_scipy(operator: LinearOperator) -> ScipyOperator:
@@ -69,12 +84,6 @@ def to_scipy(operator: LinearOperator) -> ScipyOperator:
 
     dtype = np.complex128 if operator.in_complex and not mixed else np.float64
     return ScipyOperator((rows, columns), matvec=matvec, rmatvec=rmatvec, dtype=dtype)
-
-
-def _each(function: Any, batch: Tensor, shape: Shape) -> Tensor:
-    images = [function(image.ravel()) for image in batch.detach().cpu().numpy()]
-    stacked = torch.from_numpy(np.stack(images).reshape(-1, *shape))
-    return stacked.to(batch.device, batch.dtype)
 
 
 def _unpacked(vector: Any, shape: Shape, is_complex: bool, mixed: bool) -> Tensor:

@@ -1,0 +1,59 @@
+"""Forward models of deepinv by the names of their classes."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from invscore.tasks.custom import load_custom
+from invscore.tasks.random_options import require_known
+from invscore.tasks.specs import parse_spec
+
+pytest.importorskip("deepinv")
+
+
+def test_names_and_options(tmp_path: Path) -> None:
+    spec = parse_spec("deepinv:Downsampling(factor=2, filter=gaussian)")
+    assert spec.is_plugin
+    operator = load_custom(spec.address, spec.options, (1, 12, 8))
+    assert operator.out_shape == (1, 6, 4)
+    np.save(tmp_path / "mask.npy", np.eye(8))
+    spec = parse_spec(f"deepinv:MRI(mask={tmp_path / 'mask.npy'})")
+    operator = load_custom(spec.address, spec.options, (1, 8, 8))
+    assert operator.in_complex
+    assert torch.equal(operator.measured, torch.eye(8, dtype=torch.bool)[None])
+
+
+def test_a_seed_says_what_is_drawn() -> None:
+    first, second = (
+        load_custom("deepinv:Inpainting", {"mask": 0.5, "seed": seed}, (1, 8, 8)) for seed in (0, 1)
+    )
+    assert not torch.equal(first.measured, second.measured)
+    with pytest.raises(ValueError, match="would draw at random what only you know"):
+        require_known(parse_spec("deepinv:Inpainting(mask=0.5)"))
+    require_known(parse_spec("deepinv:Inpainting(mask=0.5, seed=3)"))
+    require_known(parse_spec("deepinv:BlurFFT"))
+
+
+def test_a_function_of_ones_own_may_return_a_physics(tmp_path: Path) -> None:
+    file = tmp_path / "own.py"
+    file.write_text(
+        "from deepinv.physics import Decolorize\n\n\ndef make():\n    return Decolorize()\n"
+    )
+    assert load_custom(f"{file}:make", {}, (3, 4, 5)).out_shape == (1, 4, 5)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("Tomographyy", {}, "must name a class of deepinv.physics .* did you mean 'Tomography'"),
+        ("MRI", {"masks": 1}, "has no option 'masks': it has .* did you mean 'mask'"),
+        ("MRI", {"mask": "none.png"}, "`mask` must be a file or numbers, got 'none.png'"),
+        ("CompressedSensing", {}, "needs an option 'm'"),
+        ("Blur", {"padding": "wrong"}, "`img_size` must be that of images which Blur takes"),
+    ],
+)
+def test_errors(name: str, options: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        load_custom(f"deepinv:{name}", options, (1, 8, 8))
