@@ -15,6 +15,7 @@ from invscore.operators.base import LinearOperator, NonlinearOperator, Operator,
 from invscore.operators.blur import Blur
 from invscore.operators.camera import CameraBlur, HighDynamicRange
 from invscore.operators.check import check_operator
+from invscore.operators.coils import CoilMaps
 from invscore.operators.compressed import CompressedSensing
 from invscore.operators.functions import from_function
 from invscore.operators.identity import Identity
@@ -34,6 +35,7 @@ __all__ = [
     "SVD",
     "Blur",
     "CameraBlur",
+    "CoilMaps",
     "CompressedSensing",
     "HighDynamicRange",
     "Identity",

@@ -21,7 +21,8 @@ class MRI(SpectralOperator):
     Images are complex, (b, c, h, w). k-space has the same shape, its zero frequency at
     ``(h // 2, w // 2)``, and zeros where nothing is measured. ``mask`` is boolean, (w,) or
     (1, w) where whole columns are measured, (h, 1) where whole rows are, which then needs
-    ``in_shape`` (c, h, w), or (h, w).
+    ``in_shape`` (c, h, w), or (h, w); (c, h, w) is a mask for each image, as of the frames of a
+    dynamic scan.
 
     ``real=True`` says that images are real. Frequency k then tells about -k too, and ``A^T A`` is
     diagonal in the Hartley basis with entries ``(M(k) + M(-k)) / 2``.
@@ -37,10 +38,10 @@ class MRI(SpectralOperator):
         if mask.dtype != torch.bool:
             raise ValueError(f"the `mask` must be a boolean tensor, got {mask.dtype}")
         if in_shape is None:
-            in_shape = (1, *mask.shape)
+            in_shape = tuple(mask.shape) if mask.ndim == 3 else (1, *mask.shape)
         image = tuple(in_shape[-2:])
         lines = (image[1:], (1, image[1]), (image[0], 1))
-        if len(in_shape) != 3 or tuple(mask.shape) not in (image, *lines):
+        if len(in_shape) != 3 or tuple(mask.shape) not in (tuple(in_shape), image, *lines):
             raise ValueError(
                 "the `mask` must have shape (w,), (1, w), (h, 1) or (h, w) for an image of shape "
                 f"{tuple(in_shape)}, got {tuple(mask.shape)}"
@@ -53,7 +54,9 @@ class MRI(SpectralOperator):
         before, after = (Constant(factor) for factor in _centring(image))
         self._before, self._after = before, after
         self._masked = Constant(mask * after.double)
-        self._s = Constant(_paired(mask.expand(image)).sqrt() if real else mask)
+        self._s = Constant(
+            _paired(mask if mask.ndim == 3 else mask.expand(image)).sqrt() if real else mask
+        )
 
     @classmethod
     def random(
@@ -159,5 +162,5 @@ def _real_if_even(factor: Tensor, shape: Shape) -> Tensor:
 
 def _paired(mask: Tensor) -> Tensor:
     """``(M(k) + M(-k)) / 2`` of a centred (h, w) mask, its zero frequency moved to the corner."""
-    corner = ifftshift(mask).double()
-    return (corner + corner.flip(0, 1).roll((1, 1), dims=(0, 1))) / 2
+    corner = ifftshift(mask, dim=(-2, -1)).double()
+    return (corner + corner.flip(-2, -1).roll((1, 1), dims=(-2, -1))) / 2

@@ -1,5 +1,6 @@
 """Operators of other libraries, each taken in once, at the edge."""
 
+from collections.abc import Callable
 from typing import Any
 
 from invscore.operators.adapters.deepinv import from_deepinv
@@ -29,7 +30,7 @@ def adapt(made: Any, in_shape: Shape | None = None) -> Any:
     libraries = {base.__module__.split(".")[0] for base in type(made).__mro__}
     if "deepinv" in libraries:
         return from_deepinv(made, in_shape)[0]
-    plain = {
+    plain: dict[str, Callable[[Any], Any]] = {
         "pylops": from_pylops,
         "sigpy": from_sigpy,
         "odl": from_odl,

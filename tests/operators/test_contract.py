@@ -7,6 +7,7 @@ from invscore.operators import (
     MRI,
     Blur,
     CameraBlur,
+    CoilMaps,
     CompressedSensing,
     HighDynamicRange,
     Identity,
@@ -30,6 +31,8 @@ kernel = torch.rand(5, 4, dtype=torch.float64, generator=generator)
 matrix = torch.randn(4, 6, dtype=torch.float64, generator=generator)
 complex_matrix = torch.randn(6, 4, dtype=torch.complex128, generator=generator)
 point = torch.rand(1, 1, 4, 5, generator=generator)
+
+coil_maps = torch.randn(3, 9, 12, dtype=torch.complex128, generator=generator)
 
 circular = Blur(kernel, (2, 9, 12))
 reflect = Blur(kernel, (1, 9, 12), boundary="reflect")
@@ -65,6 +68,11 @@ OPERATORS: dict[str, Operator] = {
     "mri": mri,
     "mri, even": MRI.equispaced((1, 8, 12), acceleration=2),
     "mri, two-dimensional mask": MRI(torch.rand(7, 7, generator=generator) < 0.4),
+    "mri of frames": MRI(torch.rand(3, 8, 7, generator=generator) < 0.4),
+    "real mri of frames": MRI(torch.rand(3, 8, 7, generator=generator) < 0.4, real=True),
+    "coil maps": CoilMaps(coil_maps),
+    "coil maps, real images": CoilMaps(coil_maps, real=True),
+    "mri of several coils": MRI.random((3, 9, 12), acceleration=2) @ CoilMaps(coil_maps),
     "real mri": real_mri,
     "real mri, even": MRI.random((1, 8, 12), acceleration=3, real=True),
     "real mri, two-dimensional mask": MRI(torch.rand(8, 7, generator=generator) < 0.4, real=True),

@@ -1,0 +1,116 @@
+"""Receive coils of magnetic resonance imaging: what each sees, and what is common to their noise.
+
+k-space of several coils is ``y_c = M F S_c x``: ``MRI(mask, (coils, h, w)) @ CoilMaps(maps)`` on a
+Cartesian grid, ``from_finufft(omega, (coils, h, w)) @ CoilMaps(maps)`` on any other trajectory.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from invscore.operators.base import LinearOperator
+from invscore.operators.constant import Constant
+
+CALIBRATION = 24
+"""Lines of the centre of k-space, at most, from which maps are estimated."""
+
+FEWEST = 8
+"""At least: kernels of ESPIRiT are six wide."""
+
+
+class CoilMaps(LinearOperator):
+    """``S_c x`` of each coil c: complex images (1, h, w) to (coils, h, w).
+
+    ``maps`` are the complex sensitivities, (coils, h, w). ``real=True`` says that images are real.
+    Raises ``ValueError`` for maps that are not complex, not finite, or of another shape.
+    """
+
+    in_complex = out_complex = True
+
+    def __init__(self, maps: Tensor, real: bool = False) -> None:
+        if maps.ndim != 3 or not maps.is_complex() or not bool(maps.isfinite().all()):
+            raise ValueError(
+                "`maps` must be finite complex sensitivities of shape (coils, h, w), got "
+                f"{maps.dtype} of shape {tuple(maps.shape)}"
+            )
+        self.in_complex = not real
+        self.out_shape = tuple(maps.shape)
+        self.in_shape = (1, *self.out_shape[1:])
+        self._maps = Constant(maps)
+
+    def matvec(self, x: Tensor) -> Tensor:
+        return self._maps.like(x) * x
+
+    def rmatvec(self, y: Tensor) -> Tensor:
+        x = (self._maps.like(y).conj() * y).sum(dim=1, keepdim=True)
+        return x if self.in_complex else x.real
+
+    def norm(self) -> float:
+        return float(self._maps.double.abs().square().sum(dim=0).max().sqrt())
+
+
+def estimate_maps(kspace: Tensor, mask: Tensor, calibration: int = CALIBRATION) -> Tensor:
+    """Sensitivities, (coils, h, w), from the fully sampled centre of ``kspace``, (coils, h, w).
+
+    By ESPIRiT (Uecker et al. 2014) of SigPy. ``mask``, (h, w), says what is measured;
+    ``calibration`` is how wide the square of the centre is at most. Where no object is, maps are
+    zero; elsewhere their squares sum to one. Raises ``ValueError`` where less than 8 x 8 entries of
+    the centre are fully sampled, and ``ImportError`` without SigPy.
+    """
+    width = min(calibration, _centre(mask))
+    if width < FEWEST:
+        raise ValueError(
+            f"`mask` must measure the centre of k-space, {FEWEST} x {FEWEST} entries at least, to "
+            f"estimate sensitivity maps, got {width} x {width}: give maps=FILE"
+        )
+    from sigpy.mri.app import EspiritCalib
+
+    values = kspace.detach().cpu().to(torch.complex64).numpy()
+    maps = EspiritCalib(values, calib_width=width, show_pbar=False).run()
+    return torch.from_numpy(maps).to(kspace.device, kspace.dtype)
+
+
+def noise_covariance(samples: Tensor) -> Tensor:
+    """The covariance of coils' noise, (coils, coils), of a scan without signal, (coils, n).
+
+    Of complex numbers: the mean of ``n n^H``, halved, so that its diagonal holds the variance of
+    real and imaginary parts each.
+    """
+    flat = samples.flatten(1)
+    return flat @ flat.mH / (2 * flat.shape[1])
+
+
+def whitening(covariance: Tensor) -> Tensor:
+    """``W``, (coils, coils), with ``W C W^H = 1``: the inverse of C's Cholesky factor.
+
+    ``torch.tensordot(W, kspace, 1)`` has independent noise of level 1 in all coils, and maps
+    times W are those of such coils. Raises ``ValueError`` for what is no covariance.
+    """
+    factor, info = torch.linalg.cholesky_ex(covariance)
+    hermitian = torch.allclose(covariance, covariance.mH, atol=1e-6 * float(covariance.abs().max()))
+    if int(info) != 0 or not hermitian:
+        raise ValueError("`covariance` must be Hermitian and positive definite")
+    identity = torch.eye(len(factor), dtype=factor.dtype, device=factor.device)
+    return torch.linalg.solve_triangular(factor, identity, upper=False)
+
+
+def birdcage_maps(coils: int, height: int, width: int) -> Tensor:
+    """Smooth sensitivities of ``coils`` around an image, by SigPy; their squares sum to one."""
+    from sigpy.mri import birdcage_maps as birdcage
+
+    maps = torch.from_numpy(birdcage((coils, height, width))).to(torch.complex64)
+    return maps / maps.abs().square().sum(dim=0, keepdim=True).sqrt()
+
+
+def _centre(mask: Tensor) -> int:
+    """The side of the largest square around the centre of (h, w) that is measured everywhere."""
+    height, width = mask.shape
+    side = 0
+    for half in range(1, min(height, width) // 2 + 1):
+        rows = slice(height // 2 - half, height // 2 + half)
+        columns = slice(width // 2 - half, width // 2 + half)
+        if not bool(mask[rows, columns].all()):
+            break
+        side = 2 * half
+    return side
