@@ -1,0 +1,158 @@
+"""What MkDocs cannot know: pages made of the code, and tutorials that are run while it builds.
+
+The Python blocks of a page in ``tutorials/`` run one after the other in one namespace. What a block
+prints stands below it, and so does every figure that it leaves behind. A block that fails ends the
+build. With ``INVSCORE_TUTORIALS=shown`` in the environment they are shown and not run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+
+ROOT = Path(__file__).parents[1]
+BLOCK = re.compile(r"^```python\n(.*?)^```\n", re.DOTALL | re.MULTILINE)
+TINY = re.compile(r"<!-- tiny: (.*?) -->")
+
+COPIED = {
+    "contributing.md": "CONTRIBUTING.md",
+    "changelog.md": "CHANGELOG.md",
+    "reference/configuration.md": "configs/train/README.md",
+    "pictures/deblur.jpg": "examples/pictures/deblur.jpg",
+    "pictures/inpaint.jpg": "examples/pictures/inpaint.jpg",
+}
+"""Pages of the manual and the files of the repository that they are."""
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add the pages that are made of the code, and those that live elsewhere."""
+    for page, source in COPIED.items():
+        files.append(File.generated(config, page, abs_src_path=str(ROOT / source)))
+    files.append(File.generated(config, "reference/commands.md", content=commands()))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Run the blocks of a tutorial; lead links into the repository to pages, or nowhere."""
+    place = page.file.src_uri
+    if place.startswith("tutorials/") and os.environ.get("INVSCORE_TUTORIALS") != "shown":
+        folder = Path(config.site_dir) / "tutorials" / "pictures" / Path(place).stem
+        markdown = executed(markdown, folder, files, config, place)
+    return linked(markdown, place)
+
+
+def linked(markdown: str, place: str) -> str:
+    """Links of ``place`` to files that the manual does not have are words without a link."""
+    pages = {source: page for page, source in COPIED.items()}
+    source = ROOT / COPIED.get(place, f"docs/{place}")
+
+    def lead(found: re.Match[str]) -> str:
+        words, target = found.groups()
+        path, _, anchor = target.partition("#")
+        if "://" in target or not path:
+            return found[0]
+        file = Path(os.path.normpath(source.parent / path))
+        try:
+            within = file.relative_to(ROOT).as_posix()
+        except ValueError:
+            return found[0]
+        if within.startswith("docs/"):
+            to = within.removeprefix("docs/")
+        elif within in pages:
+            to = pages[within]
+        elif place in COPIED or not within.startswith("docs/"):
+            return words if file.exists() else found[0]
+        relative = os.path.relpath(to, Path(place).parent).replace(os.sep, "/")
+        return f"[{words}]({relative}{'#' + anchor if anchor else ''})"
+
+    return re.sub(r"(?<!!)\[([^\]]+)\]\(([^)\s]+)\)", lead, markdown)
+
+
+def executed(markdown: str, folder: Path, files: Files, config: MkDocsConfig, place: str) -> str:
+    """``markdown`` with what its blocks print and draw."""
+    namespace: dict[str, Any] = {"__name__": place}
+    shown = {"pictures": 0}
+
+    def run(found: re.Match[str]) -> str:
+        printed, figures = run_block(found[1], namespace, place)
+        text = found[0]
+        if printed.strip():
+            text += f"\n```text\n{printed.rstrip()}\n```\n"
+        for figure in figures:
+            shown["pictures"] += 1
+            name = f"{shown['pictures']}.png"
+            target = f"tutorials/pictures/{folder.name}/{name}"
+            files.append(File.generated(config, target, content=figure))
+            text += f"\n![{folder.name}, figure {name}](pictures/{folder.name}/{name})\n"
+        return text
+
+    return BLOCK.sub(run, markdown)
+
+
+def run_block(code: str, namespace: dict[str, Any], place: str) -> tuple[str, list[bytes]]:
+    """What ``code`` prints, and the figures (PNG) that it leaves in the variable ``figure``."""
+    namespace.pop("figure", None)
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        exec(compile(code, place, "exec"), namespace)
+    if (figure := namespace.get("figure")) is None:
+        return out.getvalue(), []
+    picture = io.BytesIO()
+    figure.savefig(picture, dpi=110, bbox_inches="tight")
+    return out.getvalue(), [picture.getvalue()]
+
+
+def tiny(markdown: str) -> list[str]:
+    """The blocks of a tutorial with the sizes of ``<!-- tiny: size = 16; steps = 2 -->``."""
+    smaller = dict(
+        part.strip().split(" = ", 1) for note in TINY.findall(markdown) for part in note.split(";")
+    )
+    blocks = BLOCK.findall(markdown)
+    for name, value in smaller.items():
+        line = re.compile(rf"^{name} = [^#\n]*", re.MULTILINE)
+        if not any(line.search(block) for block in blocks):
+            raise ValueError(f"no block sets {name}")
+        blocks = [line.sub(f"{name} = {value}  ", block) for block in blocks]
+    return blocks
+
+
+def commands() -> str:
+    """Every command with its arguments and options, from the command line itself."""
+    import typer
+
+    from invscore.cli.main import app
+
+    lines = [
+        "# Commands",
+        "",
+        "Made of the command line itself; `invscore COMMAND --help` says the same.",
+    ]
+
+    def walk(command: Any, name: str) -> None:
+        for child_name, child in getattr(command, "commands", {}).items():
+            if not child.hidden:
+                walk(child, f"{name} {child_name}")
+        if getattr(command, "commands", None):
+            return
+        lines.extend(["", f"## {name}", "", *(command.help or "").strip().splitlines(), ""])
+        lines.extend(["| option | | default |", "| --- | --- | --- |"])
+        for parameter in command.params:
+            opts = getattr(parameter, "opts", [parameter.name])
+            metavar = getattr(parameter, "metavar", None) or ""
+            default = parameter.default
+            told = "required" if parameter.required else default
+            told = "" if told is None or callable(told) or told is False else f"`{told}`"
+            text = (getattr(parameter, "help", None) or "").replace("|", "\\|").replace("\n", " ")
+            names = ", ".join(f"`{opt}`" for opt in opts) + (f" `{metavar}`" if metavar else "")
+            lines.append(f"| {names.replace('|', chr(92) + '|')} | {text} | {told} |")
+
+    walk(typer.main.get_command(app), "invscore")
+    return "\n".join(lines) + "\n"
