@@ -21,6 +21,7 @@ from invscore.methods.common.discrepancy_principle import reconciled
 from invscore.operators import LinearOperator, Operator
 from invscore.operators.base import Window
 from invscore.operators.probe import operator_warnings
+from invscore.priors import tiled
 from invscore.priors.base import Prior
 from invscore.priors.counted import CountedPrior
 from invscore.rng import AntitheticRNG, SampleRNG
@@ -159,6 +160,7 @@ def reconstruct(
     batch_size: int | None = None,
     scale: float | Literal["auto"] = "auto",
     antithetic: bool | None = None,
+    most_memory: float | None = None,
     on_step: Callable[[int, int], None] = lambda done, total: None,
     **options: Any,
 ) -> Result:
@@ -176,7 +178,9 @@ def reconstruct(
     told of progress. ``antithetic``: samples 2 m and 2 m + 1 share their random numbers with
     opposite signs, so that the mean of few is about as good as that of many; each keeps its law,
     and spread, intervals and quantiles allow for it (default: where the method gains by it; never
-    for particles and point estimates). ``options`` are the method's own, for example ``steps``;
+    for particles and point estimates). Networks of large images are
+    evaluated in tiles, so that ``most_memory`` bytes, or else those that are free, hold them
+    (``invscore.priors.tiled``). ``options`` are the method's own, for example ``steps``;
     ``invscore methods`` lists them.
 
     Raises ``ValueError`` for unknown methods and options, or a problem that the method does not
@@ -211,7 +215,10 @@ def reconstruct(
         chunks = [places[i : i + size] for i in range(0, len(places), size)]
     else:
         chunks = _particle_sets(places, seeds, chosen[particles])
-    counted = CountedPrior(prior, 1 / len(places))
+    most = max(map(len, chunks))
+    room, shape = tiled.room(most_memory), problem.operator.in_shape
+    used = tiled.fitted(prior, shape, room, images=most, derivatives=info.products != "0")
+    counted = CountedPrior(used, 1 / len(places))
     if not isinstance(problem.noise, GaussianNoise):
         chunks = [part for chunk in chunks for part in _of_one_factor(chunk, factors)]
     device = problem.y.device

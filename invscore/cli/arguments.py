@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -97,6 +98,16 @@ BatchSize = Annotated[
         metavar="N",
         help="Samples drawn together: by default as many as have a million pixels; fewer need "
         "less memory.",
+        rich_help_panel=METHOD,
+    ),
+]
+
+Memory = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SIZE",
+        help="Memory that this process may take, such as 2GB: the networks of large images are "
+        "evaluated in tiles that fit. By default what is free.",
         rich_help_panel=METHOD,
     ),
 ]
@@ -230,6 +241,20 @@ def parse_noise(text: str | None) -> float | Literal["auto"] | None:
         raise ValueError(
             f"`noise` must be auto or a standard deviation from 0, got {text!r}"
         ) from None
+
+
+def parse_memory(text: str | None) -> float | None:
+    """``"2GB"``, ``"800MB"`` or a number of bytes. Raises ``ValueError`` for anything else."""
+    if text is None:
+        return None
+    found = re.fullmatch(r"\s*([0-9.]+)\s*([kMGT]?)i?B?\s*", text, re.IGNORECASE)
+    try:
+        number = float(found[1]) if found else 0.0
+    except ValueError:
+        number = 0.0
+    if found is None or number <= 0:
+        raise ValueError(f"`memory` must be a size such as 2GB or 800MB, got {text!r}")
+    return number * 1000 ** " KMGT".index(found[2].upper() or " ")
 
 
 def check_seed(seed: int) -> None:

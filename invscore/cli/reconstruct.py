@@ -19,6 +19,7 @@ from invscore.cli.arguments import (
     ClusterOf,
     IndexOf,
     Key,
+    Memory,
     Method,
     NoiseOrAuto,
     OperatorSpec,
@@ -30,6 +31,7 @@ from invscore.cli.arguments import (
     Steps,
     Workers,
     check_seed,
+    parse_memory,
     parse_noise,
     parse_part,
     parse_scale,
@@ -106,6 +108,7 @@ def reconstruct(
     seed: Seed = 0,
     scale: Scale = "auto",
     batch_size: BatchSize = None,
+    memory: Memory = None,
     workers: Workers = 1,
     cluster: ClusterOf = None,
     calibration: Annotated[
@@ -175,6 +178,7 @@ def reconstruct(
     factor = parse_scale(scale)
     part = parse_part(key, axes, index, reader)
     level = parse_noise(noise)
+    most = parse_memory(memory)
     if image is not None and level == "auto":
         raise ValueError("`noise` must be a number for an --image, which is measured with it")
 
@@ -259,6 +263,7 @@ def reconstruct(
         samples=samples,
         scale=factor,
         batch_size=batch_size,
+        memory=most,
         calibration=calibrated,
         figure=many is None,
         page=page,

@@ -43,6 +43,7 @@ class Job:
     samples: int
     scale: float | Literal["auto"]
     batch_size: int | None
+    memory: float | None
     calibration: Calibration | None
     figure: bool
     page: bool
@@ -102,6 +103,7 @@ class Job:
             samples=self.samples,
             batch_size=task.together(problem) if self.batch_size is None else self.batch_size,
             scale=self.factor(job),
+            most_memory=self.memory,
             **more,
             **self.options,
         )

@@ -21,6 +21,9 @@ SIZES: dict[str, dict[str, Any]] = {
 }
 """Widths and blocks of a ``UNet`` by the name of its size."""
 
+TENSORS = 6
+"""Of the finest resolution that an evaluation holds at its height, with the smaller ones' share."""
+
 
 class ResidualBlock(nn.Module):
     """``h + conv(silu(film(conv(h))))``, the noise level entering as a scale and a shift."""
@@ -76,7 +79,8 @@ class UNet(nn.Module):
 
     ``widths`` gives the channels of each resolution (one halving between neighbours), ``blocks``
     the residual blocks of each resolution on each side; ``SIZES`` has some that go well together.
-    The ``attention`` coarsest resolutions have self-attention after their residual blocks. Raises
+    The ``attention`` coarsest resolutions have self-attention after their residual blocks. A pixel
+    depends on those at most ``reach`` away; with attention, on all. Raises
     ``ValueError`` where there are fewer or none at all, and for an ``embedding`` that is odd.
     """
 
@@ -125,6 +129,13 @@ class UNet(nn.Module):
         )
         # On 256 x 256 pixels and one core a sixth faster; convolutions hand the layout on.
         self.to(memory_format=torch.channels_last)
+
+        # Two convolutions a block, on each side but at the bottom; a halving sees up to its stride.
+        passes = [4 * blocks * 2**level for level in range(coarsest)]
+        self.reach = (
+            None if attention else 2 + sum(passes) + 2 * blocks * self.stride + self.stride - 1
+        )
+        self.bytes_per_pixel = float(TENSORS * 4 * widths[0])
 
     def forward(self, x: Tensor, noise: Tensor) -> Tensor:
         height, width = x.shape[-2:]

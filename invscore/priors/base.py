@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 import warnings
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -23,6 +24,20 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
+@dataclass(frozen=True)
+class Footprint:
+    """What one evaluation of a network looks at, and takes.
+
+    ``reach``: pixels in each direction on which a pixel of the result depends. ``stride``: the
+    network is the same after a shift by so many pixels. ``bytes_per_pixel``: of memory at its
+    height, for an image.
+    """
+
+    reach: int
+    stride: int
+    bytes_per_pixel: float
+
+
 class Prior(abc.ABC):
     """A density on images, known through ``D(x, sigma) = E[x0 | x0 + sigma n = x]``.
 
@@ -39,6 +54,7 @@ class Prior(abc.ABC):
     method may evaluate D at any of them. ``has_density`` tells whether there is a
     ``log_density``. ``channels`` is the number of an image's channels, ``None`` where any will do,
     and ``complex`` says that images are complex. ``metadata`` is what a file says of the prior.
+    ``footprint`` is known where D may be evaluated in tiles, see ``invscore.priors.tiled``.
     """
 
     mean: float | Tensor
@@ -51,6 +67,7 @@ class Prior(abc.ABC):
     channels: int | None = None
     complex: bool = False
     metadata: Mapping[str, Any] = MappingProxyType({})
+    footprint: Footprint | None = None
 
     def _take_after(self, prior: Prior) -> None:
         """Say of oneself what ``prior`` says of itself."""

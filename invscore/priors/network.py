@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from invscore.batches import PerImage, per_image
 from invscore.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from invscore.networks import build_network, own_network
-from invscore.priors.base import Prior
+from invscore.networks.unet import UNet
+from invscore.priors.base import Footprint, Prior
 from invscore.priors.live import foreign_advice
 from invscore.priors.parametrisation import Parametrisation, describe, find_parametrisation
 from invscore.priors.stored import read_stored
@@ -76,6 +77,8 @@ class NetworkPrior(Prior, nn.Module):
         self.variance = sigma_data**2
         self.peak = 1.0
         self.metadata: dict[str, Any] = dict(metadata or {})
+        if isinstance(network, UNet) and network.reach is not None:
+            self.footprint = Footprint(network.reach, network.stride, network.bytes_per_pixel)
 
     def denoise(self, x: Tensor, sigma: PerImage) -> Tensor:
         self._require_images(x)

@@ -80,7 +80,8 @@ class Sizes:
         for top in rows:
             for left in columns:
                 place = (..., slice(top, top + self.size[0]), slice(left, left + self.size[1]))
-                total = total.clone()  # autograd keeps what it was
+                if torch.is_grad_enabled():
+                    total = total.clone()  # autograd keeps what it was
                 total[place] += weight * function(padded[place])
                 weights[place] += weight
         return (total / weights)[..., :height, :width]
