@@ -8,6 +8,8 @@ build. With ``INVSCORE_TUTORIALS=shown`` in the environment they are shown and n
 from __future__ import annotations
 
 import contextlib
+import importlib
+import inspect
 import io
 import os
 import re
@@ -31,12 +33,41 @@ COPIED = {
 }
 """Pages of the manual and the files of the repository that they are."""
 
+PACKAGES = (
+    "invscore",
+    "invscore.operators",
+    "invscore.priors",
+    "invscore.methods",
+    "invscore.sampling",
+    "invscore.processes",
+    "invscore.calibration",
+    "invscore.uncertainty",
+    "invscore.metrics",
+    "invscore.readers",
+    "invscore.training.objectives",
+    "invscore.baselines",
+    "invscore.viewer",
+)
+"""Those whose public names have a page each."""
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Add to the navigation the pages of packages, and those of ``docs/`` that it does not name."""
+    sections = {name: pages for each in config.nav or [] for name, pages in each.items()}
+    sections["Reference"] += [f"reference/{name}.md" for name in PACKAGES]
+    named = repr(config.nav)
+    pages = [page.name for page in sorted(Path(config.docs_dir).glob("*.md"))]
+    sections["Your own"] += [page for page in pages if f"'{page}'" not in named]
+    return config
+
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages that are made of the code, and those that live elsewhere."""
     for page, source in COPIED.items():
         files.append(File.generated(config, page, abs_src_path=str(ROOT / source)))
     files.append(File.generated(config, "reference/commands.md", content=commands()))
+    for page, content in packages().items():
+        files.append(File.generated(config, page, content=content))
     return files
 
 
@@ -122,6 +153,25 @@ def tiny(markdown: str) -> list[str]:
             raise ValueError(f"no block sets {name}")
         blocks = [line.sub(f"{name} = {value}  ", block) for block in blocks]
     return blocks
+
+
+def packages() -> dict[str, str]:
+    """A page for each package: its public functions and classes, each where it is met first."""
+    seen: set[str] = set()
+    pages = {}
+    for package in PACKAGES:
+        module = importlib.import_module(package)
+        first = (module.__doc__ or "").strip().split("\n\n")[0]
+        lines = [f"# {package}", "", first, ""]
+        for name in module.__all__:
+            thing = getattr(module, name)
+            path = f"{thing.__module__}.{thing.__qualname__}" if callable(thing) else ""
+            if not path.startswith("invscore.") or path in seen or not inspect.getdoc(thing):
+                continue
+            seen.add(path)
+            lines.append(f"::: {path}")
+        pages[f"reference/{package}.md"] = "\n".join(lines) + "\n"
+    return pages
 
 
 def commands() -> str:

@@ -44,7 +44,7 @@ def test_it_builds_without_a_warning(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "WARNING" not in done.stderr
-    page = (built / "reference" / "python.html").read_text(encoding="utf-8")
+    page = (built / "reference" / "invscore.html").read_text(encoding="utf-8")
     assert "samples 2 m and 2 m + 1" in page, "the docstring of reconstruct"
 
 
@@ -72,7 +72,7 @@ def test_an_unknown_size_is_told(hooks: ModuleType) -> None:
 
 
 def test_other_pages_run() -> None:
-    for place in ("own/network.md", "own/instrument.md", "own/folder.md"):
+    for place in ("own/network.md", "own/instrument.md"):
         blocks = re.findall(r"```python\n(.*?)```", (PAGES / place).read_text("utf-8"), re.DOTALL)
         assert blocks, place
         for number, block in enumerate(blocks):
