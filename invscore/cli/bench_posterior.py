@@ -19,7 +19,9 @@ from invscore.tasks.specs import parse_spec
 if TYPE_CHECKING:
     from invscore.bench.posterior.run import MethodSetting
 
-QUICK = "gaussian,field-mask,mixture-8-1-0.1,mixture-80-4-0.1,nonlinear-phase"
+QUICK = (
+    "gaussian,field-mask,mixture-8-1-0.1,mixture-80-4-0.1,modes,lowrank,nonlinear-phase,pixels-exp"
+)
 QUICK_SAMPLES = 200
 DEFAULT = "default"
 
@@ -55,7 +57,7 @@ def posterior(
     quick: Annotated[
         bool,
         typer.Option(
-            "--quick", metavar="", help="Five problems, two instances, 50 evaluations: minutes."
+            "--quick", metavar="", help="Ten problems, two instances, 50 evaluations: minutes."
         ),
     ] = False,
     out: Annotated[

@@ -9,6 +9,7 @@ from invscore.methods.ddrm import ddrm
 from invscore.methods.dds import dds
 from invscore.methods.diffpir import diffpir
 from invscore.methods.dps import dps
+from invscore.methods.exact_score import exact_score
 from invscore.methods.hqs import hqs
 from invscore.methods.langevin import langevin
 from invscore.methods.mala import mala
@@ -39,6 +40,7 @@ __all__ += [
     "dds",
     "diffpir",
     "dps",
+    "exact_score",
     "hqs",
     "langevin",
     "mala",

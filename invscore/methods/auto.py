@@ -7,6 +7,7 @@ from typing import Any
 
 from invscore.likelihood import InverseProblem
 from invscore.methods.base import MethodInfo, Step, get_method, register
+from invscore.methods.exact_score import serves
 from invscore.methods.particles.local_gaussian import measured_numbers
 from invscore.operators import LinearOperator
 from invscore.priors.base import Prior
@@ -43,7 +44,7 @@ def measures_few(problem: InverseProblem) -> bool:
 @register(
     "auto",
     exact=False,
-    law="that of `matched_smc`, of `matched_spectrum` or of `daps`",
+    law="that of `exact_score`, `matched_smc`, `matched_spectrum` or `daps`",
     evaluations=f"particles if measurements <= {FEW} else 1",
     products=f"particles * (measurements + 2) if measurements <= {FEW} else 0",
     cites="here",
@@ -58,8 +59,10 @@ def auto(
     steps: Count = 20,
     particles: Count = 100,
 ) -> Iterator[Step]:
-    """`matched_smc` for at most 64 measured numbers; for more, `matched_spectrum`, or `daps`.
+    """`exact_score`, or `matched_smc` for at most 64 numbers, `matched_spectrum` or `daps`.
 
+    Where the prior denoises the noise that the measurement leaves (`Prior.denoise_with`),
+    `exact_score` draws from the posterior itself, whatever its modes. Elsewhere it depends.
     Few numbers leave several explanations open, and weighted particles find how likely each of them
     is. Many, such as an image's, need a product with the Jacobian each, and their likelihood is too
     sharp for weights: `matched_spectrum` does without either where the operator is linear, and
@@ -83,6 +86,9 @@ def resolve(
 ) -> tuple[MethodInfo, dict[str, Any]]:
     """The method that ``auto`` with ``options`` runs on ``problem``, and that method's options."""
     own: dict[str, Any] = {}
+    if serves(problem, prior) is not None:
+        info = get_method("exact_score")
+        return info, info.options({"steps": options["steps"]})
     many = not measures_few(problem) and isinstance(problem.operator, LinearOperator)
     if is_narrow(prior) and not many:
         info = get_method("hqs")

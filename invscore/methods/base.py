@@ -37,6 +37,7 @@ NEEDS = {
     "svd": "operator with an SVD",
     "gaussian": "Gaussian noise",
     "density": "prior with `log_density`",
+    "coloured": "prior with `denoise_with`",
 }
 """What a method may ask of the problem and of the prior, and how tables say it."""
 

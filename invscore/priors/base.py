@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from invscore.batches import PerImage, ordinary, per_image
+from invscore.priors.noise_covariance import Kind, NoiseCovariance
 
 
 def __getattr__(name: str) -> Any:
@@ -53,7 +54,8 @@ class Prior(abc.ABC):
     that images (\\*, h, w) are as likely mirrored and turned by 90 degrees as they are, so that a
     method may evaluate D at any of them. ``has_density`` tells whether there is a
     ``log_density``. ``channels`` is the number of an image's channels, ``None`` where any will do,
-    and ``complex`` says that images are complex. ``metadata`` is what a file says of the prior.
+    and ``complex`` says that images are complex. ``noise_kinds`` names the bases in which noise may
+    have variances of its own for ``denoise_with``. ``metadata`` is what a file says of the prior.
     ``footprint`` is known where D may be evaluated in tiles, see ``invscore.priors.tiled``.
     """
 
@@ -66,6 +68,7 @@ class Prior(abc.ABC):
     has_density: bool = False
     channels: int | None = None
     complex: bool = False
+    noise_kinds: frozenset[Kind] = frozenset()
     metadata: Mapping[str, Any] = MappingProxyType({})
     footprint: Footprint | None = None
 
@@ -87,6 +90,17 @@ class Prior(abc.ABC):
     def score(self, x: Tensor, sigma: PerImage) -> Tensor:
         """Gradient of the log-density of ``x0 + sigma n`` at ``x`` (Tweedie's formula)."""
         return (self.denoise(x, sigma) - x) / per_image(sigma, x) ** 2
+
+    def denoise_with(self, x: Tensor, noise: NoiseCovariance) -> Tensor:  # noqa: ARG002
+        """``E[x0 | x0 + n = x]`` for Gaussian noise n of the covariance ``noise``, like ``x``.
+
+        Raises ``ValueError`` where the basis of the noise is not of the ``noise_kinds``: most
+        learned priors know white noise alone.
+        """
+        raise ValueError(
+            f"the noise must be white for a {type(self).__name__}, got one that differs between "
+            f"{noise.basis.kind}"
+        )
 
     def log_density(self, x: Tensor, sigma: PerImage) -> Tensor:  # noqa: ARG002
         """Log-density of ``x0 + sigma n`` at ``x`` in nats, (b,), up to a constant of the level.

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from invscore.priors.base import Prior
+from invscore.priors.noise_covariance import Basis, NoiseCovariance
 from invscore.report import Report
 
 
@@ -24,10 +25,11 @@ def check_prior(
 
     Shape and type of denoised images, independence of the images of a batch, a number as noise
     level against a tensor, Tweedie's formula, ``pullback`` against finite differences of
-    ``denoise``; ``score`` against those of ``log_density`` where there is one; where the levels
-    reach down to 0 and up to infinity, the limits: an image of the prior is left alone, and the
-    mean is all that is left. Images are complex where ``dtype`` is. Single precision forgives a
-    wrong third digit: prefer float64 or complex128.
+    ``denoise``; ``denoise_with`` of white noise against ``denoise``, where there is one; ``score``
+    against those of ``log_density`` where there is one; where the levels reach down to 0 and up to
+    infinity, the limits: an image of the prior is left alone, and the mean is all that is left.
+    Images are complex where ``dtype`` is. Single precision forgives a wrong third digit: prefer
+    float64 or complex128.
     """
     report = Report(type(prior).__name__)
     real = dtype.to_real()
@@ -71,6 +73,11 @@ def check_prior(
     def repeated() -> float:
         return _relative(pull(2 * u), 2 * pull(u))
 
+    def coloured() -> float:
+        bases = [Basis(kind) for kind in prior.noise_kinds - {"matrix"}]
+        white = [NoiseCovariance(basis, (column**2).expand(x.shape)) for basis in bases]
+        return max((_relative(prior.denoise_with(x, n), denoised) for n in white), default=0.0)
+
     def gradient() -> float:
         along = step * column * v
         change = prior.log_density(x + along, sigma) - prior.log_density(x - along, sigma)
@@ -90,6 +97,8 @@ def check_prior(
     report.add("tweedie", tweedie, exact, "the score is not (D - x) / sigma^2")
     report.add("pullback", jacobian, close, "J^T u is not that of denoise")
     report.add("pull twice", repeated, exact, "J^T u is not linear in u, or cannot be called twice")
+    if prior.noise_kinds:
+        report.add("denoise_with", coloured, exact, "white noise is not denoised as by denoise")
     if prior.has_density:
         report.add("log_density", gradient, close, "the score is not the gradient of log_density")
     if prior.sigma_min == 0:

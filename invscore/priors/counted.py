@@ -8,6 +8,7 @@ from torch import Tensor
 
 from invscore.batches import PerImage
 from invscore.priors.base import Prior
+from invscore.priors.noise_covariance import NoiseCovariance
 
 
 class CountedPrior(Prior):
@@ -16,6 +17,7 @@ class CountedPrior(Prior):
     def __init__(self, prior: Prior, weight: float = 1.0) -> None:
         self.prior = prior
         self._take_after(prior)
+        self.noise_kinds = prior.noise_kinds
         self.weight = weight
         self.evaluations = 0.0
         self.jacobian_products = 0.0
@@ -23,6 +25,10 @@ class CountedPrior(Prior):
     def denoise(self, x: Tensor, sigma: PerImage) -> Tensor:
         self.evaluations += self.weight * len(x)
         return self.prior.denoise(x, sigma)
+
+    def denoise_with(self, x: Tensor, noise: NoiseCovariance) -> Tensor:
+        self.evaluations += self.weight * len(x)
+        return self.prior.denoise_with(x, noise)
 
     def score(self, x: Tensor, sigma: PerImage) -> Tensor:
         self.evaluations += self.weight * len(x)

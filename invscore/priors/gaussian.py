@@ -13,7 +13,9 @@ from torch import Tensor
 
 from invscore.batches import PerImage, per_image
 from invscore.priors.base import Prior, require_images
+from invscore.priors.coloured import Coloured, kinds_of
 from invscore.priors.covariance import Covariance, precision, shrinkage
+from invscore.priors.noise_covariance import NoiseCovariance
 from invscore.rng import SampleRNG, sample_rng
 
 
@@ -59,6 +61,13 @@ class Gaussian(Prior):
         gain = shrinkage(*self._spectra(x, sigma))
         return self.denoise(x, sigma), lambda u: self.filter(u, gain)
 
+    def denoise_with(self, x: Tensor, noise: NoiseCovariance) -> Tensor:
+        if noise.basis.kind not in self.noise_kinds:
+            return super().denoise_with(x, noise)
+        require_images(x, self.mean)
+        coloured = Coloured.of(x, self.mean[None], self.dense_covariance(), noise)
+        return coloured.denoised(torch.ones_like(x.flatten(1)[:, :1]))
+
     def log_prob(self, x: Tensor, sigma: PerImage = 0.0) -> Tensor:
         """Log-density of ``x0 + sigma n`` at ``x`` in nats, (b,)."""
         inverse = precision(*self._spectra(x, sigma))
@@ -102,6 +111,7 @@ class GaussianPrior(Gaussian):
         self._covariance = Covariance.of(covariance, mean.numel(), mean.dtype, mean.device)
         self.eigenvalues = self._covariance.values
         self.variance = float(self.eigenvalues.mean())
+        self.noise_kinds = kinds_of(self._covariance, mean.numel())
 
     @property
     def covariance(self) -> Tensor:

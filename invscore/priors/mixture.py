@@ -12,8 +12,10 @@ from torch import Tensor
 
 from invscore.batches import PerImage, per_image
 from invscore.priors.base import Prior, require_images
+from invscore.priors.coloured import Coloured, kinds_of
 from invscore.priors.covariance import Covariance, precision, shrinkage
 from invscore.priors.gaussian import require_finite
+from invscore.priors.noise_covariance import NoiseCovariance
 from invscore.rng import SampleRNG, sample_rng
 
 RANK_TOLERANCE = 1e-9
@@ -92,6 +94,8 @@ class GaussianMixturePrior(Prior):
         self.weights = _weights(weights, means)
         self.mean: Tensor = torch.tensordot(self.weights, means, dims=1)
         self.variance = float(self.std.square().mean())
+        kinds = [kinds_of(covariance, means[0].numel()) for covariance in self.covariances]
+        self.noise_kinds = frozenset.intersection(*kinds)
         flat = torch.split(means.flatten(1), len(means) // len(self.covariances))
         self._clusters = [
             Cluster.of(covariance, means)
@@ -169,6 +173,21 @@ class GaussianMixturePrior(Prior):
             return result.reshape(u.shape)
 
         return self._denoise(x, responsibilities, sigma), pull
+
+    def denoise_with(self, x: Tensor, noise: NoiseCovariance) -> Tensor:
+        if noise.basis.kind not in self.noise_kinds:
+            return super().denoise_with(x, noise)
+        require_images(x, self.means[0])
+        groups = torch.split(self.means, len(self.means) // len(self.covariances))
+        parts = [
+            Coloured.of(x, means, covariance, noise)
+            for means, covariance in zip(groups, self.covariances, strict=True)
+        ]
+        evidence = torch.cat([part.log_evidence() for part in parts], dim=1)
+        shares = (self.weights.log() + evidence).softmax(dim=1)
+        split = torch.split(shares, len(groups[0]), dim=1)
+        each = [part.denoised(share) for part, share in zip(parts, split, strict=True)]
+        return torch.stack(each).sum(dim=0)
 
     def sample(self, n: int, rng: SampleRNG | int = 0) -> Tensor:
         """``n`` images, (n, \\*shape), from a generator of ``n`` streams or from a seed."""

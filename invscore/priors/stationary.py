@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import copy
+from functools import cached_property
 from typing import Self
 
 import torch
 from torch import Tensor
 
+from invscore.priors.base import require_images
 from invscore.priors.covariance import Covariance
 from invscore.priors.gaussian import Gaussian, require_finite
+from invscore.priors.noise_covariance import LARGEST, Kind, NoiseCovariance
 
 
 class StationaryGaussianPrior(Gaussian):
@@ -39,6 +42,8 @@ class StationaryGaussianPrior(Gaussian):
         self.mean = mean
         self.eigenvalues = (0.5 * (spectrum + negative)).to(mean.dtype).expand(mean.shape)
         self.variance = float(self.eigenvalues.mean())
+        every: frozenset[Kind] = frozenset({"pixels", "frequencies", "matrix"})
+        self.noise_kinds = every if mean.numel() <= LARGEST else frozenset({"frequencies"})
 
     @classmethod
     def power_law(
@@ -70,7 +75,18 @@ class StationaryGaussianPrior(Gaussian):
     def std(self) -> Tensor:
         return self.eigenvalues.mean(dim=(-2, -1), keepdim=True).sqrt().expand(self.shape)
 
+    def denoise_with(self, x: Tensor, noise: NoiseCovariance) -> Tensor:
+        if noise.basis.kind != "frequencies":
+            return super().denoise_with(x, noise)
+        require_images(x, self.mean)
+        gain = self.eigenvalues / (self.eigenvalues + noise.variances)
+        return self.mean + self.filter(x - self.mean, gain)
+
     def dense_covariance(self) -> Covariance:
+        return self._dense
+
+    @cached_property
+    def _dense(self) -> Covariance:
         d = self.mean.numel()
         eye = torch.eye(d, dtype=self.mean.dtype, device=self.mean.device)
         matrix = self.filter(eye.reshape(d, *self.shape), self.eigenvalues[None]).reshape(d, d)
@@ -86,4 +102,5 @@ class StationaryGaussianPrior(Gaussian):
         moved = copy.copy(self)
         moved.mean = self.mean.to(device, dtype)
         moved.eigenvalues = self.eigenvalues.to(device, dtype)
+        vars(moved).pop("_dense", None)
         return moved

@@ -19,8 +19,8 @@ run again. A method that refuses a problem, or fails, leaves a cell that says wh
 ``tables.py``, ``figures.py`` and ``page.py`` show the rows.
 """
 
-from invscore.bench.posterior import field, gaussian, levy, mixture, nonlinear, sbc
+from invscore.bench.posterior import field, gaussian, levy, mixture, modes, nonlinear, pixels, sbc
 from invscore.bench.posterior.problem import PROBLEMS, Instance, Metric, Problem, register
 
 __all__ = ["PROBLEMS", "Instance", "Metric", "Problem", "register"]
-__all__ += ["field", "gaussian", "levy", "mixture", "nonlinear", "sbc"]
+__all__ += ["field", "gaussian", "levy", "mixture", "modes", "nonlinear", "pixels", "sbc"]

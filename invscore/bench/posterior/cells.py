@@ -61,8 +61,8 @@ class Outcome:
     """What became of a ``cell``.
 
     ``scores``: a number for each metric; empty where the method gave none, for the reason
-    ``refusal``. ``evaluations`` of the denoiser and ``products`` with its Jacobian are for each
-    sample, ``seconds`` for all.
+    ``refusal``. ``warned``: whether it came with a warning. ``evaluations`` of the denoiser and
+    ``products`` with its Jacobian are for each sample, ``seconds`` for all.
     """
 
     cell: Cell
@@ -71,6 +71,7 @@ class Outcome:
     evaluations: float = 0.0
     products: float = 0.0
     seconds: float = 0.0
+    warned: bool = False
 
 
 def run(cell: Cell) -> Outcome:
@@ -104,6 +105,7 @@ def run(cell: Cell) -> Outcome:
         evaluations=result.evaluations,
         products=result.jacobian_products,
         seconds=result.seconds,
+        warned=bool(result.warnings),
     )
 
 

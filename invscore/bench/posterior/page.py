@@ -24,7 +24,8 @@ posterior: 1 is the best ratio there is (but for chance, and for point estimates
 `matched_spectrum`, which can have a better mean than independent samples). Errors are means over
 {instances}, `±` their standard errors. *Evals* are evaluations of the denoiser and *J*
 products with its Jacobian, for each sample; *seconds* are for all samples of an instance, on one
-core. A dash: the method refuses a problem.
+core; *said so*: of the instances in which a method was more than two floors off, those in which it
+gave a warning. A dash: the method refuses a problem.
 {versions}.
 """
 

@@ -11,14 +11,18 @@ import numpy as np
 from invscore.bench.posterior.cells import EXACT, Outcome
 from invscore.bench.posterior.problem import PROBLEMS, Metric, Problem
 
+FAR = 2.0
+"""Floors beyond which a warning would be due."""
+
 Row = dict[str, Any]
 """``problem``, ``dim``, ``measurements``, ``noise``, ``method``, ``options``; ``budgets``, the
 numbers of evaluations asked for that come to these options, ``None`` being the method's own number
 of steps; ``samples``, ``instances``; for each sample ``evaluations`` and ``products``; ``seconds``
 for an instance; ``metric``, ``value`` (the mean over instances), ``stderr`` (its standard error,
 ``None`` for one instance), ``error`` (the distance of the value from the metric's target),
-``floor`` (the error that exact samples have) and ``refusal``. Where a method refuses, numbers of
-quality are ``None``."""
+``floor`` (the error that exact samples have), ``off``, the instances in which the distance is more
+than ``FAR`` times that of exact samples, ``said``, those of them that came with a warning, and
+``refusal``. Where a method refuses, numbers of quality are ``None``."""
 
 
 def rows_of(outcomes: Sequence[Outcome]) -> list[Row]:
@@ -43,6 +47,7 @@ def _row(
     refusal = next((outcome.refusal for outcome in group if outcome.refusal), None)
     values = [] if refusal else [outcome.scores[metric.name] for outcome in group]
     value = float(np.mean(values)) if values else None
+    far = [] if refusal else _far(metric, group, floors)
     return {
         "problem": problem.name,
         "dim": problem.dim,
@@ -61,8 +66,18 @@ def _row(
         "error": None if value is None else abs(value - metric.target),
         "stderr": standard_error(values),
         "floor": _floor(metric, [outcome.scores[metric.name] for outcome in floors]),
+        "off": len(far),
+        "said": sum(outcome.warned for outcome in far),
         "refusal": refusal,
     }
+
+
+def _far(metric: Metric, group: Sequence[Outcome], floors: Sequence[Outcome]) -> list[Outcome]:
+    """The outcomes of ``group`` that are far from the posterior, by a metric of distance."""
+    if metric.target != 0:
+        return []
+    floor = _floor(metric, [outcome.scores[metric.name] for outcome in floors])
+    return [outcome for outcome in group if outcome.scores[metric.name] > FAR * floor]
 
 
 def standard_error(values: Sequence[float]) -> float | None:

@@ -49,9 +49,10 @@ def summary(rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
     """Columns and lines: error over floor, a geometric mean over the problems of each column.
 
     Then the cost: ``evals`` of the denoiser, products with its Jacobian ``J``, and seconds, means
-    over the problems that are served. Budget after budget, the smallest first, methods come from
-    the nearest to the floor to the farthest; those that serve only some of the problems after those
-    that serve more.
+    over the problems that are served; and ``said so``: of the instances in which a method was more
+    than two floors off, those in which it gave a warning. Budget after budget, the smallest first,
+    methods come from the nearest to the floor to the farthest; those that serve only some of the
+    problems after those that serve more.
     """
     chosen = primary(rows)
     names = list(dict.fromkeys(row["problem"] for row in chosen))
@@ -64,8 +65,9 @@ def summary(rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
         costs = [_mean(mine, key) for key in ("evaluations", "products", "seconds")]
         numbers = ["-" if ratio is None else f"{ratio:.2f}" for ratio in ratios]
         order = (budget, -served, ratio_of(mine) or math.inf)
-        lines.append((order, [name, *numbers, *costs]))
-    head = ["method", *columns, "evals", "J", "seconds"]
+        off, said = (sum(row.get(key, 0) for row in mine) for key in ("off", "said"))
+        lines.append((order, [name, *numbers, *costs, f"{said} of {off}"]))
+    head = ["method", *columns, "evals", "J", "seconds", "said so"]
     return head, [line for _, line in sorted(lines, key=lambda line: line[0])]
 
 

@@ -1,0 +1,153 @@
+"""The exact score of the posterior, where the prior denoises noise that is not white."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from invscore import levels
+from invscore.batches import PerImage, per_image
+from invscore.likelihood import GaussianNoise, InverseProblem
+from invscore.methods.base import Step, register
+from invscore.methods.common.conditioned import EVALUATIONS, Conditioned, ConditionedDenoiser
+from invscore.methods.common.information import Information, information
+from invscore.operators import LinearOperator
+from invscore.priors.base import Prior
+from invscore.priors.noise_covariance import NoiseCovariance
+from invscore.ranges import Count, Level
+from invscore.rng import SampleRNG
+from invscore.sampling import get_sampler
+from invscore.sampling.base import SamplerName, noise_only
+
+FARTHEST = 100.0
+"""Of the first level: from there no noisy image tells anything."""
+
+
+def serves(problem: InverseProblem, prior: Prior) -> Information | None:
+    """What the measurement tells, where ``exact_score`` can use it, else None."""
+    operator = problem.operator
+    if not isinstance(operator, LinearOperator) or not isinstance(problem.noise, GaussianNoise):
+        return None
+    if not prior.noise_kinds:
+        return None
+    like = torch.empty(0, dtype=problem.image_dtype, device=problem.y.device)
+    return information(operator, like, prior.noise_kinds)
+
+
+def conditioned(problem: InverseProblem, prior: Prior) -> ConditionedDenoiser:
+    """``E[x0 | x, y]`` itself, see ``exact_score``."""
+    return ConditionedDenoiser(Rule.of(problem, prior), problem, prior)
+
+
+class Rule:
+    """``p(x0 | x, y)``, proportional to ``p(x0) N(mu; x0, L^-1)``, by its mean."""
+
+    def __init__(self, told: Information) -> None:
+        self.told = told
+
+    @classmethod
+    def of(cls, problem: InverseProblem, prior: Prior) -> Rule:
+        problem.linear_gaussian("exact_score")
+        if (told := serves(problem, prior)) is None:
+            known = ", ".join(sorted(prior.noise_kinds)) or "nothing: it knows white noise alone"
+            raise ValueError(
+                f"exact_score needs a prior that denoises noise as the operator leaves it, see "
+                f"Prior.denoise_with; a {type(prior).__name__} knows noise that differs between "
+                f"{known}"
+            )
+        return cls(told)
+
+    def __call__(
+        self, problem: InverseProblem, prior: Prior, x: Tensor, sigma: PerImage
+    ) -> Conditioned:
+        mu, noise = self.reduced(problem, x, sigma)
+        return Conditioned(prior.denoise_with(mu, noise))
+
+    def reduced(
+        self, problem: InverseProblem, x: Tensor, sigma: PerImage
+    ) -> tuple[Tensor, NoiseCovariance]:
+        """``mu`` and ``L^-1``: x0 with that noise is all that ``x`` and ``y`` tell of it."""
+        operator, y, variance = problem.linear_gaussian("exact_score")
+        basis, level, s = self.told.basis, per_image(sigma, x) ** 2, per_image(variance, x)
+        precision = self.told.weights / s + 1 / level
+        pulls = basis.analyse(operator.rmatvec(y)) / s + basis.analyse(x) / level
+        return basis.synthesise(pulls / precision), NoiseCovariance(basis, 1 / precision)
+
+    def last(self, problem: InverseProblem, x: Tensor, denoised: Tensor, sigma: float) -> Tensor:
+        """From ``x`` at the last level ``sigma`` to a sample, with what D(x) takes away.
+
+        The flow from sigma to 0 shrinks ``x - x0`` by the root of what D shrinks it by. Of D's
+        gain, the measurement's share g = L^-1 / sigma^2 is known, and its root taken; the prior's,
+        near 1 where sigma is small beside what the prior resolves, is halved: ``(1 + J) / 2`` for
+        the root of J.
+        """
+        mu, noise = self.reduced(problem, x, sigma)
+        root = (noise.variances / sigma**2).sqrt()
+        kept = noise.filter(x - mu, root / (1 + root)) + noise.filter(mu - denoised, 0.5 * root)
+        return denoised + kept
+
+
+@register(
+    "exact_score",
+    exact=True,
+    law="posterior as steps grow",
+    needs=("linear", "gaussian", "coloured"),
+    evaluations=EVALUATIONS,
+    cites="the exact posterior score, in the isotropic case tilted transport (Bruna & Han 2024); "
+    "the sampler of Lu et al. 2022",
+    denoiser=conditioned,
+    white=True,
+)
+def exact_score(
+    problem: InverseProblem,
+    prior: Prior,
+    rng: SampleRNG,
+    *,
+    steps: Count = 20,
+    sampler: SamplerName = "dpm++2m",
+    sigma_max: Level | None = None,
+    sigma_min: Level | None = None,
+) -> Iterator[Step]:
+    """The posterior's own diffusion, reversed: its score is a denoiser of noise that is not white.
+
+    Completing the square, ``p(x0 | x, y)`` of x = x0 + sigma n and y = A x0 + s n' is proportional
+    to ``p(x0) N(mu; x0, L^-1)``, with ``L = A^H A / s^2 + I / sigma^2`` and
+    ``mu = L^-1 (A^H y / s^2 + x / sigma^2)``. Its mean is what the prior denoises mu to that has
+    noise of the covariance L^-1: no guidance, no Jacobian, and exact at every level, so that every
+    sampler draws from the posterior as its steps grow, whatever the number of modes.
+
+    Serves priors with ``denoise_with``, for noise that differs between pixels where A^H A is
+    diagonal over pixels (masks, denoising), between frequencies where it filters (blurs of periodic
+    images, Fourier sampling of one coil), and in a basis of any kind where images are small and the
+    prior takes matrices, as Gaussians and their mixtures do.
+
+    Begins at infinity, where ``E[x0 | y]`` is all that is known, and takes geometric levels from
+    ``sigma_max`` to ``sigma_min``; what is then left of the flow is taken in one step.
+
+    ``steps``: of the sampler, with the first and the last. ``sampler``: of ``invscore.sampling``.
+    ``sigma_max``, ``sigma_min``: in image units (default: 160 and 0.008 standard deviations of a
+    pixel under the prior, as far as the prior knows them).
+    """
+    denoise = conditioned(problem, prior)
+    high = noise_only(prior) if sigma_max is None else sigma_max
+    low = min(levels.finest(prior), high) if sigma_min is None else sigma_min
+    sigmas = levels.geometric(max(1, steps - 1), high, low)
+    blank = problem.y.new_zeros(
+        len(problem.y), *problem.operator.in_shape, dtype=problem.image_dtype
+    )
+    mean = denoise(blank + prior.mean, min(prior.sigma_max, FARTHEST * high))
+    x = mean + sigmas[0] * rng.normal_like(mean)
+    if steps == 1:
+        yield Step(mean, mean, high)
+        return
+    yield Step(x, mean, sigmas[0])
+    if len(sigmas) > 1:
+        info = get_sampler(sampler)
+        for lower, x in zip(sigmas[1:], info.run(denoise, x, sigmas, rng), strict=True):  # noqa: B020
+            yield Step(x, denoise.last["mean"], lower)
+    denoised = denoise(x, sigmas[-1])
+    assert isinstance(denoise.rule, Rule)
+    x = denoise.rule.last(problem, x, denoised, sigmas[-1])
+    yield Step(x, denoised, sigmas[-1])
