@@ -19,9 +19,7 @@ from invscore.tasks.specs import parse_spec
 if TYPE_CHECKING:
     from invscore.bench.posterior.run import MethodSetting
 
-QUICK = (
-    "gaussian,field-mask,mixture-8-1-0.1,mixture-80-4-0.1,modes,lowrank,nonlinear-phase,pixels-exp"
-)
+QUICK = "gaussian,field-mask,mixture-8-1-0.1,mixture-80-4-0.1,modes-half,nonlinear-phase"
 QUICK_SAMPLES = 200
 DEFAULT = "default"
 
@@ -57,7 +55,7 @@ def posterior(
     quick: Annotated[
         bool,
         typer.Option(
-            "--quick", metavar="", help="Ten problems, two instances, 50 evaluations: minutes."
+            "--quick", metavar="", help="Six problems, two instances, 50 evaluations: minutes."
         ),
     ] = False,
     out: Annotated[

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from invscore import levels
 from invscore.likelihood import InverseProblem
 from invscore.methods.base import MethodInfo, Step, get_method, register
 from invscore.methods.exact_score import serves
@@ -16,6 +18,9 @@ from invscore.rng import SampleRNG
 
 NARROW = 1.5
 """Of a pixel's deviations: samplers start at noise of twice as much, which hides the image."""
+
+BLIND = 30.0
+"""Of a pixel's deviations: noise at which no first guess chooses between the modes of an image."""
 
 FEW = 64
 """Measured numbers to which a product with the Jacobian each is worth its price."""
@@ -66,7 +71,8 @@ def auto(
     Few numbers leave several explanations open, and weighted particles find how likely each of them
     is. Many, such as an image's, need a product with the Jacobian each, and their likelihood is too
     sharp for weights: `matched_spectrum` does without either where the operator is linear, and
-    `daps`, with one evaluation a level, takes operators that are not.
+    `daps`, with one evaluation a level, takes operators that are not. A prior that is known at any
+    level, as no network is, makes `matched_spectrum` start where no guess picks the mode.
 
     A prior whose levels end below 1.5 standard deviations of a pixel, a denoiser and no model of
     images, serves no particles and no `daps`: `hqs` takes their place, a point estimate, and
@@ -86,6 +92,7 @@ def resolve(
 ) -> tuple[MethodInfo, dict[str, Any]]:
     """The method that ``auto`` with ``options`` runs on ``problem``, and that method's options."""
     own: dict[str, Any] = {}
+    everywhere = math.isinf(prior.sigma_max)
     if serves(problem, prior) is not None:
         info = get_method("exact_score")
         return info, info.options({"steps": options["steps"]})
@@ -97,6 +104,7 @@ def resolve(
         info, own = get_method("matched_smc"), {"particles": options["particles"]}
     elif isinstance(problem.operator, LinearOperator):
         info = get_method("matched_spectrum")
+        own = {"sigma_max": levels.of_pixel(prior, BLIND)} if everywhere else {}
     else:
         info, own = get_method("daps"), {"ode_steps": 1}
     return info, info.options({"steps": options["steps"], **own})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -25,15 +26,35 @@ FARTHEST = 100.0
 """Of the first level: from there no noisy image tells anything."""
 
 
-def serves(problem: InverseProblem, prior: Prior) -> Information | None:
+def serves(problem: InverseProblem, prior: Prior) -> Told | None:
     """What the measurement tells, where ``exact_score`` can use it, else None."""
     operator = problem.operator
     if not isinstance(operator, LinearOperator) or not isinstance(problem.noise, GaussianNoise):
         return None
     if not prior.noise_kinds:
         return None
-    like = torch.empty(0, dtype=problem.image_dtype, device=problem.y.device)
-    return information(operator, like, prior.noise_kinds)
+    for precise in (torch.float64, problem.y.real.dtype):
+        dtype = precise.to_complex() if operator.in_complex else precise
+        like = torch.empty(0, dtype=dtype, device=problem.y.device)
+        try:
+            moved = operator.to(dtype=precise)
+            told = information(moved, like, prior.noise_kinds)
+        except (RuntimeError, TypeError):  # an operator of one's own that knows one precision
+            continue
+        return None if told is None else Told(moved, told, dtype)
+    return None
+
+
+class Told(NamedTuple):
+    """An operator in the precision ``dtype``, of images, and the basis in which it is diagonal.
+
+    Double where it can be: where y is precise and A^H A small, the rounding errors of A^H y in
+    single precision would be magnified.
+    """
+
+    operator: LinearOperator
+    information: Information
+    dtype: torch.dtype
 
 
 def conditioned(problem: InverseProblem, prior: Prior) -> ConditionedDenoiser:
@@ -44,7 +65,7 @@ def conditioned(problem: InverseProblem, prior: Prior) -> ConditionedDenoiser:
 class Rule:
     """``p(x0 | x, y)``, proportional to ``p(x0) N(mu; x0, L^-1)``, by its mean."""
 
-    def __init__(self, told: Information) -> None:
+    def __init__(self, told: Told) -> None:
         self.told = told
 
     @classmethod
@@ -69,11 +90,15 @@ class Rule:
         self, problem: InverseProblem, x: Tensor, sigma: PerImage
     ) -> tuple[Tensor, NoiseCovariance]:
         """``mu`` and ``L^-1``: x0 with that noise is all that ``x`` and ``y`` tell of it."""
-        operator, y, variance = problem.linear_gaussian("exact_score")
-        basis, level, s = self.told.basis, per_image(sigma, x) ** 2, per_image(variance, x)
-        precision = self.told.weights / s + 1 / level
-        pulls = basis.analyse(operator.rmatvec(y)) / s + basis.analyse(x) / level
-        return basis.synthesise(pulls / precision), NoiseCovariance(basis, 1 / precision)
+        _, y, variance = problem.linear_gaussian("exact_score")
+        operator, (basis, weights), dtype = self.told
+        precise = x.to(dtype)
+        level, s = per_image(sigma, precise) ** 2, per_image(variance, precise)
+        seen = operator.rmatvec(y.to(dtype.to_complex() if y.is_complex() else dtype.to_real()))
+        precision = weights / s + 1 / level
+        pulls = basis.analyse(seen) / s + basis.analyse(precise) / level
+        noise = NoiseCovariance(basis, (1 / precision).to(x.real.dtype))
+        return basis.synthesise(pulls / precision).to(x.dtype), noise
 
     def last(self, problem: InverseProblem, x: Tensor, denoised: Tensor, sigma: float) -> Tensor:
         """From ``x`` at the last level ``sigma`` to a sample, with what D(x) takes away.

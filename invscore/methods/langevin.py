@@ -41,7 +41,9 @@ def langevin(
     ``step_size sigma^2``, the denoiser held fixed. The weight ``w = s^2 / (s^2 + |A|^2 sigma^2)``
     lets the likelihood know that x still carries noise, and keeps the step stable at every level.
     Exact as ``step_size`` and ``sigma_min`` go to 0 and ``per_level`` grows: at the last level x
-    has the posterior's law, up to sigma_min. Serves any operator and noise.
+    has the posterior's law, up to sigma_min; at a given ``step_size``, variances far above
+    sigma_min^2 are ``1 - (1 - exp(-step_size)) / 2`` of the posterior's, 0.80 by default, however
+    many steps there are. Serves any operator and noise.
 
     ``step_size``: in units of sigma^2. ``sigma_min``: the last level, in image units (default:
     the finest that the prior knows).

@@ -45,7 +45,7 @@ def _posterior_mean(
 @register(
     "mmps",
     exact=False,
-    law="posterior of any Gaussian prior as steps and cg_steps grow; biased elsewhere",
+    law="posterior of any Gaussian prior as steps, cg_steps and sigma_max grow; biased elsewhere",
     evaluations=EVALUATIONS,
     products=f"(1 + cg_steps) * ({EVALUATIONS})",
     cites="Rozet et al. 2024, Sec. 4.2",

@@ -46,7 +46,7 @@ def _posterior_mean(
 @register(
     "pigdm",
     exact=False,
-    law="posterior of an isotropic Gaussian prior as steps grow; biased elsewhere",
+    law="posterior of an isotropic Gaussian prior as steps and sigma_max grow; biased elsewhere",
     needs=("linear", "gaussian"),
     evaluations=EVALUATIONS,
     products=EVALUATIONS,
@@ -72,7 +72,8 @@ def pigdm(
     ``grad log p(y | x) = J^T A^H (r^2 A A^H + s^2 I)^-1 (y - A D)``. That gradient corrects
     the denoiser, ``D + sigma^2 grad log p(y | x)``, and a sampler does the rest. Exact for an
     isotropic Gaussian prior in the limit of many steps from a large ``sigma_max``, biased
-    otherwise.
+    otherwise. The paper adds the gradient, times r^2 and the signal's scale, to the step of DDIM
+    and leaves its denoiser as it is, which no other sampler can; limits are the same.
 
     ``steps``: of the sampler. ``sampler``: of ``invscore.sampling``, DDIM by default. ``eta``:
     DDIM's share of fresh noise in each step, 0 (deterministic) to 1 (ancestral, the default); the

@@ -32,6 +32,6 @@ def test_needs_in_words() -> None:
 
 def test_unknown_needs_are_refused() -> None:
     with pytest.raises(
-        ValueError, match="`needs` must be of linear, svd, gaussian, density, got magic"
+        ValueError, match="`needs` must be of linear, svd, gaussian, density, coloured, got magic"
     ):
         register("wand", exact=True, needs=("magic",), cites="nobody")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,8 +16,7 @@ ROUNDING = 100.0
 """Rounding errors by which what is diagonal may differ from a diagonal."""
 
 
-@dataclass(frozen=True)
-class Information:
+class Information(NamedTuple):
     """``A^H A = V diag(weights) V^H``: ``weights`` (1, \\*in_shape), not negative."""
 
     basis: Basis

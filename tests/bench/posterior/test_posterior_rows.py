@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,8 @@ SCHEMA: dict[str, type | tuple[type, ...]] = {
     "error": (float, type(None)),
     "stderr": (float, type(None)),
     "floor": float,
+    "off": int,
+    "said": int,
     "refusal": (str, type(None)),
 }
 
@@ -102,6 +105,22 @@ def test_errors_and_floors(rows: list[Row]) -> None:
     assert refused["refusal"] == "needs a linear operator"
     assert refused["floor"] == 0.05
     assert standard_error([1.0]) is None
+
+
+def test_who_says_so() -> None:
+    """Warned of by one of the two that are off, and by one that is not."""
+    results = [outcome(EXACT, "field-blur", k, marginals=0.2, mean=0.1, variance=0.2, coverage=0.9)
+               for k in range(3)]  # fmt: skip
+    for k, marginals in enumerate((0.3, 0.5, 0.6)):
+        found = outcome("dps", "field-blur", k, marginals=marginals, mean=0.1, variance=0.2,
+                        coverage=0.5)  # fmt: skip
+        results.append(replace(found, warned=k < 2))
+    rows = rows_of(results)
+    row = find(rows, "field-blur", "dps", "marginals")
+    assert (row["off"], row["said"]) == (2, 1)
+    assert find(rows, "field-blur", "dps", "coverage")["off"] == 0
+    columns, (line,) = summary(rows)
+    assert dict(zip(columns, line, strict=True))["said so"] == "1 of 2"
 
 
 def test_the_summary(rows: list[Row]) -> None:
