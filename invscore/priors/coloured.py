@@ -50,12 +50,13 @@ class Coloured:
     def log_evidence(self) -> Tensor:
         """``log N(x; means_k, C + noise)``, (b, m)."""
         constant = 0.5 * self.means[0].numel() * math.log(2 * math.pi)
-        if self.factor is None:
+        if self.spread is not None:
             total = self.spread + self.noise.variances
             volume = total.log().expand(self.x.shape).flatten(1).sum(dim=1)
             each = [((self.x - m).square() / total).flatten(1).sum(dim=1) for m in self.means]
             return -0.5 * (torch.stack(each, dim=1) + volume[:, None]) - constant
         away = (self.x[:, None] - self.means).flatten(2).double()
+        assert self.factor is not None
         white = torch.linalg.solve_triangular(self.factor, away.mT, upper=False)
         volume = self.factor.diagonal(dim1=1, dim2=2).log().sum(dim=1)
         evidence = -0.5 * white.square().sum(dim=1) - volume[:, None] - constant
@@ -66,9 +67,10 @@ class Coloured:
         total = share.sum(dim=1).reshape(-1, *[1] * (self.x.ndim - 1))
         mean = torch.tensordot(share, self.means, dims=1)
         away = total * self.x - mean
-        if self.factor is None:
+        if self.spread is not None:
             gain = self.spread / (self.spread + self.noise.variances)
             return self.noise.basis.synthesise(mean + gain * away)
+        assert self.factor is not None
         explained = torch.cholesky_solve(away.flatten(1).double()[..., None], self.factor)[..., 0]
         moved = explained @ self.covariance.matrix.double()
         return mean + moved.to(away).reshape(away.shape)

@@ -13,8 +13,7 @@ import torch
 from torch import Tensor
 
 from invscore.batches import PerImage, per_image
-from invscore.bench.posterior.metrics import Metric
-from invscore.bench.posterior.problem import Instance, Problem, Scores, register
+from invscore.bench.posterior.problem import Instance, Metric, Problem, Scores, register
 from invscore.likelihood import GaussianNoise, InverseProblem, simulate
 from invscore.operators import NonlinearOperator
 from invscore.priors import Prior
@@ -80,10 +79,13 @@ class Pixelwise(NonlinearOperator):
         return self.function(x)
 
 
-GAUSSIAN: tuple[list[float], list[float], list[float]] = ([1.0], [0.0], [1.0])
-SPARSE: tuple[list[float], list[float], list[float]] = ([0.7, 0.3], [0.0, 0.0], [0.1, 1.5])
+Law = tuple[list[float], list[float], list[float]]
+"""Weights, means and deviations."""
 
-KINDS: dict[str, tuple[Callable[[Tensor], Tensor], tuple[list[float], ...], str]] = {
+GAUSSIAN: Law = ([1.0], [0.0], [1.0])
+SPARSE: Law = ([0.7, 0.3], [0.0, 0.0], [0.1, 1.5])
+
+KINDS: dict[str, tuple[Callable[[Tensor], Tensor], Law, str]] = {
     "exp": (torch.exp, GAUSSIAN, "standard normal pixels, known by exp(x)"),
     "square": (torch.square, SPARSE, "sparse pixels, known by their squares"),
     "saturation": (torch.tanh, GAUSSIAN, "standard normal pixels, known by tanh(x)"),
@@ -121,11 +123,11 @@ def build(seed: int, kind: str) -> Instance:
     return Instance(problem, prior, score, floor)
 
 
-for kind, (_, _, what) in KINDS.items():
+for kind, entry in KINDS.items():
     register(
         Problem(
             name=f"pixels-{kind}",
-            what=f"100 {what}",
+            what=f"100 {entry[2]}",
             dim=COUNT,
             measurements=COUNT,
             noise=NOISE,

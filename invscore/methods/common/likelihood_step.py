@@ -12,6 +12,9 @@ from invscore.operators.base import broadcast
 from invscore.operators.cg import inner
 from invscore.rng import SampleRNG
 
+FALL = 20.0
+"""Nats a number that a step may lose."""
+
 
 def draw_given(
     problem: InverseProblem,
@@ -30,7 +33,7 @@ def draw_given(
     Langevin dynamics from the centre, each ``step_size`` over a bound on the curvature of the
     log-density at the centre: exact as ``step_size`` goes to 0 and ``mcmc_steps`` grows faster.
     Where the operator bends so much elsewhere that a step loses more log-density than draws differ
-    by, a nat a number, it is not made, and those that follow are half as long.
+    by (``FALL``), it is not made, and those that follow are half as long.
     """
     if isinstance(problem.operator, LinearOperator) and isinstance(problem.noise, GaussianNoise):
         operator, y, variance = problem.linear_gaussian("draw_given")
@@ -52,7 +55,7 @@ def draw_given(
         gradient = problem.score(z) + (centre - z) / sigma**2
         proposal = z + time * gradient + (2 * time).sqrt() * rng.normal_like(z)
         there = log_density(proposal)
-        made = there > reached - numbers  # which what is not a number is not
+        made = there > reached - FALL * numbers  # what is not a number is not
         reached = torch.where(made, there, reached)
         kept = broadcast(made.to(reached.dtype), z)
         z = torch.where(kept > 0, proposal, z)

@@ -59,3 +59,14 @@ def test_langevin_elsewhere(operator: Operator, noise: Noise, y: float, one_stre
     # Five standard errors and the bias of a finite step, about 1 % in the deviation.
     assert abs(z.mean() - mean) < (5 / COUNT**0.5 + 0.02) * deviation
     assert abs(z.std() / deviation - 1) < 5 / (2 * COUNT) ** 0.5 + 0.02
+
+
+@pytest.mark.parametrize("start", [0.0, 0.1])
+def test_squares_do_not_diverge(start: float, one_stream: Any) -> None:
+    """At the centre the square is flat, elsewhere steep: the first steps are far too long."""
+    square = from_function(torch.square, (1,), linear=False)
+    task = InverseProblem(square, torch.full((COUNT, 1), 1.0, dtype=F64), GaussianNoise(0.05))
+    around = torch.full((COUNT, 1), start, dtype=F64)
+    z = draw_given(task, around, 5.0, one_stream(0), mcmc_steps=200, step_size=0.2)
+    assert z.isfinite().all()
+    assert float((z.abs() - 1).abs().median()) < 0.1
