@@ -37,7 +37,9 @@ def solved(count: int = 1, samples: int = 2, method: str = "auto") -> tuple[Resu
 def test_a_result_is_one_short_line() -> None:
     result, _ = solved()
     line = repr(result)
-    assert line.startswith("Result(2 samples of 1 image (1, 16, 16) by auto: matched_spectrum, res")
+    assert line.startswith(
+        "Result(2 samples of 1 image (1, 16, 16) by auto: exact_score, residual "
+    )
     assert len(line) < 120
     line = repr(solved(3, 1, "diffpir")[0])
     assert line.startswith("Result(1 sample of 3 images (1, 16, 16) by diffpir, residual ")
@@ -48,12 +50,15 @@ def test_a_result_is_one_short_line() -> None:
     [
         (from_matrix(torch.eye(16)[:4]), "matched_smc", {"steps": 3, "particles": 2}),
         (from_matrix(torch.eye(100)), "matched_spectrum", {"steps": 3}),
+        (from_matrix(torch.eye(9)), "exact_score", {"steps": 3}),
         (Saturates(), "daps", {"steps": 3, "ode_steps": 1}),
     ],
 )
 def test_auto_tells_what_ran(operator: Operator, ran: str, options: dict[str, int]) -> None:
     size = operator.in_shape[0]
     prior = GaussianPrior(torch.zeros(size), torch.eye(size))
+    if ran != "exact_score":
+        prior.noise_kinds = frozenset()
     problem = InverseProblem(operator, torch.ones(1, *operator.out_shape), GaussianNoise(0.5))
     result = reconstruct(problem, prior, samples=2, steps=3, **_particles(options))
     assert (result.asked, result.method) == ("auto", ran)
@@ -77,7 +82,7 @@ def test_a_folder_as_the_command_line_writes_it(tmp_path: Path) -> None:
         assert np.array_equal(arrays["mean"], result.mean[0])
         assert np.array_equal(arrays["y"], result.problem.y[0])
     metrics = json.loads((folder / "metrics.json").read_text())
-    assert metrics["method"] == "matched_spectrum"
+    assert metrics["method"] == "exact_score"
     assert metrics["asked"] == "auto"
     error = (result.mean - truth).square().mean()
     wanted = 10 * torch.log10(truth.abs().max() ** 2 / error)
@@ -112,7 +117,7 @@ def test_a_figure_and_a_page() -> None:
     ]
     page = result._repr_html_()
     assert page.count("data:image/png;base64,") == 3
-    assert "auto: matched_spectrum" in page
+    assert "auto: exact_score" in page
 
 
 def test_what_is_no_image_has_no_figure(tmp_path: Path) -> None:

@@ -123,6 +123,7 @@ class Rule:
     cites="the exact posterior score, in the isotropic case tilted transport (Bruna & Han 2024); "
     "the sampler of Lu et al. 2022",
     denoiser=conditioned,
+    antithetic=True,
     white=True,
 )
 def exact_score(

@@ -17,7 +17,8 @@ those of one step for one image, at most; names are options, whose defaults and 
 last column, but `measurements` are the real numbers measured. Without products, a step holds one
 evaluation of the denoiser in memory; with them, its graph for automatic differentiation, several
 times as much for a network. Every method that samples takes `antithetic`, true or false, beside its
-own options: samples in antithetic pairs, which is the default of `matched_spectrum`.
+own options: samples in antithetic pairs, which is the default of `exact_score` and
+`matched_spectrum`.
 
 """
 COLUMNS = ("method", "what it does", "needs", "law", "evaluations", "products", "source", "options")
