@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -145,8 +146,14 @@ class InverseProblem:
 
     def measured(self, values: Tensor) -> Tensor:
         """Those of ``values``, (b, \\*out_shape), that are measured: (b, n), or all as they are."""
+        places = self._places
+        return values if places is None else values.flatten(1).index_select(1, places)
+
+    @cached_property
+    def _places(self) -> Tensor | None:
+        """Of what is measured in a flat y: found once, as the host has to wait for their number."""
         mask = self.operator.measured
-        return values if mask is None else values[:, mask.to(values.device)]
+        return None if mask is None else mask.to(self.y.device).flatten().nonzero()[:, 0]
 
     def misfit_of(self, residual: Tensor) -> Tensor:
         """The mean square of ``residual``, ``y - A(x)``, in units of the noise, (b,)."""

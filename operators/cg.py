@@ -22,12 +22,13 @@ def conjugate_gradient(
     start: Tensor | None = None,
     tolerance: float = 1e-6,
     iterations: int = 200,
+    ask: bool = True,
 ) -> Tensor:
     """``x`` with ``apply(x) = b``, each image of the batch on its own (Hestenes & Stiefel 1952).
 
     Stops when every residual has fallen below ``tolerance`` times the norm of its ``b``, or after
-    ``iterations`` applications. On a semi-definite consistent system started at zero it gives the
-    solution of least norm.
+    ``iterations`` applications; ``ask`` as for ``least_squares``. On a semi-definite consistent
+    system started at zero it gives the solution of least norm.
     """
     x = torch.zeros_like(b) if start is None else start
     residual = b if start is None else b - apply(x)
@@ -35,7 +36,7 @@ def conjugate_gradient(
     energy = inner(residual, residual)
     goal = tolerance**2 * inner(b, b)
     for _ in range(iterations):
-        if bool((energy <= goal).all()):
+        if ask and bool((energy <= goal).all()):
             break
         image = apply(direction)
         curvature = inner(direction, image)
@@ -58,6 +59,8 @@ def least_squares(
     tolerance: float = 1e-6,
     loudest: float = math.inf,
     iterations: int = 200,
+    limit: Tensor | None = None,
+    ask: bool = True,
 ) -> Tensor:
     """``x`` of least ``|y - forward(x)|^2 + <x, damping(x)>``, each image of the batch on its own.
 
@@ -65,7 +68,9 @@ def least_squares(
     ``adjoint`` of the residual, as small as that is (CGLS, Björck 1996, Sec. 7.4.1). Solved for
     ``adjoint(y)`` instead, rounding errors of that, as large as y, would be divided by the damping
     where ``forward`` is blind. Stops when every gradient has fallen below ``tolerance`` times its
-    first value, which counts as an rms of ``loudest`` at most, or after ``iterations``.
+    first value, which counts as an rms of ``loudest`` at most, or after ``iterations``, or
+    ``limit``, (b, 1, ..., 1), for each image of its own. Unless the host is to ``ask`` each time
+    whether all are solved, and to wait for the device, solved ones stand still to the end.
     """
     residual, gradient = y, adjoint(y)
     x = torch.zeros_like(gradient)
@@ -74,15 +79,17 @@ def least_squares(
     energy = inner(gradient, gradient)
     numbers = (2 if gradient.is_complex() else 1) * gradient[0].numel()
     goal = tolerance**2 * energy.clamp_max(loudest**2 * numbers)
-    for _ in range(iterations):
-        if bool((energy <= goal).all()):
+    for made in range(iterations):
+        if ask and bool((energy <= goal).all()):
             break
         image = forward(direction)
         curvature = inner(image, image).reshape(energy.shape)
         if damping is not None:
             held = damping(direction)
             curvature = curvature + inner(direction, held)
-        step = torch.where((energy > goal) & (curvature > 0), energy / curvature, 0.0)
+        active = (energy > goal) & (curvature > 0)
+        active = active if limit is None else active & (made < limit)
+        step = torch.where(active, energy / curvature, 0.0)
         x = x + step * direction
         residual = residual - step.reshape(-1, *[1] * (y.ndim - 1)) * image
         gradient = adjoint(residual)

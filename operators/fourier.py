@@ -6,14 +6,14 @@ import torch
 from torch import Tensor
 
 
-def hartley(x: Tensor) -> Tensor:
-    """The orthonormal Hartley transform of real images over their last two axes.
+def hartley(x: Tensor, axes: tuple[int, ...] = (-2, -1)) -> Tensor:
+    """The orthonormal Hartley transform of real images over ``axes``, the last two by default.
 
     Its basis, ``cos + sin`` of each frequency, is real and diagonalises every convolution whose
     transfer function is even and real; the transform is symmetric and its own inverse
     (Bracewell 1983).
     """
-    spectrum = torch.fft.fft2(x, norm="ortho")
+    spectrum = torch.fft.fftn(x, dim=axes, norm="ortho")
     return spectrum.real - spectrum.imag
 
 

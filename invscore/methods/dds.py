@@ -61,6 +61,8 @@ def dds(
     for sigma, lower in pairwise(sigmas):
         denoised = prior.denoise(x, sigma)
         target = denoised + weight * back_projected
-        fitted = conjugate_gradient(proximal, target, start=denoised, iterations=cg_steps)
+        fitted = conjugate_gradient(
+            proximal, target, start=denoised, iterations=cg_steps, ask=False
+        )
         x = renoise(fitted, (x - denoised) / sigma, lower, eta, rng)
         yield Step(x, fitted, lower)

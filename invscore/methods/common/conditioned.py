@@ -24,6 +24,9 @@ EVALUATIONS = "2 if sampler in ('heun', 'pc') else 1"
 """Of the denoiser in a step by a sampler of that name, at most, and Jacobian products where each
 takes one."""
 
+FEW = 10
+"""Iterations that are made without asking a device whether they are needed."""
+
 
 class Conditioned(NamedTuple):
     """What a rule makes of noisy images: ``mean``, an estimate of E[x0 | x, y], and ``info``."""
@@ -144,5 +147,7 @@ def matched_gradient(
         made += 1
         return variance * u + tangent.matvec(covariance(tangent.rmatvec(u)))
 
-    explained = conjugate_gradient(apply, problem.y - clean, iterations=iterations)
+    explained = conjugate_gradient(
+        apply, problem.y - clean, iterations=iterations, ask=iterations > FEW
+    )
     return tangent.rmatvec(explained), made

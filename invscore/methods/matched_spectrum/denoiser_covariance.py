@@ -11,7 +11,9 @@ from invscore.methods.gaussian_field.frequency_bands import FrequencyBands
 
 FEWEST = 2.0
 """Numbers of a band whose evidence against a linear denoiser counts as much as the assumption."""
-TINY = 1e-300
+TINY = 1e-30
+APART = 1e-6
+"""Share of noise and image that have to differ, to be told apart."""
 LEAST, MOST = 1e-6, 1 - 1e-4
 """Between these a denoiser passes noise: it adds none, and takes none away twice."""
 
@@ -29,35 +31,38 @@ class DenoiserCovariance:
     with few frequencies in a band does not decide.
     """
 
-    def __init__(self, bands: FrequencyBands, mean: float | Tensor) -> None:
-        self._bands, self._mean = bands, mean
+    def __init__(self, bands: FrequencyBands) -> None:
+        self._bands = bands
         self._log_power: Tensor | None = None
         self._sigma = math.inf
 
     def estimate(self, denoised: Tensor, clean: Tensor, x: Tensor, sigma: float) -> Tensor:
-        """The variances ``sigma^2 J`` of x0 given x, on spectra (b, \\*grid) in the dtype of x.
+        """The variances ``sigma^2 J`` of x0 given x, on spectra (b, \\*shape) in the dtype of x.
 
-        ``denoised``: D at ``x``, which is ``clean`` and noise of level ``sigma``.
+        Of the spectra about the mean of the prior: ``denoised``, D at ``x``, which is ``clean`` and
+        noise of level ``sigma``.
         """
         gain = self._gain(denoised, clean, x).clamp(LEAST, MOST)
         power = gain.logit() + 2 * math.log(sigma)
         if self._log_power is not None:
             power = power + (sigma / self._sigma) ** 2 * (self._log_power - power)
         self._log_power, self._sigma = power, sigma
-        passed = torch.sigmoid(self._bands.spread(power) - 2 * math.log(sigma))
-        return (sigma**2 * passed).to(x.real.dtype)
+        return sigma**2 * torch.sigmoid(self._bands.spread(power) - 2 * math.log(sigma))
 
     def _gain(self, denoised: Tensor, clean: Tensor, x: Tensor) -> Tensor:
-        """The coefficient of x, (b, n), that of x0 being drawn to 0 where numbers are few."""
-        d, c, s = (self._bands.spectrum(image - self._mean) for image in (denoised, clean, x))
+        """The coefficient of x, (b, n), that of x0 being drawn to 0 where numbers are few.
 
-        def inner(a: Tensor, b: Tensor) -> Tensor:
-            return self._bands.sum((a.conj() * b).real)
-
-        xx, xc = inner(s, s), inner(s, c)
-        slope = xc / xx.clamp_min(TINY)
-        apart = inner(c, c) - slope * xc
-        beyond = (inner(c, d) - slope * inner(s, d)) / (1 + FEWEST / self._bands.count)
+        By the regression of D - x0 on the noise and on x0, in which nothing large cancels.
+        """
+        c, n, r = clean, x - clean, denoised - clean
+        pairs = [(c, c), (c, n), (n, n), (r, c), (r, n)]
+        products = torch.cat([(a.conj() * b).real for a, b in pairs])
+        cc, cn, nn, rc, rn = self._bands.sum(products).chunk(len(pairs))
+        apart = cc * nn - cn**2
+        told = apart > APART * cc * nn
+        apart = torch.where(told, apart, 1.0)
+        of_noise = (rn * cc - rc * cn) / apart
+        of_clean = (rc * nn - rn * cn) / apart
         # Where x0 tells no more than x, it explains nothing.
-        excess = torch.where(apart > TINY + 1e-9 * xx, beyond / apart.clamp_min(TINY), 0.0)
-        return inner(s, d) / xx.clamp_min(TINY) - excess * slope
+        beyond = torch.where(told, 1 + of_clean - of_noise, 0.0) / (1 + FEWEST / self._bands.count)
+        return (rn + rc + (1 - beyond) * (cc + cn)) / (cc + 2 * cn + nn).clamp_min(TINY)

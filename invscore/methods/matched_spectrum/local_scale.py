@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+
+import torch
 from torch import Tensor
 
 from invscore.methods.gaussian_field.frequency_bands import FrequencyBands
@@ -17,15 +20,20 @@ class LocalScale:
 
     ``clean - D`` is a draw of it, whose square is averaged in a window over neighbours and
     channels: photographs are uncertain at edges.
+    The window sums to 1 and wraps around.
     """
 
     def __init__(self, bands: FrequencyBands) -> None:
         self._bands = bands
-        self._window = bands.window(WIDTH)
+        window = torch.exp(-2 * (math.pi * WIDTH * bands.radius) ** 2)
+        common = torch.zeros(bands.shape[:-2], dtype=window.dtype, device=window.device)
+        common.flatten()[:1] = 1
+        self._window = (common[..., None, None] * window).reshape(bands.shape)
 
     def __call__(self, error: Tensor) -> Tensor:
         """The scales, (b, \\*shape), of mean square 1 and alike in all channels."""
-        power = self._bands.filter(error.abs().square().to(error.dtype), self._window).real
+        square = self._bands.spectrum(error.abs().square().to(error.dtype))
+        power = self._bands.image(self._window * square).real
         mean = power.mean(dim=tuple(range(1, error.ndim)), keepdim=True)
         even = (power.clamp_min(0) + EVEN * mean) / ((1 + EVEN) * mean).clamp_min(1e-30)
         return even.sqrt()

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
+import torch
+
 from invscore import levels
 from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
 from invscore.methods.common.equivariant_denoiser import EquivariantDenoiser
 from invscore.methods.common.initial_guess import initial_guess
 from invscore.methods.gaussian_field.frequency_bands import FrequencyBands
-from invscore.methods.gaussian_field.posterior import GaussianField, GaussianFieldPosterior
 from invscore.methods.matched_spectrum.denoiser_covariance import DenoiserCovariance
-from invscore.methods.matched_spectrum.local_scale import LocalScale
-from invscore.methods.matched_spectrum.shared_noise import noise_for
+from invscore.methods.matched_spectrum.measurement import measurement_for
 from invscore.operators import LinearOperator
 from invscore.priors.base import Prior
-from invscore.ranges import Count, Level, Share
+from invscore.ranges import Count, Level
 from invscore.rng import SampleRNG
 
 
@@ -37,31 +37,27 @@ def matched_spectrum(
     rng: SampleRNG,
     *,
     steps: Count = 20,
-    trust: Share = 0.35,
     sigma_max: Level | None = None,
     sigma_min: Level | None = None,
 ) -> Iterator[Step]:
     """Draw the clean image given y, as uncertain at each frequency as D is there, add noise again.
 
-    Takes ``p(x0 | x)`` for ``N(D, S C S)``. C is sigma^2 J, the true covariance (Tweedie), averaged
+    Takes ``p(x0 | x)`` for ``N(D, C)``. C is sigma^2 J, the true covariance (Tweedie), averaged
     over the image: a filter, whose gains in frequency bands are seen in what D makes of the noise
-    that was added (``DenoiserCovariance``): no product with J is needed. S makes it as uneven over
-    the image as the error of D is (``LocalScale``). At each level x0 is drawn from that Gaussian
-    given y, and noise of the next level added to it: if the draw were from p(x0 | x, y), so would x
-    be from its posterior at every level. The last step ends at x0. Where the operator has a cheap
-    SVD and the noise is Gaussian, the noise of x is as much that of y as it can be
-    (``SharedNoise``): D then sees the true image where it is measured, not a draw of it, and little
-    of y is left for the Gaussian to explain. Elsewhere it is fresh. A symmetric prior is evaluated
+    that was added (``DenoiserCovariance``): no product with J is needed. At each level x0 is drawn
+    from that Gaussian given y, and noise of the next level added to it: if the draw were from
+    p(x0 | x, y), so would x be from its posterior at every level. The last step ends at x0. Where
+    the noise of y is Gaussian and the operator is a filter or has a cheap SVD, the noise of x is as
+    much that of y as it can be (``SharedNoise``): D then sees the true image where it is measured,
+    not a draw of it, and little of y is left for the Gaussian to explain. Elsewhere it is fresh.
+    Draws are in closed form of filters, such as blurs that wrap around and Fourier sampling, and by
+    a few conjugate gradients of other operators (``Measurement``). A symmetric prior is evaluated
     at rotated and mirrored images (``EquivariantDenoiser``). Serves linear operators and any noise,
     taken to be Gaussian of the variance at A(D).
 
-    ``steps``: denoiser evaluations. ``trust``: how much more y moves D than C would have it, 0 to
-    1: the mean of the draw is that for the covariance C^(1 - trust) sigma^(2 trust). With 0 the
-    draw is the Gaussian's; with 1 its mean takes D to err by sigma everywhere, as DiffPIR does.
-    Photographs, on which D errs more rarely and by more than a Gaussian would, gain in between.
-    ``sigma_max``, ``sigma_min``: the first and the last level, in image units
-    (default: 2 and 0.04 standard deviations of a pixel under the prior), spaced as in Karras et al.
-    2022, Eq. 5.
+    ``steps``: denoiser evaluations. ``sigma_max``, ``sigma_min``: the first and the last level, in
+    image units (default: 2 and 0.04 standard deviations of a pixel under the prior), spaced as in
+    Karras et al. 2022, Eq. 5.
     """
     operator = problem.operator
     if not isinstance(operator, LinearOperator):
@@ -71,18 +67,18 @@ def matched_spectrum(
     high = levels.guessed(prior) if sigma_max is None else sigma_max
     low = levels.fine(prior) if sigma_min is None else sigma_min
     sigmas = levels.karras(steps, high, low)
-    clean = initial_guess(problem, prior, 0.0, rng)
-    bands = FrequencyBands(clean)
-    covariance, scale = DenoiserCovariance(bands, prior.mean), LocalScale(bands)
-    noise = noise_for(problem, operator)
+    guess = initial_guess(problem, prior, 0.0, rng)
+    bands = FrequencyBands(guess)
+    measurement = measurement_for(problem, operator, bands)
+    covariance = DenoiserCovariance(bands)
+    middle = bands.spectrum(torch.zeros_like(guess) + prior.mean)
+    clean = measurement.picture(guess)
+    x = measurement.state(clean, sigmas[0], rng)
     denoise = EquivariantDenoiser(prior, rng)
-    x = noise.state(clean, sigmas[0], rng)
     for sigma, lower in pairwise(sigmas):
-        denoised = denoise(x, sigma)
-        c = covariance.estimate(denoised, clean, x, sigma)
-        field = GaussianField(c, scale(clean - denoised))
-        posterior = GaussianFieldPosterior(*noise.beyond(x, sigma), bands, tolerance=1e-3)
-        trusting = GaussianField(c ** (1 - trust) * sigma ** (2 * trust), field.scale)
-        clean = posterior.mean(denoised, trusting) + posterior.spread(denoised, field, rng)
-        x = noise.state(clean, lower, rng) if lower > 0 else clean
-        yield Step(x, clean, lower)
+        denoised = measurement.picture(denoise(x.image, sigma))
+        d, c0, noisy = (z.spectrum - middle for z in (denoised, clean, x))
+        c = covariance.estimate(d, c0, noisy, sigma)
+        clean = measurement.draw(x, clean, denoised, c, sigma, rng)
+        x = measurement.state(clean, lower, rng) if lower > 0 else clean
+        yield Step(x.image, clean.image, lower)

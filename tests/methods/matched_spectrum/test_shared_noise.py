@@ -8,7 +8,14 @@ from torch import Tensor
 
 from invscore import reconstruct
 from invscore.likelihood import GaussianNoise, InverseProblem, PoissonNoise, simulate
-from invscore.methods.matched_spectrum.shared_noise import FreshNoise, SharedNoise, noise_for
+from invscore.methods.gaussian_field.frequency_bands import FrequencyBands
+from invscore.methods.matched_spectrum.measurement import (
+    DecomposedMeasurement,
+    FilteredMeasurement,
+    Measurement,
+    PlainMeasurement,
+    measurement_for,
+)
 from invscore.operators import (
     MRI,
     Blur,
@@ -39,6 +46,12 @@ def streams(count: int) -> SampleRNG:
     return SampleRNG([(k,) for k in range(count)])
 
 
+def measurement_of(problem: InverseProblem) -> Measurement:
+    assert isinstance(problem.operator, LinearOperator)
+    like = torch.zeros(1, *problem.operator.in_shape, dtype=problem.image_dtype)
+    return measurement_for(problem, problem.operator, FrequencyBands(like))
+
+
 def as_reals(x: Tensor) -> Tensor:
     return (torch.view_as_real(x) if x.is_complex() else x).flatten(1)
 
@@ -55,9 +68,11 @@ def test_states_have_white_noise_of_their_level(kind: str, sigma: float) -> None
     parts = torch.view_as_real(clean) if clean.is_complex() else clean
     noise = S * torch.randn(parts.shape, dtype=F64, generator=generator)
     y = clean + (torch.view_as_complex(noise) if clean.is_complex() else noise)
-    shared = noise_for(InverseProblem(operator, y, GaussianNoise(S)), operator)
-    assert isinstance(shared, SharedNoise)
-    found = as_reals(shared.state(truth, sigma, OneStream(generator)) - truth) / sigma
+    shared = measurement_of(InverseProblem(operator, y, GaussianNoise(S)))
+    assert not isinstance(shared, PlainMeasurement)
+    state = shared.state(shared.picture(truth), sigma, OneStream(generator))
+    torch.testing.assert_close(shared.picture(state.image).spectrum, state.spectrum)
+    found = as_reals(state.image - truth) / sigma
     error = MANY**-0.5
     assert float(found.mean(dim=0).abs().max()) < 5 * error
     covariance = found.T @ found / MANY
@@ -96,10 +111,7 @@ def test_a_state_and_what_is_beyond_it_tell_as_much_as_both_measurements(
 ) -> None:
     """The joint law of x0, x and y, all Gaussian, conditioned on x and y at once."""
     problem, operator, prior = problem_and_prior(kind)
-    shared = noise_for(problem, operator)
-    clean = prior.sample(1, 5)
-    x = shared.state(clean, sigma, streams(1))
-    told, reweighted = shared.beyond(x, sigma)
+    shared, x, told, precision = beyond(problem, prior, sigma)
 
     eye = torch.eye(16, dtype=F64)
     forward = operator(eye.reshape(16, *SHAPE)).flatten(1).T
@@ -117,24 +129,50 @@ def test_a_state_and_what_is_beyond_it_tell_as_much_as_both_measurements(
     inverse = torch.linalg.pinv(noise, hermitian=True, rtol=1e-9)
     given = torch.cat([x.flatten(), problem.y.flatten()])
     prior_precision = torch.linalg.inv(prior.covariance)
-    precision = prior_precision + stacked.T @ inverse @ stacked
+    whole = prior_precision + stacked.T @ inverse @ stacked
     centre = prior_precision @ prior.mean.flatten() + stacked.T @ inverse @ given
 
-    more = reweighted(eye.reshape(16, *SHAPE)).flatten(1).T / S
+    images = eye.reshape(16, *SHAPE)
+    more = precision.sqrt() * shared.coefficients(images)
+    more = more.flatten(1).T
     found = prior_precision + eye / sigma**2 + more.T @ more
-    torch.testing.assert_close(found, precision, rtol=0, atol=2e-3 * float(precision.max()))
-    shift = x.flatten() / sigma**2 + more.T @ told.y.flatten() / S
+    torch.testing.assert_close(found, whole, rtol=0, atol=2e-3 * float(whole.max()))
+    shift = x.flatten() / sigma**2 + more.T @ (precision.sqrt() * told).flatten()
     mean = torch.linalg.solve(found, prior_precision @ prior.mean.flatten() + shift)
-    torch.testing.assert_close(mean, torch.linalg.solve(precision, centre), rtol=0, atol=2e-3)
+    torch.testing.assert_close(mean, torch.linalg.solve(whole, centre), rtol=0, atol=2e-3)
 
 
 @pytest.mark.parametrize("kind", ["identity", "blur", "mask", "superresolution"])
 def test_below_the_noise_of_the_measurement_nothing_is_beyond(kind: str) -> None:
-    problem, operator, prior = problem_and_prior(kind)
-    shared = noise_for(problem, operator)
-    told, reweighted = shared.beyond(shared.state(prior.sample(1, 5), 0.1, streams(1)), 0.1)
-    assert not told.y.any()
-    assert not reweighted(prior.sample(1, 6)).any()
+    problem, _, prior = problem_and_prior(kind)
+    _, _, told, precision = beyond(problem, prior, 0.1)
+    assert not told.any()
+    assert not precision.any()
+
+
+class Coefficients:
+    """Those of images, in which a measurement shares its noise with the state."""
+
+    def __init__(self, measurement: Measurement) -> None:
+        assert isinstance(measurement, FilteredMeasurement | DecomposedMeasurement)
+        self._filters = isinstance(measurement, FilteredMeasurement)
+        self.shared, self._bands = measurement.shared, measurement.bands
+
+    def coefficients(self, images: Tensor) -> Tensor:
+        known = self._bands.spectrum(images) if self._filters else images
+        return self.shared.coefficients(known)
+
+
+def beyond(
+    problem: InverseProblem, prior: GaussianPrior, sigma: float
+) -> tuple[Coefficients, Tensor, Tensor, Tensor]:
+    """A state of the level ``sigma``, and what y tells beyond it."""
+    measurement = measurement_of(problem)
+    found = Coefficients(measurement)
+    x = measurement.state(measurement.picture(prior.sample(1, 5)), sigma, streams(1))
+    filters = isinstance(measurement, FilteredMeasurement)
+    told, precision = found.shared.beyond(x.spectrum if filters else x.image, sigma)
+    return found, x.image, told, precision
 
 
 class Coins(Prior):
@@ -159,16 +197,22 @@ def test_the_mean_of_a_denoised_image_is_the_denoisers() -> None:
     assert float(error) < 0.09
 
 
-def test_noise_is_in_common_where_it_can_be() -> None:
+def test_the_cheapest_way_is_taken() -> None:
     y, blur = torch.full((2, *SHAPE), 0.5), OPERATORS["blur"]
 
     def chosen(operator: LinearOperator, y: Tensor, noise: GaussianNoise | PoissonNoise) -> type:
-        return type(noise_for(InverseProblem(operator, y, noise), operator))
+        return type(measurement_of(InverseProblem(operator, y, noise)))
 
-    assert chosen(blur, y, GaussianNoise(0.1)) is SharedNoise
-    assert chosen(blur, y, GaussianNoise(torch.tensor([0.1, 0.2]))) is SharedNoise
-    assert chosen(blur, y, PoissonNoise(100.0)) is FreshNoise
+    assert chosen(blur, y, GaussianNoise(0.1)) is FilteredMeasurement
+    assert chosen(blur, y, GaussianNoise(torch.tensor([0.1, 0.2]))) is FilteredMeasurement
+    assert chosen(2 * blur, y, GaussianNoise(0.1)) is FilteredMeasurement
+    assert chosen(blur, y, PoissonNoise(100.0)) is PlainMeasurement
     tomography = Tomography(4, SHAPE)
-    assert chosen(tomography, tomography(y), GaussianNoise(0.1)) is FreshNoise
-    real = MRI.random(SHAPE, acceleration=2, real=True)
-    assert chosen(real, real(y), GaussianNoise(0.1)) is FreshNoise
+    assert chosen(tomography, tomography(y), GaussianNoise(0.1)) is PlainMeasurement
+    for real in (True, False):
+        mri = MRI.random(SHAPE, acceleration=2, real=real)
+        x = y if real else torch.complex(y, y)
+        assert chosen(mri, mri(x), GaussianNoise(0.1)) is FilteredMeasurement
+    for kind in ("mask", "superresolution"):
+        given = OPERATORS[kind](y)
+        assert chosen(OPERATORS[kind], given, GaussianNoise(0.1)) is DecomposedMeasurement

@@ -1,0 +1,45 @@
+"""What an operator passes of each frequency."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from invscore.methods.gaussian_field.frequency_bands import FrequencyBands
+from invscore.operators import LinearOperator
+
+FILTER = 1e-4
+"""The error of a filter, beside its largest gain, of an operator that is one."""
+
+
+class OperatorPower(NamedTuple):
+    """The diagonal of ``A^H A`` on spectra, (\\*shape), and whether there is nothing beside it."""
+
+    power: Tensor
+    is_filter: bool
+
+    @classmethod
+    def of(cls, operator: LinearOperator, bands: FrequencyBands) -> OperatorPower:
+        """Found by random images, and exact for filters, as blurs and Fourier sampling are."""
+        probes = bands.probes()
+        answers = bands.spectrum(operator.normal(bands.image(probes)))
+        power, error = steadied((probes.conj() * answers).real[:, None])
+        return cls(power[0], bool(error <= FILTER * power.max()))
+
+
+def steadied(found: Tensor) -> tuple[Tensor, Tensor]:
+    """The mean of estimates, (k, b, \\*shape), as far as they are noise drawn to one number.
+
+    That of each image, (b, \\*shape). And its error, which has been added to it: where next to
+    nothing passes, too little would be taken for certain, and magnified in proportion.
+    """
+    axes = tuple(range(1, found.ndim - 1))
+    mean = found.mean(dim=0)
+    centre, variance = mean.mean(axes, keepdim=True), mean.var(axes, correction=0, keepdim=True)
+    noise = found.var(dim=0).mean(axes, keepdim=True) / len(found)
+    signal = (1 - noise / variance.clamp_min(1e-30)).clamp(0, 1)
+    drawn = (centre + signal * (mean - centre)).clamp_min(0)
+    error = (signal * noise).sqrt() + 10 * torch.finfo(found.dtype).eps * drawn.amax(axes, True)
+    return drawn + error, noise.sqrt()
