@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -50,6 +51,13 @@ class ResidualSpectrum:
         return (self.power * self.freedom).sum(dim=-1) / freedom.clamp_min(1), freedom
 
 
+LARGEST = 1024
+"""Rows and columns of a picture, about its centre, that are looked at: they tell enough."""
+
+TOGETHER = 2**18
+"""Numbers that are sorted into bands at once."""
+
+
 @torch.no_grad()
 def residual_spectrum(problem: InverseProblem, samples: Tensor) -> ResidualSpectrum | None:
     """The spectrum of the residuals of ``samples``, (n, b, \\*in_shape).
@@ -62,10 +70,12 @@ def residual_spectrum(problem: InverseProblem, samples: Tensor) -> ResidualSpect
         return None
     mask = operator.measured
     seen = torch.ones(operator.out_shape) if mask is None else mask.float()
-    seen = seen.to(problem.y.device).reshape(-1, *operator.out_shape[-2:])
     spectral = problem.y.is_complex() or operator.view == "spectrum"
-    bands = _bands(*operator.out_shape[-2:], centred=spectral).to(problem.y.device)
-    power = torch.stack([_energy(problem, x, seen, spectral) for x in samples]).mean(dim=0)
+    window = ... if spectral else _centre(operator.out_shape)
+    seen = seen[window].to(problem.y.device)
+    seen = seen.reshape(-1, *seen.shape[-2:])
+    bands = _bands(*seen.shape[-2:], centred=spectral).to(problem.y.device)
+    power = torch.stack([_energy(problem, x, seen, window, spectral) for x in samples]).mean(dim=0)
     clean = problem.operator(samples[0])
     excess = float(problem.noise.kurtosis(clean).expand(clean.shape).mean())
     total = _sums(power, bands)
@@ -85,10 +95,18 @@ def residual_spectrum(problem: InverseProblem, samples: Tensor) -> ResidualSpect
     )
 
 
-def _energy(problem: InverseProblem, x: Tensor, seen: Tensor, spectral: bool) -> Tensor:
+def _centre(shape: tuple[int, ...]) -> tuple[Any, ...]:
+    """The part of (\\*, h, w) that is looked at."""
+    starts = [max(0, (length - LARGEST) // 2) for length in shape[-2:]]
+    return (..., *(slice(start, start + LARGEST) for start in starts))
+
+
+def _energy(
+    problem: InverseProblem, x: Tensor, seen: Tensor, window: Any, spectral: bool
+) -> Tensor:
     """The squared residual in units of the noise at each frequency, (b, h, w), over channels."""
     clean = problem.operator(x)
-    scaled = (problem.y - clean) / problem.noise.variance(clean).sqrt()
+    scaled = ((problem.y - clean) / problem.noise.variance(clean).sqrt())[window]
     scaled = scaled.reshape(len(scaled), *seen.shape) * seen
     if not spectral:
         scaled = torch.fft.fft2(scaled, norm="ortho")
@@ -107,8 +125,14 @@ def _bands(height: int, width: int, *, centred: bool) -> Tensor:
 
 def _sums(values: Tensor, bands: Tensor) -> Tensor:
     """Sums of ``values``, (\\*, h, w), in each band: (\\*, bands)."""
-    one_hot = torch.nn.functional.one_hot(bands.flatten(), RINGS * SECTORS).to(values.dtype)
-    return values.flatten(-2) @ one_hot
+    total = values.new_zeros(*values.shape[:-2], RINGS * SECTORS)
+    parts = zip(
+        values.flatten(-2).split(TOGETHER, dim=-1), bands.flatten().split(TOGETHER), strict=True
+    )
+    for numbers, places in parts:
+        one_hot = torch.nn.functional.one_hot(places, RINGS * SECTORS).to(values.dtype)
+        total += numbers @ one_hot
+    return total
 
 
 def _moments(seen: Tensor, bands: Tensor) -> tuple[Tensor, Tensor]:
