@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -15,6 +15,7 @@ from invscore.cli.arguments import (
     PROBLEM,
     Axes,
     BatchSize,
+    ClusterOf,
     Debug,
     Device,
     IndexOf,
@@ -29,19 +30,21 @@ from invscore.cli.arguments import (
     Seed,
     Set,
     Steps,
+    Workers,
     check_seed,
     parse_part,
     parse_scale,
 )
-from invscore.cli.errors import guarded
+from invscore.cli.errors import guarded, say
 from invscore.cli.method_options import parse_options
-from invscore.tasks.specs import parse_spec
+from invscore.tasks.specs import Spec, parse_spec
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from invscore.calibration import Calibration
     from invscore.driver import Result
+    from invscore.readers import Part
 
 
 @guarded
@@ -100,6 +103,8 @@ def calibrate(
     seed: Seed = 0,
     scale: Scale = "auto",
     batch_size: BatchSize = None,
+    workers: Workers = 1,
+    cluster: ClusterOf = None,
     out: Annotated[
         Path,
         typer.Option(
@@ -135,6 +140,7 @@ def calibrate(
     from invscore.cli.loading import open_prior
     from invscore.cli.progress import StepBar
     from invscore.cli.tables import print_json
+    from invscore.engine import in_order, open_engine
     from invscore.files import check_writable
     from invscore.methods import get_method
     from invscore.tasks import measured, task
@@ -150,53 +156,105 @@ def calibrate(
     check_writable(out.parent)
     files = _files(images, measurements)
     calibration.check_count(len(files), level)
-    device = choose_device(device)
-    network = open_prior(prior, device)
+    here = choose_device("cpu" if cluster is not None else device)
+    device = here if cluster is None else device
+    network = open_prior(prior, here)
     spec = task.fit_operator(spec, complex_valued=network.complex)
 
     camera = spec if measurements is None else measured.as_of_a_camera(spec)
 
-    def on_step(index: int, done: int, total: int) -> None:
-        bar(index * total + done, len(files) * total)
+    each = _Each(
+        spec=spec,
+        prior=prior,
+        size=size,
+        noise=noise,
+        seed=seed,
+        device=device,
+        part=part,
+        settings={"method": info.name, "samples": samples, **options},
+        batch_size=batch_size,
+        scale=factor,
+    )
 
-    def pairs() -> Iterator[tuple[Result, Tensor]]:
-        for index, (image, measurement) in enumerate(files):
-            # Sample k draws from seed + k: no image shares random numbers with another.
-            first = seed + index * samples
-            if measurement is None:
-                job = task.simulated_task(
-                    spec, str(image), size=size, noise=noise, seed=first, device=device, part=part
-                )
-            else:
-                job = measured.known_task(
-                    spec, str(measurement), str(image), noise=noise, device=device, part=part
-                )
-            result = driver.reconstruct(
-                job.problem,
-                task.fit_prior(network, job.problem.operator, prior),
-                method=info.name,
-                samples=samples,
-                seed=first,
-                batch_size=task.together(job.problem) if batch_size is None else batch_size,
-                scale=job.scale if factor == "auto" else factor,
-                on_step=partial(on_step, index),
-                **options,
-            )
-            assert job.seen_truth is not None
-            yield result.seen, job.seen_truth
+    def told(pairs: Iterator[tuple[Result, Tensor]]) -> Iterator[tuple[Result, Tensor]]:
+        for done, pair in enumerate(pairs, start=1):
+            bar(done, len(files))
+            yield pair
 
     setting = describe_setting(
         camera, prior, network, info, options, samples=samples, noise=noise, scale=factor
     )
-    with StepBar(info.name) as bar:
+    with open_engine(workers, cluster, tell=say) as engine, StepBar(info.name) as bar:
         found = calibration.calibrate(
-            pairs(), level=level, **setting, seed=seed, versions=versions()
+            told(in_order(engine.run(each, enumerate(files)))),
+            level=level,
+            **setting,
+            seed=seed,
+            versions=versions(),
         )
     found.save(out)
     if json:
         print_json(found.content())
     else:
         _print(found, out)
+
+
+@dataclass(frozen=True)
+class _Each:
+    """A function that measures and restores an image, wherever it is called: result and truth."""
+
+    spec: Spec
+    prior: str
+    size: int | None
+    noise: float
+    seed: int
+    device: str
+    part: Part
+    settings: Mapping[str, Any]
+    batch_size: int | None
+    scale: float | Literal["auto"]
+
+    def __call__(self, item: tuple[int, tuple[Path, Path | None]]) -> tuple[Result, Tensor]:
+        from invscore import driver
+        from invscore.cli.loading import known_prior
+        from invscore.engine import own_device
+        from invscore.tasks import measured, task
+
+        index, (image, measurement) = item
+        device = own_device(self.device)
+        network = known_prior(self.prior, device)
+        # Sample k draws from seed + k: no image shares random numbers with another.
+        first = self.seed + index * self.settings["samples"]
+        if measurement is None:
+            job = task.simulated_task(
+                self.spec,
+                str(image),
+                size=self.size,
+                noise=self.noise,
+                seed=first,
+                device=device,
+                part=self.part,
+            )
+        else:
+            job = measured.known_task(
+                self.spec,
+                str(measurement),
+                str(image),
+                noise=self.noise,
+                device=device,
+                part=self.part,
+            )
+        problem = job.problem
+        result = driver.reconstruct(
+            problem,
+            task.fit_prior(network, problem.operator, self.prior),
+            seed=first,
+            batch_size=task.together(problem) if self.batch_size is None else self.batch_size,
+            scale=job.scale if self.scale == "auto" else self.scale,
+            **self.settings,
+        )
+        assert job.seen_truth is not None
+        return replace(result.seen, problem=None), job.seen_truth
 
 
 def _print(found: Calibration, out: Path) -> None:

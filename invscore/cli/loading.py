@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from invscore.cli.errors import say
@@ -21,6 +22,14 @@ def open_prior(name: str, device: str, *, check: bool = True) -> Prior:
     if isinstance(prior, DenoiserPrior):
         say(f"prior {name}: {tell_facts(prior.facts)}")
     return prior
+
+
+@lru_cache(maxsize=2)
+def known_prior(name: str, device: str) -> Prior:
+    """The prior of a worker, which ``open_prior`` has looked at already: loaded once a process."""
+    from invscore.priors import load_prior
+
+    return load_prior(name, device=device, check=False)
 
 
 def tell_facts(facts: dict[str, object]) -> str:

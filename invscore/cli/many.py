@@ -20,6 +20,7 @@ import typer
 from invscore import __version__
 from invscore.calibration.setting import describe_setting
 from invscore.cli.errors import complain, say, sentence
+from invscore.cli.loading import known_prior
 from invscore.cli.progress import StepBar
 from invscore.cli.report import as_json as to_json
 from invscore.cli.restoring import Job
@@ -29,7 +30,6 @@ from invscore.files import atomic_file, clear_leftovers
 from invscore.likelihood import GaussianNoise, InverseProblem
 from invscore.many import named_seed, split
 from invscore.methods import get_method
-from invscore.priors import load_prior
 from invscore.priors.base import Prior
 from invscore.saving import METRICS
 from invscore.tasks.sources import Source
@@ -138,7 +138,7 @@ class _Work:
     def __call__(self, sources: Sequence[Source]) -> list[Row]:
         device = own_device(self.device)
         _tidy(self.folder)
-        network = _prior(self.job.prior, device)
+        network = known_prior(self.job.prior, device)
         rows, tasks = [], []
         for source in sources:
             try:
@@ -303,11 +303,6 @@ def _joined(tasks: Sequence[Task]) -> Task:
     y = torch.cat([problem.y for problem in problems])
     joined = InverseProblem(problems[0].operator, y, GaussianNoise(torch.cat(levels)))
     return replace(tasks[0], problem=joined, truth=None)
-
-
-@lru_cache(maxsize=2)
-def _prior(name: str, device: str) -> Prior:
-    return load_prior(name, device=device, check=False)
 
 
 @lru_cache(maxsize=2)

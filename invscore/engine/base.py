@@ -59,6 +59,17 @@ class Alone:
         return value
 
 
+def in_order(found: Iterable[tuple[int, Value]]) -> Iterator[Value]:
+    """What ``Engine.run`` yields, in the order of the items: what comes early waits."""
+    early: dict[int, Value] = {}
+    wanted = 0
+    for index, value in found:
+        early[index] = value
+        while wanted in early:
+            yield early.pop(wanted)
+            wanted += 1
+
+
 def own_device(device: str) -> str:
     """``device`` for this process: with ``"cuda"`` each worker of a machine has a GPU of its own.
 

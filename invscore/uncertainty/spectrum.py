@@ -126,12 +126,11 @@ def _bands(height: int, width: int, *, centred: bool) -> Tensor:
 def _sums(values: Tensor, bands: Tensor) -> Tensor:
     """Sums of ``values``, (\\*, h, w), in each band: (\\*, bands)."""
     total = values.new_zeros(*values.shape[:-2], RINGS * SECTORS)
-    parts = zip(
-        values.flatten(-2).split(TOGETHER, dim=-1), bands.flatten().split(TOGETHER), strict=True
-    )
-    for numbers, places in parts:
-        one_hot = torch.nn.functional.one_hot(places, RINGS * SECTORS).to(values.dtype)
-        total += numbers @ one_hot
+    numbers, places = values.flatten(-2), bands.flatten()
+    for first in range(0, len(places), TOGETHER):
+        part = slice(first, first + TOGETHER)
+        one_hot = torch.nn.functional.one_hot(places[part], RINGS * SECTORS).to(values.dtype)
+        total += numbers[..., part] @ one_hot
     return total
 
 

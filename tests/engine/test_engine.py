@@ -15,7 +15,15 @@ from subprocess import PIPE, Popen
 import pytest
 import torch
 
-from invscore.engine import Alone, Engine, WorkerError, open_engine, opening, own_device
+from invscore.engine import (
+    Alone,
+    Engine,
+    WorkerError,
+    in_order,
+    open_engine,
+    opening,
+    own_device,
+)
 from invscore.engine.opening import DEPLOYED
 
 
@@ -63,6 +71,10 @@ def test_all_engines_do_the_same(team: Engine) -> None:
     assert list(Alone().run(square, range(30))) == expected
     assert sorted(team.run(square, range(30))) == expected
     assert list(team.run(square, [])) == []
+
+
+def test_what_comes_early_waits() -> None:
+    assert list(in_order([(1, "b"), (3, "d"), (0, "a"), (2, "c")])) == ["a", "b", "c", "d"]
 
 
 def test_endless_work_is_taken_little_by_little(team: Engine) -> None:
