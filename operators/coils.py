@@ -54,9 +54,10 @@ def estimate_maps(kspace: Tensor, mask: Tensor, calibration: int = CALIBRATION) 
     """Sensitivities, (coils, h, w), from the fully sampled centre of ``kspace``, (coils, h, w).
 
     By ESPIRiT (Uecker et al. 2014) of SigPy. ``mask``, (h, w), says what is measured;
-    ``calibration`` is how wide the square of the centre is at most. Where no object is, maps are
-    zero; elsewhere their squares sum to one. Raises ``ValueError`` where less than 8 x 8 entries of
-    the centre are fully sampled, and ``ImportError`` without SigPy.
+    ``calibration`` is how wide the square of the centre is at most. Their squares sum to one, in
+    the background too: maps of zero would say that nothing is measured there. Raises
+    ``ValueError`` where less than 8 x 8 entries of the centre are fully sampled, and
+    ``ImportError`` without SigPy.
     """
     width = min(calibration, _centre(mask))
     if width < FEWEST:
@@ -67,7 +68,7 @@ def estimate_maps(kspace: Tensor, mask: Tensor, calibration: int = CALIBRATION) 
     from sigpy.mri.app import EspiritCalib
 
     values = kspace.detach().cpu().to(torch.complex64).numpy()
-    maps = EspiritCalib(values, calib_width=width, show_pbar=False).run()
+    maps = EspiritCalib(values, calib_width=width, crop=0, show_pbar=False).run()
     return torch.from_numpy(maps).to(kspace.device, kspace.dtype)
 
 

@@ -135,6 +135,32 @@ def mri(
     return make(in_shape, acceleration, center_fraction, seed, real)
 
 
+def multicoil_mri(
+    in_shape: Shape,
+    *,
+    coils: Annotated[int, Interval(ge=1, le=256)] = 8,
+    maps: str | None = None,
+    acceleration: Annotated[float, Interval(ge=1, le=1000)] = 4.0,
+    center_fraction: Share = 0.08,
+    pattern: Literal["random", "equispaced", "gaussian"] = "random",
+    seed: Seed = 0,
+    real: bool = True,
+    mask: str | None = None,
+    invert: bool = False,
+) -> Operator:
+    """MRI with several coils: maps from a file, from the centre of k-space, or simulated"""
+    from invscore.operators import MRI
+    from invscore.operators.files import read_mask
+    from invscore.tasks.multicoil import simulated_coils
+
+    make = {"random": MRI.random, "equispaced": MRI.equispaced, "gaussian": MRI.gaussian}[pattern]
+    if mask is not None:
+        lines = read_mask(mask, invert=invert, image=in_shape)
+    else:
+        lines = make(in_shape, acceleration, center_fraction, seed).measured[0]
+    return simulated_coils(lines, in_shape, coils, maps, real)
+
+
 def ct(
     in_shape: Shape,
     *,
@@ -210,7 +236,7 @@ BUILTIN: dict[str, Builder] = {
     builder.__name__.replace("_", "-"): builder
     for builder in (
         *(deblur, motion, shake, defocus, blur, nonlinear_blur),
-        *(inpaint, box, superres, mri, ct, cs, phase, hdr, denoise),
+        *(inpaint, box, superres, mri, multicoil_mri, ct, cs, phase, hdr, denoise),
     )
 }
 
@@ -241,6 +267,8 @@ def image_shape(name: str, y_shape: Shape, options: Mapping[str, Any]) -> Shape:
     """
     if name == "ct":
         raise ValueError("a sinogram does not tell the shape of its image: give --shape C,H,W")
+    if name == "multicoil-mri":
+        return (1, *y_shape[-2:])
     if name == "phase":
         oversampling = check_options(name, options).get("oversampling", 2.0)
         return (*y_shape[:-2], *(_inner_size(size, oversampling / 8) for size in y_shape[-2:]))

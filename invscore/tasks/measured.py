@@ -19,6 +19,7 @@ from invscore.noise_level import estimate_noise
 from invscore.operators import MRI, Inpainting, Operator
 from invscore.priors.base import Prior
 from invscore.readers import Part
+from invscore.tasks import multicoil
 from invscore.tasks.builtin import image_shape, option_defaults
 from invscore.tasks.random_options import require_known
 from invscore.tasks.specs import Spec
@@ -88,7 +89,8 @@ def task_of_measurement(
     """
     assumed, spec = options_assumed(spec), as_of_a_camera(spec)
     masked = not spec.is_plugin and spec.name in FROM_ZEROS and not _draws(spec)
-    if not masked:
+    coils = not spec.is_plugin and spec.name == multicoil.NAME
+    if not masked and not coils:
         require_known(spec)
     if shape is not None:
         shape = _whole(spec, shape, y, axes)
@@ -96,7 +98,11 @@ def task_of_measurement(
         # Mixtures by a matrix are a vector, which image_shape has a sentence for.
         y = y if spec.options.get("matrix") else as_image(y, name, axes=axes, finite=False)
         shape = image_shape(spec.name, tuple(y.shape), spec.options)
-    if masked:
+    operator: Operator
+    if coils:
+        operator, told = multicoil.measured_coils(y, spec.options, name)
+        y, assumed = y.nan_to_num(0.0), (*assumed, *told)
+    elif masked:
         assert shape is not None
         y = _fitted(y, shape, name)
         operator, found = _of_zeros(spec, y, name)
@@ -105,6 +111,10 @@ def task_of_measurement(
         operator = make_operator(spec, shape)
         y = _fitted(y, operator.out_shape, name)
     operator, y = operator.to(device), y[None].to(device)
+    if noise == "auto" and coils:
+        assert operator.measured is not None
+        noise = multicoil.corner_noise(y[0], operator.measured)
+        assumed = (*assumed, f"noise {noise:.3g}, estimated from the highest frequencies")
     if noise == "auto":
         prior = None if fit_prior is None else fit_prior(operator)
         noise = float(estimate_noise(operator, y, prior))

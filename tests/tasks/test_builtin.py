@@ -14,7 +14,7 @@ from invscore.operators import MRI, Tomography
 from invscore.tasks.builtin import BUILTIN, build, check_options, image_shape
 
 WAYS: list[tuple[str, dict[str, Any]]] = [
-    *[(name, {}) for name in BUILTIN if name not in ("blur", "ct")],
+    *[(name, {}) for name in BUILTIN if name not in ("blur", "ct", "multicoil-mri")],
     ("deblur", {"boundary": "valid"}),
     ("motion", {"boundary": "valid", "length": 9, "angle": 70}),
     ("defocus", {"boundary": "reflect", "radius": 2.5}),

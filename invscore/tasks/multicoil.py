@@ -1,0 +1,106 @@
+"""MRI with several coils: a scan that is simulated, and one from a file of k-space."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from invscore.operators import MRI, CoilMaps
+from invscore.operators.coils import birdcage_maps, estimate_maps
+from invscore.operators.files import read_mask
+from invscore.readers import pick, read
+
+if TYPE_CHECKING:
+    from invscore.operators import LinearOperator
+
+Shape = tuple[int, ...]
+
+NAME = "multicoil-mri"
+
+CORNERS = 0.05
+"""Share of the measured entries, those of the highest frequencies, that tell the noise."""
+
+MEDIAN = 0.6744897501960817
+"""Of the magnitude of a standard normal number."""
+
+
+def simulated_coils(
+    mask: Tensor, in_shape: Shape, coils: int, maps: str | None, real: bool
+) -> LinearOperator:
+    """MRI of images ``in_shape``, (1, h, w), with the ``maps`` of a file or smooth ones."""
+    if in_shape[0] != 1:
+        raise ValueError(f"the image must have one channel for {NAME}, got {in_shape[0]}")
+    if maps is None:
+        found = birdcage_maps(coils, *in_shape[1:])
+    else:
+        found = _maps_of_file(maps, (None, *in_shape[1:]))
+    return MRI(mask, tuple(found.shape)) @ CoilMaps(found, real)
+
+
+def measured_coils(
+    kspace: Tensor, options: dict[str, Any], name: str
+) -> tuple[LinearOperator, tuple[str, ...]]:
+    """The operator of ``kspace``, (coils, h, w), and sentences on what was assumed.
+
+    Its mask is that of the option ``mask``, or what is not exactly zero (nor NaN) in all coils;
+    its sensitivity maps those of the option ``maps``, or estimated from the centre of k-space by
+    ESPIRiT. Raises ``ValueError`` where neither can be had.
+    """
+    if not kspace.is_complex():
+        raise ValueError(f"{name} must be complex k-space (coils, h, w), got {kspace.dtype}")
+    shape, assumed = tuple(kspace.shape), []
+    image = (1, *shape[1:])
+    if options.get("mask") is not None:
+        mask = read_mask(options["mask"], invert=bool(options.get("invert")), image=image)
+    else:
+        mask = ((kspace != 0) & ~kspace.isnan()).any(dim=0)
+        if not bool(mask.any()):
+            raise ValueError(f"{name} is zero everywhere: it measures nothing")
+        share = 1 - float(mask.double().mean())
+        assumed.append(f"mask: {share:.0%} of k-space is exactly 0 and counts as not measured")
+    whole = MRI(mask, shape).measured[0]
+    if options.get("maps") is not None:
+        maps = _maps_of_file(options["maps"], shape)
+    else:
+        maps = estimate_maps(torch.where(whole, kspace, 0), whole)
+        assumed.append(f"maps: of {len(maps)} coils, estimated from the centre by ESPIRiT")
+    return MRI(mask, shape) @ CoilMaps(maps, bool(options.get("real", True))), tuple(assumed)
+
+
+def corner_noise(kspace: Tensor, measured: Tensor) -> float:
+    """The standard deviation of the real and imaginary parts of noise in k-space (coils, h, w).
+
+    By the median magnitude where k-space is measured at the highest frequencies, which images
+    leave nearly nothing of: what they do leave makes it too large rather than too small.
+    """
+    height, width = kspace.shape[-2:]
+    rows = (torch.arange(height) - height // 2) / height
+    columns = (torch.arange(width) - width // 2) / width
+    radius = torch.hypot(rows[:, None], columns).expand(kspace.shape)[measured.cpu()]
+    farthest = torch.topk(radius, max(1, round(CORNERS * len(radius)))).indices
+    parts = torch.view_as_real(kspace.cpu()[measured.cpu()][farthest])
+    return float(parts.abs().median()) / MEDIAN
+
+
+def _maps_of_file(file: str, shape: tuple[int | None, ...]) -> Tensor:
+    """Complex sensitivities, (coils, h, w), that fit ``shape``."""
+    name = f"the maps {file!r}"
+    values = np.asarray(pick(read(file, names=("maps", "sens_maps", "s_maps")), name).values)
+    while values.ndim > 3 and 1 in values.shape:
+        values = values.squeeze(values.shape.index(1))
+    wanted = ", ".join("coils" if n is None else str(n) for n in shape)
+    fits = values.ndim == 3 and all(
+        n in (None, m) for n, m in zip(shape, values.shape, strict=False)
+    )
+    if not fits or values.dtype.kind != "c":
+        raise ValueError(
+            f"{name} must be complex, of shape ({wanted}), got {values.dtype} of shape "
+            f"{values.shape}"
+        )
+    if not math.isfinite(float(np.abs(values).sum())):
+        raise ValueError(f"{name} must be finite, got NaN or infinite values")
+    return torch.from_numpy(np.ascontiguousarray(values.astype(np.complex64)))
