@@ -53,10 +53,12 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 def is_checkpoint(path: Path) -> bool:
     """Whether ``path`` is a file of ours, with metadata, be they damaged or not."""
+    if not path.is_file():  # opening a pipe would never end
+        return False
     try:
         with safe_open(path, framework="pt") as file:
             return METADATA_KEY in (file.metadata() or {})
-    except (SafetensorError, OSError):
+    except (SafetensorError, OSError, MemoryError):  # a huge file is mapped into memory
         return False
 
 

@@ -30,7 +30,7 @@ def check_architecture(name: str, *, energy: bool = False, **options: Any) -> in
     if name in NETWORKS:
         as_section(options, _options(NETWORKS[name]))
     try:
-        with torch.device("meta"), _counted() as weights:
+        with torch.device("meta"), counted_weights() as weights:
             build_network(name, energy=energy, **options)
     except (RuntimeError, OverflowError, TypeError) as error:
         # Sizes, or their product, beyond 64 bits; torch raises a TypeError of the first.
@@ -54,8 +54,11 @@ def _options(network: type[nn.Module]) -> type[Section]:
 
 
 @contextmanager
-def _counted() -> Iterator[list[int]]:
-    """The number of weights that are made in the block, which ends where they are too many."""
+def counted_weights() -> Iterator[list[int]]:
+    """The number of weights that are made in the block, which ends where they are too many.
+
+    Each is looked at as it is registered: one that is not filled yet takes no memory.
+    """
     total, tensors = [0], 0
 
     def count(_module: nn.Module, _name: str, weight: Tensor | None) -> None:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 
 import torch
 from torch import Tensor
 
-from invscore import levels
+from invscore import levels, memory
 from invscore.priors.base import Prior
 
 SIDE = 64
 """Pixels of a side, where the prior takes any size."""
 
 STEPS = 18
+
+COPIES = 16
+"""Of an image in memory, at least, while a network works."""
 
 
 @torch.no_grad()
@@ -25,6 +29,8 @@ def own_images(prior: Prior, count: int = 3, *, steps: int = STEPS, seed: int = 
     if prior.sigma_max < 4 * prior.variance**0.5 or prior.channels is None:
         return None
     shape = tuple(prior.metadata.get("shape", (prior.channels, SIDE, SIDE)))
+    needed = COPIES * memory.FLOAT * count * math.prod(shape)
+    memory.require(needed, f"an image of {' x '.join(map(str, shape[-2:]))} pixels")
     generator = torch.Generator().manual_seed(seed)
     noise = torch.randn(count, *shape, 2, generator=generator)
     x = torch.view_as_complex(noise) if prior.complex else noise[..., 0].contiguous()

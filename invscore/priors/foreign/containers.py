@@ -17,7 +17,8 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from invscore.checkpoint import CheckpointError
-from invscore.priors.foreign.inert import Record, Refused, Unpickler, read_torch
+from invscore.priors.foreign.records import Record, Refused
+from invscore.priors.foreign.torch_files import LEGACY, read_pickled
 
 Kind = Literal["torch", "pickle", "safetensors", "folder"]
 
@@ -33,8 +34,6 @@ MAGIC = {
     b"BZh": "a compressed archive: unpack it first",
     b"\xfd7zXZ": "a compressed archive: unpack it first",
 }
-LEGACY = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
-"""How files of torch.save began before torch 1.6."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,8 @@ def open_content(path: Path) -> Content:
     if path.is_dir():
         return Content(path, "folder", _folder(path))
     if not path.is_file():
-        raise CheckpointError(f"checkpoint {str(path)!r}: no such file")
+        what = "it is a pipe or a device" if path.exists() else "no such file"
+        raise CheckpointError(f"checkpoint {str(path)!r}: {what}")
     _require_memory(path)
     with path.open("rb") as file:
         head = file.read(64)
@@ -93,19 +93,18 @@ def open_content(path: Path) -> Content:
         tensors, metadata = _safetensors(path)
         return Content(path, "safetensors", tensors, metadata)
     try:
-        if head.startswith((b"PK", LEGACY)):
+        if head.startswith((b"PK", b"\x80")):
+            kind: Kind = "torch" if head.startswith((b"PK", LEGACY)) else "pickle"
             with path.open("rb") as file:
-                return Content(path, "torch", read_torch(file))
-        if head[:1] == b"\x80":
-            with path.open("rb") as file:
-                return Content(path, "pickle", Unpickler(file).load())
+                return Content(path, kind, read_pickled(file))
     except Refused as error:
         raise CheckpointError(
             f"checkpoint {str(path)!r} is refused, for nothing in a file is ever run: it holds "
             f"{error}; save its weights alone, torch.save(model.state_dict(), ...)"
         ) from None
     except (zipfile.BadZipFile, EOFError, pickle.UnpicklingError) as error:
-        raise CheckpointError(f"checkpoint {str(path)!r} is damaged: {error}") from error
+        told = str(error) or "it ends too soon"
+        raise CheckpointError(f"checkpoint {str(path)!r} is damaged: {told}") from error
     except MemoryError as error:
         raise CheckpointError(f"checkpoint {str(path)!r} asks for too much memory") from error
     except Exception as error:  # whatever a file made by anybody leads pickle or torch to
@@ -123,6 +122,8 @@ def _folder(path: Path) -> Folder:
     found: dict[str, Any] = {}
     for file in sorted([*path.glob("*"), *path.glob("*/*")]):
         name = file.relative_to(path).as_posix()
+        if not file.is_file():  # a pipe or a device would never end
+            continue
         if file.suffix == ".json" and file.stat().st_size < 2**24:
             try:
                 found[name] = json.loads(file.read_text(encoding="utf-8"))

@@ -148,7 +148,7 @@ def _schedule(content: Content, facts: Facts) -> tuple[dict[str, Any], dict[str,
 
 
 def _alphas_cumprod(config: Mapping[str, Any]) -> Tensor:
-    steps = config.get("num_train_timesteps", 1000)
+    steps = schedules.whole_steps(config.get("num_train_timesteps", 1000))
     ends = config.get("beta_start", 1e-4), config.get("beta_end", 0.02)
     name = config["beta_schedule"]
     if config.get("trained_betas") is not None:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import io
-import math
 import pickle
-import sys
-import zipfile
-from collections import OrderedDict, defaultdict, deque
-from collections.abc import Callable, Iterable
-from typing import Any, BinaryIO, Self
+from collections import deque
+from collections.abc import Callable
+from struct import unpack
+from typing import Any, ClassVar
 
-import numpy as np
 import torch
-from torch import Tensor
+
+from invscore.priors.foreign.rebuilt import Array, Rebuild, key
+from invscore.priors.foreign.records import Record, Refused, inert_class
 
 DATA_LIBRARIES = {
     "addict", "argparse", "dnnlib", "easydict", "enum", "lightning", "lightning_fabric",
@@ -24,232 +22,132 @@ DATA_LIBRARIES = {
 PERSISTENT = "_reconstruct_persistent_obj"
 """What NVlabs' pickles rebuild a network with: from source of their own, which is never run."""
 
+CLASS, NAME = 2048, 100
+"""Bytes of a class, and characters of a name that are told."""
 
-UNPACKED = 8
-"""How many times its own size an archive may unpack to: weights hardly shrink."""
-
-
-class Refused(ValueError):
-    """The pickle would run something: its name."""
+EMPTY = {pickle.EMPTY_DICT: 64, pickle.EMPTY_LIST: 56, pickle.EMPTY_SET: 216, pickle.MARK: 64}
+"""Bytes that come of a single one of the file."""
 
 
-class Record:
-    """What a pickle says of an object of the class ``source``: never an object of that class.
+class Unpickler(pickle._Unpickler):
+    """Reads a pickle of tensors, arrays, plain Python and records; ``Refused`` for all else.
 
-    ``args`` it would have been made with, the ``state`` it would have been given, ``items`` that
-    would have been put in.
+    It is Python's own written in Python: the one in C keeps what is memorised in a table as long as
+    the largest place that the file names, 32 GiB for eight bytes. Of its instructions those that
+    put something into an object do so for plain containers and records alone: otherwise a file
+    could change our own functions, or have tensors grow.
+
+    ``rebuild`` makes what names stand for, ``storage`` what a persistent name stands for.
     """
 
-    source = ""
+    dispatch: ClassVar[dict[int, Callable[[Any], None]]] = dict(pickle._Unpickler.dispatch)
 
-    args: tuple[Any, ...]
-    state: Any
-    items: list[Any]
-    mapping: dict[Any, Any]
-
-    def __new__(cls, *args: Any, **more: Any) -> Self:  # pickles do not call __init__
-        record = super().__new__(cls)
-        record.args, record.state = args, None
-        record.items, record.mapping = [], dict(more)
-        return record
-
-    def __init__(self, *args: Any, **more: Any) -> None:
-        """Nothing more."""
-
-    def __setstate__(self, state: Any) -> None:
-        self.state = state
-
-    def __setitem__(self, key: Any, value: Any) -> None:
-        self.mapping[key] = value
-
-    def append(self, item: Any) -> None:
-        self.items.append(item)
-
-    def extend(self, items: Iterable[Any]) -> None:
-        self.items.extend(items)
-
-    @property
-    def fields(self) -> dict[str, Any]:
-        """State, and items of a mapping, by name."""
-        state = self.state
-        if isinstance(state, tuple) and len(state) == 2:  # (__dict__, __slots__)
-            state = {**(state[0] or {}), **(state[1] or {})}
-        return {**(state if isinstance(state, dict) else {}), **self.mapping}
-
-    def __repr__(self) -> str:
-        return f"Record({self.source})"
-
-
-def inert_class(module: str, name: str) -> type[Record]:
-    """A class of records that stand for ``module.name``."""
-    return type(name, (Record,), {"source": f"{module}.{name}"})
-
-
-class StorageType:
-    """The kind of a storage of numbers, as a pickle names it."""
-
-    dtype = torch.uint8
-
-
-class Unpickler(pickle.Unpickler):
-    """Reads a pickle of tensors, arrays, plain Python and records; ``Refused`` for all else."""
+    def __init__(
+        self, file: Any, rebuild: Rebuild, storage: Callable[[Any], Any] | None = None
+    ) -> None:
+        super().__init__(file, encoding="utf-8")
+        self.rebuild, self._storage = rebuild, storage
+        self._classes: dict[tuple[str, str], type[Record]] = {}
 
     def find_class(self, module: str, name: str) -> Any:
-        if (module, name) in KNOWN:
-            return KNOWN[module, name]
+        if (module, name) in self.rebuild.known:
+            return self.rebuild.known[module, name]
         if module == "torch" and isinstance(getattr(torch, name, None), torch.dtype):
             return getattr(torch, name)
-        if module in ("torch", "torch.cuda") and name in STORAGES:
-            return type(name, (StorageType,), {"dtype": STORAGES[name]})
         if name == PERSISTENT or module.split(".")[0] in DATA_LIBRARIES:
-            return inert_class(module, name)
-        raise Refused(f"{'builtins' if module == '__builtin__' else module}.{name}")
-
-
-def load(file: Any, **options: Any) -> Any:
-    """What ``pickle.load`` is to the module ``pickle``: ``torch.load`` takes this one instead."""
-    return Unpickler(file, **options).load()
-
-
-def read_torch(file: BinaryIO) -> Any:
-    """What ``torch.save`` wrote, tensors on the CPU. Raises ``Refused`` for what is not plain.
-
-    The archive of today is read here: torch trusts what a pickle says of the size of a storage.
-    """
-    if file.read(2) != b"PK":
-        file.seek(0)
-        return torch.load(file, "cpu", sys.modules[__name__], weights_only=False)
-    size = file.seek(0, 2)
-    with zipfile.ZipFile(file) as archive:
-        names = archive.namelist()
-        unpacked = sum(entry.file_size for entry in archive.infolist())
-        if unpacked > UNPACKED * size + 2**20:
-            raise Refused(f"an archive that unpacks to {unpacked / 2**30:.1f} GiB")
-        if any(name.endswith("/constants.pkl") or "/code/" in name for name in names):
-            raise Refused("a TorchScript archive, which is a program")
-        root = next((name[: -len("data.pkl")] for name in names if name.endswith("data.pkl")), None)
-        if root is None or root.count("/") > 1:
-            raise Refused("an archive that torch.save did not write")
-        if f"{root}byteorder" in names and archive.read(f"{root}byteorder") != b"little":
-            raise Refused("numbers in the byte order of other machines")
-        return _ArchiveUnpickler(archive, root).load()
-
-
-class _ArchiveUnpickler(Unpickler):
-    def __init__(self, archive: zipfile.ZipFile, root: str) -> None:
-        super().__init__(io.BytesIO(archive.read(f"{root}data.pkl")), encoding="utf-8")
-        self.archive, self.root = archive, root
-        self.storages: dict[str, Any] = {}
+            if (module, name) not in self._classes:
+                self.rebuild.room.take(CLASS + len(module) + len(name))
+                self._classes[module, name] = inert_class(module, name)
+            return self._classes[module, name]
+        raise Refused(f"{'builtins' if module == '__builtin__' else module}.{name}"[:NAME])
 
     def persistent_load(self, pid: Any) -> Any:
-        kind, storage, key, _, _ = pid
-        if kind != "storage":
-            raise Refused(f"an object called {kind!r}")
-        if key not in self.storages:
-            content = bytearray(self.archive.read(f"{self.root}data/{key}"))
-            untyped = torch.empty(0, dtype=torch.uint8).untyped_storage()
-            if content:
-                untyped = torch.frombuffer(content, dtype=torch.uint8).untyped_storage()
-            if not (isinstance(storage, type) and issubclass(storage, StorageType)):
-                raise Refused("a storage of no known kind")
-            self.storages[key] = torch.storage.TypedStorage(  # type: ignore[no-untyped-call]
-                wrap_storage=untyped, dtype=storage.dtype, _internal=True
-            )
-        return self.storages[key]
+        if self._storage is None:
+            raise Refused("a name of something outside of the file")
+        return self._storage(pid)
+
+    def _build(self) -> None:
+        state = self.stack.pop()
+        thing = self.stack[-1]
+        if isinstance(thing, (Record, Array)):
+            thing.__setstate__(state)
+        elif not isinstance(thing, (dict, list, set, frozenset, deque)):  # attributes of these
+            raise Refused(f"a state for a {type(thing).__name__}")
+
+    def _set_items(self) -> None:
+        items = self.pop_mark()
+        self._put(items)
+
+    def _set_item(self) -> None:
+        value, name = self.stack.pop(), self.stack.pop()
+        self._put([name, value])
+
+    def _put(self, items: list[Any]) -> None:
+        into = self.stack[-1]
+        if not isinstance(into, (dict, Record)):
+            raise Refused(f"items for a {type(into).__name__}")
+        for name, value in zip(items[::2], items[1::2], strict=True):
+            into[key(name)] = value
+
+    def _dict(self) -> None:
+        items = self.pop_mark()
+        self.append({})
+        self._put(items)
+
+    def _append(self) -> None:
+        self._extend([self.stack.pop()])
+
+    def _appends(self) -> None:
+        self._extend(self.pop_mark())
+
+    def _extend(self, items: list[Any]) -> None:
+        into = self.stack[-1]
+        if not isinstance(into, (list, deque, Record)):
+            raise Refused(f"items for a {type(into).__name__}")
+        into.extend(items)
+
+    def _add_items(self) -> None:
+        items = [key(item) for item in self.pop_mark()]
+        if not isinstance(self.stack[-1], set):
+            raise Refused(f"items for a {type(self.stack[-1]).__name__}")
+        self.stack[-1].update(items)
+
+    def _frozen_set(self) -> None:
+        self.append(frozenset(key(item) for item in self.pop_mark()))
+
+    def _bytes(self) -> None:
+        (size,) = unpack("<Q", self.read(8))
+        self.rebuild.room.take(size)
+        self.append(bytearray(self.read(size)))
+
+    def _registered(self) -> None:
+        raise Refused("a number that stands for a registered class")
 
 
-def _from_bytes(content: bytes) -> Any:
-    """The storage of a tensor within a pickle: a file of torch's own."""
-    return read_torch(io.BytesIO(content))
+for _code, _load in {
+    pickle.BUILD: Unpickler._build,
+    pickle.SETITEM: Unpickler._set_item,
+    pickle.SETITEMS: Unpickler._set_items,
+    pickle.DICT: Unpickler._dict,
+    pickle.APPEND: Unpickler._append,
+    pickle.APPENDS: Unpickler._appends,
+    pickle.ADDITEMS: Unpickler._add_items,
+    pickle.FROZENSET: Unpickler._frozen_set,
+    pickle.BYTEARRAY8: Unpickler._bytes,
+    pickle.EXT1: Unpickler._registered,
+    pickle.EXT2: Unpickler._registered,
+    pickle.EXT4: Unpickler._registered,
+}.items():
+    Unpickler.dispatch[_code[0]] = _load
 
 
-def _rebuild_tensor(storage: Any, offset: int, size: Any, stride: Any, *_: Any) -> Tensor:
-    """As ``torch._utils._rebuild_tensor_v2``, of what lies in the storage and no more."""
-    size, stride = tuple(map(int, size)), tuple(map(int, stride))
-    if not isinstance(storage, torch.storage.TypedStorage):
-        raise Refused("a tensor without a storage")
-    last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
-    count = math.prod(size)
-    available = storage._untyped_storage.nbytes() // storage.dtype.itemsize
-    if min((*size, *stride, offset, 0)) < 0 or (count and last >= available) or count > available:
-        raise Refused("a tensor larger than its storage")
-    return torch._utils._rebuild_tensor(  # type: ignore[no-untyped-call]
-        storage, offset, size, stride
-    )
+def _charged(load: Callable[[Any], None], size: int) -> Callable[[Any], None]:
+    def charged(unpickler: Unpickler) -> None:
+        unpickler.rebuild.room.take(size)
+        load(unpickler)
+
+    return charged
 
 
-def _rebuild_parameter(data: Tensor, *_: Any) -> Tensor:
-    return data
-
-
-def _rebuild_from_type(function: Callable[..., Any], kind: Any, args: Any, state: Any) -> Any:  # noqa: ARG001
-    return function(*args)
-
-
-def _encode(text: str, encoding: str = "latin1") -> bytes:
-    return text.encode("latin1" if encoding not in ("utf-8", "ascii") else encoding)
-
-
-def _reconstructor(kind: type, base: type, state: Any) -> Any:  # noqa: ARG001
-    return kind()
-
-
-def _defaultdict(*_: Any) -> defaultdict[Any, Any]:
-    return defaultdict()
-
-
-def _array(kind: Any, shape: Any, code: Any) -> np.ndarray[Any, Any]:  # noqa: ARG001
-    return np.ndarray((0,), "b")
-
-
-def _scalar(dtype: Any, content: bytes = b"") -> Any:
-    if not isinstance(dtype, np.dtype) or dtype.hasobject:
-        raise Refused("a NumPy scalar of objects")
-    return np.frombuffer(content, dtype, 1)[0] if content else np.zeros((), dtype)[()]
-
-
-STORAGES = {
-    "BFloat16Storage": torch.bfloat16,
-    "BoolStorage": torch.bool,
-    "ByteStorage": torch.uint8,
-    "CharStorage": torch.int8,
-    "ComplexDoubleStorage": torch.complex128,
-    "ComplexFloatStorage": torch.complex64,
-    "DoubleStorage": torch.float64,
-    "FloatStorage": torch.float32,
-    "HalfStorage": torch.float16,
-    "IntStorage": torch.int32,
-    "LongStorage": torch.int64,
-    "ShortStorage": torch.int16,
-}
-KNOWN: dict[tuple[str, str], Any] = {
-    ("collections", "OrderedDict"): OrderedDict,
-    ("collections", "defaultdict"): _defaultdict,
-    ("collections", "deque"): deque,
-    ("copyreg", "_reconstructor"): _reconstructor,
-    ("copy_reg", "_reconstructor"): _reconstructor,
-    ("_codecs", "encode"): _encode,
-    ("torch", "Size"): torch.Size,
-    ("torch", "device"): torch.device,
-    ("torch._utils", "_rebuild_tensor"): _rebuild_tensor,
-    ("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor,
-    ("torch._utils", "_rebuild_parameter"): _rebuild_parameter,
-    ("torch._utils", "_rebuild_parameter_with_state"): _rebuild_parameter,
-    ("torch._tensor", "_rebuild_from_type_v2"): _rebuild_from_type,
-    ("torch.nn.parameter", "Parameter"): _rebuild_parameter,
-    ("torch", "Tensor"): inert_class("torch", "Tensor"),
-    ("torch.nn.modules.container", "ModuleDict"): inert_class("torch.nn", "ModuleDict"),
-    ("torch.nn.modules.container", "ModuleList"): inert_class("torch.nn", "ModuleList"),
-    ("torch.storage", "_load_from_bytes"): _from_bytes,
-    ("torch.storage", "UntypedStorage"): StorageType,
-    ("numpy", "ndarray"): inert_class("numpy", "ndarray"),
-    ("numpy", "dtype"): np.dtype,
-}
-for _module in ("builtins", "__builtin__"):
-    KNOWN |= {
-        (_module, kind.__name__): kind for kind in (set, frozenset, complex, dict, list, tuple)
-    }
-    KNOWN[_module, "object"] = inert_class("builtins", "object")
-for _module in ("numpy.core.multiarray", "numpy._core.multiarray"):
-    KNOWN[_module, "_reconstruct"] = _array
-    KNOWN[_module, "scalar"] = _scalar
+for _code, _size in EMPTY.items():
+    Unpickler.dispatch[_code[0]] = _charged(Unpickler.dispatch[_code[0]], _size)

@@ -108,8 +108,10 @@ def named(path: Path, build: Callable[[], Made]) -> Made:
         ValueError,
         AttributeError,
         RuntimeError,
+        MemoryError,
     ) as error:
         text = f"it has no {error}" if isinstance(error, KeyError) else str(error)
+        text = text or f"it cannot be read ({type(error).__name__})"
         if str(path) in text:
             raise CheckpointError(text) from error
         raise CheckpointError(f"checkpoint {str(path)!r}: {text}") from error

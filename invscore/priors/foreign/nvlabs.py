@@ -14,9 +14,10 @@ from torch import Tensor
 from invscore.priors.foreign.containers import Content
 from invscore.priors.foreign.facts import Facts
 from invscore.priors.foreign.family import Family, Refusal, class_label
-from invscore.priors.foreign.inert import PERSISTENT, Record
+from invscore.priors.foreign.inert import PERSISTENT
 from invscore.priors.foreign.preconditioning import EDM_LEVELS, NETWORKS, precondition
 from invscore.priors.foreign.recipe import Recipe
+from invscore.priors.foreign.records import Record
 
 KINDS = {"EDMPrecond": "edm", "VPPrecond": "vp", "VEPrecond": "ve", "iDDPMPrecond": "iddpm"}
 SHARED = (

@@ -7,6 +7,8 @@ from typing import Any
 
 import torch
 
+from invscore.priors.foreign.schedules import whole_steps
+
 F64 = torch.float64
 
 EDM_LEVELS = {"sigma_min": 0.002 / 2, "sigma_max": 80.0 / 2}  # Karras et al. 2022, Table 1
@@ -59,9 +61,8 @@ def precondition(
             schedule["times"] = [scale * time for time in schedule["times"]]
         return network, {"predicts": "epsilon", **schedule}, {"range": (-1.0, 1.0)}
     if kind == "iddpm":
-        schedule = iddpm_schedule(
-            float(given("C_1", 0.001)), float(given("C_2", 0.008)), int(given("M", 1000))
-        )
+        steps = whole_steps(given("M", 1000))
+        schedule = iddpm_schedule(float(given("C_1", 0.001)), float(given("C_2", 0.008)), steps)
         return network, {"predicts": "epsilon", **schedule}, {"range": (-1.0, 1.0)}
     if network["name"] != "song-unet":
         raise ValueError("the network of a VE checkpoint must be a SongUNet")

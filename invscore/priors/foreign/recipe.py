@@ -11,10 +11,14 @@ import torch
 from torch import Tensor, nn
 
 from invscore.checkpoint import CheckpointError
+from invscore.networks.check import counted_weights
 from invscore.networks.foreign import build_foreign
 from invscore.priors.denoiser import DenoiserPrior
 from invscore.priors.diffusion import Diffusion
 from invscore.priors.foreign.facts import Facts
+
+MOST = 100_000
+"""Of widths, depths and the like of a network: a file may name any number."""
 
 
 def _is_number(value: Any) -> bool:
@@ -90,6 +94,9 @@ class Recipe:
 
         Raises ``CheckpointError`` where the weights are not those of the network.
         """
+        _require_sizes(self.network)
+        with torch.device("meta"), counted_weights():  # is it of a size that fits into memory?
+            build_foreign(**self.network)
         network = build_foreign(**self.network)
         load_weights(network, self.weights)
         options = dict(self.prior)
@@ -109,6 +116,17 @@ class Recipe:
         if isinstance(trained, int) and "shape" not in prior.metadata:
             prior.metadata = {"shape": [prior.channels, trained, trained]}
         return prior.float().eval().requires_grad_(False)
+
+
+def _require_sizes(options: Any) -> None:
+    """Raise ``ValueError`` where a number among ``options`` is larger than those of any network."""
+    if isinstance(options, Mapping):
+        options = list(options.values())
+    if isinstance(options, (list, tuple)):
+        for option in options:
+            _require_sizes(option)
+    elif isinstance(options, int) and options > MOST:
+        raise ValueError(f"the sizes of a network must be at most {MOST}, got {options}")
 
 
 def load_weights(network: nn.Module, weights: Mapping[str, Tensor]) -> None:

@@ -9,6 +9,18 @@ from torch import Tensor
 
 F64 = torch.float64
 
+MOST_STEPS = 100_000
+"""Of a schedule: nobody has more, and a file may name any number."""
+
+
+def whole_steps(given: object) -> int:
+    """``given``, the number of times that a file names. Raises ``ValueError`` for none of these."""
+    if type(given) is not int or not 2 <= given <= MOST_STEPS:
+        raise ValueError(
+            f"the number of steps must be a whole one from 2 to {MOST_STEPS}, got {given!r}"
+        )
+    return given
+
 
 def linear(steps: int = 1000, start: float = 1e-4, end: float = 0.02) -> Tensor:
     """``beta`` linear from ``start`` to ``end`` (Ho et al. 2020, Sec. 4)."""
