@@ -9,9 +9,14 @@ from invscore.priors.base import Prior
 DDPM_BETAS = np.linspace(1e-4, 0.02, 1000)
 
 
+def known(prior: Prior, level: float) -> float:
+    """``level``, a default, or the nearest one that the prior knows."""
+    return float(min(max(level, prior.sigma_min), prior.sigma_max))
+
+
 def of_pixel(prior: Prior, deviations: float) -> float:
     """So many deviations of a pixel under ``prior``, or the nearest level that it knows."""
-    return float(min(max(deviations * prior.variance**0.5, prior.sigma_min), prior.sigma_max))
+    return known(prior, deviations * prior.variance**0.5)
 
 
 def widest(prior: Prior) -> float:

@@ -51,8 +51,8 @@ def daps(
     ``initial``: a first ``"guess"``, or ``"noise"`` as in the paper (``initial_guess``).
     """
     high = levels.widest(prior) if sigma_max is None else sigma_max
-    low = max(0.1 * prior.unit, prior.sigma_min) if sigma_min is None else sigma_min
-    end = min(low, max(0.01 * prior.unit, prior.sigma_min))
+    low = levels.known(prior, 0.1 * prior.unit) if sigma_min is None else sigma_min
+    end = min(low, levels.known(prior, 0.01 * prior.unit))
     sigmas = levels.karras(steps, high, low)
     x = initial_guess(problem, prior, sigmas[0], rng, initial)
     for sigma, lower in pairwise(sigmas):

@@ -197,6 +197,43 @@ def test_refusals(info: MethodInfo) -> None:
             assert reconstruct(problem, prior, method=info.name, steps=4).samples.isfinite().all()
 
 
+class Narrow(Prior):
+    """A denoiser of the levels from ``sigma_min`` to ``sigma_max`` that writes down what it is
+    asked."""
+
+    has_density = True
+
+    def __init__(self, prior: Prior, low: float, high: float) -> None:
+        self.prior, self.asked = prior, []
+        self._take_after(prior)
+        self.sigma_min, self.sigma_max = low, high
+
+    asked: list[float]
+
+    def _note(self, sigma: PerImage) -> None:
+        self.asked += torch.as_tensor(sigma, dtype=torch.float64).flatten().tolist()
+
+    def denoise(self, x: Tensor, sigma: PerImage) -> Tensor:
+        self._note(sigma)
+        return self.prior.denoise(x, sigma)
+
+    def log_density(self, x: Tensor, sigma: PerImage) -> Tensor:
+        self._note(sigma)
+        return self.prior.log_density(x, sigma)
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.002, 0.03), (0.2, 0.2), (0.8, 30.0)])
+@pytest.mark.parametrize("many", [False, True], ids=["few", "many"])
+def test_levels_that_the_prior_knows(info: MethodInfo, low: float, high: float, many: bool) -> None:
+    """No method asks by default for another level than those, and none goes up."""
+    problem, prior = wide_problem() if many else (masked_problem(), gaussian_prior())
+    narrow = Narrow(prior, low, high)
+    reconstruct(problem, narrow, method=info.name, steps=6, scale=1.0)
+    assert narrow.asked
+    assert min(narrow.asked) > low * (1 - 1e-6)
+    assert max(narrow.asked) < high * (1 + 1e-6)
+
+
 def test_complex_images(info: MethodInfo) -> None:
     operator = MRI(torch.arange(4) % 2 == 0, SHAPE)
     truth = torch.view_as_complex(gaussian_prior().sample(2, 3).reshape(1, *SHAPE, 2))
