@@ -27,7 +27,7 @@ FLOORS = (
     " report rng stopping viewer words",
     "discrete levels likelihood priors sampling training",
     "exact methods metrics noise_level scale tasks uncertainty",
-    "baselines driver saving",
+    "baselines driver reconstructor saving",
     "bench calibration many tune",
     "cli",
     "__main__",
