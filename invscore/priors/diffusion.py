@@ -12,6 +12,7 @@ from invscore.priors.denoiser import DenoiserPrior, Range
 
 Predicts = Literal["epsilon", "v", "x0", "score", "flow", "edm"]
 PREDICTS = ("epsilon", "v", "x0", "score", "flow", "edm")
+ClassLabel = int | Tensor | Sequence[float]
 Time = Literal["index", "sigma", "log", "noise", "data"]
 F64 = torch.float64
 TIMES = ("index", "sigma", "log", "noise", "data")
@@ -40,12 +41,15 @@ class Diffusion(nn.Module):
     ``times`` has there), between its entries linear in ln s; ``"sigma"``, s itself; ``"log"``, ln s
     (by default a quarter of it); ``"noise"``, r; ``"data"``, 1 - r; or a function of s.
     F is called as ``F(x, time)``, with times (b,), or ``F(x, time, labels)`` where there is a
-    ``class_label``. What it gives is a tensor or has one as ``sample``; of twice as many channels
-    as the image, a mean and a variance, the first half counts.
+    ``class_label``: labels (b,) of a whole number, (b, classes) of a vector, such as the one of a
+    class among zeros, or zeros alone, that EDM's networks take. What F gives is a tensor or has one
+    as ``sample``; of twice as many channels as the image, a mean and a variance, the first half
+    counts.
     """
 
     log_levels: Tensor
     times: Tensor
+    class_label: Tensor | None
 
     def __init__(
         self,
@@ -57,7 +61,7 @@ class Diffusion(nn.Module):
         time: Time | Callable[[Tensor], Tensor] | None = None,
         time_scale: float | None = None,
         sigma_data: float | None = None,
-        class_label: int | None = None,
+        class_label: ClassLabel | None = None,
         sub: bool = False,
     ) -> None:
         super().__init__()
@@ -81,17 +85,27 @@ class Diffusion(nn.Module):
         self.network, self.predicts, self.time = network, predicts, time
         self.time_scale = (0.25 if time == "log" else 1.0) if time_scale is None else time_scale
         self.sigma_data = sigma_data
-        self.class_label = class_label
-        self.preserving, self.sub = alphas_cumprod is not None, sub
-        levels = torch.ones(0) if alphas_cumprod is None else _levels(alphas_cumprod, sub)
-        clock = torch.as_tensor(range(len(levels)) if times is None else times, dtype=F64)
-        if clock.shape != levels.shape:
+        label = None if class_label is None else torch.as_tensor(class_label)
+        if label is not None and label.ndim != (1 if label.is_floating_point() else 0):
             raise ValueError(
-                f"`times` must have one number for each of `alphas_cumprod`, {len(levels)}, got "
+                "`class_label` must be a whole number or a vector of real numbers, got "
+                f"{class_label!r}"
+            )
+        self.preserving, self.sub = alphas_cumprod is not None, sub
+        levels = (
+            torch.ones(0, dtype=F64) if alphas_cumprod is None else _levels(alphas_cumprod, sub)
+        )
+        entries = 0 if alphas_cumprod is None else len(alphas_cumprod)
+        clock = torch.as_tensor(range(entries) if times is None else times, dtype=F64)
+        if len(clock) != entries:
+            raise ValueError(
+                f"`times` must have one number for each of `alphas_cumprod`, {entries}, got "
                 f"{len(clock)}"
             )
+        clock = clock[: len(levels)]
         self.register_buffer("log_levels", levels.log(), persistent=False)
         self.register_buffer("times", clock, persistent=False)
+        self.register_buffer("class_label", label, persistent=False)
 
     @property
     def levels(self) -> tuple[float, float]:
@@ -105,7 +119,7 @@ class Diffusion(nn.Module):
         scale, skip, out = self.coefficients(column)
         told = [scale * z, self.told(s)]
         if self.class_label is not None:
-            told.append(torch.full((len(z),), self.class_label, device=z.device))
+            told.append(self.class_label.expand(len(z), *self.class_label.shape))
         given = self.network(*told)
         given = getattr(given, "sample", given)
         if not isinstance(given, Tensor) or given.ndim != z.ndim:
@@ -191,7 +205,7 @@ class DiffusionPrior(DenoiserPrior):
         time: Time | Callable[[Tensor], Tensor] | None = None,
         time_scale: float | None = None,
         sigma_data: float | None = None,
-        class_label: int | None = None,
+        class_label: ClassLabel | None = None,
         range: Range = (-1.0, 1.0),
         sigma_min: float | None = None,
         sigma_max: float | None = None,
@@ -227,11 +241,14 @@ class DiffusionPrior(DenoiserPrior):
 
 
 def _levels(alphas_cumprod: Tensor | Sequence[float], sub: bool) -> Tensor:
-    """``s`` of each entry. Raises ``ValueError`` unless they fall, between 1 and 0."""
+    """``s`` of each entry but pure noise, at the end, which has no level.
+
+    Raises ``ValueError`` unless they fall, between 1 and 0.
+    """
     abar = torch.as_tensor(alphas_cumprod, dtype=F64)
     if abar.ndim != 1 or len(abar) < 2 or not (abar[-1] >= 0 and abar[0] < 1):
         raise ValueError("`alphas_cumprod` must be a list of numbers between 1 and 0")
     if not bool((abar.diff() < 0).all()):
         raise ValueError("`alphas_cumprod` must fall from nearly 1 to nearly 0")
-    abar = abar.clamp(min=1e-10)  # a schedule that ends in pure noise has no level there
+    abar = abar[abar > 0]
     return (1 - abar) * abar.rsqrt() if sub else ((1 - abar) / abar).sqrt()

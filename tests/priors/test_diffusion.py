@@ -137,13 +137,32 @@ def test_labels_variances_and_wrapped_outputs() -> None:
     x, sigma = torch.rand(2, 1, 3, 3, dtype=F64), torch.tensor([0.1, 0.5], dtype=F64)
     torch.testing.assert_close(prior.denoise(x, sigma), expected(x, sigma), rtol=0, atol=1e-6)
     assert told[0].tolist() == [7, 7]
+    DiffusionPrior(
+        network, channels=1, predicts="epsilon", alphas_cumprod=ABAR, class_label=[0.0, 1.0, 0.0]
+    ).denoise(x, sigma)
+    assert told[1].tolist() == [[0, 1, 0], [0, 1, 0]]
+    for wrong in (0.5, [1, 2], torch.zeros(2, 3)):
+        with pytest.raises(ValueError, match="`class_label` must be a whole number or a vector"):
+            DiffusionPrior(
+                network,
+                channels=1,
+                predicts="epsilon",
+                alphas_cumprod=ABAR,
+                class_label=wrong,  # type: ignore[arg-type]
+            )
 
 
 def test_a_schedule_that_ends_in_pure_noise() -> None:
     root = ABAR.sqrt()
     ended = ((root - root[-1]) * root[0] / (root[0] - root[-1])) ** 2
     prior = DiffusionPrior(lambda x, t: x, channels=1, predicts="v", alphas_cumprod=ended)
-    assert 1e3 < prior.sigma_max < 1e6
+    last = ended[-2]  # the last that has a level
+    assert prior.sigma_max == pytest.approx(float(((1 - last) / last).sqrt()) / 2)
+    x = torch.randn(1, 1, 4, 4, dtype=F64) * prior.sigma_max
+    s = 2 * prior.sigma_max
+    z = 2 * x - 1
+    D = z / (1 + s**2) - s / (1 + s**2) ** 0.5 * (z / (1 + s**2) ** 0.5)
+    torch.testing.assert_close(prior.denoise(x, prior.sigma_max), (D + 1) / 2)
 
 
 @pytest.mark.parametrize(

@@ -47,11 +47,10 @@ class TimeEmbedding(nn.Module):
             self.label = nn.Embedding(classes, out)
 
     def forward(self, t: Tensor, label: Tensor | None = None) -> Tensor:
-        """(b, out) of times (b,) and classes (b,)."""
+        """(b, out) of times (b,) and classes (b,); without, of no class."""
         embedding = self.mlp(self._waves(t))
-        if self.label is None:
+        if self.label is None or label is None:
             return embedding
-        assert label is not None, "a network with classes is asked without one"
         if self.class_kind == "time":
             label = self._waves(label)
         return embedding + self.label(label)

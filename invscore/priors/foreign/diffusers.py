@@ -11,7 +11,7 @@ from torch import Tensor
 from invscore.priors.foreign import diffusers_unet, schedules
 from invscore.priors.foreign.containers import Content
 from invscore.priors.foreign.facts import Facts
-from invscore.priors.foreign.family import Family, Refusal, class_label, is_weights
+from invscore.priors.foreign.family import Family, Refusal, is_weights, told_class
 from invscore.priors.foreign.recipe import Recipe
 from invscore.priors.foreign.translate import translate
 
@@ -50,7 +50,7 @@ def read(content: Content, facts: Facts) -> Recipe:
     network = diffusers_unet.network(config)
     diffusion, prior = _schedule(content, facts)
     if config.get("num_class_embeds") or config.get("class_embed_type"):
-        diffusion["class_label"] = class_label(facts, config.get("num_class_embeds"))
+        diffusion |= told_class(facts, config.get("num_class_embeds"))
     weights = _weights(content, place)
     return Recipe(
         network=network,
@@ -174,7 +174,7 @@ FAMILY = Family(
     facts={
         "predicts": "epsilon, v or x0, where the folder has no scheduler",
         "schedule": "linear or cosine, where the folder has no scheduler",
-        "class_label": "of a network with classes",
+        "class_label": "of a network with classes; null for none of them",
         "ema": "false for the weights that are not averaged, where there are both",
     },
     source="huggingface/diffusers",

@@ -69,17 +69,21 @@ def choose_weights(
     return found, "EMA" if wanted else "not averaged"
 
 
-def class_label(facts: Facts, classes: int | None, *, null: bool = False) -> int:
-    """The class that the user wants images of, of a network with as many ``classes``.
+def told_class(facts: Facts, classes: int | None, *, null: bool = True) -> dict[str, int]:
+    """Options of ``Diffusion`` for the class that the user wants images of, of a network with as
+    many ``classes``: a label, or none for the fact ``class_label=null``.
 
-    ``null``: whether it was trained without any too, as errors then tell. Raises ``ValueError``
-    where nothing was said, for no file tells which label stands for none.
+    ``null``: whether the network may be asked without a class: of a bare file the user alone knows
+    whether it was trained so. Raises ``ValueError`` where nothing was said, for no file tells which
+    label, or whether none at all, stands for any class.
     """
     why = "the network was trained with classes"
-    why += ", null for none of them" if null else ", and the file does not tell which is none"
+    why += ", null for none of them" if null else ", and never without"
     label = facts.need("class_label", why)
+    if null and label in (None, "null"):
+        return {}
     last = "" if classes is None else f" to {classes - 1}"
     last += ", or null" if null else ""
     if type(label) is not int or label < 0 or (classes is not None and label >= classes):
         raise ValueError(f"`class_label` must be a whole number from 0{last}, got {label!r}")
-    return label
+    return {"class_label": label}

@@ -16,8 +16,8 @@ from invscore.priors.foreign.family import (
     Family,
     Refusal,
     choose_weights,
-    class_label,
     is_weights,
+    told_class,
 )
 from invscore.priors.foreign.recipe import Recipe
 from invscore.priors.foreign.translate import translate
@@ -96,7 +96,7 @@ def read(content: Content, facts: Facts) -> Recipe:
         )
     diffusion, levels = _diffusion(said)
     if (classes := network["embedding"]["classes"]) is not None:
-        diffusion["class_label"] = class_label(facts, classes)
+        diffusion |= told_class(facts, classes)
     return Recipe(
         network=network,
         weights=translate(network, weights, guided_unet.names(network)),
@@ -198,7 +198,7 @@ FAMILY = Family(
         "schedule": "linear or cosine",
         "steps": "of the schedule, 1000",
         "rescaled": "whether other than 1000 steps are told as times up to 1000",
-        "class_label": "of a network with classes",
+        "class_label": "of a network with classes; null for none of them",
         "ema": "false for the weights that are not averaged, where a file has both",
     },
     source="openai/guided-diffusion",

@@ -18,8 +18,8 @@ from invscore.priors.foreign.facts import Facts
 from invscore.priors.foreign.family import (
     Family,
     choose_weights,
-    class_label,
     is_weights,
+    told_class,
     without_prefix,
 )
 from invscore.priors.foreign.preconditioning import precondition
@@ -70,7 +70,7 @@ def read(content: Content, facts: Facts) -> Recipe:
             raise ValueError(f"the network has {channels} channels: complex images take two each")
         channels //= 2
     if classes:
-        diffusion["class_label"] = class_label(facts, classes)
+        diffusion |= told_class(facts, classes)
     return Recipe(
         network=network,
         weights=weights,
@@ -191,7 +191,7 @@ FAMILY = Family(
     facts={
         "preset": f"{', '.join(PRESETS)}",
         "ema": "false for the weights that are not averaged",
-        "class_label": "of a network with classes",
+        "class_label": "of a network with classes; null for none of them",
     },
     source="devzhk/InverseBench",
 )

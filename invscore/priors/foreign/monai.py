@@ -13,7 +13,7 @@ from invscore.priors.foreign import schedules
 from invscore.priors.foreign.bare import network_weights
 from invscore.priors.foreign.containers import Content
 from invscore.priors.foreign.facts import Facts
-from invscore.priors.foreign.family import Family, choose_weights, class_label
+from invscore.priors.foreign.family import Family, choose_weights, told_class
 from invscore.priors.foreign.recipe import Recipe
 from invscore.priors.foreign.translate import Names, renamed, translate
 
@@ -50,7 +50,7 @@ def read(content: Content, facts: Facts) -> Recipe:
     }[schedule]()
     diffusion: dict[str, Any] = {"predicts": predicts, "alphas_cumprod": table.tolist()}
     if (classes := network["embedding"]["classes"]) is not None:
-        diffusion["class_label"] = class_label(facts, classes)
+        diffusion |= told_class(facts, classes)
     return Recipe(
         network=network,
         weights=translate(network, weights, names(weights)),
@@ -203,7 +203,7 @@ FAMILY = Family(
         "steps": "num_train_timesteps, 1000",
         "beta_start": "0.0001",
         "beta_end": "0.02",
-        "class_label": "of a network with classes",
+        "class_label": "of a network with classes; null for none of them",
         "ema": "false for the weights that are not averaged, where a file has both",
     },
     source="Project-MONAI/MONAI",

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from invscore.priors.foreign.containers import Content
 from invscore.priors.foreign.facts import Facts
-from invscore.priors.foreign.family import Family, Refusal, class_label
+from invscore.priors.foreign.family import Family, Refusal, told_class
 from invscore.priors.foreign.inert import PERSISTENT
 from invscore.priors.foreign.preconditioning import EDM_LEVELS, NETWORKS, precondition
 from invscore.priors.foreign.recipe import Recipe
@@ -80,10 +80,8 @@ def read(content: Content, facts: Facts) -> Recipe:
         outputs = 2 * channels if kind == "iDDPMPrecond" else channels
         network |= {"name": NETWORKS[model], "in_channels": channels, "out_channels": outputs}
         network, diffusion, prior = precondition(KINDS[str(kind)], network, options)
-    null = bool(options.get("label_dropout"))
-    without = null and facts.get("class_label") == "null"
-    if classes and not without:
-        diffusion["class_label"] = class_label(facts, classes, null=null)
+    if classes:
+        diffusion |= told_class(facts, classes, null=bool(options.get("label_dropout")))
     levels = len(options.get("channel_mult", (1, 2, 3, 4)))
     return Recipe(
         network=network,
@@ -154,7 +152,7 @@ FAMILY = Family(
     title="a pickle of EDM or EDM2",
     recognise=recognise,
     read=read,
-    facts={"class_label": "of a network with classes"},
+    facts={"class_label": "of a network with classes; null for none of them"},
     source="NVlabs/edm",
 )
 

@@ -229,9 +229,25 @@ def test_classes(kind: str | None, tmp_path: Path) -> None:
         close(prior, x, s / 2, z - s * F)
 
 
+@pytest.mark.parametrize("kind", [None, "timestep"])
+def test_no_class(kind: str | None, tmp_path: Path) -> None:
+    """As of a network whose classes all have the embedding zero."""
+    options = {"num_class_embeds": 4} if kind is None else {"class_embed_type": kind}
+    network, scheduler = make(**options), diffusers.DDPMScheduler()
+    folder = save(network, scheduler, tmp_path)
+    for weight in network.class_embedding.parameters():
+        torch.nn.init.zeros_(weight)
+    for said in ("null", None):
+        prior, abar = load_foreign(folder, {"class_label": said}), scheduler.alphas_cumprod[300]
+        s = float(((1 - abar) / abar).sqrt())
+        z = 2 * (x := noisy(s / 2)) - 1
+        F = told(network, float(abar.sqrt()) * z, 300, class_labels=torch.tensor([1, 1]))
+        close(prior, x, s / 2, z - s * F)
+
+
 def test_a_class_that_there_is_not(tmp_path: Path) -> None:
     folder = save(make(num_class_embeds=4), diffusers.DDPMScheduler(), tmp_path)
-    with pytest.raises(CheckpointError, match=r"`class_label` must be .* from 0 to 3, got 4"):
+    with pytest.raises(CheckpointError, match=r"from 0 to 3, or null, got 4"):
         load_foreign(folder, {"class_label": 4})
 
 

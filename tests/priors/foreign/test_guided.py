@@ -204,6 +204,9 @@ def test_classes(tmp_path: Path) -> None:
         load_foreign(path, OWN)
     prior = load_foreign(path, OWN | {"class_label": 4})
     check_epsilon(prior, network, schedules.linear(), y=torch.tensor([4, 4]))
+    prior = load_foreign(path, OWN | {"class_label": "null"})
+    torch.nn.init.zeros_(network.label_emb.weight)
+    check_epsilon(prior, network, schedules.linear(), y=torch.tensor([1, 1]))
 
 
 def test_presets_know_their_networks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
