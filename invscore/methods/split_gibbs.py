@@ -61,7 +61,7 @@ def split_gibbs(
     x = initial_guess(problem, prior, wide, rng, initial)
     for rho in [*levels.geometric(count, wide, final), *[final] * (steps - count)]:
         x = draw_given(problem, x, rho, rng, mcmc_steps=mcmc_steps, step_size=step_size)
-        end = min(0.1 * rho, levels.finest(prior))
+        end = min(rho, max(0.1 * rho, prior.sigma_min), levels.finest(prior))
         for sigma, lower in pairwise(levels.karras(denoising_steps, rho, end, 1.0)):
             x = ddim_step(x, prior.denoise(x, sigma), sigma, lower, 1.0, rng)
         yield Step(x, x, rho)

@@ -47,7 +47,7 @@ def map_accelerated(
     ``initial``: a first ``"guess"``, or ``"noise"`` of the prior's mean and variance
     (``initial_guess``).
     """
-    final = 2 * levels.finest(prior) if sigma is None else sigma
+    final = levels.known(prior, 2 * levels.finest(prior)) if sigma is None else sigma
     count = round(annealing * steps)
     x = yield from anneal(problem, prior, rng, count, final, initial)
     log_posterior = LogPosterior(problem, prior, final)

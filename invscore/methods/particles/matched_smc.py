@@ -100,7 +100,12 @@ def matched_smc(
     # The first step comes from where nothing of an image is left.
     top = noise_only(prior)
     local, covariance = look(tasks, prior, like + prior.mean, top, probes), covariance_of_all(top)
-    start = min(top, START * float(local.jacobian.largest(covariance)[0].sqrt()))
+    start = levels.known(prior, START * float(local.jacobian.largest(covariance)[0].sqrt()))
+    start = min(top, start)
+    if not start > levels.finest(prior):
+        raise ValueError(
+            f"matched_smc needs a prior of several noise levels, got one of {start:.3g} alone"
+        )
     sigmas = [math.inf, *levels.karras(steps - 1, start, levels.finest(prior))]
     local = local.select(owners)
     x, log_weights = local.mean, local.mean.new_zeros(count, particles)
