@@ -17,7 +17,10 @@ from invscore import memory
 from invscore.config import Section, as_section
 from invscore.networks import NETWORKS, build_network
 
-MOST_TENSORS = 20_000
+MANY = 1_000_000
+"""Weights that certainly fit into memory."""
+
+MOST_TENSORS = 5_000
 """Of weights: a network has hundreds, and more would take minutes to make."""
 
 
@@ -59,15 +62,17 @@ def counted_weights() -> Iterator[list[int]]:
 
     Each is looked at as it is registered: one that is not filled yet takes no memory.
     """
-    total, tensors = [0], 0
+    total, tensors, asked = [0], 0, 0
 
     def count(_module: nn.Module, _name: str, weight: Tensor | None) -> None:
-        nonlocal tensors
+        nonlocal tensors, asked
         if weight is None:
             return
         tensors += 1
         total[0] += weight.numel()
-        memory.require(memory.FLOAT * total[0], f"a network of {total[0]:.3g} weights or more")
+        if total[0] > asked + MANY:  # what is free is read from a file, which takes its time
+            asked = total[0]
+            memory.require(memory.FLOAT * total[0], f"a network of {total[0]:.3g} weights or more")
         if tensors > MOST_TENSORS:
             raise ValueError(f"a network must have at most {MOST_TENSORS} tensors of weights")
 

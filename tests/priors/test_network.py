@@ -203,7 +203,7 @@ def test_files_that_are_no_prior(tmp_path: Path) -> None:
             weights,
             metadata | {"architecture": ARCHITECTURE | {"blocks": "two"}},
         ),
-        "a network must have at most 20000 tensors": (
+        "a network must have at most 5000 tensors": (
             weights,
             metadata | {"architecture": ARCHITECTURE | {"blocks": 10**9}},
         ),
