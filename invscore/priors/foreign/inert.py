@@ -42,6 +42,12 @@ class Unpickler(pickle._Unpickler):
 
     dispatch: ClassVar[dict[int, Callable[[Any], None]]] = dict(pickle._Unpickler.dispatch)
 
+    # Of the class above, which the types of the standard library do not tell.
+    stack: list[Any]
+    append: Callable[[Any], None]
+    pop_mark: Callable[[], list[Any]]
+    read: Callable[[int], bytes]
+
     def __init__(
         self, file: Any, rebuild: Rebuild, storage: Callable[[Any], Any] | None = None
     ) -> None:

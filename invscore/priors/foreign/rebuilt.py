@@ -57,7 +57,8 @@ class Array(np.ndarray[Any, Any]):
         ):
             raise Refused("an array of another size than its numbers")
         self.room.take(math.prod(shape) * dtype.itemsize)
-        super().__setstate__((1, shape, dtype, bool(fortran), content))
+        state = (1, shape, dtype, bool(fortran), content)
+        super().__setstate__(state)
 
 
 def key(given: Any) -> Any:
@@ -112,8 +113,8 @@ class Rebuild:
             self.known[f"{package}.multiarray", "_reconstruct"] = self._array
             self.known[f"{package}.multiarray", "scalar"] = self._scalar
             self.known[f"{package}.numeric", "_frombuffer"] = self._from_buffer
-        for name, kind in STORAGES.items():
-            self.known["torch", name] = self.known["torch.cuda", name] = kind
+        for name, storage in STORAGES.items():
+            self.known["torch", name] = self.known["torch.cuda", name] = storage
 
     def _counted(self, kind: Callable[..., Any]) -> Callable[..., Any]:
         """``kind`` of a list or the like, whose copy is counted and whose keys are plain."""
@@ -182,5 +183,6 @@ def _dtype(record: Any) -> np.dtype[Any]:
     code = record.args[0] if isinstance(record, Record) and record.args else None
     if not isinstance(code, str) or not DTYPE.fullmatch(code):
         raise Refused("an array of no plain numbers")
-    order = record.state[1] if isinstance(record.state, tuple) and len(record.state) > 1 else "="
-    return np.dtype(code).newbyteorder(order if order in ("<", ">", "|", "=") else "=")
+    state = record.state
+    swapped = isinstance(state, tuple) and len(state) > 1 and state[1] == ">"
+    return np.dtype(code).newbyteorder(">" if swapped else "<")
