@@ -73,6 +73,16 @@ class Result:
     there. ``method`` and ``options`` are those that ran; ``asked`` is what was asked for, which is
     ``"auto"`` where the choice was left to invscore. ``problem`` is what was solved. ``paired``:
     samples 2 m and 2 m + 1 are antithetic pairs, which ``std`` and all that follows allow for.
+
+        >>> import torch
+        >>> from invscore import GaussianNoise, GaussianPrior, InverseProblem, reconstruct
+        >>> from invscore.operators import Identity
+        >>> prior = GaussianPrior(torch.full((1, 4, 4), 0.5), 0.04)
+        >>> y = torch.ones(1, 1, 4, 4)
+        >>> problem = InverseProblem(Identity((1, 4, 4)), y, GaussianNoise(0.1))
+        >>> result = reconstruct(problem, prior, method="ddrm", samples=4, steps=5)
+        >>> result.mean.shape, result.std.shape, result.method
+        (torch.Size([1, 1, 4, 4]), torch.Size([1, 1, 4, 4]), 'ddrm')
     """
 
     samples: Tensor
@@ -185,6 +195,16 @@ def reconstruct(
 
     Raises ``ValueError`` for unknown methods and options, or a problem that the method does not
     serve, and ``NumericalError`` when a state is no longer finite.
+
+        >>> import torch
+        >>> from invscore import GaussianNoise, GaussianPrior, InverseProblem, reconstruct
+        >>> from invscore.operators import Identity
+        >>> prior = GaussianPrior(torch.full((1, 4, 4), 0.5), 0.04)
+        >>> y = torch.ones(2, 1, 4, 4)
+        >>> problem = InverseProblem(Identity((1, 4, 4)), y, GaussianNoise(0.1))
+        >>> result = reconstruct(problem, prior, method="ddrm", samples=3, steps=5)
+        >>> result.samples.shape
+        torch.Size([3, 2, 1, 4, 4])
     """
     if samples < 1:
         raise ValueError(f"`samples` must be at least 1, got {samples}")

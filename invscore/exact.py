@@ -50,6 +50,15 @@ def exact_posterior(problem: InverseProblem, prior: Prior) -> Prior:
 
     Raises ``ValueError`` for other priors, operators and noise, for complex images, and for more
     than one measurement.
+
+        >>> import torch
+        >>> from invscore import GaussianNoise, GaussianPrior, InverseProblem, exact_posterior
+        >>> from invscore.operators import Identity
+        >>> prior = GaussianPrior(torch.zeros(1, 1, 1), 1.0)
+        >>> y = torch.full((1, 1, 1, 1), 2.0)
+        >>> problem = InverseProblem(Identity((1, 1, 1)), y, GaussianNoise(1.0))
+        >>> round(exact_posterior(problem, prior).mean.item(), 4)
+        1.0
     """
     if len(problem.y) != 1:
         raise ValueError(

@@ -37,6 +37,14 @@ class InverseProblem:
     Raises ``ValueError`` when the shape of ``y`` does not fit the operator, when ``y`` is complex
     and the operator is not (or the reverse), when it is not of a floating-point type, when nothing
     is measured, when a measured entry is not finite, or when the noise cannot have produced ``y``.
+
+        >>> import torch
+        >>> from invscore import GaussianNoise, InverseProblem
+        >>> from invscore.operators import Identity
+        >>> y = torch.ones(1, 1, 2, 2)
+        >>> problem = InverseProblem(Identity((1, 2, 2)), y, GaussianNoise(0.5))
+        >>> problem.score(torch.zeros(1, 1, 2, 2)).unique()
+        tensor([4.])
     """
 
     operator: Operator
@@ -169,6 +177,13 @@ def simulate(operator: Operator, x: Tensor, noise: Noise, rng: SampleRNG | int =
     """A measurement of the images ``x``, (b, \\*in_shape): noisy where measured, else zero.
 
     ``rng`` is a generator of b streams, or a seed.
+
+        >>> import torch
+        >>> from invscore import GaussianNoise, simulate
+        >>> from invscore.operators import SuperResolution
+        >>> operator = SuperResolution(2, (1, 8, 8))
+        >>> simulate(operator, torch.rand(3, 1, 8, 8), GaussianNoise(0.1), 0).shape
+        torch.Size([3, 1, 4, 4])
     """
     clean = operator(x)
     rng = sample_rng(rng, len(x), "noise", x.device)

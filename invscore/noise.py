@@ -79,6 +79,11 @@ class GaussianNoise(Noise):
     part. 0 is the noiseless task: nothing is added to a simulated measurement, and an
     ``InverseProblem`` takes it for the rounding errors of y. Raises ``ValueError`` for a ``sigma``
     that is negative or not finite.
+
+        >>> import torch
+        >>> from invscore import GaussianNoise
+        >>> GaussianNoise(0.5).variance(torch.zeros(1, 2))
+        tensor(0.2500)
     """
 
     sigma: float | Tensor
@@ -145,6 +150,11 @@ class PoissonNoise(Noise):
     longer in proportion but as an exponential that has the same slope there: a forward model may
     dip below zero, where the likelihood stays finite, concave, and leads back whatever was counted.
     Measurements are real and not negative.
+
+        >>> import torch
+        >>> from invscore import PoissonNoise
+        >>> PoissonNoise(photons=100).variance(torch.tensor([[0.25, 1.0]]))
+        tensor([[0.0025, 0.0100]])
     """
 
     photons: float

@@ -63,6 +63,14 @@ def estimate_noise(operator: Operator, y: Tensor, prior: Prior | None = None) ->
 
     Raises ``ValueError`` where no estimate can be had: for a nonlinear operator, for fewer than 64
     measured numbers, or for measurements that are neither pictures nor entries of an image.
+
+        >>> import torch
+        >>> from invscore import GaussianNoise, estimate_noise, simulate
+        >>> from invscore.operators import Identity
+        >>> operator = Identity((1, 64, 64))
+        >>> y = simulate(operator, torch.full((1, 1, 64, 64), 0.5), GaussianNoise(0.1), 0)
+        >>> round(estimate_noise(operator, y).item(), 2)
+        0.1
     """
     if not isinstance(operator, LinearOperator):
         raise ValueError(

@@ -44,6 +44,12 @@ class Operator(abc.ABC):
 
     ``precision`` is the real type in which A computes whatever it is given, as some libraries do,
     and ``None`` where it follows what it is given.
+
+        >>> import torch
+        >>> from invscore.operators import Blur
+        >>> operator = Blur.gaussian(sigma=1.0, in_shape=(1, 8, 8))
+        >>> operator(torch.ones(2, 1, 8, 8)).shape
+        torch.Size([2, 1, 8, 8])
     """
 
     in_shape: Shape
@@ -88,7 +94,19 @@ class Operator(abc.ABC):
 
 
 class LinearOperator(Operator):
-    """Write ``matvec`` and ``rmatvec``; the rest follows, or is overridden by a closed form."""
+    """Write ``matvec`` and ``rmatvec``; the rest follows, or is overridden by a closed form.
+
+    >>> import torch
+    >>> from invscore.operators import LinearOperator
+    >>> class Twice(LinearOperator):
+    ...     in_shape = out_shape = (1, 2, 2)
+    ...     def matvec(self, x):
+    ...         return 2 * x
+    ...     def rmatvec(self, y):
+    ...         return 2 * y
+    >>> round((Twice() @ Twice()).norm(), 4)
+    4.0
+    """
 
     @abc.abstractmethod
     def matvec(self, x: Tensor) -> Tensor:
@@ -197,7 +215,17 @@ class SpectralOperator(LinearOperator):
 
 
 class NonlinearOperator(Operator):
-    """Write ``__call__``; Jacobian products come from automatic differentiation."""
+    """Write ``__call__``; Jacobian products come from automatic differentiation.
+
+    >>> import torch
+    >>> from invscore.operators import NonlinearOperator
+    >>> class Square(NonlinearOperator):
+    ...     in_shape = out_shape = (1, 2, 2)
+    ...     def __call__(self, x):
+    ...         return x**2
+    >>> Square().vjp(torch.full((1, 1, 2, 2), 3.0), torch.ones(1, 1, 2, 2)).unique()
+    tensor([6.])
+    """
 
     def jvp(self, x: Tensor, v: Tensor) -> Tensor:
         return torch.func.jvp(self.__call__, (x,), (v,))[1]

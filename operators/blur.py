@@ -36,6 +36,11 @@ class Blur(LinearOperator):
     that ends with (h, w).
     Raises ``ValueError`` for another boundary and for a kernel that is not two-dimensional, empty,
     larger than the image, not finite, or of sum zero.
+
+        >>> import torch
+        >>> from invscore.operators import Blur
+        >>> Blur.gaussian(sigma=1.0, in_shape=(1, 16, 16), boundary="valid").out_shape
+        (1, 8, 8)
     """
 
     def __init__(self, kernel: Tensor, in_shape: Shape, boundary: str = "circular") -> None:

@@ -22,6 +22,9 @@ def check_operator(operator: Operator, *, seed: int = 0) -> Report:
     ``normal``, ``solve``, ``pinv``, ``norm`` and, where there is one, ``svd``. In double precision
     if the operator's tensors can be converted and it computes in it, in single precision
     otherwise. An error is relative to what it is an error of.
+
+        >>> from invscore.operators import Identity, check_operator
+        >>> check_operator(Identity((1, 4, 4))).raise_if_failed()
     """
     report = Report(type(operator).__name__)
     probe = _Probe(operator, seed)

@@ -20,6 +20,10 @@ class CompressedSensing(SpectralOperator):
     Signs and mask follow ``seed`` and are the same in all channels. All singular values are 0 or 1.
 
     Raises ``ValueError`` for an image that is not (c, h, w) or a ``ratio`` out of (0, 1].
+
+        >>> from invscore.operators import CompressedSensing
+        >>> CompressedSensing((1, 8, 8), 0.5, seed=0).out_shape
+        (1, 8, 8)
     """
 
     view = "stretched"

@@ -120,6 +120,12 @@ def from_function(
     operator takes its adjoint from automatic differentiation of ``forward``; where ``adjoint`` is
     given, from there, and nothing is ever differentiated. Raises ``ValueError`` for a nonlinear
     operator with an adjoint.
+
+        >>> import torch
+        >>> from invscore.operators import from_function
+        >>> double = from_function(lambda x: 2 * x, in_shape=(1, 2, 2), linear=True)
+        >>> double.rmatvec(torch.ones(1, 1, 2, 2)).unique()
+        tensor([2.])
     """
     if adjoint is not None and not linear:
         raise ValueError("an adjoint was given with linear=False: only a linear operator has one")

@@ -10,7 +10,13 @@ from invscore.operators.svd import SVD, unchanged
 
 
 class Identity(SpectralOperator):
-    """``y = x`` on images of ``in_shape``, real or complex."""
+    """``y = x`` on images of ``in_shape``, real or complex.
+
+    >>> import torch
+    >>> from invscore.operators import Identity
+    >>> Identity((1, 2, 2))(torch.ones(1, 1, 2, 2)).sum().item()
+    4.0
+    """
 
     def __init__(self, in_shape: Shape, complex: bool = False) -> None:
         self.in_shape = self.out_shape = tuple(in_shape)

@@ -24,6 +24,11 @@ class Inpainting(SpectralOperator):
 
     Raises ``ValueError`` when the mask is of another type, has weights outside [0, 1], measures
     nothing or does not fit ``in_shape``.
+
+        >>> from invscore.operators import Inpainting
+        >>> operator = Inpainting.random((1, 10, 10), keep=0.3, seed=0)
+        >>> operator.measured.sum().item()
+        30
     """
 
     measured: Tensor

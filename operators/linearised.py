@@ -37,5 +37,12 @@ class Jacobian(LinearOperator):
 
 
 def jacobian(operator: Operator, x: Tensor) -> LinearOperator:
-    """The linearisation of ``operator`` at ``x``: a ``LinearOperator`` like any other."""
+    """The linearisation of ``operator`` at ``x``: a ``LinearOperator`` like any other.
+
+    >>> import torch
+    >>> from invscore.operators import from_function, jacobian
+    >>> square = from_function(lambda x: x**2, in_shape=(1, 1, 2))
+    >>> jacobian(square, torch.full((1, 1, 1, 2), 3.0)).matvec(torch.ones(1, 1, 1, 2))
+    tensor([[[[1., 1.]]]])
+    """
     return operator if isinstance(operator, LinearOperator) else Jacobian(operator, x)

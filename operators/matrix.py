@@ -59,6 +59,11 @@ def from_matrix(
     It acts on images of ``in_shape``, by default (n,), in row-major order, and gives measurements
     of ``out_shape``, by default (m,). Raises ``ValueError`` when the shapes do not fit, or for a
     matrix that is not finite.
+
+        >>> import torch
+        >>> from invscore.operators import from_matrix
+        >>> from_matrix(torch.tensor([[1.0, 1.0]]))(torch.tensor([[2.0, 3.0]]))
+        tensor([[5.]])
     """
     matrix = torch.as_tensor(matrix)
     if matrix.ndim != 2 or not bool(matrix.isfinite().all()):

@@ -29,6 +29,12 @@ class MRI(SpectralOperator):
 
     Raises ``ValueError`` when the mask is not boolean, measures nothing or does not fit
     ``in_shape``.
+
+        >>> import torch
+        >>> from invscore.operators import MRI
+        >>> operator = MRI.random((1, 16, 16), acceleration=4)
+        >>> operator(torch.zeros(1, 1, 16, 16, dtype=torch.complex64)).dtype
+        torch.complex64
     """
 
     out_complex = True

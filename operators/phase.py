@@ -20,6 +20,10 @@ class PhaseRetrieval(NonlinearOperator):
 
     A magnitude has no derivative at 0: there ``jvp`` and ``vjp`` take 0, a subgradient. Raises
     ``ValueError`` for an image that is not (c, h, w) or a negative ``oversampling``.
+
+        >>> from invscore.operators import PhaseRetrieval
+        >>> PhaseRetrieval((1, 8, 8)).out_shape
+        (1, 12, 12)
     """
 
     view = "spectrum"

@@ -38,7 +38,12 @@ class Stack(LinearOperator):
 
 
 def stack(operators: Sequence[LinearOperator]) -> LinearOperator:
-    """Several operators on the same image as one."""
+    """Several operators on the same image as one.
+
+    >>> from invscore.operators import Identity, stack
+    >>> stack([Identity((1, 2, 2)), 2 * Identity((1, 2, 2))]).out_shape
+    (8,)
+    """
     return Stack(operators)
 
 

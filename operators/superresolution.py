@@ -20,6 +20,10 @@ class SuperResolution(SeparableOperator):
     ``"gaussian"`` (standard deviation factor / 2). Images are mirrored at the edge of their
     outermost pixels. Raises ``ValueError`` when ``factor`` does not divide h and w, or for an
     unknown kernel.
+
+        >>> from invscore.operators import SuperResolution
+        >>> SuperResolution(4, (3, 16, 16)).out_shape
+        (3, 4, 4)
     """
 
     def __init__(self, factor: int, in_shape: Shape, kernel: str = "bicubic") -> None:

@@ -30,6 +30,10 @@ class Tomography(LinearOperator):
     (Joseph 1982). The weights form a sparse matrix, kept with its transpose (about 2 MB an angle
     for 256 x 256 pixels), so that the adjoint is exact. Raises ``ValueError`` for an image that is
     not (c, h, w), for no angles or such that are not finite, and for no detectors.
+
+        >>> from invscore.operators import Tomography
+        >>> Tomography(12, (1, 16, 16)).out_shape
+        (1, 12, 23)
     """
 
     view = "stretched"

@@ -174,5 +174,10 @@ def register(
 
 
 def get_method(name: str) -> MethodInfo:
-    """The method ``name``, or that of a plug-in. Raises ``ValueError`` for an unknown one."""
+    """The method ``name``, or that of a plug-in. Raises ``ValueError`` for an unknown one.
+
+    >>> from invscore.methods import get_method
+    >>> get_method("dps").needs
+    ()
+    """
     return METHODS.find(name)

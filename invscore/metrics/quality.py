@@ -16,6 +16,11 @@ def psnr(x: Tensor, reference: Tensor, peak: float = 1.0) -> Tensor:
     ``x`` and ``reference`` are (b, c, h, w) or any batch of equal shapes; complex images are
     compared by magnitude. Equal images have an infinite ratio. Raises ``ValueError`` for unequal
     shapes or a ``peak`` that is not positive.
+
+        >>> import torch
+        >>> from invscore.metrics import psnr
+        >>> psnr(torch.full((1, 1, 8, 8), 0.6), torch.full((1, 1, 8, 8), 0.5)).round(decimals=2)
+        tensor([20.])
     """
     x, reference = _pair(x, reference, peak)
     error = (x - reference).square().flatten(1).mean(dim=1)

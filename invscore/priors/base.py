@@ -57,6 +57,16 @@ class Prior(abc.ABC):
     and ``complex`` says that images are complex. ``noise_kinds`` names the bases in which noise may
     have variances of its own for ``denoise_with``. ``metadata`` is what a file says of the prior.
     ``footprint`` is known where D may be evaluated in tiles, see ``invscore.priors.tiled``.
+
+        >>> import torch
+        >>> from invscore.batches import per_image
+        >>> from invscore.priors import Prior
+        >>> class Centred(Prior):
+        ...     mean, variance = 0.0, 1.0
+        ...     def denoise(self, x, sigma):
+        ...         return x / (1 + per_image(sigma, x) ** 2)
+        >>> Centred().score(torch.full((1, 1, 1, 1), 2.0), 1.0).item()
+        -1.0
     """
 
     mean: float | Tensor

@@ -30,6 +30,12 @@ def check_prior(
     infinity, the limits: an image of the prior is left alone, and the mean is all that is left.
     Images are complex where ``dtype`` is. Single precision forgives a wrong third digit: prefer
     float64 or complex128.
+
+        >>> import torch
+        >>> from invscore import GaussianPrior
+        >>> from invscore.priors import check_prior
+        >>> prior = GaussianPrior(torch.zeros(1, 4, 4, dtype=torch.float64), 0.25)
+        >>> check_prior(prior, (1, 4, 4), dtype=torch.float64).raise_if_failed()
     """
     report = Report(type(prior).__name__)
     real = dtype.to_real()

@@ -42,6 +42,14 @@ class DenoiserPrior(Prior, nn.Module):
 
     prior = DenoiserPrior(shrink, channels=1, sigma_min=0.01, sigma_max=2.0)
     ```
+
+        >>> import torch
+        >>> from invscore.priors import DenoiserPrior
+        >>> def shrink(x, sigma):
+        ...     return x / (1 + sigma.reshape(-1, 1, 1, 1) ** 2)
+        >>> prior = DenoiserPrior(shrink, channels=1, sigma_min=0.01, sigma_max=2.0)
+        >>> prior.denoise(torch.ones(1, 1, 2, 2), 1.0).unique()
+        tensor([0.5000])
     """
 
     channels: int

@@ -103,6 +103,11 @@ class GaussianPrior(Gaussian):
 
     ``covariance`` is a number (isotropic), (d,) variances, a positive semi-definite (d, d)
     matrix, or a ``Covariance``. Raises ``ValueError`` where it is none of these, or not finite.
+
+        >>> import torch
+        >>> from invscore import GaussianPrior
+        >>> GaussianPrior(torch.zeros(1, 4, 4), 0.25).sample(3, 0).shape
+        torch.Size([3, 1, 4, 4])
     """
 
     def __init__(self, mean: Tensor, covariance: float | Tensor | Covariance) -> None:

@@ -27,7 +27,12 @@ SUFFIX = ".safetensors"
 
 
 def available_priors() -> dict[str, dict[str, Any]]:
-    """The priors that come with invscore: their metadata by name."""
+    """The priors that come with invscore: their metadata by name.
+
+    >>> from invscore.priors import available_priors
+    >>> sorted(available_priors())
+    ['brain-mri', 'digits', 'digits-early', 'digits-energy', 'photos', 'photos-gray']
+    """
     return {name: read_metadata(path) for name, path in sorted(_shipped().items())}
 
 
@@ -54,6 +59,11 @@ def load_prior(
 
     Raises ``CheckpointError`` where there is no such prior or the file cannot be read, and
     ``ValueError`` for facts that are missing, unknown or wrong.
+
+        >>> from invscore import load_prior
+        >>> prior = load_prior("digits")
+        >>> prior.shape if hasattr(prior, "shape") else prior.channels
+        1
     """
     if isinstance(source, (str, Path)):
         place, said = split_facts(str(source))

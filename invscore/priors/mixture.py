@@ -76,6 +76,12 @@ class GaussianMixturePrior(Prior):
     sum; equal if not given.
 
     Raises ``ValueError`` where one of them has another shape or forbidden values.
+
+        >>> import torch
+        >>> from invscore import GaussianMixturePrior
+        >>> mixture = GaussianMixturePrior(torch.tensor([[-1.0], [1.0]]), [0.01 * torch.eye(1)] * 2)
+        >>> mixture.denoise(torch.tensor([[0.0]]), 1.0).item()
+        0.0
     """
 
     has_density = True

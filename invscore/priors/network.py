@@ -35,6 +35,13 @@ class NetworkPrior(Prior, nn.Module):
 
     F computes in the precision of its weights and the rest in that of the images, which is
     returned. Raises ``ValueError`` for noise levels that leave no range above 0.
+
+        >>> import torch
+        >>> from invscore import NetworkPrior
+        >>> from invscore.networks import build_network
+        >>> network = build_network("unet", channels=1, widths=(4, 8), blocks=1, embedding=8)
+        >>> NetworkPrior(network, channels=1).denoise(torch.zeros(2, 1, 8, 8), 0.1).shape
+        torch.Size([2, 1, 8, 8])
     """
 
     channels: int

@@ -24,6 +24,11 @@ class StationaryGaussianPrior(Gaussian):
 
     Raises ``ValueError`` for a spectrum of another shape, negative, not finite, or not the same
     at a frequency and its negative (the field would be complex).
+
+        >>> from invscore.priors import StationaryGaussianPrior
+        >>> field = StationaryGaussianPrior.power_law((1, 16, 16), exponent=2.0, variance=0.04)
+        >>> field.sample(2, 0).shape, round(field.variance, 4)
+        (torch.Size([2, 1, 16, 16]), 0.04)
     """
 
     def __init__(self, mean: Tensor, spectrum: Tensor) -> None:

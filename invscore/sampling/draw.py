@@ -65,6 +65,13 @@ def sample(
 
     Raises ``ValueError`` for unknown samplers and options, and ``NotFiniteError`` when images
     are not finite.
+
+        >>> import torch
+        >>> from invscore import GaussianPrior
+        >>> from invscore.sampling import sample
+        >>> prior = GaussianPrior(torch.zeros(1, 4, 4), 0.25)
+        >>> sample(prior, (1, 4, 4), n=2, steps=5).samples.shape
+        torch.Size([2, 1, 4, 4])
     """
     info = get_sampler(sampler)
     chosen = info.options(options)
