@@ -17,8 +17,8 @@ from invscore.operators import Blur, Inpainting, LinearOperator
 SHAPE = (1, 64, 64)
 DECIBELS, SHARE = 0.02, 0.004
 GOLDEN = {
-    ("matched_spectrum", 2, "blur"): (26.763, 0.9070),
-    ("matched_spectrum", 2, "mask"): (27.132, 0.9224),
+    ("matched_spectrum", 2, "blur"): (26.654, 0.8972),
+    ("matched_spectrum", 2, "mask"): (27.191, 0.9180),
     ("hqs", 1, "blur"): (26.067, None),
     ("diffpir", 2, "mask"): (25.555, 0.8120),
 }
