@@ -21,7 +21,7 @@ from invscore.cli.arguments import (
     ValidationImages,
     Workers,
 )
-from invscore.cli.errors import guarded, say
+from invscore.cli.errors import guarded, note, say
 from invscore.cli.progress import StepBar
 from invscore.cli.tables import print_table
 from invscore.literals import split
@@ -96,7 +96,7 @@ def calibrate(
     for task in chosen.tasks:
         require_kind(known, load_prior(task.prior or chosen.prior), task.name)
     write_images(known, work / IMAGES)
-    with open_engine(workers, cluster, tell=say) as engine, StepBar("restoring") as bar:
+    with open_engine(workers, cluster, tell=note) as engine, StepBar("restoring") as bar:
         outcomes = run_cells(plan(chosen), work / CELLS, device=place, engine=engine, on_cell=bar)
     rows = []
     for method in chosen.methods:

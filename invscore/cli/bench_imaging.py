@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from invscore.cli.arguments import ClusterOf, Debug, Device, Workers
-from invscore.cli.errors import guarded, say
+from invscore.cli.errors import guarded, note
 from invscore.cli.progress import StepBar
 from invscore.cli.tables import print_table
 from invscore.literals import split
@@ -102,7 +102,7 @@ def imaging(
         tasks=None if tasks is None else split(tasks),
     )
     cells = plan(chosen)
-    with open_engine(workers, cluster, tell=say) as engine, StepBar("restoring") as bar:
+    with open_engine(workers, cluster, tell=note) as engine, StepBar("restoring") as bar:
         outcomes = run_cells(cells, out / CELLS, device=place, engine=engine, on_cell=bar)
     command = _command(config=str(config), methods=methods, tasks=tasks, **given)
     content = write_tables(chosen, outcomes, out, command=command)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from invscore.cli.arguments import ClusterOf, Debug
-from invscore.cli.errors import guarded, say
+from invscore.cli.errors import guarded, note
 from invscore.cli.progress import StepBar
 from invscore.cli.tables import print_table
 from invscore.literals import split
@@ -111,7 +111,7 @@ def posterior(
     if workers is None:
         left = sum(remembered(cell, out) is None for cell in cells)
         workers = 1 if cluster is not None else max(1, min(available_workers(), left))
-    with open_engine(workers, cluster, tell=say) as engine, StepBar("posteriors") as bar:
+    with open_engine(workers, cluster, tell=note) as engine, StepBar("posteriors") as bar:
         outcomes = run_cells(cells, out, engine=engine, on_cell=bar)
     rows = rows_of(outcomes)
     content: dict[str, Any] = {

@@ -35,7 +35,7 @@ from invscore.cli.arguments import (
     parse_part,
     parse_scale,
 )
-from invscore.cli.errors import guarded, say
+from invscore.cli.errors import guarded, note
 from invscore.cli.method_options import parse_options
 from invscore.tasks.specs import Spec, parse_spec
 
@@ -184,7 +184,7 @@ def calibrate(
     setting = describe_setting(
         camera, prior, network, info, options, samples=samples, noise=noise, scale=factor
     )
-    with open_engine(workers, cluster, tell=say) as engine, StepBar(info.name) as bar:
+    with open_engine(workers, cluster, tell=note) as engine, StepBar(info.name) as bar:
         found = calibration.calibrate(
             told(in_order(engine.run(each, enumerate(files)))),
             level=level,

@@ -63,6 +63,12 @@ def say(message: str) -> None:
     typer.echo(f"invscore: {message}", err=True)
 
 
+def note(message: str) -> None:
+    """``say`` what may be left out."""
+    if not is_quiet():
+        say(message)
+
+
 def complain(message: str) -> None:
     say(f"{typer.style('error', fg='red', bold=True)}: {message}")
 

@@ -37,7 +37,7 @@ from invscore.cli.arguments import (
     parse_scale,
     parse_shape,
 )
-from invscore.cli.errors import guarded, say
+from invscore.cli.errors import guarded, note, say
 from invscore.cli.method_options import parse_options
 from invscore.tasks.specs import parse_spec
 
@@ -269,7 +269,7 @@ def reconstruct(
         page=page,
     )
     if many is not None:
-        with open_engine(workers, cluster, tell=say) as engine:
+        with open_engine(workers, cluster, tell=note) as engine:
             restore_many(job, many, network, engine, folder, seed=seed, device=device, as_json=json)
         return
     one = Source(Path(source).stem, source)

@@ -54,7 +54,7 @@ class Cluster:
         client, name = self._client, f"invscore-{uuid.uuid4().hex[:8]}"
         source = enumerate(items)
         given: dict[Any, tuple[int, Item]] = {}
-        finished = as_completed()
+        finished = as_completed(loop=client.loop)
         counted, room = 0.0, AHEAD
         try:
             while True:

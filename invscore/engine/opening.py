@@ -56,7 +56,9 @@ def open_engine(
 
     from invscore.engine.cluster import Cluster
 
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    for name in logging.root.manager.loggerDict:  # what goes wrong is told in a sentence of ours
+        if name.partition(".")[0] == "distributed":
+            logging.getLogger(name).setLevel(logging.CRITICAL)
     with ExitStack() as stack:
         stack.enter_context(dask.config.set(DEPLOYED))
         if cluster is None:
