@@ -18,6 +18,7 @@ from invscore.likelihood import GaussianNoise, InverseProblem
 from invscore.methods import METHODS, MethodInfo, Step, get_method
 from invscore.methods.auto import narrow_warnings, resolve
 from invscore.methods.common.discrepancy_principle import reconciled
+from invscore.noise_level import noise_seen
 from invscore.operators import LinearOperator, Operator
 from invscore.operators.base import Window
 from invscore.operators.probe import operator_warnings
@@ -31,6 +32,7 @@ from invscore.uncertainty import (
     check_residual,
     credible_interval,
     misfit_warnings,
+    noise_warnings,
     quantile,
     spread,
 )
@@ -244,6 +246,7 @@ def reconstruct(
     device = problem.y.device
     finished: list[Tensor] = []
     traces: list[Trace] = []
+    moved = False
     began = time.monotonic()
     for index, chunk in enumerate(chunks):
         keys = [(seeds[image] + k, streams[image]) for k, image in chunk]
@@ -258,7 +261,11 @@ def reconstruct(
         states = info.run(part, counted, rng, **chosen)
         state, trace = _run(info, part, states, on_step, index * steps, len(chunks) * steps)
         trace["sigma"] *= sum(scales) / len(scales)
-        state = reconciled(part, prior, state)
+        fitted = reconciled(part, prior, state)
+        moved |= fitted is not state
+        state = fitted
+        if chosen.get("nonnegative"):  # which what was moved to y need not be any more
+            state = state.clamp_min(0)
         finished.append(per_image(_number(scales), state, "scale") * state)
         traces.append({name: each * len(chunk) / len(places) for name, each in trace.items()})
     done = [place for chunk in chunks for place in chunk]
@@ -266,7 +273,13 @@ def reconstruct(
     drawn = torch.cat(finished)[order]
     drawn = drawn.reshape(samples, count, *drawn.shape[1:])
     seconds = time.monotonic() - began
-    residual = check_residual(problem, drawn, point_estimate=info.point_estimate)
+    residual = check_residual(problem, drawn, point_estimate=info.point_estimate or moved)
+    white = info.white and not moved
+    found = misfit_warnings(problem, drawn, residual, white=white)
+    if white and not found:
+        factor = per_image(_number(factors), drawn[0], "scale")
+        seen = noise_seen(_scaled(problem, factors), prior, drawn[:1] / factor)
+        found = noise_warnings(problem, seen)
     return Result(
         samples=drawn,
         trace={
@@ -281,7 +294,7 @@ def reconstruct(
         seed=seed if isinstance(seed, int) else tuple(seeds),
         scale=_number(factors),
         residual=residual.ratio,
-        warnings=own + misfit_warnings(problem, drawn, residual, white=info.white),
+        warnings=own + found,
         window=problem.operator.window,
         problem=problem,
         asked=method,

@@ -61,12 +61,12 @@ class InverseProblem:
         if self.y.is_complex() != self.operator.out_complex:
             kind = "complex" if self.operator.out_complex else "real"
             raise ValueError(
-                f"the measurement `y` must be {kind} for this operator, got {self.y.dtype}"
+                f"the measurement `y` must be {kind} for this operator, got {_named(self.y.dtype)}"
             )
         if not (self.y.is_complex() or self.y.is_floating_point()):
             raise ValueError(
-                f"the measurement `y` must be of a floating-point type, got {self.y.dtype}: "
-                "y.float() takes its numbers as they are"
+                "the measurement `y` must be of a floating-point type, got "
+                f"{_named(self.y.dtype)}: y.float() takes its numbers as they are"
             )
         written = torch.finfo(self.y.dtype).eps
         y = ordinary(self.y)
@@ -171,6 +171,10 @@ class InverseProblem:
     def _misfit(self, x: Tensor) -> tuple[Tensor, Tensor]:
         y, clean = self.measured(self.y), self.measured(self.operator(x))
         return self.noise.misfit(y.flatten(1), clean.flatten(1))
+
+
+def _named(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
 
 
 def simulate(operator: Operator, x: Tensor, noise: Noise, rng: SampleRNG | int = 0) -> Tensor:

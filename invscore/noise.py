@@ -137,7 +137,27 @@ class GaussianNoise(Noise):
         sigma = torch.as_tensor(self.sigma, dtype=level.dtype, device=level.device)
         if bool((sigma >= level).all()):
             return self
-        return GaussianNoise(torch.maximum(sigma, level))
+        return RaisedNoise(torch.maximum(sigma, level), self.sigma)
+
+
+@dataclass(frozen=True)
+class RaisedNoise(GaussianNoise):
+    """Gaussian noise of ``sigma``, the rounding errors, where less was ``declared``."""
+
+    declared: float | Tensor = 0.0
+
+    def select(self, images: Tensor) -> RaisedNoise:
+        declared = torch.as_tensor(self.declared)
+        if declared.ndim:
+            declared = declared[images.to(declared.device)]
+        return RaisedNoise(super().select(images).sigma, declared)
+
+    def scaled(self, factor: PerImage) -> RaisedNoise:
+        return RaisedNoise(self.sigma * factor, self.declared * factor)
+
+    def at_least(self, level: Tensor) -> GaussianNoise:
+        raised = super().at_least(level)
+        return raised if raised is self else RaisedNoise(raised.sigma, self.declared)
 
 
 @dataclass(frozen=True)

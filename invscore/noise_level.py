@@ -7,8 +7,8 @@ The rule, by what is measured:
 - Pictures (blurred, small, or noisy alone), and what measures an image entry by entry (masks,
   k-space of complex images, orthonormal mixtures): Stein's identity. With D the posterior mean at
   the true level s, ``E (y_i - D(y)_i)^2 = s^2 (1 - E dD_i / dy_i)`` for each measured number, so
-  the level is the s at which both sides agree, summed; the trace of the Jacobian is seen by one
-  random probe (Hutchinson 1990; Ramani, Blu & Unser 2008). What is missing is filled by a short
+  the level is the s at which both sides agree, summed; the trace of the Jacobian is seen by
+  random probes (Hutchinson 1990; Ramani, Blu & Unser 2008). What is missing is filled by a short
   reconstruction and noise of that level.
 - Blurs: the geometric mean of that and of the power at frequencies that the blur and the falling
   spectrum of images leave nothing of.
@@ -25,7 +25,15 @@ from torch import Tensor
 
 from invscore.likelihood import GaussianNoise, InverseProblem
 from invscore.methods import get_method
-from invscore.operators import MRI, Blur, Identity, LinearOperator, Operator
+from invscore.operators import (
+    MRI,
+    Blur,
+    Identity,
+    Inpainting,
+    LinearOperator,
+    Operator,
+    SuperResolution,
+)
 from invscore.operators.convolution import transfer_function
 from invscore.priors.base import Prior
 from invscore.rng import sample_rng
@@ -42,6 +50,12 @@ BAND = 0.1
 
 ITERATIONS, TOLERANCE = 6, 0.03
 """Of the fixed point of Stein's identity, and its relative precision."""
+
+PROBES, PROBED = 8, 2**15
+"""Random probes of the trace at most, and the numbers that they have in all in small pictures."""
+
+NEAR = 0.06
+"""The relative difference of a declared level that is not followed up."""
 
 FILL_STEPS, FILLS = 10, 2
 """Steps of the reconstruction that fills what is missing, and how often it is made."""
@@ -86,6 +100,36 @@ def estimate_noise(operator: Operator, y: Tensor, prior: Prior | None = None) ->
     levels = [_of_one(operator, image[None], prior) for image in problem.y]
     smallest = torch.finfo(y.dtype).eps * problem.y.abs().flatten(1).amax(dim=1).double().cpu()
     return torch.tensor(levels, dtype=torch.float64).maximum(smallest).clamp_min(1e-30)
+
+
+@torch.no_grad()
+def noise_seen(problem: InverseProblem, prior: Prior, samples: Tensor) -> Tensor | None:
+    """The noise that the prior sees in y, over that which is declared, of each image: (b,).
+
+    ``samples`` (n, b, \\*in_shape) fill what is missing. The estimate begins at the declared level
+    and ends there, after two evaluations of the denoiser, where that is right. For pictures that
+    are noisy, or small and noisy, and for masks; None for all others, for other noise, and for
+    levels that the prior does not know.
+    """
+    operator, noise = problem.operator, problem.noise
+    known = isinstance(operator, Identity | SuperResolution | Inpainting)
+    if not (known and isinstance(operator, LinearOperator) and isinstance(noise, GaussianNoise)):
+        return None
+    levels = noise.level(problem.y).flatten().expand(len(problem.y)).tolist()
+    if min(levels) < prior.sigma_min or max(levels) > prior.unit:
+        return None
+    mask = isinstance(operator, Inpainting)
+    seen = operator if mask else Identity(problem.y.shape[1:])
+    if mask and not _selects(operator):
+        return None
+    try:
+        found = [
+            _stein(seen, y[None], prior, level, fill[None] if mask else None, NEAR) / level
+            for y, level, fill in zip(problem.y, levels, samples[0], strict=True)
+        ]
+    except ValueError:  # a prior of images of another shape
+        return None
+    return torch.tensor(found, dtype=torch.float64)
 
 
 def _of_one(operator: LinearOperator, y: Tensor, prior: Prior | None) -> float:
@@ -175,41 +219,52 @@ class _Mask(LinearOperator):
 
 
 def _stein(
-    operator: LinearOperator, y: Tensor, prior: Prior, start: float, fill: Tensor | None = None
+    operator: LinearOperator,
+    y: Tensor,
+    prior: Prior,
+    start: float,
+    fill: Tensor | None = None,
+    tolerance: float = TOLERANCE,
 ) -> float:
     """The level at which Stein's identity holds, of an operator with singular values 0 and 1."""
-    generator = torch.Generator().manual_seed(0)
-    probe = torch.randn(y.shape, dtype=y.dtype, generator=generator).to(y.device)
-    if operator.measured is not None:
-        probe = probe * operator.measured.to(probe)
-    count = float(probe.abs().square().sum())
-    back, direction = operator.rmatvec(y), operator.rmatvec(probe)
-    grain = torch.randn(back.shape, dtype=back.dtype, generator=generator).to(back.device)
-    if back.is_complex():  # torch's complex normal has unit variance in both parts together
-        grain = 2**0.5 * grain
     low, high = max(prior.sigma_min, 1e-4 * prior.unit), 2 * prior.unit
     level = min(max(start, low), high)
     for _ in range(ITERATIONS):
-        x = back
-        if fill is not None:
-            filled = fill + level * grain
-            x = back + filled - operator.rmatvec(operator.matvec(filled))
-        denoised = prior.denoise(x, level)
-        step = 0.1 * level
-        moved = (prior.denoise(x + step * direction, level) - denoised) / step
-        passed = float((probe.conj() * operator.matvec(moved)).real.sum()) / count
-        residual = y - operator.matvec(denoised)
-        if operator.measured is not None:
-            residual = residual * operator.measured.to(residual)
-        energy = float(residual.abs().square().sum()) / count
-        # count has the size of the probe, not its expectation: both sums see the same entries.
-        found = (energy / max(1 - passed, 0.02)) ** 0.5
-        if y.is_complex():
-            found /= 2**0.5
+        found = _explained(operator, y, prior, level, fill)
         previous, level = level, min(max(found, low), high)
-        if abs(math.log(level / previous)) < TOLERANCE:
+        if abs(math.log(level / previous)) < tolerance:
             break
     return level
+
+
+def _explained(
+    operator: LinearOperator, y: Tensor, prior: Prior, level: float, fill: Tensor | None
+) -> float:
+    """The noise that Stein's identity sees in ``y`` with D at ``level``: that level if it is so."""
+    generator = torch.Generator().manual_seed(0)
+    number = min(PROBES, max(1, PROBED // y.numel())) if fill is None else 1
+    probe = torch.randn(number, *y.shape[1:], dtype=y.dtype, generator=generator).to(y.device)
+    if operator.measured is not None:
+        probe = probe * operator.measured.to(probe)
+    count = float(probe.abs().square().sum()) / number
+    x, direction = operator.rmatvec(y), operator.rmatvec(probe)
+    if fill is not None:
+        grain = torch.randn(x.shape, dtype=x.dtype, generator=generator).to(x.device)
+        if x.is_complex():  # torch's complex normal has unit variance in both parts together
+            grain = 2**0.5 * grain
+        filled = fill + level * grain
+        x = x + filled - operator.rmatvec(operator.matvec(filled))
+    step = 0.1 * level
+    both = prior.denoise(torch.cat([x, x + step * direction]), level)
+    denoised, moved = both[:1], (both[1:] - both[:1]) / step
+    passed = float((probe.conj() * operator.matvec(moved)).real.sum()) / (number * count)
+    residual = y - operator.matvec(denoised)
+    if operator.measured is not None:
+        residual = residual * operator.measured.to(residual)
+    # count has the size of the probe, not its expectation: both sums see the same entries.
+    energy = float(residual.abs().square().sum()) / count
+    found = (energy / max(1 - passed, 0.02)) ** 0.5
+    return found / 2**0.5 if y.is_complex() else found
 
 
 def _selects(operator: LinearOperator) -> bool:

@@ -2,8 +2,9 @@
 
     python examples/benchmarks/own_measurements.py [--size 64] [--samples 2] [CASE ...]
 
-Thirty measurements of photographs of scikit-image, made by numpy and scipy: blurs that go on beyond
-the border, masks in files and in alpha channels, k-space, small pictures, and noise alone. Each is
+Thirty-six measurements, made by numpy and scipy: of photographs of scikit-image blurs that go on
+beyond the border, masks in files and in alpha channels, k-space, small pictures, noise alone, and
+blurs of colours; of slices of a brain, which are complex, k-space. Each is
 a file, restored by the path of ``invscore reconstruct --measurement FILE --op OPERATOR`` and by the
 same with the noise that it has. Prints, as it goes, the PSNR in dB of what was measured (zeros
 where nothing was; k-space as the image of its zero-filled Fourier transform; a small picture as
@@ -28,6 +29,7 @@ import torch
 from PIL import Image
 
 from invscore import Prior, load_prior, reconstruct
+from invscore.bench import brain
 from invscore.images import crop_and_shrink, load_image
 from invscore.metrics import psnr
 from invscore.tasks import measured
@@ -35,9 +37,10 @@ from invscore.tasks.specs import parse_spec
 
 Array = npt.NDArray[np.float64]
 
-PRIOR = "photos-gray"
+GRAY, COLOUR, COMPLEX = "photos-gray", "photos", "brain-mri"
 
 PICTURES = ("camera", "coins", "moon", "page")
+COLOURED = ("astronaut", "coffee", "chelsea")
 NOISE = (0.01, 0.03, 0.1)
 
 
@@ -51,16 +54,23 @@ class Case:
     truth: Array
     shown: Array
     noise: float
+    prior: str = GRAY
 
 
 def cases(size: int, folder: Path) -> Iterator[Case]:
-    """Thirty of them, three noise levels of each kind, pictures in turn."""
+    """Thirty-six of them, three noise levels of each kind, pictures in turn."""
     rng = np.random.default_rng(0)
     for kind in KINDS:
         for number, noise in enumerate(NOISE):
-            picture = PICTURES[(number + len(kind)) % len(PICTURES)]
-            scene = crop_and_shrink(load_image(picture), 2 * size)[0].double().numpy()
-            yield make(kind, scene, size, noise, rng, folder / f"{kind}-{noise:g}")
+            file = folder / f"{kind}-{noise:g}"
+            if kind == "colours":
+                yield coloured(COLOURED[number], size, noise, rng, file)
+            elif kind == "complex":
+                yield of_a_brain(brain.NAMES[number], size, noise, rng, file)
+            else:
+                picture = PICTURES[(number + len(kind)) % len(PICTURES)]
+                scene = crop_and_shrink(load_image(picture), 2 * size)[0].double().numpy()
+                yield make(kind, scene, size, noise, rng, file)
 
 
 KINDS = (
@@ -74,7 +84,35 @@ KINDS = (
     "small",
     "k-space",
     "noisy",
+    "colours",
+    "complex",
 )
+
+
+def coloured(picture: str, size: int, noise: float, rng: np.random.Generator, file: Path) -> Case:
+    """A photograph in colour out of focus, (h, w, 3), as cameras write it."""
+    scene = crop_and_shrink(load_image(picture), 2 * size).double().numpy()
+    middle = slice(size // 2, size // 2 + size)
+    blurred = ndimage.gaussian_filter(scene, (0, 1.6, 1.6))[:, middle, middle]
+    y = blurred + noise * rng.standard_normal(blurred.shape)
+    np.save(file.with_suffix(".npy"), np.moveaxis(y, 0, -1))
+    op, truth = "deblur(sigma=1.6)", scene[:, middle, middle]
+    return Case(file.name, file.with_suffix(".npy"), op, truth, y, noise, COLOUR)
+
+
+def of_a_brain(name: str, size: int, noise: float, rng: np.random.Generator, file: Path) -> Case:
+    """k-space of a complex slice, some of its columns, the others zero."""
+    truth = crop_and_shrink(brain.brain_slice(name), size)[0].numpy().astype(complex)
+    mask = (rng.random(size) < 0.3) | (np.abs(np.arange(size) - size // 2) < size // 16)
+    k = np.fft.fftshift(np.fft.fft2(np.fft.ifftshift(truth), norm="ortho"))
+    grain = rng.standard_normal(k.shape) + 1j * rng.standard_normal(k.shape)
+    k = (k + noise * grain) * mask
+    filled = np.fft.fftshift(np.fft.ifft2(np.fft.ifftshift(k), norm="ortho"))
+    np.save(file.with_suffix(".npy"), k)
+    op = "mri(real=false)"
+    return Case(
+        file.name, file.with_suffix(".npy"), op, np.abs(truth), np.abs(filled), noise, COMPLEX
+    )
 
 
 def make(
@@ -147,9 +185,9 @@ def restored(case: Case, prior: Prior, noise: float | None, samples: int) -> tup
         fit_prior=lambda operator: prior,
     )
     result = reconstruct(job.problem, prior, samples=samples, scale=job.scale)
-    mean = result.seen.mean[0, 0].double().numpy()
+    mean = result.seen.mean[0].abs() if prior.complex else result.seen.mean[0]
     assert job.noise is not None
-    return decibels(mean, case.truth), float(job.noise)
+    return decibels(mean.squeeze(0).double().numpy(), case.truth), float(job.noise)
 
 
 def main() -> None:
@@ -159,12 +197,12 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=2)
     arguments = parser.parse_args()
     rows = []
-    prior = load_prior(PRIOR)
     print(f"{'':18s}{'measured':>9s}{'default':>9s}{'declared':>9s}{'noise / true':>14s}")
     with tempfile.TemporaryDirectory() as folder:
         for case in cases(arguments.size, Path(folder)):
             if arguments.cases and not any(case.name.startswith(k) for k in arguments.cases):
                 continue
+            prior = load_prior(case.prior)
             shown = decibels(case.shown, case.truth)
             default, level = restored(case, prior, None, arguments.samples)
             declared, _ = restored(case, prior, case.noise, arguments.samples)

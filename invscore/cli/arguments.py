@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -218,6 +219,8 @@ def parse_shape(text: str) -> tuple[int, ...]:
         shape = ()
     if not shape or min(shape) < 1:
         raise ValueError(f"`shape` must be whole numbers such as 1,256,256, got {text!r}")
+    if math.prod(shape) >= 2**63:
+        raise ValueError(f"`shape` must be that of an image that fits into memory, got {text!r}")
     return shape
 
 

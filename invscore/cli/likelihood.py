@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def likelihood(
     images: Annotated[
         list[str],
-        typer.Argument(metavar="IMAGES...", help="Files, or samples of scikit-image."),
+        typer.Argument(metavar="IMAGES", help="Files, or samples of scikit-image."),
     ],
     prior: Annotated[str, typer.Option(metavar="NAME|FILE", help=PRIOR_HELP)],
     size: Annotated[

@@ -11,7 +11,7 @@ from invscore import levels
 from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
 from invscore.methods.common.initial_guess import Initial, initial_guess
-from invscore.methods.common.proximal import proximal
+from invscore.methods.common.proximal import at_least_zero, proximal
 from invscore.priors.base import Prior
 from invscore.ranges import Count, Level, Weight
 from invscore.rng import SampleRNG
@@ -33,6 +33,7 @@ def admm(
     sigma_max: Level | None = None,
     sigma_min: Level | None = None,
     initial: Initial = "guess",
+    nonnegative: bool = False,
 ) -> Iterator[Step]:
     """Plug-and-play ADMM: fit the data, denoise, and carry the difference over to the next step.
 
@@ -45,7 +46,8 @@ def admm(
 
     ``steps``: denoiser evaluations. ``lam``: weight of the prior. ``sigma_max``, ``sigma_min``: the
     first and the last level, in image units (default: 0.8 and 0.04 standard deviations of a pixel
-    under the prior).
+    under the prior). ``nonnegative``: images below zero are ruled out by the data term, and cut off
+    what is returned.
     ``initial``: a first ``"guess"``, or ``"noise"`` of the prior's mean and variance
     (``initial_guess``).
     """
@@ -53,7 +55,8 @@ def admm(
     u = torch.zeros_like(v)
     sigmas = levels.annealed(prior, steps, sigma_max, sigma_min)
     for sigma, lower in pairwise([*sigmas, sigmas[-1]]):
-        x = proximal(problem, v - u, sigma / lam**0.5)
+        x = proximal(problem, v - u, sigma / lam**0.5, nonnegative=nonnegative)
         v = prior.denoise(x + u, sigma)
         u = (lower / sigma) ** 2 * (u + x - v)
-        yield Step(v, v, sigma)
+        answer = at_least_zero(v) if nonnegative else v
+        yield Step(answer, answer, sigma)

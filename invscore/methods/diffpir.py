@@ -9,6 +9,7 @@ from invscore import levels
 from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
 from invscore.methods.common.initial_guess import Initial, initial_guess
+from invscore.methods.common.proximal import proximal
 from invscore.methods.common.renoise import renoise
 from invscore.priors.base import Prior
 from invscore.ranges import Count, Level, Share, Weight
@@ -33,6 +34,7 @@ def diffpir(
     sigma_max: Level | None = None,
     sigma_min: Level | None = None,
     initial: Initial = "guess",
+    nonnegative: bool = False,
 ) -> Iterator[Step]:
     """Plug-and-play restoration along a diffusion: denoise, fit the data, add noise again.
 
@@ -46,6 +48,7 @@ def diffpir(
     (default: 2 and 0.04 standard deviations of a pixel under the prior), spaced as in Karras et
     al. 2022, Eq. 5. The paper begins at pure noise; our first guess allows a later start, and the
     defaults of all but ``steps`` and ``lam`` are those that validation photographs preferred.
+    ``nonnegative``: the minimiser is one among images that are nowhere below zero.
     ``initial``: a first ``"guess"``, or ``"noise"`` as in the paper (``initial_guess``), whose
     first level is by default 20 standard deviations of a pixel.
     """
@@ -57,7 +60,10 @@ def diffpir(
     x = initial_guess(problem, prior, sigmas[0], rng, initial)
     for sigma, lower in pairwise(sigmas):
         denoised = prior.denoise(x, sigma)
-        weight = lam * variance / sigma**2
-        fitted = denoised + operator.ridge(y - operator.matvec(denoised), weight)
+        if nonnegative:
+            fitted = proximal(problem, denoised, sigma / lam**0.5, nonnegative=True)
+        else:
+            weight = lam * variance / sigma**2
+            fitted = denoised + operator.ridge(y - operator.matvec(denoised), weight)
         x = renoise(fitted, (x - fitted) / sigma, lower, zeta**0.5, rng)
         yield Step(x, fitted, lower)

@@ -9,7 +9,7 @@ from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
 from invscore.methods.common.equivariant_denoiser import EquivariantDenoiser
 from invscore.methods.common.initial_guess import Initial, initial_guess
-from invscore.methods.common.proximal import proximal
+from invscore.methods.common.proximal import at_least_zero, proximal
 from invscore.priors.base import Prior
 from invscore.ranges import Count, Level, Weight
 from invscore.rng import SampleRNG
@@ -31,6 +31,7 @@ def hqs(
     sigma_max: Level | None = None,
     sigma_min: Level | None = None,
     initial: Initial = "guess",
+    nonnegative: bool = False,
 ) -> Iterator[Step]:
     """Plug-and-play by half-quadratic splitting: fit the data, denoise, at a falling noise level.
 
@@ -45,13 +46,15 @@ def hqs(
     paper's, 0.23, what `photos-gray` makes of the zeros of a blur grows from step to step.
     ``sigma_max``, ``sigma_min``: the first and the last level, in image units (default: 0.8 and
     0.04 standard deviations of a pixel under the prior; the paper's are 49/255 and the noise of
-    the measurement, on images of a deviation near 1/4).
+    the measurement, on images of a deviation near 1/4). ``nonnegative``: x and z are nowhere below
+    zero, as intensities are.
     ``initial``: a first ``"guess"``, or ``"noise"`` of the prior's mean and variance
     (``initial_guess``).
     """
     denoise = EquivariantDenoiser(prior, rng)
     z = initial_guess(problem, prior, 0.0, rng, initial)
     for sigma in levels.annealed(prior, steps, sigma_max, sigma_min):
-        x = proximal(problem, z, sigma / lam**0.5)
+        x = proximal(problem, z, sigma / lam**0.5, nonnegative=nonnegative)
         z = denoise(x, sigma)
+        z = at_least_zero(z) if nonnegative else z
         yield Step(z, z, sigma)

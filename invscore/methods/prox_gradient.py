@@ -11,7 +11,7 @@ from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
 from invscore.methods.common.initial_guess import Initial, initial_guess
 from invscore.methods.common.log_posterior import LogPosterior
-from invscore.methods.common.proximal import proximal
+from invscore.methods.common.proximal import at_least_zero, proximal
 from invscore.operators.cg import inner
 from invscore.priors.base import Prior
 from invscore.ranges import Count, Level
@@ -34,6 +34,7 @@ def prox_gradient(
     steps: Count = 100,
     sigma: Level | None = None,
     initial: Initial = "guess",
+    nonnegative: bool = False,
 ) -> Iterator[Step]:
     """Plug-and-play proximal gradient descent on a true objective, which falls at every step.
 
@@ -45,13 +46,15 @@ def prox_gradient(
     point estimate.
 
     ``steps``: trials. ``sigma``: the final smoothing in image units (default: 0.1 standard
-    deviations of a pixel under the prior).
+    deviations of a pixel under the prior). ``nonnegative``: the objective is minimised among images
+    that are nowhere below zero.
     ``initial``: a first ``"guess"``, or ``"noise"`` of the prior's mean and variance
     (``initial_guess``).
     """
     level = levels.smoothing(prior) if sigma is None else sigma
     log_posterior = LogPosterior(problem, prior, level)
-    x = trial = initial_guess(problem, prior, 0.0, rng, initial)
+    x = initial_guess(problem, prior, 0.0, rng, initial)
+    x = trial = at_least_zero(x) if nonnegative else x
     share = torch.ones_like(inner(x, x))
     value = torch.full_like(share, -torch.inf)  # accepts the first image as it is
     denoised = x
@@ -63,5 +66,6 @@ def prox_gradient(
         value = torch.where(risen, there, value)
         denoised = torch.where(risen, denoised_there, denoised)
         share = torch.where(risen, 1.5 * share, 0.5 * share).clamp_max(1.0)
-        trial = proximal(problem, x + share * (denoised - x), level * share.sqrt().flatten())
+        ahead, width = x + share * (denoised - x), level * share.sqrt().flatten()
+        trial = proximal(problem, ahead, width, nonnegative=nonnegative)
         yield Step(x, denoised, level)

@@ -28,6 +28,10 @@ FOREIGN = {
 """What objects of other libraries are, by the library, and what makes them a prior."""
 
 
+PLAIN = {str: "a string", dict: "a mapping", type(None): "None"}
+"""Objects that Python has a shorter name for than people."""
+
+
 def foreign_advice(thing: object) -> str | None:
     """What ``thing``, of another library, is and how it becomes a prior; ``None`` for others."""
     for kind in type(thing).__mro__:
@@ -74,7 +78,7 @@ def _called(thing: object) -> str:
     return (
         f"a module {type(thing).__name__}"
         if isinstance(thing, nn.Module)
-        else (f"a {type(thing).__name__}")
+        else PLAIN.get(type(thing), f"a {type(thing).__name__}")
     )
 
 

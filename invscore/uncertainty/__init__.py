@@ -1,7 +1,7 @@
 """What posterior samples tell of an unknown image, and whether their residuals are believable."""
 
 from invscore.uncertainty.intervals import Interval, credible_interval, quantile
-from invscore.uncertainty.misfit import misfit_warnings
+from invscore.uncertainty.misfit import misfit_warnings, noise_warnings
 from invscore.uncertainty.pairs import spread
 from invscore.uncertainty.residual import Residual, check_residual
 
@@ -11,6 +11,7 @@ __all__ = [
     "check_residual",
     "credible_interval",
     "misfit_warnings",
+    "noise_warnings",
     "quantile",
     "spread",
 ]

@@ -38,6 +38,9 @@ STEEP = 2.0
 WITHOUT_KERNEL = (Identity, Inpainting, MRI)
 """Operators with nothing in them that could be wrong but what is measured."""
 
+LEAST, MOST = 0.7, 1.4
+"""Noise that a prior sees over that which is declared, beyond which it is told: it errs itself."""
+
 FAR = 6.0
 """Deviations of the noise by which a zero differs from its neighbours if it is no measurement."""
 
@@ -57,6 +60,26 @@ def misfit_warnings(
         spectrum = residual_spectrum(problem, samples)
         found = () if spectrum is None else _bands(problem, spectrum)
     return found or residual.warnings()
+
+
+def noise_warnings(problem: InverseProblem, seen: Tensor | None) -> tuple[str, ...]:
+    """A sentence where the prior sees noise that is not the declared one, ``seen`` times it, (b,).
+
+    See ``invscore.noise_level.noise_seen``, which says ``None`` where it cannot tell.
+    """
+    if seen is None or not isinstance(problem.noise, GaussianNoise):
+        return ()
+    worst = int(seen.log().abs().argmax())
+    ratio = float(seen[worst])
+    if LEAST <= ratio <= MOST:
+        return ()
+    level = torch.as_tensor(problem.noise.sigma).cpu()
+    declared = float(level[worst] if level.ndim else level)
+    return (
+        f"the measurement has noise of about {ratio * declared:.2g} where the prior tells it from "
+        f"the image, not {declared:.2g} as declared, unless the image is unlike those that the "
+        "prior knows",
+    )
 
 
 def _zeros(problem: InverseProblem) -> tuple[str, ...]:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import copy
+import io
 import json
+import os
+import pickle
 import random
+import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -95,12 +99,40 @@ NUMBERS = [
     *("0", "-1", "1", "3", "1e9", "1000000000", "1e21", "nan", "inf", "-inf", "1e-300", "1e300"),
     *("true", "none", "wide", "''", "()", "(1,2)", "99999999999999999999", "0.5", "2.5", "1.0"),
 ]
+STOPPABLE = ["reconstruct", "calibrate", "sample", "train", "tune", "bench imaging"]
+STOPPABLE += ["bench posterior"]
 VALUES: list[Any] = [  # in YAML and JSON
     *(None, True, False, 0, -1, 1, 2, 10**9, 10**12, 10**30, 0.0, -1.5, 1e-300, 1e300),
     *(float("nan"), float("inf"), -float("inf"), "", " ", "nan", "1e9", "x" * 3000, "💥", "\0"),
     *([], {}, [[]], [1], [0], [-1], [10**9, 10**9], {"a": 1}, [None], "missing", "/dev/zero"),
     *("ops.py:images", "ops.py:wrong_images", "ops.py:fails", "~nobody", "photos", "fifo"),
 ]
+
+NAMES_FOUND = [
+    *("head.weight", "conv_in.weight", "input_blocks.0.0.weight", "time_embed.0.weight", "model.0"),
+    *("unet.init_conv.weight", "module.all_modules.0.weight", "sigmas", "betas", "m_head.weight"),
+]
+WEIGHTS_FOUND: list[Any] = [
+    *(torch.zeros(4, 1, 3, 3), torch.full((4, 1, 3, 3), float("nan")), torch.zeros(0), None, 1),
+    *(torch.zeros(3).bool(), torch.zeros(2, 2, dtype=torch.int64), [torch.zeros(1)], {"a": "b"}),
+]
+
+
+class _Touches:
+    """What writes a file when a pickle of it is loaded."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.system, ("touch pickle-has-run",)
+
+
+def _running() -> tuple[bytes, bytes]:
+    """Pickles that run a command: bare, and in an archive of torch.save."""
+    file = io.BytesIO()
+    torch.save({"model": _Touches()}, file)
+    return pickle.dumps({"model": _Touches()}), file.getvalue()
+
+
+RUNS, RUNS_IN_ZIP = _running()
 
 
 @dataclass(frozen=True)
@@ -111,12 +143,17 @@ class Case:
     arguments: list[str]
     files: dict[str, bytes] = field(default_factory=dict)
     kind: str = "options"
+    stop: tuple[int, float] | None = None
+    """A signal, and the seconds after which it is sent."""
 
     def __str__(self) -> str:
         short = [
             word if len(word) < 60 else f"{word[:40]}...({len(word)})" for word in self.arguments
         ]
-        return f"[{self.kind}] invscore " + " ".join(map(repr, short))
+        line = f"[{self.kind}] invscore " + " ".join(map(repr, short))
+        if self.stop is None:
+            return line
+        return f"{line}, {signal.Signals(self.stop[0]).name} after {self.stop[1]:.2f} s"
 
 
 def cases(seed: int) -> Iterator[Case]:
@@ -151,6 +188,8 @@ def _options(chance: random.Random) -> Case:
             words = [*words, name]
             continue
         value = _value(chance, option)
+        if name == "--problems" and value == "*":  # all of them take minutes
+            continue
         if name in words:
             place = words.index(name)
             if chance.random() < 0.08:
@@ -242,10 +281,42 @@ def _checkpoints(chance: random.Random) -> Case:
         content = chance.choice(
             [whole[:place], whole[:place] + b"\xff" + whole[place + 1 :], length + whole[8:]]
         )
-    command = chance.choice(["reconstruct", "sample", "likelihood", "calibrate"])
+    return _with_prior(chance, "bad.safetensors", content)
+
+
+def _foreign_checkpoints(chance: random.Random) -> Case:
+    """A checkpoint of another code's making, with a fault, under any suffix."""
+    state = {name: chance.choice(WEIGHTS_FOUND) for name in chance.sample(NAMES_FOUND, 3)}
+    content: Any = chance.choice(
+        [
+            state,
+            {"model": state, "ema": chance.choice(WEIGHTS_FOUND), "step": chance.choice(VALUES)},
+            {"state_dict": chance.choice([state, *VALUES])},
+            chance.choice(VALUES),
+        ]
+    )
+    file = io.BytesIO()
+    torch.save(content, file)
+    whole = file.getvalue()
+    place = chance.randrange(len(whole))
+    whole = chance.choice(
+        [whole, whole[:place], whole[:place] + b"\xff" + whole[place + 1 :], RUNS, RUNS_IN_ZIP]
+    )
+    name = f"bad.{chance.choice(['pt', 'pth', 'pkl', 'ckpt', 'bin', 'safetensors'])}"
+    return _with_prior(chance, name, whole)
+
+
+def _with_prior(chance: random.Random, name: str, content: bytes) -> Case:
+    """Any command that takes a prior, with the file ``name`` for it."""
+    command = chance.choice(PRIORS_COMMANDS)
     words = list(BASES[command])
-    words[words.index("--prior") + 1] = "bad.safetensors"
-    return Case(command, words, {"bad.safetensors": content}, kind="checkpoints")
+    if "--prior" in words:
+        words[words.index("--prior") + 1] = name
+    elif any("--prior" in parameter.opts for parameter in PARAMETERS[command]):
+        words += ["--prior", name]
+    else:
+        words.insert(len(command.split()), name)
+    return Case(command, words, {name: content}, kind="checkpoints")
 
 
 def _configurations(chance: random.Random) -> Case:
@@ -299,6 +370,17 @@ def _calibrations(chance: random.Random) -> Case:
     return Case("reconstruct", words, {"spoilt.json": text.encode()}, kind="calibrations")
 
 
+def _signals(chance: random.Random) -> Case:
+    """A valid command that is told to end, or killed, at any moment."""
+    command = chance.choice(STOPPABLE)
+    words = list(BASES[command])
+    for option in ("--steps", "--evaluations"):  # so many that it takes about a second
+        if option in words:
+            words[words.index(option) + 1] = "200"
+    number = chance.choice([signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+    return Case(command, words, kind="signals", stop=(number, chance.uniform(0.05, 1.5)))
+
+
 def _spoil(chance: random.Random, content: Any) -> None:
     """Change one thing somewhere in nested mappings and lists, in place."""
     while True:
@@ -324,6 +406,8 @@ KINDS: dict[str, tuple[Callable[[random.Random], Case], float]] = {
     "options": (_options, 5),
     "files": (_files, 2),
     "checkpoints": (_checkpoints, 2),
+    "foreign checkpoints": (_foreign_checkpoints, 1),
+    "signals": (_signals, 1),
     "configurations": (_configurations, 2),
     "calibrations": (_calibrations, 1),
 }
@@ -346,3 +430,8 @@ def _parameters() -> dict[str, list[Any]]:
 
 PARAMETERS = _parameters()
 BASES = {command: f"{command} {LINES.get(command, '')}".split() for command in PARAMETERS}
+PRIORS_COMMANDS = [
+    command
+    for command, parameters in PARAMETERS.items()
+    if any(parameter.name == "prior" for parameter in parameters)
+]

@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 import traceback
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tests.fuzz.cases import Case
@@ -58,13 +58,24 @@ def run(case: Case, folder: Path, logs: Path) -> Outcome:
     for name, content in case.files.items():
         (folder / name).write_bytes(content)
     before = tree(folder.parent)
+    if case.stop is not None and case.stop[0] == signal.SIGKILL:
+        # Nobody can put things in order then: the next run has to.
+        run_once(case, folder, logs)
+        case = replace(case, stop=None)
+    outcome = run_once(case, folder, logs)
+    judge(outcome, before, tree(folder.parent))
+    return outcome
+
+
+def run_once(case: Case, folder: Path, logs: Path) -> Outcome:
+    """Run ``case`` in ``folder`` as that is."""
     out, err = logs / "out", logs / "err"
     began = time.monotonic()
     child = os.fork()
     if child == 0:
         _child(case, folder, out, err)
     patience = SLOW.get(case.command, PATIENCE)
-    status, memory, hangs = _wait(child, began, patience)
+    status, memory, hangs = _wait(child, began, patience, case.stop)
     outcome = Outcome(
         case,
         status,
@@ -75,7 +86,6 @@ def run(case: Case, folder: Path, logs: Path) -> Outcome:
     )
     if hangs:
         outcome.faults.append(f"hangs for more than {patience:.0f} s")
-    judge(outcome, before, tree(folder.parent))
     return outcome
 
 
@@ -84,6 +94,8 @@ def judge(outcome: Outcome, before: dict[str, object], after: dict[str, object])
     allowed = (0, 1, 2) if case.command == "check" else (0, 2)
     if "interrupts.py" in " ".join(case.arguments):
         allowed = (*allowed, 130)  # Ctrl-C is all that it can be told from
+    if case.stop is not None:  # or before anything had begun
+        allowed = (*allowed, 128 + case.stop[0], -case.stop[0])
     if outcome.status not in allowed:
         outcome.faults.append(f"status {outcome.status}")
     told = outcome.err if outcome.status else outcome.err + outcome.out
@@ -97,6 +109,8 @@ def judge(outcome: Outcome, before: dict[str, object], after: dict[str, object])
         outcome.faults.append(f"takes {outcome.memory / 2**30:.1f} GB")
     new = {name for name in after if name not in before or before[name] != after[name]}
     gone = set(before) - set(after)
+    if any(name.endswith("pickle-has-run") for name in new):
+        outcome.faults.append("runs what is in a pickle")
     if halves := [name for name in new if "partial" in name]:
         outcome.faults.append(f"leaves {halves[0]}")
     if gone:
@@ -105,7 +119,7 @@ def judge(outcome: Outcome, before: dict[str, object], after: dict[str, object])
     left = sorted(
         name for name in new if name.split("/")[-1] != "__pycache__" and ".pyc" not in name
     )
-    if outcome.status == 2 and not kept and left:
+    if outcome.status not in (0, 1) and not kept and left:
         outcome.faults.append(f"fails and leaves {left[0]}")
     help_page = {"-h", "--help", "--version"} & set(case.arguments)
     writes = case.command in {"reconstruct", "calibrate", "sample", "train", "tune"}
@@ -125,13 +139,18 @@ def tree(folder: Path) -> dict[str, object]:
     return found
 
 
-def _wait(child: int, began: float, patience: float) -> tuple[int, int, bool]:
+def _wait(
+    child: int, began: float, patience: float, stop: tuple[int, float] | None
+) -> tuple[int, int, bool]:
     """Exit status, largest memory in bytes, and whether it had to be killed."""
     hangs = False
     while True:
         done, status, usage = os.wait4(child, os.WNOHANG)
         if done:
             return os.waitstatus_to_exitcode(status), usage.ru_maxrss * 1024, hangs
+        if stop is not None and time.monotonic() - began > stop[1]:
+            os.kill(child, stop[0])
+            stop = None
         if not hangs and time.monotonic() - began > patience:
             hangs = True
             os.killpg(child, signal.SIGKILL)
@@ -141,6 +160,8 @@ def _wait(child: int, began: float, patience: float) -> tuple[int, int, bool]:
 def _child(case: Case, folder: Path, out: Path, err: Path) -> None:
     status = 99
     try:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_DFL)
         os.setsid()
         os.chdir(folder)
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC

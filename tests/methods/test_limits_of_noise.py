@@ -11,6 +11,7 @@ from invscore.methods import METHODS
 from invscore.methods.common.discrepancy_principle import reconciled
 from invscore.methods.common.initial_guess import initial_guess
 from invscore.metrics import psnr
+from invscore.noise import RaisedNoise
 from invscore.operators import (
     MRI,
     Blur,
@@ -77,8 +78,9 @@ def test_the_first_guess_is_sane_with_almost_no_noise(name: str, level: float) -
     guess = initial_guess(problem, PRIOR, 0.0, SampleRNG([(0, 0)]))
     moved = reconciled(problem, PRIOR, guess)
     best = best_pseudo_inverse(problem, truth)
-    # Up to 36 dB: where there is no closed form, conjugate gradients end before what is best.
-    assert psnr(moved, truth).item() > min(best, 36.0) - 2.0
+    # The error of a guess is not white, and where its residual is faint it stays as it is.
+    most = 36.0 if level == 1e-5 else 42.0
+    assert psnr(moved, truth).item() > min(best, most) - 2.0
 
 
 @pytest.mark.parametrize("level", [1e-5, 0.0])
@@ -87,9 +89,31 @@ def test_the_first_guess_is_sane_with_almost_no_noise(name: str, level: float) -
 def test_no_method_is_worse_than_the_pseudo_inverse(name: str, method: str, level: float) -> None:
     problem, truth = measured(OPERATORS[name], level)
     result = reconstruct(problem, PRIOR, method=method, samples=2, steps=STEPS, scale=1.0)
-    # A sample has up to 3 dB more error than the mean of the posterior, two have up to 1.8.
+    # Of what the noise hides, a sample has up to 3 dB more error than the mean of the posterior,
+    # two have up to 1.8, and methods err there. Without noise nothing is hidden but by rounding.
     best = best_pseudo_inverse(problem, truth)
-    assert psnr(result.mean, truth).item() > min(best, 34.0) - 4.0
+    enough = min(best, 50.0) - 2.0 if level == 0 else min(best, 34.0) - 3.6
+    assert psnr(result.mean, truth).item() > enough
+
+
+@pytest.mark.parametrize("name", ["circular", "reflect", "motion", "ct"])
+def test_results_are_moved_to_a_measurement_without_noise(name: str) -> None:
+    """In double precision: as near to the truth as the best pseudo-inverse, or 70 dB."""
+    problem, truth = measured(OPERATORS[name], 0.0)
+    noise = torch.randn(truth.shape, generator=torch.Generator().manual_seed(0))
+    moved = reconciled(problem, PRIOR, truth + 0.003 * noise)
+    best = best_pseudo_inverse(problem, truth)
+    assert psnr(moved, truth).item() > min(best, 70.0) - 2.0
+
+
+def test_less_noise_than_rounding_errors_is_remembered() -> None:
+    y = torch.full((2, *SHAPE), 0.5)
+    problem = InverseProblem(OPERATORS["circular"], y, GaussianNoise(torch.tensor([1e-8, 1e-9])))
+    raised = problem.select(torch.tensor([1, 0])).scaled(2.0).noise
+    assert isinstance(raised, RaisedNoise)
+    torch.testing.assert_close(torch.as_tensor(raised.declared), torch.tensor([2e-9, 2e-8]))
+    expected = torch.full((2,), 8 * torch.finfo(torch.float32).eps)
+    torch.testing.assert_close(raised.level(y).flatten(), expected)
 
 
 @pytest.mark.parametrize("method", METHODS_OF_IMAGES)

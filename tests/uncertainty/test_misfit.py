@@ -65,6 +65,16 @@ def test_another_level_of_noise_is_named_with_the_level_that_fits(
         assert float(found.group(2)) == pytest.approx(factor * SIGMA, rel=0.05)
 
 
+@pytest.mark.parametrize("operator", [Identity(SHAPE), SuperResolution(2, SHAPE)])
+@pytest.mark.parametrize("factor", [0.5, 2.0])
+def test_the_prior_sees_another_level_of_noise(
+    photos: Tensor, operator: LinearOperator, factor: float
+) -> None:
+    """Where residuals do not tell it, since samples follow the noise."""
+    (result,) = restored(photos[:1], operator, operator, factor * SIGMA)
+    assert re.search(r"noise .* (about|at least|at most) [\d.]+", result.warnings[0])
+
+
 @pytest.mark.parametrize(
     ("true", "told"),
     [

@@ -6,7 +6,9 @@ import torch
 from torch import Tensor
 
 from invscore import levels
-from invscore.likelihood import GaussianNoise, InverseProblem
+from invscore.likelihood import WRITTEN, GaussianNoise, InverseProblem
+from invscore.methods.gaussian_field.power_law import field_mean
+from invscore.noise import RaisedNoise
 from invscore.operators import LinearOperator
 from invscore.operators.base import broadcast
 from invscore.operators.cg import inner
@@ -15,7 +17,10 @@ from invscore.priors.base import Prior
 
 MISFIT = 2.0
 """Mean square of the residual in units of the noise beyond which a result is moved."""
-BISECTIONS = 40
+GAIN = 0.01
+"""Share of the squared residual that is left where y has been explained as far as can be."""
+WIDTHS = 40
+ROUNDS = 2
 
 
 def reconciled(problem: InverseProblem, prior: Prior, x: Tensor) -> Tensor:
@@ -25,6 +30,10 @@ def reconciled(problem: InverseProblem, prior: Prior, x: Tensor) -> Tensor:
     that, ``s < |A| levels.finest(prior)``, says more of the image than they do, and where the
     residual exceeds it, y has the last word. Others, and those of a nonlinear operator or of other
     than Gaussian noise, stay as they are.
+
+    In double precision, where the device and the operator have it: then s is the noise that was
+    declared, be it below the rounding errors of A(x) in single precision, down to those that y was
+    written with.
     """
     operator, noise = problem.operator, problem.noise
     if not (isinstance(operator, LinearOperator) and isinstance(noise, GaussianNoise)):
@@ -33,40 +42,86 @@ def reconciled(problem: InverseProblem, prior: Prior, x: Tensor) -> Tensor:
     if not bool((level < operator.norm() * levels.finest(prior)).any()):
         return x
     faint = level < operator.norm() * levels.finest(prior)
-    moved = broadcast(faint & (problem.discrepancy(x) ** 2 > MISFIT), x) != 0
+    problem, operator, start = _precisely(problem, operator, x)
+    assert isinstance(problem.noise, GaussianNoise)
+    level = problem.noise.level(problem.y).flatten().expand(len(x))
+    before = problem.discrepancy(start) ** 2
+    moved = broadcast(faint & (before > MISFIT), x) != 0
     if not bool(moved.any()):
         return x
     try:
         f = operator.svd(problem.y.dtype)
     except NotImplementedError:
-        fitted = iterated(problem, operator, x, iterations=500)
+        fitted = _field(problem, operator, levels.finest(prior), start)
     else:
-        fitted = _tikhonov(problem, f, level, prior.variance**0.5, x)
-    explained = problem.discrepancy(fitted) ** 2 <= MISFIT
+        errors = levels.geometric(WIDTHS, prior.variance**0.5, levels.finest(prior))
+        fitted = _tikhonov(problem, f, level, errors, start)
+    after = problem.discrepancy(fitted) ** 2
+    explained = after <= MISFIT
+    # Iterations may not reach so little noise; where there is more of it, less is gained.
+    gained = after < GAIN * before
+    fitted = fitted.to(x.dtype)
     distance = (fitted - x).flatten(1).abs().square().mean(dim=1)
     # Two draws of the prior have twice its variance between them.
     near = distance <= torch.where(explained, 2.0, 1.0) * prior.variance
-    return torch.where(moved & (broadcast(near, x) != 0), fitted, x)
+    better = (explained | gained) & near
+    return torch.where(moved & (broadcast(better, x) != 0), fitted, x)
 
 
-def _tikhonov(problem: InverseProblem, f: SVD, level: Tensor, widest: float, x: Tensor) -> Tensor:
-    """``x + (A^H A + rho)^-1 A^H (y - A x)`` of the largest rho that explains y, one an image.
+def _precisely(
+    problem: InverseProblem, operator: LinearOperator, x: Tensor
+) -> tuple[InverseProblem, LinearOperator, Tensor]:
+    """The problem, its operator and ``x`` in double precision, or as they are."""
+    y, noise = problem.y, problem.noise
+    wide = torch.promote_types(y.dtype, torch.float64)
+    try:
+        operator, start = (
+            operator.to(dtype=torch.float64),
+            x.to(wide.to_complex() if x.is_complex() else torch.float64),
+        )
+        exact = operator.matvec(start).dtype == wide
+    except (RuntimeError, TypeError):  # tensors out of reach, or a device without doubles
+        exact = False
+    if wide == y.dtype or not exact:
+        assert isinstance(problem.operator, LinearOperator)
+        return problem, problem.operator, x
+    if isinstance(noise, RaisedNoise):
+        size = problem.measured(y).flatten(1).abs().square().mean(dim=1).sqrt().double()
+        written = WRITTEN * torch.finfo(y.dtype).eps * size
+        declared = torch.as_tensor(noise.declared, dtype=written.dtype, device=written.device)
+        noise = GaussianNoise(torch.maximum(declared, written))
+    return InverseProblem(operator, y.to(wide), noise), operator, start
 
-    At least that of errors of the deviation ``widest``.
+
+def _tikhonov(
+    problem: InverseProblem, f: SVD, level: Tensor, deviations: list[float], x: Tensor
+) -> Tensor:
+    """``x + (A^H A + s^2 / t^2)^-1 A^H (y - A x)``, t the deviation of the error of x.
+
+    Of ``deviations``, the one that makes the residual most likely if the error is white: its
+    coefficients are then normal, of variance ``s^2 + a^2 t^2``, a the singular values.
     """
-    residual = problem.residual(x)
-    c = f.uh(residual)
-    goal = level**2 * problem.count
-    unseen = residual - f.u(c)
-    beyond = inner(unseen, unseen).flatten()
-    low, high = 2 * (level / widest).log(), 2 * f.s.max().log().expand(len(x)) + 10
-    for _ in range(BISECTIONS):
-        middle = 0.5 * (low + high)
-        rho = broadcast(middle.exp(), c)
-        left = rho / (f.s**2 + rho) * c
-        fits = inner(left, left).flatten() + beyond <= goal
-        low, high = torch.where(fits, middle, low), torch.where(fits, high, middle)
-    return x + f.v(f.s / (f.s**2 + broadcast(low.exp(), c)) * c)
+    c = f.uh(problem.residual(x))
+    seen = f.seen.expand(c.shape)
+    power = c.abs().square() / (2 if c.is_complex() else 1)
+    s2 = broadcast(level**2, c)
+    best, chosen = torch.full_like(level, torch.inf), torch.zeros_like(level)
+    for t in deviations:
+        variance = s2 + (t * f.s) ** 2
+        cost = torch.where(seen, variance.log() + power / variance, 0.0).flatten(1).sum(dim=1)
+        chosen = torch.where(cost < best, t, chosen)
+        best = torch.minimum(cost, best)
+    rho = s2 / broadcast(chosen**2, c)
+    return x + f.v(torch.where(seen, f.s / (f.s**2 + rho), 0.0) * c)
+
+
+def _field(problem: InverseProblem, operator: LinearOperator, finest: float, x: Tensor) -> Tensor:
+    """``x`` moved by what y says of its error, taken for white; of ``finest`` at least."""
+    residual = problem.measured(problem.residual(x)).flatten(1).abs().square().mean(dim=1)
+    variance = max(float(residual.max()) / operator.norm() ** 2, finest**2)
+    for _ in range(ROUNDS):  # one leaves what its iterations leave
+        x = field_mean(problem, operator, x, 0.0, variance)
+    return x
 
 
 def iterated(
@@ -85,9 +140,10 @@ def iterated(
     residual = problem.residual(x)
     gradient = direction = operator.rmatvec(residual)
     energy = start = inner(gradient, gradient)
+    least = (10 * torch.finfo(gradient.dtype).eps) ** 2
     for _ in range(iterations):
         loud = problem.misfit_of(residual).reshape(energy.shape) > discrepancy**2
-        active = loud & (energy > 1e-12 * start)
+        active = loud & (energy > least * start)
         if not bool(active.any()):
             break
         image = operator.matvec(direction)

@@ -14,6 +14,7 @@ from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step
 from invscore.methods.common.initial_guess import Initial, initial_guess
 from invscore.methods.common.log_posterior import LogPosterior
+from invscore.methods.common.proximal import at_least_zero
 from invscore.methods.common.tempering import tempering
 from invscore.operators.cg import inner
 from invscore.priors.base import Prior
@@ -30,6 +31,8 @@ def anneal(
     steps: int,
     final: float,
     initial: Initial,
+    *,
+    nonnegative: bool = False,
 ) -> Generator[Step, None, Tensor]:
     """Climb while the smoothing of the prior falls from its width to ``final``: the last image.
 
@@ -37,11 +40,13 @@ def anneal(
     """
     wide = levels.of_pixel(prior, 1.0)
     x = initial_guess(problem, prior, wide, rng, initial)
+    x = at_least_zero(x) if nonnegative else x
     weight = tempering(problem, x)
     for level in levels.geometric(steps, wide, final):
         denoised = prior.denoise(x, level)
         gradient = (denoised - x) / level**2 + weight(level) * problem.score(x)
         x = x + level**2 / 2 * gradient
+        x = at_least_zero(x) if nonnegative else x
         yield Step(x, denoised, level)
     return x
 

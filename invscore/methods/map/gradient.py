@@ -11,6 +11,7 @@ from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
 from invscore.methods.common.initial_guess import Initial
 from invscore.methods.common.log_posterior import LogPosterior
+from invscore.methods.common.proximal import at_least_zero
 from invscore.methods.map.ascent import Point, anneal
 from invscore.priors.base import Prior
 from invscore.ranges import Count, Level, Share
@@ -33,6 +34,7 @@ def maximum_a_posteriori(
     annealing: Share = 0.5,
     sigma: Level | None = None,
     initial: Initial = "guess",
+    nonnegative: bool = False,
 ) -> Iterator[Step]:
     """The image that maximises ``log p(y | x) + log p_sigma(x)``, by gradient ascent.
 
@@ -46,16 +48,19 @@ def maximum_a_posteriori(
 
     ``steps``: gradient evaluations. ``annealing``: share of them spent on the homotopy, 0 to 1.
     ``sigma``: the final smoothing in image units (default: twice the finest level of the prior).
+    ``nonnegative``: the maximum among images that are nowhere below zero, by projected gradients
+    (Bertsekas 1976).
     ``initial``: a first ``"guess"``, or ``"noise"`` of the prior's mean and variance
     (``initial_guess``).
     """
     final = levels.known(prior, 2 * levels.finest(prior)) if sigma is None else sigma
     count = round(annealing * steps)
-    x = yield from anneal(problem, prior, rng, count, final, initial)
+    x = yield from anneal(problem, prior, rng, count, final, initial, nonnegative=nonnegative)
     log_posterior = LogPosterior(problem, prior, final)
     point, step_size = Point.unseen(log_posterior, x), log_posterior.step_size(x)
     for _ in range(steps - count):
-        trial = Point.seen(log_posterior, point.x + step_size * point.gradient)
+        ahead = point.x + step_size * point.gradient
+        trial = Point.seen(log_posterior, at_least_zero(ahead) if nonnegative else ahead)
         accepted = point.accepts(trial)
         point = point.or_if(accepted, trial)
         step_size = torch.where(accepted, 1.5 * step_size, 0.5 * step_size)

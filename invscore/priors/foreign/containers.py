@@ -127,6 +127,8 @@ def _folder(path: Path) -> Folder:
         if file.suffix == ".json" and file.stat().st_size < 2**24:
             try:
                 found[name] = json.loads(file.read_text(encoding="utf-8"))
+            except UnicodeDecodeError as error:
+                raise CheckpointError(f"{str(file)!r} is no JSON: it is no text") from error
             except (ValueError, RecursionError) as error:
                 raise CheckpointError(f"{str(file)!r} is no JSON: {error}") from error
         elif file.suffix == ".safetensors" or (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from scipy.optimize import nnls
 
 from invscore.likelihood import GaussianNoise, InverseProblem, Noise, PoissonNoise
 from invscore.methods.common.proximal import proximal
@@ -45,6 +46,34 @@ def test_elsewhere(noise: Noise) -> None:
     assert (cost(z + 0.05) > cost(z)).all()
     assert (cost(z - 0.05) > cost(z)).all()
     assert (cost(z) < cost(centre)).all()
+
+
+@pytest.mark.parametrize("width", [0.7, torch.tensor([0.2, 1.5])])
+@pytest.mark.parametrize(("sigma", "tolerance"), [(1.0, 1e-6), (0.3, 1e-4), (0.05, 5e-3)])
+def test_nonnegative(width: float | torch.Tensor, sigma: float, tolerance: float) -> None:
+    """Against nonnegative least squares (Lawson & Hanson 1974), whose zeros are zeros here."""
+    task = InverseProblem(from_matrix(A), Y, GaussianNoise(sigma))
+    z = proximal(task, CENTRE, width, nonnegative=True)
+    zeros = 0
+    for image, rho in enumerate(torch.as_tensor(width, dtype=F64).expand(2)):
+        rows = torch.cat([A / sigma, torch.eye(3, dtype=F64) / rho])
+        target = torch.cat([Y[image] / sigma, CENTRE[image] / rho])
+        expected = torch.from_numpy(nnls(rows.numpy(), target.numpy())[0])
+        torch.testing.assert_close(z[image], expected, rtol=tolerance, atol=tolerance)
+        zeros += int((expected == 0).sum())
+        assert torch.equal(z[image] == 0, expected == 0)
+    assert zeros > 0
+
+
+def test_nonnegative_with_few_counts() -> None:
+    """Where nothing was counted and the centre is negative, the rate is zero and not below."""
+    y = torch.tensor([[0.0, 0.0, 3.0]], dtype=F64)
+    centre = torch.tensor([[-0.5, 0.4, -0.2]], dtype=F64)
+    task = InverseProblem(Identity((3,)), y, PoissonNoise(10.0))
+    z = proximal(task, centre, 0.3, nonnegative=True)
+    # 30 counts: 30 / z - 10 = (z + 0.2) / 0.09; without a count the slope is negative at 0.
+    expected = torch.tensor([[0.0, 0.0, (-1.1 + (1.1**2 + 4 * 2.7) ** 0.5) / 2]], dtype=F64)
+    torch.testing.assert_close(z, expected, rtol=1e-3, atol=1e-3)
 
 
 def test_an_image_at_its_optimum_stays() -> None:
