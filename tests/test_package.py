@@ -26,7 +26,7 @@ FLOORS = (
     " networks noise operators plain_json plain_yaml plugins processes ranges readers registry"
     " report rng stopping viewer words",
     "discrete levels likelihood priors sampling training",
-    "exact methods metrics noise_level scale tasks uncertainty",
+    "exact methods metrics noise_level noise_map scale tasks uncertainty",
     "baselines driver reconstructor saving",
     "bench calibration many tune",
     "cli",

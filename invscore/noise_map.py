@@ -1,0 +1,36 @@
+"""Gaussian noise whose variance is known for each number of a measurement."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from invscore.likelihood import GaussianNoise, InverseProblem
+from invscore.operators import LinearOperator
+from invscore.operators.weighting import Weighting
+
+
+def with_noise_map(operator: LinearOperator, y: Tensor, variance: Tensor) -> InverseProblem:
+    """The problem ``y = A x + n`` with a variance for each n_i: (\\*out_shape), y a batch of these.
+
+    It is ``y / s = (A / s) x + n / s`` with noise of level 1, s the square roots: the same
+    posterior, and every method serves it. A variance that is infinite, NaN, or 0 as telescopes
+    mark dead pixels, says that nothing is measured there; y may hold anything in its place. Raises
+    ``ValueError`` for an operator that is not linear, a negative variance or another shape.
+    """
+    if not isinstance(operator, LinearOperator):
+        raise ValueError(f"`operator` must be linear, got {type(operator).__name__}")
+    if tuple(variance.shape) != operator.out_shape or variance.is_complex():
+        raise ValueError(
+            f"`variance` must be real, of the operator's shape {operator.out_shape}, got "
+            f"{variance.dtype} of shape {tuple(variance.shape)}"
+        )
+    if bool((variance < 0).any()):
+        raise ValueError(f"`variance` must not be negative, got {float(variance.min())}")
+    seen = variance.isfinite() & (variance > 0)
+    if operator.measured is not None:
+        seen = seen & operator.measured.to(seen.device)
+    weights = torch.where(seen, torch.where(seen, variance, 1).double().rsqrt(), 0)
+    whitened = Weighting(weights, operator.out_complex).to(y.device) @ operator
+    values = torch.where(seen.to(y.device), y, 0) * weights.to(y.device, y.real.dtype)
+    return InverseProblem(whitened, values, GaussianNoise(1.0))
