@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import torch
 from pydantic import create_model
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
@@ -16,6 +15,7 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 from invscore import memory
 from invscore.config import Section, as_section
 from invscore.networks import NETWORKS, build_network
+from invscore.networks.unfilled import unfilled
 
 MANY = 1_000_000
 """Weights that certainly fit into memory."""
@@ -33,7 +33,7 @@ def check_architecture(name: str, *, energy: bool = False, **options: Any) -> in
     if name in NETWORKS:
         as_section(options, _options(NETWORKS[name]))
     try:
-        with torch.device("meta"), counted_weights() as weights:
+        with unfilled(), counted_weights() as weights:
             build_network(name, energy=energy, **options)
     except (RuntimeError, OverflowError, TypeError) as error:
         # Sizes, or their product, beyond 64 bits; torch raises a TypeError of the first.

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from invscore.networks.foreign import build_foreign
+from invscore.networks.unfilled import unfilled
 
 Names = Callable[[str], Sequence[str]]
 """From the name of a weight of ours to the names in the file; several are stacked in this order."""
@@ -35,7 +36,7 @@ def translate(
     A 1 x 1 convolution of ours takes a matrix and the reverse. Raises ``ValueError`` that names,
     as the file does, the first weights that are missing, left over, of another shape or not finite.
     """
-    with torch.device("meta"):
+    with unfilled():
         known = build_foreign(**network).state_dict()
     missing: list[str] = []
     other: list[str] = []
