@@ -75,8 +75,9 @@ def test_other_pages_run() -> None:
     for place in ("own/network.md", "own/instrument.md"):
         blocks = re.findall(r"```python\n(.*?)```", (PAGES / place).read_text("utf-8"), re.DOTALL)
         assert blocks, place
+        namespace: dict[str, object] = {"__name__": place}
         for number, block in enumerate(blocks):
-            exec(compile(block, f"{place}, example {number}", "exec"), {"__name__": place})
+            exec(compile(block, f"{place}, example {number}", "exec"), namespace)
 
 
 def test_every_command_is_there(hooks: ModuleType) -> None:
