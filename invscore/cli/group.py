@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -13,10 +14,17 @@ from invscore.cli.errors import USAGE, complain, flushed, usage
 
 
 class Command(TyperCommand):
-    """A command whose help page says of no flag that it takes a value.
+    """A command whose help page says of no flag that it takes a value, and has whole paragraphs.
 
     An option of one value is given once: a second one would overrule the first in silence.
     """
+
+    def __init__(self, *words: Any, **settings: Any) -> None:
+        super().__init__(*words, **settings)
+        # The page keeps line ends, which are those of the code, and reads brackets as markup.
+        self.help = _literal(re.sub(r"(?<=\S)\n[ ]*(?=\S)", " ", self.help or ""))
+        for parameter in self.params:
+            parameter.help = _literal(getattr(parameter, "help", None) or "")  # type: ignore[attr-defined]
 
     def get_params(self, ctx: Any) -> Any:
         return _plain(super().get_params(ctx))
@@ -85,6 +93,11 @@ def _require_no_empty(words: Sequence[str]) -> None:
             option = name if equals else before
             what = option if option.startswith("-") else "an argument"
             raise ValueError(f"{what} must not be empty, got {given!r}")
+
+
+def _literal(text: str) -> str:
+    """The text with brackets that are shown, where markup is read."""
+    return text.replace("[", r"\[")
 
 
 def _plain(parameters: list[Any]) -> list[Any]:

@@ -73,6 +73,13 @@ def test_every_command_is_described(invscore: Run) -> None:
         assert invscore(command, "--help").exit_code == 0
 
 
+def test_help_has_whole_paragraphs_and_brackets(invscore: Run) -> None:
+    shown = " ".join(invscore("calibrate", "--help").stdout.replace("│", "").split())
+    assert "'invscore[cluster]'" in shown
+    lines = invscore("likelihood", "--help").stdout.splitlines()
+    assert " bound from above what a code without loss needs." in [line.rstrip() for line in lines]
+
+
 def test_unknown_commands_are_usage_errors(invscore: Run) -> None:
     assert invscore("restore").exit_code == 2
     assert invscore("methods", "--nonsense").exit_code == 2
