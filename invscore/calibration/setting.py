@@ -15,6 +15,7 @@ from invscore.priors.base import Prior
 from invscore.priors.denoiser import DenoiserPrior
 from invscore.registry import Registered
 from invscore.tasks.builtin import option_defaults
+from invscore.tasks.noises import Declared
 from invscore.tasks.specs import Spec
 
 
@@ -26,7 +27,7 @@ def describe_setting(
     options: Mapping[str, Any],
     *,
     samples: int,
-    noise: float | Literal["auto"],
+    noise: Declared | Literal["auto"],
     scale: float | Literal["auto"],
 ) -> dict[str, Any]:
     """Method, operator, prior and all that changes intervals, defaults written out."""
@@ -35,7 +36,7 @@ def describe_setting(
         "options": info.options(options),
         "samples": samples,
         "operator": _operator(spec),
-        "noise": noise,
+        "noise": noise if isinstance(noise, float | str) else str(noise),
         "prior": f"{Path(prior).stem} ({weights_digest(network)})",
         "scale": scale,
     }

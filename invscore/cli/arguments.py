@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from invscore.tasks.noises import Declared, parse_declared
+
 if TYPE_CHECKING:
     from invscore.readers import Part
 
@@ -54,10 +56,11 @@ Noise = Annotated[
 NoiseOrAuto = Annotated[
     str | None,
     typer.Option(
-        metavar="auto|STD",
+        metavar="auto|STD|LAW|FILE",
         help="Standard deviation of the noise, in the units of the measurement; an image from a "
-        "file of 8 or 16 bits lies in [0, 1]. auto estimates it, the default for a "
-        "--measurement; an --image is measured with 0.01.",
+        "file of 8 or 16 bits lies in [0, 1]. A FILE has one for each number; "
+        "'poisson(photons=200)' are counts, 200 of them at 1. auto estimates it, the default for "
+        "a --measurement; an --image is measured with 0.01.",
         rich_help_panel=PROBLEM,
     ),
 ]
@@ -234,16 +237,14 @@ def parse_scale(text: str) -> float | Literal["auto"]:
         raise ValueError(f"`scale` must be auto or a positive number, got {text!r}") from None
 
 
-def parse_noise(text: str | None) -> float | Literal["auto"] | None:
-    """``"auto"``, a number, or None if nothing is given. Raises ``ValueError`` otherwise."""
+def parse_noise(text: str | None) -> Declared | Literal["auto"] | None:
+    """``"auto"``, what a text says, or None if nothing is given. Raises ``ValueError`` otherwise.
+
+    See ``invscore.tasks.noises``.
+    """
     if text is None or text == "auto":
         return text  # type: ignore[return-value]
-    try:
-        return float(text)
-    except ValueError:
-        raise ValueError(
-            f"`noise` must be auto or a standard deviation from 0, got {text!r}"
-        ) from None
+    return parse_declared(text)
 
 
 def parse_memory(text: str | None) -> float | None:

@@ -296,13 +296,13 @@ def _joined(tasks: Sequence[Task]) -> Task:
     if len(tasks) == 1:
         return tasks[0]
     problems = [task.problem for task in tasks]
-    levels = []
-    for problem in problems:
-        assert isinstance(problem.noise, GaussianNoise)
-        levels.append(torch.as_tensor(problem.noise.sigma).flatten()[:1].to(problem.y.device))
-    y = torch.cat([problem.y for problem in problems])
-    joined = InverseProblem(problems[0].operator, y, GaussianNoise(torch.cat(levels)))
-    return replace(tasks[0], problem=joined, truth=None)
+    y, law = torch.cat([problem.y for problem in problems]), problems[0].noise
+    laws = [p.noise for p in problems if isinstance(p.noise, GaussianNoise)]
+    if laws:  # of estimated levels, each its own
+        levels = [torch.as_tensor(each.sigma).flatten()[:1].to(y.device) for each in laws]
+        law = GaussianNoise(torch.cat(levels))
+    joined = InverseProblem(problems[0].operator, y, law)
+    return replace(tasks[0], problem=joined, truth=None, unweighted=None)
 
 
 @lru_cache(maxsize=2)

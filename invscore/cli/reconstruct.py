@@ -180,7 +180,12 @@ def reconstruct(
     level = parse_noise(noise)
     most = parse_memory(memory)
     if image is not None and level == "auto":
-        raise ValueError("`noise` must be a number for an --image, which is measured with it")
+        raise ValueError("`noise` must be declared for an --image, which is measured with it")
+    if calibration is not None and not isinstance(level, float | str | None):
+        raise ValueError(
+            "`noise` must be a standard deviation with --calibration, whose images were measured "
+            f"with one, got {level}"
+        )
 
     # Heavy imports wait until the command line is understood.
     from invscore import driver

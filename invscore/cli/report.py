@@ -65,7 +65,7 @@ def measure(task: Task, result: Result) -> dict[str, Any]:
     seen = result.seen
     compared = {
         "": seen.mean,
-        "_measurement": backprojection(task.problem),
+        "_measurement": backprojection(task.in_units),
         "_sample": seen.samples[:, 0] if len(result.samples) > 1 else None,
     }
     numbers: dict[str, Any] = {}
@@ -129,7 +129,7 @@ def write_results(
     images = _images(task, result)
     spread = seen.std[0].cpu() if len(result.samples) > 1 else None
     arrays = {
-        "y": task.problem.y[0],
+        "y": task.in_units.y[0],
         "samples": seen.samples[:, 0],
         "mean": seen.mean[0],
         **({} if spread is None else {"std": spread}),
@@ -216,7 +216,7 @@ def _images(task: Task, result: Result) -> dict[str, Tensor]:
     if (truth := task.seen_truth) is not None:
         tensors["truth"] = truth[0]
     pictures = {name: picture(window(t)) for name, t in tensors.items() if t.ndim > 1}
-    measured = measurement_picture(task.problem, window)
+    measured = measurement_picture(task.in_units, window)
     return pictures if measured is None else {"measurement": measured, **pictures}
 
 

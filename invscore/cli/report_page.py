@@ -47,9 +47,10 @@ def write_report(file: Path, task: Task, result: Result, metrics: Mapping[str, A
         options=dict(result.options),
         seed=result.seed if isinstance(result.seed, int) else result.seed[0],
     )
+    noise = metrics["noise"]
     facts = {
         "prior": str(metrics["prior"]),
-        "noise": f"{metrics['noise']:g}",
+        "noise": format(noise, "g") if isinstance(noise, float) else str(noise),
         "samples": str(len(result.samples)),
         "device": str(metrics["device"]),
         "versions": ", ".join(f"{name} {number}" for name, number in metrics["versions"].items()),
@@ -91,7 +92,7 @@ def scale_of(result: Result) -> float:
 
 def _measurement(task: Task, result: Result) -> Tensor | None:
     """As a picture in units of the image."""
-    problem = task.problem
+    problem = task.in_units
     is_image = problem.operator.view == "image" and not problem.y.is_complex()
     if not (is_image and problem.y.ndim == 4) and (plain := backprojection(problem)) is not None:
         return plain[0]

@@ -16,6 +16,7 @@ from invscore.operators import Operator
 from invscore.priors.base import Prior
 from invscore.readers import Part
 from invscore.tasks import measured, task
+from invscore.tasks.noises import Declared
 from invscore.tasks.sources import Source
 from invscore.tasks.specs import Spec
 from invscore.tasks.task import Task
@@ -34,7 +35,7 @@ class Job:
     spec: Spec
     prior: str
     simulated: bool
-    noise: float | Literal["auto"]
+    noise: Declared | Literal["auto"]
     size: int | None
     shape: tuple[int, ...] | None
     part: Part
@@ -125,7 +126,7 @@ class Job:
             "prior": self.prior,
             "image" if self.simulated else "measurement": source.file,
             "shape": list(job.problem.operator.in_shape),
-            "noise": job.noise,
+            "noise": job.noise if isinstance(self.noise, float | str) else str(self.noise),
             "noise_estimated": self.noise == "auto",
             "assumed": list(job.assumed),
             **report.describe(result, device),

@@ -14,16 +14,17 @@ from typing import Literal
 from torch import Tensor
 
 from invscore.images import as_image, load_image, read_measurement, transparent
-from invscore.likelihood import InverseProblem
 from invscore.noise_level import estimate_noise
 from invscore.operators import MRI, Inpainting, Operator
 from invscore.priors.base import Prior
 from invscore.readers import Part
 from invscore.tasks import multicoil
 from invscore.tasks.builtin import image_shape, option_defaults
+from invscore.tasks.noises import Declared
+from invscore.tasks.noisy import law_of, problem_with
 from invscore.tasks.random_options import require_known
 from invscore.tasks.specs import Spec
-from invscore.tasks.task import Shape, Task, gaussian_noise, make_operator
+from invscore.tasks.task import Shape, Task, make_operator
 
 FitPrior = Callable[[Operator], Prior]
 
@@ -45,7 +46,7 @@ def measured_task(
     measurement: str,
     *,
     shape: Shape | None,
-    noise: float | Literal["auto"],
+    noise: Declared | Literal["auto"],
     device: str,
     fit_prior: FitPrior | None = None,
     part: Part | None = None,
@@ -73,7 +74,7 @@ def task_of_measurement(
     y: Tensor,
     *,
     shape: Shape | None = None,
-    noise: float | Literal["auto"] = "auto",
+    noise: Declared | Literal["auto"] = "auto",
     device: str = "cpu",
     fit_prior: FitPrior | None = None,
     name: str = "the measurement",
@@ -119,8 +120,14 @@ def task_of_measurement(
         prior = None if fit_prior is None else fit_prior(operator)
         noise = float(estimate_noise(operator, y, prior))
         assumed = (*assumed, f"noise {noise:.3g}, estimated from the measurement")
-    problem = InverseProblem(operator, y, gaussian_noise(noise))
-    return Task(problem, truth=None, assumed=assumed, gain_is_one=not spec.is_plugin)
+    problem, unweighted, told = problem_with(operator, y, law_of(noise, operator))
+    return Task(
+        problem,
+        truth=None,
+        assumed=(*assumed, *told),
+        gain_is_one=not spec.is_plugin,
+        unweighted=unweighted,
+    )
 
 
 def known_task(

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from invscore.images import crop_and_shrink, is_sample, load_image
-from invscore.likelihood import GaussianNoise, InverseProblem, simulate
+from invscore.likelihood import GaussianNoise, InverseProblem
 from invscore.operators import LinearOperator, Operator, Tomography
 from invscore.priors.base import Prior
 from invscore.priors.channelwise import Channelwise
@@ -19,6 +19,8 @@ from invscore.priors.grayscale import Grayscale
 from invscore.readers import Part
 from invscore.tasks.builtin import build, option_defaults
 from invscore.tasks.custom import load_custom
+from invscore.tasks.noises import Declared
+from invscore.tasks.noisy import law_of, problem_with, simulated
 from invscore.tasks.specs import Spec
 
 SAMPLE_SIZE = 256
@@ -36,13 +38,20 @@ class Task:
 
     The truth may be known in the window alone that the measurement shows. ``assumed``: sentences on
     what was not declared, and what was taken for it. ``gain_is_one``: whether the operator is known
-    to leave a constant image as it is.
+    to leave a constant image as it is. ``unweighted``: the problem before a noise map has weighted
+    it, if one has.
     """
 
     problem: InverseProblem
     truth: Tensor | None
     assumed: tuple[str, ...] = ()
     gain_is_one: bool = False
+    unweighted: InverseProblem | None = None
+
+    @property
+    def in_units(self) -> InverseProblem:
+        """The problem with y in the units of the measurement, to be shown and saved."""
+        return self.problem if self.unweighted is None else self.unweighted
 
     @property
     def seen_truth(self) -> Tensor | None:
@@ -71,7 +80,7 @@ class Task:
         operator = self.problem.operator
         told = self.truth
         if told is None and operator.view == "image" and self.gain_is_one:
-            told = self.problem.y
+            told = self.in_units.y
         return 1.0 if told is not None and in_steps_of_a_file(told) else "auto"
 
     @property
@@ -93,7 +102,7 @@ def simulated_task(
     image: str,
     *,
     size: int | None,
-    noise: float,
+    noise: Declared,
     seed: int,
     device: str,
     part: Part | None = None,
@@ -107,7 +116,7 @@ def simulated_task(
     return task_of_image(spec, truth, noise=noise, seed=seed, device=device)
 
 
-def task_of_image(spec: Spec, truth: Tensor, *, noise: float, seed: int, device: str) -> Task:
+def task_of_image(spec: Spec, truth: Tensor, *, noise: Declared, seed: int, device: str) -> Task:
     """The simulated measurement of ``truth``, (c, h, w)."""
     operator = make_operator(spec, tuple(truth.shape)).to(device)
     if operator.in_shape != tuple(truth.shape):
@@ -118,9 +127,9 @@ def task_of_image(spec: Spec, truth: Tensor, *, noise: float, seed: int, device:
     if truth.is_complex() and not operator.in_complex:
         raise ValueError(f"the image must be real for operator {spec.name!r}, got a complex one")
     x = truth[None].to(device, torch.complex64 if operator.in_complex else None)
-    law = gaussian_noise(noise)
-    y = simulate(operator, x, law, seed)
-    return Task(InverseProblem(operator, y, law), x)
+    law = law_of(noise, operator)
+    problem, unweighted, told = problem_with(operator, simulated(operator, x, law, seed), law)
+    return Task(problem, x, told, unweighted=unweighted)
 
 
 def make_operator(spec: Spec, in_shape: Shape | None) -> Operator:
@@ -195,16 +204,6 @@ def in_steps_of_a_file(image: Tensor) -> bool:
         return False
     steps = [image.double() * white for white in (255, 65535)]
     return any(float((s - s.round()).abs().max()) < 0.01 for s in steps)
-
-
-def gaussian_noise(level: float) -> GaussianNoise:
-    """Gaussian noise of the ``level``. Raises ``ValueError`` for one that is none."""
-    if not (math.isfinite(level) and level >= 0):
-        raise ValueError(
-            "`noise` must be a standard deviation from 0, in units of the measurement, got "
-            f"{level:g}"
-        )
-    return GaussianNoise(level)
 
 
 def default_name(spec: Spec, source: str) -> str:
