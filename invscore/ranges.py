@@ -116,6 +116,8 @@ def _said(hint: Any, *, within: bool) -> str:
             words.append("none")
         elif choices := _choices(part):
             words += choices
+        elif typing.get_origin(kind) is tuple and Ellipsis in typing.get_args(kind):
+            words.append("a list of numbers")
         elif typing.get_origin(kind) is tuple:
             words.append("a pair (rows, columns)")
         else:

@@ -1,4 +1,4 @@
-"""Kernels and masks from files, by the readers that images have.
+"""Kernels, masks, matrices and angles from files, by the readers that images have.
 
 A mask is white where something was measured, and black where not. Values in between count as
 measured from half the largest on; with ``soft`` they are weights, ``y = w x``, each the share of
@@ -21,13 +21,19 @@ import torch
 from torch import Tensor
 
 from invscore.operators.base import Shape
-from invscore.readers import Array, as_numbers, pick, read
+from invscore.readers import Array, as_numbers, known_suffixes, pick, read, suffix_of
 
 WEIGHTS = (0.299, 0.587, 0.114)
 """Of red, green and blue in gray: ITU-R BT.601."""
 
 COLOURS = 4
 """Values of a pixel at most, in a picture of what is one number a pixel."""
+
+TURN = 2.001 * math.pi
+"""Degrees that would be a small part of a turn, and radians that are a whole one."""
+
+SUFFIXES = known_suffixes()
+"""Of arrays; other files are text."""
 
 DOUBTFUL = 0.005
 """Values between black and white that are spoken of: a share of all; fewer are a smooth edge."""
@@ -120,3 +126,50 @@ def read_matrix(path: str | Path, columns: int) -> Tensor:
             f"{values.dtype} of shape {tuple(values.shape)}"
         )
     return torch.from_numpy(np.asarray(values).astype(np.float64))
+
+
+def read_angles(path: str | Path) -> Tensor:
+    """The angles in a file of arrays or of text, in degrees: (n,), float64, as they are in it.
+
+    Text has numbers with spaces, commas or lines between, and comments from # to the end of a line.
+    Of a Data Exchange file they are its ``theta``. Warns of what looks like radians. Raises
+    ``ValueError`` for anything else.
+    """
+    file, name = Path(path), f"the angles {str(path)!r}"
+    values = _angles_of_array(file, name) if suffix_of(file) in SUFFIXES else _of_text(file, name)
+    if values.dtype.kind not in "uif" or values.size == 0 or values.size != max(values.shape):
+        raise ValueError(
+            f"{name} must be real numbers in a row, got {values.dtype} of shape {values.shape}"
+        )
+    degrees = np.array(values, dtype=np.float64).reshape(-1)
+    if not np.isfinite(degrees).all():
+        raise ValueError(f"{name} must be finite, got NaN or infinite values")
+    if 1 < np.ptp(degrees) <= TURN and np.abs(degrees).max() <= TURN:
+        warnings.warn(
+            f"{name} lie in [{degrees.min():.4g}, {degrees.max():.4g}], taken as degrees: radians "
+            "must be multiplied by 180 / pi",
+            stacklevel=2,
+        )
+    return torch.from_numpy(degrees)
+
+
+def _angles_of_array(file: Path, name: str) -> Array:
+    try:
+        recording = read(file, names=("angles", "theta", "exchange/theta"))
+        header = recording.header if isinstance(recording.header, dict) else {}
+        theta = header.get("theta")
+        return pick(recording, name).values[...] if theta is None else np.asarray(theta)
+    except ValueError as error:
+        raise ValueError(f"angles {error}") from error
+
+
+def _of_text(file: Path, name: str) -> Array:
+    try:
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
+        words = " ".join(line.partition("#")[0] for line in lines).replace(",", " ").split()
+        return np.array([float(word) for word in words])
+    except FileNotFoundError:
+        raise ValueError(f"angles {str(file)!r}: no such file") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ValueError(f"{name} must be numbers of degrees: {reason}") from error

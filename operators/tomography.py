@@ -5,13 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
-from statistics import median
+from pathlib import Path
+from statistics import median_low
 
 import torch
 from torch import Tensor
 
 from invscore.operators.base import LinearOperator, Shape
+from invscore.operators.files import read_angles
 from invscore.operators.sparse import compressed, product, transposed
+
+WEDGE = 4.0
+"""Gaps between angles that are larger than this times the usual one: nothing was seen there."""
 
 
 class Tomography(LinearOperator):
@@ -63,6 +68,13 @@ class Tomography(LinearOperator):
         self._matrix = compressed(counts, columns, (self.pixel * lengths).float())
         self._transpose = transposed(self._matrix, height * width)
 
+    @classmethod
+    def from_file(
+        cls, angles: str | Path, in_shape: Shape, detectors: int | None = None
+    ) -> Tomography:
+        """Of the angles in a file, in degrees: of text, or of an array (``read_angles``)."""
+        return cls(read_angles(angles), in_shape, detectors)
+
     def matvec(self, x: Tensor) -> Tensor:
         sums = product(self._matrix, self._transpose, x.reshape(-1, math.prod(self.in_shape[1:])))
         return sums.reshape(-1, *self.out_shape)
@@ -82,8 +94,9 @@ class Tomography(LinearOperator):
     def fbp(self, y: Tensor, filter: str = "ramp") -> Tensor:
         """Filtered back-projection, (b, c, angles, detectors) -> (b, c, h, w).
 
-        The inverse of the Radon transform, discretised (Kak & Slaney 1988, Sec. 3.3), for angles
-        evenly spaced; those that an arc leaves out count as zero. ``filter`` is ``"ramp"``, or
+        The inverse of the Radon transform, discretised (Kak & Slaney 1988, Sec. 3.3): each angle
+        stands for half of the gaps to its neighbours, in any order, opposite directions being one;
+        those that an arc leaves out count as zero. ``filter`` is ``"ramp"``, or
         ``"hann"`` for one that falls to zero at the highest frequency and lets less noise through.
         Raises ``ValueError`` for another.
         """
@@ -95,6 +108,7 @@ class Tomography(LinearOperator):
         image = y.new_zeros(len(y), *self.in_shape)
         # One more detector of value 0 on each side: lines that pass by the detectors.
         filtered = torch.nn.functional.pad(filtered, (1, 1))
+        weights = _weights(self.angles)
         for index, degrees in enumerate(self.angles):
             cosine, sine = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
             position = right * cosine + up[:, None] * sine + (detectors + 1) / 2
@@ -102,8 +116,9 @@ class Tomography(LinearOperator):
             lower = position.floor().clamp_max(detectors)
             share, left = position - lower, lower.long()
             projection = filtered[:, :, index]
-            image = image + torch.lerp(projection[..., left], projection[..., left + 1], share)
-        return _spacing(self.angles) * image
+            seen = torch.lerp(projection[..., left], projection[..., left + 1], share)
+            image = image + weights[index] * seen
+        return image
 
 
 def _degrees(angles: int | Sequence[float] | Tensor, span: float) -> Tensor:
@@ -121,10 +136,16 @@ def _degrees(angles: int | Sequence[float] | Tensor, span: float) -> Tensor:
     return degrees
 
 
-def _spacing(degrees: Sequence[float]) -> float:
-    """The usual angle between neighbours, in radians; pi for a single one."""
-    gaps = [after - before for before, after in pairwise(sorted(degrees))]
-    return math.radians(median(gaps)) if gaps else math.pi
+def _weights(degrees: Sequence[float]) -> list[float]:
+    """The angle that each direction stands for, in radians: pi in all, but for what is missing."""
+    order = sorted(range(len(degrees)), key=lambda k: degrees[k] % 180)
+    turned = [degrees[k] % 180 for k in order]
+    gaps = [after - before for before, after in pairwise([*turned, turned[0] + 180])]
+    usual = median_low([gap for gap in gaps if gap > 1e-6])
+    gaps = [usual if gap > WEDGE * usual else gap for gap in gaps]
+    shares = [(before + after) / 2 for before, after in zip([gaps[-1], *gaps], gaps, strict=False)]
+    by_place = dict(zip(order, shares, strict=True))
+    return [math.radians(by_place[k]) for k in range(len(degrees))]
 
 
 def _rays(angle: float, detectors: int, height: int, width: int) -> tuple[Tensor, Tensor, Tensor]:

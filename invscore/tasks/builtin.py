@@ -164,13 +164,17 @@ def multicoil_mri(
 def ct(
     in_shape: Shape,
     *,
-    angles: Annotated[int, Interval(ge=1, le=10000)] = 60,
+    angles: Annotated[int, Interval(ge=1, le=10000)] | tuple[float, ...] | str = 60,
     span: Annotated[float, Interval(gt=0, le=180)] = 180.0,
     detectors: Side | None = None,
 ) -> Operator:
-    """Parallel-beam tomography, angles evenly over a span in degrees; the image's side is 1"""
+    """Parallel-beam tomography, angles evenly over a span in degrees, or a list or file of them"""
     from invscore.operators import Tomography
 
+    if not isinstance(angles, int) and span != 180:
+        raise ValueError(f"`span` must be left out where the angles are given, got {span:g}")
+    if isinstance(angles, str):
+        return Tomography.from_file(angles, in_shape, detectors)
     return Tomography(angles, in_shape, detectors, span)
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from invscore.images import as_image, load_image, read_measurement, transparent
 from invscore.noise_level import estimate_noise
-from invscore.operators import MRI, Inpainting, Operator
+from invscore.operators import MRI, Inpainting, Operator, Tomography
 from invscore.priors.base import Prior
 from invscore.readers import Part
 from invscore.tasks import multicoil
@@ -31,8 +31,14 @@ FitPrior = Callable[[Operator], Prior]
 FROM_ZEROS = ("inpaint", "mri")
 """Operators whose mask may be read from the zeros of a measurement."""
 
-GEOMETRY = ("sigma", "length", "angle", "radius", "factor", "kernel", "size", "position")
+GEOMETRY = (
+    *("sigma", "length", "angle", "radius", "factor", "kernel", "size", "position"),
+    *("angles", "span"),
+)
 """Options whose defaults are as good as any for a simulation, and hardly for a measurement."""
+
+SINOGRAM = ", of channels, angles and detectors"
+"""What the axes of a tomography's measurements are."""
 
 NEAR_BLACK = 2 / 255
 """Of the largest value: pixels as dark as this, beside exact zeros, make these doubtful."""
@@ -110,7 +116,8 @@ def task_of_measurement(
         assumed = (*assumed, found)
     else:
         operator = make_operator(spec, shape)
-        y = _fitted(y, operator.out_shape, name)
+        rays = isinstance(operator, Tomography)
+        y = _fitted(y, operator.out_shape, name, SINOGRAM if rays else "")
     operator, y = operator.to(device), y[None].to(device)
     if noise == "auto" and coils:
         assert operator.measured is not None
@@ -183,6 +190,8 @@ def options_assumed(spec: Spec) -> tuple[str, ...]:
         return ()
     defaults = option_defaults(spec.name)
     left = {name: value for name, value in defaults.items() if name not in spec.options}
+    if not isinstance(spec.options.get("angles", 0), int):
+        left.pop("span", None)  # which is that of a number of angles
     assumed = []
     plain = {name: left[name] for name in GEOMETRY if isinstance(left.get(name), (int, float, str))}
     if plain:
@@ -247,7 +256,7 @@ def _refuse_black(y: Tensor, seen: Tensor, name: str) -> None:
         )
 
 
-def _fitted(y: Tensor, out_shape: Shape, name: str) -> Tensor:
+def _fitted(y: Tensor, out_shape: Shape, name: str, called: str = "") -> Tensor:
     """``y`` in the layout of ``out_shape``: a channel axis is added or moved to the front."""
     layouts = [y]
     layouts += [y[None]] if y.ndim == 2 else []
@@ -257,5 +266,5 @@ def _fitted(y: Tensor, out_shape: Shape, name: str) -> Tensor:
         if tuple(layout.shape) == tuple(out_shape):
             return layout
     raise ValueError(
-        f"{name} must have the operator's shape {tuple(out_shape)}, got {tuple(y.shape)}"
+        f"{name} must have the operator's shape {tuple(out_shape)}{called}, got {tuple(y.shape)}"
     )
