@@ -369,7 +369,7 @@ def _run(
     names = dict.fromkeys(name for row in rows for name in row)
     unknown = torch.full_like(rows[0]["sigma"], math.nan)
     return state, {
-        name: torch.stack([row.get(name, unknown) for row in rows]).double().cpu() for name in names
+        name: torch.stack([row.get(name, unknown) for row in rows]).cpu().double() for name in names
     }
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from invscore.batches import PerImage, per_image, real_numbers
+from invscore.doubles import doubled
 from invscore.rng import SampleRNG
 
 GROUP = 5.0
@@ -214,8 +215,8 @@ class PoissonNoise(Noise):
         On its own such a pixel tells little of its rate, and its residual has the heaviest of
         tails: a single count where 0.01 is expected is 10 deviations.
         """
-        counts = (self.photons * y).double()
-        rate = self._log_rate(clean).exp().double()
+        counts = doubled(self.photons * y)
+        rate = doubled(self._log_rate(clean).exp())
         few = rate < GROUP
         # Groups of what less than GROUP is expected of, in their order, by twice that in all: at
         # least GROUP is expected of each, the incomplete last one being part of the one before it.
@@ -237,7 +238,7 @@ class PoissonNoise(Noise):
         excess = torch.where(present, 2 + 1 / floor, 0.0)
         number = present.sum(dim=1)
         mean, variance = energy.sum(dim=1) / number, excess.sum(dim=1) / number**2
-        return mean.to(y.dtype), variance.to(y.dtype)
+        return mean.to(y), variance.to(y)
 
     def check(self, y: Tensor) -> None:
         if y.is_complex() or bool((y < 0).any()):

@@ -98,7 +98,7 @@ def estimate_noise(operator: Operator, y: Tensor, prior: Prior | None = None) ->
             f"{problem.count}: {ADVICE}"
         )
     levels = [_of_one(operator, image[None], prior) for image in problem.y]
-    smallest = torch.finfo(y.dtype).eps * problem.y.abs().flatten(1).amax(dim=1).double().cpu()
+    smallest = torch.finfo(y.dtype).eps * problem.y.abs().flatten(1).amax(dim=1).cpu().double()
     return torch.tensor(levels, dtype=torch.float64).maximum(smallest).clamp_min(1e-30)
 
 

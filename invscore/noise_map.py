@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from invscore.doubles import doubled
 from invscore.likelihood import GaussianNoise, InverseProblem
 from invscore.operators import LinearOperator
 from invscore.operators.weighting import Weighting
@@ -30,7 +31,7 @@ def with_noise_map(operator: LinearOperator, y: Tensor, variance: Tensor) -> Inv
     seen = variance.isfinite() & (variance > 0)
     if operator.measured is not None:
         seen = seen & operator.measured.to(seen.device)
-    weights = torch.where(seen, torch.where(seen, variance, 1).double().rsqrt(), 0)
+    weights = torch.where(seen, doubled(torch.where(seen, variance, 1)).rsqrt(), 0)
     whitened = Weighting(weights, operator.out_complex).to(y.device) @ operator
     values = torch.where(seen.to(y.device), y, 0) * weights.to(y.device, y.real.dtype)
     return InverseProblem(whitened, values, GaussianNoise(1.0))

@@ -66,7 +66,7 @@ def estimate_scale(problem: InverseProblem, prior: Prior) -> Tensor:
     """
     if prior.peak is None or not isinstance(problem.operator, LinearOperator):
         return torch.ones(len(problem.y), dtype=torch.float64)
-    ratio = image_peak(problem, problem.operator).double().cpu() / prior.peak
+    ratio = image_peak(problem, problem.operator).cpu().double() / prior.peak
     return torch.where(ratio > 0, factor_of_peak(ratio.clamp_min(1e-300)), 1.0)
 
 

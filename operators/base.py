@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from invscore.batches import PerImage, ordinary, per_image
+from invscore.doubles import placed
 from invscore.operators.cg import conjugate_gradient, inner, least_squares
 from invscore.operators.constant import Constant
 from invscore.operators.placement import moved_module
@@ -393,17 +394,12 @@ def _moved(value: object, device: torch.device | str | None, dtype: torch.dtype 
     if isinstance(value, Constant):
         return value if device is None else value.to(device)
     if isinstance(value, nn.Module):
-        return moved_module(value, partial(_placed, device=device, dtype=dtype))
+        return moved_module(value, partial(placed, device=device, dtype=dtype))
     if isinstance(value, tuple | list):
         return type(value)(_moved(item, device, dtype) for item in value)
     if isinstance(value, Tensor):
-        return _placed(value, device, dtype)
+        return placed(value, device, dtype)
     return value
-
-
-def _placed(tensor: Tensor, device: torch.device | str | None, dtype: torch.dtype | None) -> Tensor:
-    target = dtype if dtype is None or not tensor.is_complex() else dtype.to_complex()
-    return tensor.to(device, target if tensor.is_floating_point() or tensor.is_complex() else None)
 
 
 def require_equal(what: str, left: object, right: object) -> None:

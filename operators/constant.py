@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from invscore.doubles import has_doubles
+
 
 class Constant:
     """A fixed real or complex tensor that takes the precision of the data it meets.
@@ -32,6 +34,10 @@ class Constant:
         """A copy on ``device``."""
         moved = Constant.__new__(Constant)
         moved.single = self.single.to(device)
-        # Apple's GPUs have no double precision.
-        moved.double = self.double if moved.single.device.type == "mps" else self.double.to(device)
+        there = has_doubles(moved.single.device)
+        moved.double = self.double.to(device) if there else self.double
         return moved
+
+    def beside(self, value: Tensor) -> Constant:
+        """``value``, which was made of ``double``, on the device of this one."""
+        return Constant(value).to(self.single.device)

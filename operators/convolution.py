@@ -60,7 +60,8 @@ class CircularConvolution(SpectralOperator):
         phase = torch.where(modulus > 1e-12 * modulus.max(), half / modulus, 1.0)
         rows = torch.arange(height, device=half.device)
         mirror = modulus[(-rows) % height][:, 1 : (width + 1) // 2].flip(1)
-        return Constant(torch.cat([modulus, mirror], dim=1)), Constant(phase)
+        beside = self.transfer.beside
+        return beside(torch.cat([modulus, mirror], dim=1)), beside(phase)
 
     def svd(self, dtype: torch.dtype = torch.float32) -> SVD:
         modulus, phase = self._polar

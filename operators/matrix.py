@@ -32,7 +32,8 @@ class MatrixOperator(SpectralOperator):
     @cached_property
     def _factors(self) -> tuple[Constant, Constant, Constant]:
         u, s, vh = torch.linalg.svd(self.matrix.double, full_matrices=False)
-        return Constant(u), Constant(s), Constant(vh)
+        beside = self.matrix.beside
+        return beside(u), beside(s), beside(vh)
 
     def svd(self, dtype: torch.dtype = torch.float32) -> SVD:
         u, s, vh = self._factors

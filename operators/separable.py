@@ -54,4 +54,4 @@ class SeparableOperator(SpectralOperator):
 
 def _decompose(matrix: Constant) -> Factors:
     u, s, vh = torch.linalg.svd(matrix.double, full_matrices=False)
-    return Constant(u), Constant(s), Constant(vh.mT)
+    return matrix.beside(u), matrix.beside(s), matrix.beside(vh.mT)

@@ -179,7 +179,7 @@ def _filtered(y: Tensor, filter: str) -> Tensor:
         raise ValueError(f"`filter` must be one of ramp, hann, got {filter!r}")
     detectors = y.shape[-1]
     length = 2 ** math.ceil(math.log2(2 * detectors))
-    n = torch.arange(length, dtype=torch.float64, device=y.device)
+    n = torch.arange(length, dtype=torch.float64)
     n = torch.minimum(n, length - n)
     # The band-limited ramp in space, not in frequency, where its mean would be wrong (Kak &
     # Slaney 1988, Eq. 61).
@@ -187,6 +187,6 @@ def _filtered(y: Tensor, filter: str) -> Tensor:
     ramp[0] = 0.25
     response = torch.fft.rfft(ramp).real
     if filter == "hann":
-        response = response * torch.cos(math.pi * torch.fft.rfftfreq(length, device=y.device)) ** 2
-    spectrum = torch.fft.rfft(y, n=length) * response.to(y.dtype)
+        response = response * torch.cos(math.pi * torch.fft.rfftfreq(length)) ** 2
+    spectrum = torch.fft.rfft(y, n=length) * response.to(y)
     return torch.fft.irfft(spectrum, n=length)[..., :detectors]

@@ -22,7 +22,7 @@ from invscore.operators import Blur
 ROOT = Path(invscore.__file__).parent
 
 FLOORS = (
-    "batches checkpoint config engine faults figures files images literals memory modules"
+    "batches checkpoint config doubles engine faults figures files images literals memory modules"
     " networks noise operators plain_json plain_yaml plugins processes ranges readers registry"
     " report rng stopping viewer words",
     "discrete levels likelihood priors sampling training",

@@ -78,4 +78,4 @@ def check_count(images: int, level: float) -> None:
 
 
 def _within(error: Tensor, factor: float) -> float:
-    return float((error <= factor).double().mean())
+    return float((error <= factor).cpu().double().mean())

@@ -88,7 +88,7 @@ def measure(task: Task, result: Result) -> dict[str, Any]:
 def measure_interval(task: Task, calibration: Calibration, interval: Interval) -> dict[str, Any]:
     """A calibrated interval: level, factor, mean width, and the fraction of the truth inside."""
     truth = task.seen_truth
-    held = None if truth is None else interval.contains(truth).double().mean()
+    held = None if truth is None else interval.contains(truth).cpu().double().mean()
     return {
         "level": calibration.level,
         "calibrated": True,

@@ -8,6 +8,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from invscore.doubles import doubled
 from invscore.metrics.pretrained import as_photographs, unavailable
 
 Features = Callable[[Tensor], Tensor]
@@ -23,7 +24,7 @@ def frechet_distance(mean_a: Tensor, cov_a: Tensor, mean_b: Tensor, cov_b: Tenso
     ``|m_a - m_b|^2 + tr(C_a + C_b - 2 (C_a^1/2 C_b C_a^1/2)^1/2)`` (Dowson & Landau 1982), means
     (d,) and covariances (d, d), which may be singular; computed in float64.
     """
-    mean_a, cov_a, mean_b, cov_b = (t.double() for t in (mean_a, cov_a, mean_b, cov_b))
+    mean_a, cov_a, mean_b, cov_b = (doubled(t) for t in (mean_a, cov_a, mean_b, cov_b))
     # The trace of the root is the sum of the singular values of C_a^1/2 C_b^1/2.
     cross = torch.linalg.svdvals(_root(cov_a) @ _root(cov_b)).sum()
     shift = (mean_a - mean_b).square().sum()
@@ -73,7 +74,7 @@ def _law(images: Tensor, peak: float, features: Features) -> tuple[Tensor, Tenso
     """Mean (d,) and covariance (d, d) of the features of a set."""
     shown = as_photographs(images, peak)
     parts = [features(shown[i : i + TOGETHER]) for i in range(0, len(shown), TOGETHER)]
-    found = torch.cat(parts).double()
+    found = doubled(torch.cat(parts))
     return found.mean(dim=0), torch.cov(found.T).reshape(found.shape[1], -1)
 
 

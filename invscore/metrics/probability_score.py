@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from invscore.batches import real_numbers
+from invscore.doubles import doubled
 
 
 def crps(samples: Tensor, truth: Tensor, *, paired: bool = False) -> Tensor:
@@ -46,4 +47,4 @@ def crps(samples: Tensor, truth: Tensor, *, paired: bool = False) -> Tensor:
 
 def _parts(x: Tensor) -> Tensor:
     """The real numbers of ``x`` in float64."""
-    return real_numbers(x).double()
+    return doubled(real_numbers(x))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from invscore.doubles import doubled
 from invscore.priors.covariance import Covariance
 from invscore.priors.noise_covariance import LARGEST, Kind, NoiseCovariance
 
@@ -44,7 +45,7 @@ class Coloured:
             values = covariance.values.reshape(means.shape[1:])
             analyse = noise.basis.analyse
             return cls(analyse(x), analyse(means), noise, covariance, values, None)
-        total = covariance.matrix.double() + noise.dense()
+        total = doubled(covariance.matrix) + noise.dense()
         return cls(x, means, noise, covariance, None, torch.linalg.cholesky(total))
 
     def log_evidence(self) -> Tensor:
@@ -55,7 +56,7 @@ class Coloured:
             volume = total.log().expand(self.x.shape).flatten(1).sum(dim=1)
             each = [((self.x - m).square() / total).flatten(1).sum(dim=1) for m in self.means]
             return -0.5 * (torch.stack(each, dim=1) + volume[:, None]) - constant
-        away = (self.x[:, None] - self.means).flatten(2).double()
+        away = doubled((self.x[:, None] - self.means).flatten(2))
         assert self.factor is not None
         white = torch.linalg.solve_triangular(self.factor, away.mT, upper=False)
         volume = self.factor.diagonal(dim1=1, dim2=2).log().sum(dim=1)
@@ -71,6 +72,6 @@ class Coloured:
             gain = self.spread / (self.spread + self.noise.variances)
             return self.noise.basis.synthesise(mean + gain * away)
         assert self.factor is not None
-        explained = torch.cholesky_solve(away.flatten(1).double()[..., None], self.factor)[..., 0]
-        moved = explained @ self.covariance.matrix.double()
+        explained = torch.cholesky_solve(doubled(away.flatten(1))[..., None], self.factor)[..., 0]
+        moved = explained @ doubled(self.covariance.matrix)
         return mean + moved.to(away).reshape(away.shape)

@@ -8,6 +8,8 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from invscore.doubles import doubled
+
 
 class Covariance:
     """``C = V diag(values) V^T`` on flattened images: ``values`` (d,), ``basis`` V (d, d).
@@ -57,7 +59,7 @@ class Covariance:
         rounding = 10 * d * torch.finfo(dtype).eps * float(matrix.abs().max())
         if float((matrix - matrix.T).abs().max()) > rounding:
             raise ValueError("`covariance` must be symmetric")
-        values, basis = torch.linalg.eigh(matrix.double())
+        values, basis = torch.linalg.eigh(doubled(matrix))
         if float(values.min()) < -rounding:
             raise ValueError(
                 "`covariance` must be positive semi-definite, got the eigenvalue "
@@ -65,7 +67,7 @@ class Covariance:
             )
         # What eigh leaves of a zero is a zero again: a singular matrix has no density.
         zero = 10 * d * torch.finfo(torch.float64).eps * values.max()
-        return cls(torch.where(values > zero, values, 0).to(dtype), basis.to(dtype))
+        return cls(torch.where(values > zero, values, 0).to(matrix), basis.to(matrix))
 
     @property
     def isotropic(self) -> bool:

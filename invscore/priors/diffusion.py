@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import torch
 from torch import Tensor, nn
 
+from invscore.doubles import moving
 from invscore.priors.denoiser import DenoiserPrior, Range
 
 Predicts = Literal["epsilon", "v", "x0", "score", "flow", "edm"]
@@ -113,6 +114,9 @@ class Diffusion(nn.Module):
         if not self.preserving:
             raise ValueError("`sigma_min` and `sigma_max` must be given where there is no table")
         return float(self.log_levels[0].exp()), float(self.log_levels[-1].exp())
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        return super()._apply(moving(fn), recurse)  # type: ignore[no-untyped-call]
 
     def forward(self, z: Tensor, s: Tensor) -> Tensor:
         column = s.reshape(-1, *[1] * (z.ndim - 1))

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from invscore.batches import PerImage, per_image
+from invscore.doubles import doubled
 from invscore.priors.base import Prior, require_images
 from invscore.priors.coloured import Coloured, kinds_of
 from invscore.priors.covariance import Covariance, precision, shrinkage
@@ -42,7 +43,7 @@ class Cluster:
         centres = covariance.analyse(means)
         if not covariance.isotropic:
             return cls(covariance, centres, None)
-        spread = (centres - centres.mean(dim=0)).double()
+        spread = doubled(centres - centres.mean(dim=0))
         _, lengths, axes = torch.linalg.svd(spread, full_matrices=False)
         rank = int((lengths > RANK_TOLERANCE * lengths.max()).sum())
         saves = len(means) * rank <= MOST_ROOM * means.shape[1]

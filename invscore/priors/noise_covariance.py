@@ -9,6 +9,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from invscore.doubles import doubled
+
 Kind = Literal["pixels", "frequencies", "matrix"]
 
 LARGEST = 2048
@@ -65,7 +67,7 @@ class NoiseCovariance:
 
     def dense(self) -> Tensor:
         """The covariance of real images as matrices, (b, d, d) or (1, d, d), in float64."""
-        variances = self.variances.double()
+        variances = doubled(self.variances)
         shape, d = variances.shape[1:], math.prod(variances.shape[1:])
         if self.basis.kind == "pixels":
             return torch.diag_embed(variances.flatten(1))

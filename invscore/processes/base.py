@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from invscore.batches import PerImage, per_image
+from invscore.doubles import doubled
 from invscore.processes.solvers import euler_maruyama, heun
 from invscore.rng import SampleRNG
 
@@ -59,7 +60,7 @@ class Process(abc.ABC):
 
     def at(self, t: Time) -> Coefficients:
         """``alpha``, ``sigma``, ``f`` and ``g^2`` at ``t``, in its shape and in float64."""
-        return self._at(torch.as_tensor(t, dtype=torch.float64))
+        return self._at(_double(t))
 
     def alpha(self, t: Time) -> Tensor:
         """What is left of the data at ``t``."""
@@ -84,7 +85,7 @@ class Process(abc.ABC):
 
     def time(self, level: PerImage) -> Tensor:
         """The time at which ``sigma / alpha`` is ``level``, in float64."""
-        return self._time(torch.as_tensor(level, dtype=torch.float64))
+        return self._time(_double(level))
 
     def to_ve(self, x: Tensor, t: Time) -> tuple[Tensor, Tensor]:
         """``(x_t / alpha, level)``: the state as data plus noise."""
@@ -163,3 +164,10 @@ class Process(abc.ABC):
         denoised = denoise(*self.to_ve(x, t))
         kept, drawn = (per_image(c, x, "t") for c in (at.drift + pull, pull * at.alpha))
         return kept * x - drawn * denoised
+
+
+def _double(value: PerImage) -> Tensor:
+    """A number or numbers in float64."""
+    if isinstance(value, Tensor):
+        return doubled(value)
+    return torch.as_tensor(value, dtype=torch.float64)

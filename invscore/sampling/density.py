@@ -11,6 +11,7 @@ from torch import Tensor
 
 from invscore import levels
 from invscore.batches import per_image, real_numbers
+from invscore.doubles import doubled
 from invscore.priors.base import Prior
 from invscore.rng import SampleRNG, sample_rng
 from invscore.sampling import runge_kutta, terminal
@@ -136,7 +137,7 @@ def log_likelihood(
             "the path of an image diverged to NaN or infinity: a smaller tolerance or more "
             "steps may help"
         )
-    gained = state[:, d:].double()
+    gained = doubled(state[:, d:])
     return LogLikelihood(
         nats=terminal.log_prob(prior, _images(state[:, :d], x), high) + gained.mean(dim=1),
         stderr=torch.zeros_like(gained[:, 0]) if signs is None else _stderr(gained),

@@ -85,7 +85,7 @@ def adaptive(
         step = torch.where(last, left, h[going])
         state = y[going]
         stepped, ahead, error = _step(velocity, t[going], state, step, slope, going)
-        ratio = excess(t[going], state, stepped, error).double().cpu()
+        ratio = excess(t[going], state, stepped, error).cpu().double()
         # A step out of the finite numbers is too large, but from there no smaller one leads back:
         # quickly to the end.
         lost = ~state.isfinite().flatten(1).all(dim=1).cpu()

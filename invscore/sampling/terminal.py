@@ -11,6 +11,7 @@ import math
 from torch import Tensor
 
 from invscore.batches import real_numbers
+from invscore.doubles import doubled
 from invscore.priors.base import Prior
 from invscore.rng import SampleRNG
 
@@ -24,7 +25,7 @@ def log_prob(prior: Prior, x: Tensor, sigma: float) -> Tensor:
     """The log-density in nats, (b,), in float64. Complex numbers count as two."""
     centred = x - prior.mean
     numbers = real_numbers(centred)
-    white = numbers.flatten(1).double() / _deviation(prior, sigma)
+    white = doubled(numbers.flatten(1)) / _deviation(prior, sigma)
     volume = math.log(2 * math.pi) + 2 * math.log(_deviation(prior, sigma))
     return -0.5 * (white.square().sum(dim=1) + white.shape[1] * volume)
 

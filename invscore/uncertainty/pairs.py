@@ -12,6 +12,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from invscore.doubles import doubled
+
 
 class Spread(NamedTuple):
     """``variance``, (\\*shape), of a draw; that of the mean is ``share`` times as large.
@@ -44,8 +46,8 @@ def spread(x: Tensor, *, paired: bool) -> Spread:
         return Spread(within / 2, 0.0, 1.0, -1.0)
     variance = (total - 2 * pairs / n * within) / (n - (4 * pairs + alone) / n)
     variance = variance.clamp_min(0)
-    summed = float(variance.double().sum())
-    r = 1 - float(within.double().sum()) / summed if summed > 0 else -1.0
+    summed = float(doubled(variance).sum())
+    r = 1 - float(doubled(within).sum()) / summed if summed > 0 else -1.0
     r = min(max(r, -1.0), 1.0)
     parts = (1 - r) ** 2 / pairs + ((1 + r) ** 2 / (pairs - 1) if pairs > 1 else 0.0)
     freedom = 4 / parts + alone

@@ -86,11 +86,11 @@ def residual_spectrum(problem: InverseProblem, samples: Tensor) -> ResidualSpect
     else:
         mean, freedom = _moments(seen, bands)
         mean, freedom = parts * mean, parts * freedom
-    freedom = torch.where(mean > 0.5, freedom, 0.0).double().cpu()
+    freedom = torch.where(mean > 0.5, freedom, 0.0).cpu().double()
     # A law of heavier tails than the Gaussian's adds its excess to the variance of every band.
     freedom = 2 / (2 / freedom + excess / max(1, problem.count))
     return ResidualSpectrum(
-        (total / mean.clamp_min(1e-12)).double().cpu().reshape(-1, RINGS, SECTORS),
+        (total / mean.clamp_min(1e-12)).cpu().double().reshape(-1, RINGS, SECTORS),
         freedom.reshape(RINGS, SECTORS),
     )
 

@@ -94,7 +94,7 @@ def pictures(
 
 def held(errors: Tensor, factor: float) -> float:
     """The fraction of pixels in intervals ``factor`` times as wide, from quantiles ``errors``."""
-    return float((errors <= factor).double().mean())
+    return float((errors <= factor).cpu().double().mean())
 
 
 def _similarity(image: Tensor, truth: Tensor, peak: float) -> dict[str, float | None]:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from invscore.batches import real_numbers
+from invscore.doubles import widest
 from invscore.likelihood import InverseProblem
 from invscore.methods.particles.low_rank import LowRank, Spectrum
 from invscore.operators import LinearOperator, jacobian
@@ -137,9 +138,9 @@ def measured_numbers(problem: InverseProblem) -> Tensor:
 
 
 def flatten(x: Tensor) -> Tensor:
-    """Real numbers in float64, (b, n)."""
+    """Real numbers, in float64 where the device has it, (b, n)."""
     numbers = real_numbers(x)
-    return numbers.flatten(1).double()
+    return widest(numbers.flatten(1))
 
 
 def unflatten(numbers: Tensor, like: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from invscore.batches import real_numbers
+from invscore.doubles import doubled
 from invscore.rng import SampleRNG
 
 BISECTIONS = 30
@@ -24,11 +25,12 @@ def systematic(log_weights: Tensor, uniform: Tensor) -> Tensor:
     average over ``uniform`` in [0, 1), one number a set, (g,) (Kitagawa 1996).
     """
     count = log_weights.shape[1]
-    edges = log_weights.double().softmax(dim=1).cumsum(dim=1)
+    edges = doubled(log_weights).softmax(dim=1).cumsum(dim=1)
     places = torch.arange(count, device=edges.device, dtype=edges.dtype)
-    positions = (places + uniform[:, None].double()) / count
+    positions = (places + uniform[:, None].to(edges)) / count
     # Rounding may leave the last edge just below 1.
-    return torch.searchsorted(edges, positions, right=True).clamp_max(count - 1)
+    found = torch.searchsorted(edges, positions, right=True).clamp_max(count - 1)
+    return found.to(log_weights.device)
 
 
 def survivors(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Self
 
 import torch
 from torch import Tensor, nn
 
+from invscore.doubles import moving
 from invscore.levels import DDPM_BETAS
 from invscore.priors.base import Prior
 
@@ -33,9 +35,12 @@ class EpsilonNetwork(nn.Module):
         table = usual if alphas_cumprod is None else torch.as_tensor(alphas_cumprod)
         self.register_buffer("table", table.double(), persistent=False)
 
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        return super()._apply(moving(fn), recurse)  # type: ignore[no-untyped-call]
+
     def forward(self, x: Tensor, t: Tensor | int) -> Tensor:
         """The noise in ``x``, (b, c, h, w), at the times ``t``."""
-        time = torch.as_tensor(t, device=x.device).double()
+        time = torch.as_tensor(t, device=x.device).to(self.table.dtype)
         low = time.long().clamp(0, len(self.table) - 2)
         logs = ((1 - self.table) / self.table).log() / 2
         s = torch.lerp(logs[low], logs[low + 1], time - low).exp().to(x.dtype).expand(len(x))
