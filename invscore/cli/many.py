@@ -287,7 +287,7 @@ def _alike(job: Job, tasks: Sequence[_Ready]) -> list[list[_Ready]]:
         mask = operator.measured
         seen = None if mask is None else mask.cpu().numpy().tobytes()
         key = (type(operator), operator.in_shape, operator.out_shape, y.dtype, seen)
-        groups.setdefault((*key, job.factor(ready[1])), []).append(ready)
+        groups.setdefault((*key, job.factor(ready[1]), ready[1].apart), []).append(ready)
     return list(groups.values())
 
 

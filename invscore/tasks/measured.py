@@ -7,17 +7,23 @@ the border of a camera (``boundary="valid"``): what lies beyond the picture is u
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import replace
 from typing import Literal
 
 from torch import Tensor
 
-from invscore.images import as_image, load_image, read_measurement, transparent
+from invscore.images import (
+    MEASUREMENT_KEYS,
+    as_image,
+    load_image,
+    read_measurement,
+    transparent,
+)
 from invscore.noise_level import estimate_noise
 from invscore.operators import MRI, Inpainting, Operator, Tomography
 from invscore.priors.base import Prior
-from invscore.readers import Part
+from invscore.readers import Part, read
 from invscore.tasks import multicoil
 from invscore.tasks.builtin import image_shape, option_defaults
 from invscore.tasks.noises import Declared
@@ -60,8 +66,12 @@ def measured_task(
     """The problem of the measurement in a file, whose true image nobody knows."""
     y, axes = read_measurement(measurement, **(part or {}))
     found: tuple[str, ...] = ()
+    apart: Hashable = None
     if not (part and part.get("reader")):
         spec, found = _with_its_holes(spec, measurement)
+        spec, angles = _with_its_angles(spec, measurement, (part or {}).get("key"))
+        found = (*found, *angles)
+        apart = spec.options["angles"] if angles else None
     job = task_of_measurement(
         spec,
         y,
@@ -72,7 +82,7 @@ def measured_task(
         name=repr(measurement),
         axes=axes,
     )
-    return replace(job, assumed=(*job.assumed, *found))
+    return replace(job, assumed=(*job.assumed, *found), apart=apart or job.apart)
 
 
 def task_of_measurement(
@@ -134,6 +144,8 @@ def task_of_measurement(
         assumed=(*assumed, *told),
         gain_is_one=not spec.is_plugin,
         unweighted=unweighted,
+        # Coils estimated from one measurement are those of no other.
+        apart=object() if coils and spec.options.get("maps") is None else None,
     )
 
 
@@ -175,6 +187,19 @@ def _with_its_holes(spec: Spec, measurement: str) -> tuple[Spec, tuple[str, ...]
         masked = replace(spec, options={**spec.options, "mask": measurement})
         return masked, (f"mask: what is transparent in {measurement!r} counts as missing",)
     return spec, (f"transparent pixels of {measurement!r} count as measured, and as white",)
+
+
+def _with_its_angles(spec: Spec, measurement: str, key: str | None) -> tuple[Spec, tuple[str, ...]]:
+    """``spec`` with the angles that the file of a sinogram has, and a sentence about them."""
+    if spec.is_plugin or spec.name != "ct" or {"angles", "span"} & set(spec.options):
+        return spec, ()
+    header = read(measurement, key, MEASUREMENT_KEYS).header
+    theta = header.get("theta") if isinstance(header, dict) else None
+    if theta is None:
+        return spec, ()
+    angles = tuple(float(angle) for angle in theta)
+    told = f"angles: {len(angles)}, the theta of {measurement!r}"
+    return replace(spec, options={**spec.options, "angles": angles}), (told,)
 
 
 def as_of_a_camera(spec: Spec) -> Spec:

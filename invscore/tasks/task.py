@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -39,7 +40,8 @@ class Task:
     The truth may be known in the window alone that the measurement shows. ``assumed``: sentences on
     what was not declared, and what was taken for it. ``gain_is_one``: whether the operator is known
     to leave a constant image as it is. ``unweighted``: the problem before a noise map has weighted
-    it, if one has.
+    it, if one has. ``apart``: what of the operator the measurement itself has told; only those that
+    have told the same are treated together.
     """
 
     problem: InverseProblem
@@ -47,6 +49,7 @@ class Task:
     assumed: tuple[str, ...] = ()
     gain_is_one: bool = False
     unweighted: InverseProblem | None = None
+    apart: Hashable = None
 
     @property
     def in_units(self) -> InverseProblem:

@@ -11,9 +11,10 @@ from torch import Tensor
 
 from invscore.operators import Tomography, check_operator
 from invscore.operators.files import read_angles
+from invscore.readers import Part
 from invscore.tasks.builtin import build
-from invscore.tasks.measured import task_of_measurement
-from invscore.tasks.specs import parse_spec
+from invscore.tasks.measured import measured_task, task_of_measurement
+from invscore.tasks.specs import Spec, parse_spec
 
 SIZE, RADIUS = 64, 0.3
 SHAPE = (1, SIZE, SIZE)
@@ -106,12 +107,31 @@ def test_text(content: str, expected: list[float], tmp_path: Path) -> None:
 def test_arrays(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", angles=[[0.0], [30.0]], y=np.zeros((2, 5)))
     assert read_angles(tmp_path / "a.npz").tolist() == [0, 30]
+
+
+@pytest.fixture
+def scan(tmp_path: Path) -> str:
+    """A Data Exchange file of 5 rows of 23 detectors at three angles, and the counts behind it."""
     h5py = pytest.importorskip("h5py")
+    counts = np.random.default_rng(0).uniform(50, 100, (3, 5, 23))
     with h5py.File(tmp_path / "scan.h5", "w") as file:
-        for name, shape in (("data", (3, 4, 5)), ("data_white", (1, 4, 5))):
-            file[f"exchange/{name}"] = np.ones(shape)
-        file["exchange/theta"] = [0.0, 60.0, 120.0]
-    assert read_angles(tmp_path / "scan.h5").tolist() == [0, 60, 120]
+        file["exchange/data"], file["exchange/data_white"] = counts, np.full((1, 5, 23), 100.0)
+        file["exchange/theta"] = [0.0, 10.0, 120.0]
+    return str(tmp_path / "scan.h5")
+
+
+def test_a_scan_has_its_angles_beside_it(scan: str) -> None:
+    assert read_angles(scan).tolist() == [0, 10, 120]
+    part: Part = {"index": 2}
+    task = measured_task(Spec("ct"), scan, shape=(1, 16, 16), noise=0.1, device="cpu", part=part)
+    assert isinstance(task.problem.operator, Tomography)
+    assert task.problem.operator.angles == (0, 10, 120)
+    assert task.assumed == (f"angles: 3, the theta of {scan!r}",)
+    given = measured_task(
+        Spec("ct", {"angles": 3}), scan, shape=(1, 16, 16), noise=0.1, device="cpu", part=part
+    )
+    assert isinstance(given.problem.operator, Tomography)
+    assert given.problem.operator.angles == (0, 60, 120)
 
 
 def test_radians_are_spoken_of(tmp_path: Path) -> None:

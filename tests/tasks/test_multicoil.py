@@ -61,6 +61,7 @@ def test_fastmri_files_of_several_coils(tmp_path: Path) -> None:
     wrong = InverseProblem(inner, job.problem.y, job.problem.noise)
     assert float(wrong.discrepancy(inner.ridge(wrong.y, 1e-3))) > 2  # coils in another order
     assert [text.split(":")[0] for text in job.assumed[:2]] == ["mask", "maps"]
+    assert job.apart is not None  # no other slice has these maps
 
 
 def test_simulated_scans() -> None:
