@@ -84,7 +84,7 @@ def test_every_command_is_there(hooks: ModuleType) -> None:
     page = hooks.commands()
     for command in ("reconstruct", "calibrate", "train", "bench imaging", "bench posterior"):
         assert f"\n## invscore {command}\n" in page
-    assert "| `--measurement` `FILE` |" in page
+    assert r"| `--measurement` `FILE\|DIR\|GLOB` |" in page
 
 
 def test_links_out_of_the_manual_are_words(hooks: ModuleType) -> None:
