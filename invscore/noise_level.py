@@ -116,7 +116,7 @@ def noise_seen(problem: InverseProblem, prior: Prior, samples: Tensor) -> Tensor
     if not (known and isinstance(operator, LinearOperator) and isinstance(noise, GaussianNoise)):
         return None
     levels = noise.level(problem.y).flatten().expand(len(problem.y)).tolist()
-    if min(levels) < prior.sigma_min or max(levels) > prior.unit:
+    if min(levels) < prior.sigma_min or max(levels) > min(prior.unit, prior.sigma_max):
         return None
     mask = isinstance(operator, Inpainting)
     seen = operator if mask else Identity(problem.y.shape[1:])
@@ -227,7 +227,7 @@ def _stein(
     tolerance: float = TOLERANCE,
 ) -> float:
     """The level at which Stein's identity holds, of an operator with singular values 0 and 1."""
-    low, high = max(prior.sigma_min, 1e-4 * prior.unit), 2 * prior.unit
+    low, high = max(prior.sigma_min, 1e-4 * prior.unit), min(2 * prior.unit, prior.sigma_max)
     level = min(max(start, low), high)
     for _ in range(ITERATIONS):
         found = _explained(operator, y, prior, level, fill)

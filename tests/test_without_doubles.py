@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor, nn
+from without_doubles import DEVICE, There, WithoutDoubles, known
 
 from invscore import GaussianNoise, InverseProblem, PoissonNoise, doubles, reconstruct, simulate
 from invscore import driver as driver_module
@@ -18,8 +21,9 @@ from invscore.priors import DiffusionPrior, NetworkPrior
 from invscore.priors.export.epsilon import EpsilonNetwork
 from invscore.processes import VP
 from invscore.rng import AntitheticRNG, SampleRNG
-from tests.operators.test_contract import OPERATORS
-from tests.without_doubles import DEVICE, There, WithoutDoubles, known
+
+sys.path.insert(0, str(Path(__file__).parent / "operators"))
+from test_contract import OPERATORS
 
 pytestmark = pytest.mark.usefixtures("there")
 SHAPE = (1, 16, 16)

@@ -67,7 +67,9 @@ def _details(info: MethodInfo) -> str:
     ]
     wide = [max(len(row[column]) for row in rows) for column in (0, 1)]
     lines = [info.name, "", inspect.getdoc(info.run) or "", "", "options, defaults and ranges:"]
-    lines += [f"  {n:{wide[0]}}  {v:{wide[1]}}  {range_}".rstrip() for n, v, range_ in rows]
+    for option, default, span in rows:
+        start = f"  {option:{wide[0]}}  {default:{wide[1]}}  "
+        lines += textwrap.wrap(start + span, WIDTH, subsequent_indent=" " * len(start)) or [start]
     lines.append("")
     for fact, text in facts.items():
         lines += textwrap.wrap(f"{fact}: {text}", WIDTH, subsequent_indent="  ")

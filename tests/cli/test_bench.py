@@ -11,7 +11,7 @@ import torch
 from typer.testing import Result
 
 from invscore.bench import denoising
-from invscore.bench.denoising import Task
+from invscore.bench.denoising import DenoisingTask
 
 Run = Callable[..., Result]
 
@@ -21,7 +21,7 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tasks of two tiny images, and a rival that returns what it is given."""
     for name, channels in {"gray": 1, "colour": 3}.items():
         image = torch.full((channels, 8, 8), 0.5)
-        task = Task(
+        task = DenoisingTask(
             ("a", "b"), lambda name, image=image: image, (15, 25), 255, lambda x, _: {"same": x}
         )
         monkeypatch.setitem(denoising.TASKS, name, task)

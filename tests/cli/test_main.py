@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -254,9 +255,11 @@ def test_all_about_a_method(invscore: Run, name: str) -> None:
     assert max(map(len, lines)) <= 80
     assert lines[0] == name
     text = " ".join(shown.split())
+    ranges = shown.partition("ranges:\n")[2].partition("\n\n")[0]
     for option, hint in info.hints.items():
-        row = next(line.split() for line in lines if line.startswith(f"  {option} "))
-        assert " ".join(row[2:]) == described(hint)
+        row = re.search(rf"^  {option} +\S+(.*(\n {{4}}.*)*)", ranges, re.MULTILINE)
+        assert row is not None
+        assert " ".join(row[1].split()) == described(hint)
     for fact in ("needs: ", "law: ", "cost: ", "source: "):
         assert fact in text
     listed = json.loads(invscore("methods", name, "--json").stdout)

@@ -69,7 +69,6 @@ def test_results_are_in_the_units_of_the_file(
         (["--axes", "hw"], "axes must name 3 axes"),
         (["--axes", "h?w"], "by one letter"),
         (["--key", "x"], "key must be left out"),
-        ([], "index must say which, along z"),
         (["--reader", "own.py:nothing"], "'own.py' defines no 'nothing'"),
         (["--reader", "own.py:broken"], "ZeroDivisionError: division by zero (own.py, line 5)"),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from counting import Counting
 from torch import Tensor
 
 from invscore import GaussianNoise, InverseProblem, simulate
@@ -12,7 +13,6 @@ from invscore.networks import build_network
 from invscore.operators import MRI, Blur, Inpainting, LinearOperator, SuperResolution
 from invscore.priors import NetworkPrior, StationaryGaussianPrior
 from invscore.rng import AntitheticRNG
-from tests.counting import Counting
 
 SHAPE = (1, 16, 16)
 OPERATORS: dict[str, LinearOperator] = {
