@@ -14,6 +14,7 @@ from torch import Tensor
 
 from invscore import memory, saving
 from invscore.batches import PerImage, per_image
+from invscore.finite import Watch
 from invscore.likelihood import GaussianNoise, InverseProblem
 from invscore.methods import METHODS, MethodInfo, Step, get_method
 from invscore.methods.auto import narrow_warnings, resolve
@@ -352,6 +353,7 @@ def _run(
 ) -> tuple[Tensor, Trace]:
     """The last state of a method and its trace."""
     rows: list[dict[str, Tensor]] = []
+    watch = Watch()
     with torch.no_grad():
         for done, step in enumerate(states, start=1):
             state = step.x
@@ -363,9 +365,9 @@ def _run(
                 {name: _mean(value, state) for name, value in {**told, **step.info}.items()}
             )
             if done % NAN_CHECK_EVERY == 1:
-                _require_finite(info, state, done)
+                _require_none_lost(info, watch.look(done, state))
             on_step(before + done, total)
-    _require_finite(info, state, done)
+    _require_none_lost(info, watch.last(done, state))
     names = dict.fromkeys(name for row in rows for name in row)
     unknown = torch.full_like(rows[0]["sigma"], math.nan)
     return state, {
@@ -378,8 +380,8 @@ def _mean(value: float | Tensor, like: Tensor) -> Tensor:
     return torch.as_tensor(value, dtype=like.real.dtype, device=like.device).mean()
 
 
-def _require_finite(info: MethodInfo, state: Tensor, step: int) -> None:
-    if not bool(state.isfinite().all()):
+def _require_none_lost(info: MethodInfo, step: int | None) -> None:
+    if step is not None:
         raise NumericalError(
             f"method {info.name!r} diverged: NaN or infinity by step {step}; "
             "smaller steps or another noise level may help"

@@ -22,9 +22,9 @@ from invscore.operators import Blur
 ROOT = Path(invscore.__file__).parent
 
 FLOORS = (
-    "batches checkpoint config doubles engine faults figures files images literals memory modules"
-    " networks noise operators plain_json plain_yaml plugins processes ranges readers registry"
-    " report rng stopping viewer words",
+    "batches checkpoint config doubles engine faults figures files finite images literals memory"
+    " modules networks noise operators plain_json plain_yaml plugins processes ranges readers"
+    " registry report rng stopping viewer words",
     "discrete levels likelihood priors sampling training",
     "exact methods metrics noise_level noise_map scale tasks uncertainty",
     "baselines driver reconstructor saving",
