@@ -24,10 +24,31 @@ LAZY = {
 """What is done at once, as ``There`` has no bits for what is to be done later."""
 
 
+class Absent:
+    """What PyTorch asks of the device as a whole: there is none, so nothing else is asked."""
+
+    def is_available(self) -> bool:
+        return False
+
+    def device_count(self) -> int:
+        return 0
+
+    def is_initialized(self) -> bool:
+        return False
+
+    def current_device(self) -> int:
+        return 0
+
+    def manual_seed_all(self, seed: int) -> None: ...
+
+    def _is_in_bad_fork(self) -> bool:
+        return False
+
+
 @cache
 def known() -> None:
     """Tell PyTorch that there is such a device, once in a process."""
-    _setup_privateuseone_for_python_backend(rename="single")
+    _setup_privateuseone_for_python_backend(rename="single", backend_module=Absent())
 
 
 class There(Tensor):
