@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,9 +14,8 @@ from torch import Tensor
 
 from invscore import memory, saving
 from invscore.batches import PerImage, per_image
-from invscore.finite import Watch
 from invscore.likelihood import GaussianNoise, InverseProblem
-from invscore.methods import METHODS, MethodInfo, Step, get_method
+from invscore.methods import METHODS, MethodInfo, get_method
 from invscore.methods.auto import narrow_warnings, resolve
 from invscore.methods.common.discrepancy_principle import reconciled
 from invscore.noise_level import noise_seen
@@ -27,6 +26,8 @@ from invscore.priors import tiled
 from invscore.priors.base import Prior
 from invscore.priors.counted import CountedPrior
 from invscore.rng import AntitheticRNG, SampleRNG
+from invscore.running import NumericalError as NumericalError
+from invscore.running import Trace, run_to_end
 from invscore.scale import estimate_scale
 from invscore.uncertainty import (
     Interval,
@@ -42,17 +43,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DEFAULT_METHOD = "auto"
-NAN_CHECK_EVERY = 10
-
-Trace = dict[str, Tensor]
-"""A number for each step, by name."""
 
 COPIES = 3
 """Of the samples in memory: as they are drawn, in order, and their statistics."""
-
-
-class NumericalError(RuntimeError):
-    """A method has diverged: its state has NaN or infinite values."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -260,7 +253,7 @@ def reconstruct(
         scales = [factors[image] for _, image in chunk]
         part = _scaled(problem.select(images), scales)
         states = info.run(part, counted, rng, **chosen)
-        state, trace = _run(info, part, states, on_step, index * steps, len(chunks) * steps)
+        state, trace = run_to_end(info, part, states, on_step, index * steps, len(chunks) * steps)
         trace["sigma"] *= sum(scales) / len(scales)
         fitted = reconciled(part, prior, state)
         moved |= fitted is not state
@@ -341,51 +334,6 @@ def _particle_sets(
     for k, image in places:
         together.setdefault(((seeds[image] + k) // size, image), []).append((k, image))
     return list(together.values())
-
-
-def _run(
-    info: MethodInfo,
-    problem: InverseProblem,
-    states: Iterator[Step],
-    on_step: Callable[[int, int], None],
-    before: int,
-    total: int,
-) -> tuple[Tensor, Trace]:
-    """The last state of a method and its trace."""
-    rows: list[dict[str, Tensor]] = []
-    watch = Watch()
-    with torch.no_grad():
-        for done, step in enumerate(states, start=1):
-            state = step.x
-            told: dict[str, float | Tensor] = {
-                "sigma": step.sigma,
-                "discrepancy": problem.discrepancy(step.denoised),
-            }
-            rows.append(
-                {name: _mean(value, state) for name, value in {**told, **step.info}.items()}
-            )
-            if done % NAN_CHECK_EVERY == 1:
-                _require_none_lost(info, watch.look(done, state))
-            on_step(before + done, total)
-    _require_none_lost(info, watch.last(done, state))
-    names = dict.fromkeys(name for row in rows for name in row)
-    unknown = torch.full_like(rows[0]["sigma"], math.nan)
-    return state, {
-        name: torch.stack([row.get(name, unknown) for row in rows]).cpu().double() for name in names
-    }
-
-
-def _mean(value: float | Tensor, like: Tensor) -> Tensor:
-    """Over the batch, a real number on the device of ``like``: no host waits for it."""
-    return torch.as_tensor(value, dtype=like.real.dtype, device=like.device).mean()
-
-
-def _require_none_lost(info: MethodInfo, step: int | None) -> None:
-    if step is not None:
-        raise NumericalError(
-            f"method {info.name!r} diverged: NaN or infinity by step {step}; "
-            "smaller steps or another noise level may help"
-        )
 
 
 def _factors(problem: InverseProblem, prior: Prior, scale: float | Literal["auto"]) -> list[float]:

@@ -27,7 +27,7 @@ FLOORS = (
     " registry report rng stopping viewer words",
     "discrete levels likelihood priors sampling training",
     "exact methods metrics noise_level noise_map scale tasks uncertainty",
-    "baselines driver reconstructor saving",
+    "baselines driver reconstructor running saving",
     "bench calibration many tune",
     "cli",
     "__main__",

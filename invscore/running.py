@@ -1,0 +1,71 @@
+"""A method run to its end: its last state, and the trace of its steps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor
+
+from invscore.finite import Watch
+from invscore.likelihood import InverseProblem
+from invscore.methods import MethodInfo, Step
+
+NAN_CHECK_EVERY = 10
+
+Trace = dict[str, Tensor]
+"""A number for each step, by name."""
+
+
+class NumericalError(RuntimeError):
+    """A method has diverged: its state has NaN or infinite values."""
+
+
+def run_to_end(
+    info: MethodInfo,
+    problem: InverseProblem,
+    states: Iterator[Step],
+    on_step: Callable[[int, int], None],
+    before: int,
+    total: int,
+) -> tuple[Tensor, Trace]:
+    """The last state of the method ``info`` and its trace.
+
+    ``states`` are its steps on ``problem``; ``on_step`` hears of each, ``before`` steps having been
+    made of ``total``. Raises ``NumericalError`` where a state is not finite.
+    """
+    rows: list[dict[str, Tensor]] = []
+    watch = Watch()
+    with torch.no_grad():
+        for done, step in enumerate(states, start=1):
+            state = step.x
+            told: dict[str, float | Tensor] = {
+                "sigma": step.sigma,
+                "discrepancy": problem.discrepancy(step.denoised),
+            }
+            rows.append(
+                {name: _mean(value, state) for name, value in {**told, **step.info}.items()}
+            )
+            if done % NAN_CHECK_EVERY == 1:
+                _require_none_lost(info, watch.look(done, state))
+            on_step(before + done, total)
+    _require_none_lost(info, watch.last(done, state))
+    names = dict.fromkeys(name for row in rows for name in row)
+    unknown = torch.full_like(rows[0]["sigma"], math.nan)
+    return state, {
+        name: torch.stack([row.get(name, unknown) for row in rows]).cpu().double() for name in names
+    }
+
+
+def _mean(value: float | Tensor, like: Tensor) -> Tensor:
+    """Over the batch, a real number on the device of ``like``: no host waits for it."""
+    return torch.as_tensor(value, dtype=like.real.dtype, device=like.device).mean()
+
+
+def _require_none_lost(info: MethodInfo, step: int | None) -> None:
+    if step is not None:
+        raise NumericalError(
+            f"method {info.name!r} diverged: NaN or infinity by step {step}; "
+            "smaller steps or another noise level may help"
+        )
