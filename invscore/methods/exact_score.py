@@ -75,7 +75,7 @@ class Rule:
             known = ", ".join(sorted(prior.noise_kinds)) or "nothing: it knows white noise alone"
             raise ValueError(
                 f"exact_score needs a prior that denoises noise as the operator leaves it, see "
-                f"Prior.denoise_with; a {type(prior).__name__} knows noise that differs between "
+                f"Prior.denoise_with; this one knows noise that differs between "
                 f"{known}"
             )
         return cls(told)
