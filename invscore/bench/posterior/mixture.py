@@ -22,7 +22,7 @@ from invscore.bench.posterior.metrics import (
 from invscore.bench.posterior.problem import Instance, Problem, Scores, register
 from invscore.exact import exact_posterior
 from invscore.likelihood import GaussianNoise, InverseProblem, simulate
-from invscore.operators import SpectralOperator, from_matrix
+from invscore.operators import LinearOperator, SpectralOperator, from_matrix
 from invscore.priors import GaussianMixturePrior
 from invscore.rng import sample_rng
 
@@ -49,13 +49,21 @@ def build(seed: int, dim: int, rows: int, noise: float) -> Instance:
     """An operator, an image and its measurement, all drawn anew."""
     prior, likelihood = grid_prior(dim), GaussianNoise(noise)
     operator = random_operator(rows, dim, torch.Generator().manual_seed(seed))
-    y = simulate(operator, prior.sample(1, seed), likelihood, seed)
-    problem = InverseProblem(operator, y, likelihood)
+    return known_mixture(prior, operator, likelihood, seed)
+
+
+def known_mixture(
+    prior: GaussianMixturePrior, operator: LinearOperator, noise: GaussianNoise, seed: int
+) -> Instance:
+    """An image of a mixture and its measurement, judged by its posterior, again a mixture."""
+    y = simulate(operator, prior.sample(1, seed), noise, seed)
+    problem = InverseProblem(operator, y, noise)
     posterior = exact_posterior(problem, prior)
 
     def score(samples: Tensor) -> Scores:
         n = len(samples)
         exact = posterior.sample(n, sample_rng(seed, n, "reference"))
+        samples = samples.to(exact.dtype)
         # p(k | x, y) = p(k | x): the measurement says nothing more of the mode once x is known.
         weights = prior.responsibilities(samples, 0.0).mean(dim=0)
         slices = torch.Generator().manual_seed(seed)

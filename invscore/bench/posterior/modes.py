@@ -13,18 +13,12 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from invscore.bench.posterior.metrics import (
-    SLICED,
-    WEIGHTS,
-    sliced_wasserstein,
-    total_variation,
-)
-from invscore.bench.posterior.problem import Instance, Problem, Scores, register
-from invscore.exact import exact_posterior
-from invscore.likelihood import GaussianNoise, InverseProblem, simulate
+from invscore.bench.posterior.metrics import SLICED, WEIGHTS
+from invscore.bench.posterior.mixture import known_mixture
+from invscore.bench.posterior.problem import Instance, Problem, register
+from invscore.likelihood import GaussianNoise
 from invscore.operators import Blur, Inpainting, LinearOperator, from_matrix
 from invscore.priors import GaussianMixturePrior
-from invscore.rng import sample_rng
 
 SIDE = 16
 SHAPE = (1, SIDE, SIDE)
@@ -107,25 +101,7 @@ KINDS: dict[str, tuple[Callable[[torch.Generator], Setting], str, int, int]] = {
 def build(seed: int, kind: str) -> Instance:
     """A prior, an image and its measurement, all drawn anew."""
     prior, operator = KINDS[kind][0](torch.Generator().manual_seed(seed))
-    noise = GaussianNoise(NOISE)
-    y = simulate(operator, prior.sample(1, seed), noise, seed)
-    problem = InverseProblem(operator, y, noise)
-    posterior = exact_posterior(problem, prior)
-
-    def score(samples: Tensor) -> Scores:
-        n, samples = len(samples), samples.double()
-        exact = posterior.sample(n, sample_rng(seed, n, "reference"))
-        weights = prior.responsibilities(samples, 0.0).mean(dim=0)
-        slices = torch.Generator().manual_seed(seed)
-        return {
-            SLICED.name: sliced_wasserstein(samples, exact, slices),
-            WEIGHTS.name: total_variation(weights, posterior.weights),
-        }
-
-    def floor(n: int) -> Scores:
-        return score(posterior.sample(n, sample_rng(seed, n, "floor")))
-
-    return Instance(problem, prior, score, floor)
+    return known_mixture(prior, operator, GaussianNoise(NOISE), seed)
 
 
 for name, (_, what, dim, measurements) in KINDS.items():
