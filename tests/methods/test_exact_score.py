@@ -205,3 +205,21 @@ def test_refusals() -> None:
     mask = Inpainting.random((1, 64, 64))
     with pytest.raises(ValueError, match="knows noise that differs between frequencies"):
         reconstruct(measured(mask, wide), wide, method="exact_score")
+
+
+@pytest.mark.parametrize("variance", [1.0, 1e8])
+def test_the_last_step_of_independent_pixels(variance: float) -> None:
+    """Hidden ones to (1 + J) / 2, seen ones of a wide prior to the root of the flow's gain."""
+    s, sigma, seen = 0.2, 0.3, torch.arange(64).reshape(SHAPE) % 2 == 0
+    prior = GaussianPrior(torch.full(SHAPE, 0.5, dtype=F64), variance)
+    operator, noise = Inpainting(seen, SHAPE), GaussianNoise(s)
+    y, x = operator(randn(0, 1, *SHAPE)), randn(1, 1, *SHAPE)
+    problem = InverseProblem(operator, y, noise)
+    denoise = conditioned(problem, prior, method="exact_score")
+    last = denoise.rule.last(problem, x, denoise(x, sigma), sigma)  # type: ignore[attr-defined]
+    gain = variance / (variance + sigma**2)
+    hidden = 0.5 + (1 + gain) / 2 * (x - 0.5)
+    torch.testing.assert_close(last[:, ~seen], hidden[:, ~seen])
+    if variance > 1:
+        flow = y + (s**2 / (s**2 + sigma**2)) ** 0.5 * (x - y)
+        torch.testing.assert_close(last[:, seen], flow[:, seen], rtol=1e-6, atol=1e-6)
