@@ -51,6 +51,8 @@ class Result(Protocol):
     @property
     def seed(self) -> int | tuple[int, ...]: ...
     @property
+    def paired(self) -> bool: ...
+    @property
     def scale(self) -> float | Tensor: ...
     @property
     def residual(self) -> Tensor: ...
@@ -178,6 +180,7 @@ def facts_of(result: Result) -> dict[str, Any]:
         "asked": result.asked or result.method,
         "options": result.options,
         "samples": len(result.samples),
+        "paired": result.paired,
         "seed": result.seed,
         "scale": factors[0] if len(set(factors)) == 1 else factors,
         "evaluations": result.evaluations,

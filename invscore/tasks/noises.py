@@ -1,8 +1,8 @@
 """What a command line says of the noise: a number, a law with its options, or a file.
 
 ``0.01`` and ``gaussian(sigma=0.01)`` are its standard deviation, ``poisson(photons=200)`` is that
-of counts, and ``map.npy`` or ``map(file=night.fits, key=ERR)`` a standard deviation for each number
-of the measurement.
+of counts, and ``map.npy`` or ``map(file=night.fits, key=ERR)`` a standard deviation, a variance or
+a weight for each number of the measurement.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from annotated_types import Interval
 
@@ -52,15 +52,35 @@ class Poisson:
         return f"poisson(photons={self.photons:g}{dark})"
 
 
+Kind = Literal["std", "variance", "weights"]
+KINDS_BY_NAME: dict[str, Kind] = {
+    **dict.fromkeys(("var", "variance"), "variance"),
+    **dict.fromkeys(("ivar", "wht", "wgt", "weight", "weights", "invvar"), "weights"),
+}
+"""What an array is by its name, in lower case; others hold standard deviations."""
+
+
 @dataclass(frozen=True)
 class NoiseMap:
-    """A standard deviation for each number, in a file; the array ``key`` where it has several."""
+    """How precise each number is, in a file; the array ``key`` where it has several.
+
+    ``kind``: standard deviations, variances, or weights, which are one over variances. By default
+    what the ``key`` says: VAR or VARIANCE, WHT, WEIGHT or IVAR, and otherwise deviations.
+    """
 
     file: str
     key: str | None = None
+    kind: Kind | None = None
 
     def __str__(self) -> str:
-        return self.file if self.key is None else f"map(file={self.file}, key={self.key})"
+        told = {"file": self.file, "key": self.key, "kind": self.kind}
+        given = [f"{name}={value}" for name, value in told.items() if value is not None]
+        return self.file if len(given) == 1 else f"map({', '.join(given)})"
+
+    @property
+    def holds(self) -> Kind:
+        """What the numbers are."""
+        return self.kind or KINDS_BY_NAME.get((self.key or "").lower(), "std")
 
     def read(self, out_shape: tuple[int, ...]) -> Tensor:
         """The standard deviations of a measurement of ``out_shape``, as float64.
@@ -89,14 +109,15 @@ class NoiseMap:
             raise ValueError(
                 f"{name} must have the measurement's shape {out_shape}, got {tuple(values.shape)}"
             )
+        what = {"std": "standard deviation", "variance": "variance", "weights": "weight"}[
+            self.holds
+        ]
         if bool((found < 0).any()):
             lowest = float(found[found < 0].min())
-            raise ValueError(f"{name} must hold standard deviations from 0, got {lowest:g}")
+            raise ValueError(f"{name} must hold {what}s from 0, got {lowest:g}")
         if not bool((found.isfinite() & (found > 0)).any()):
-            raise ValueError(
-                f"{name} must hold a positive finite standard deviation somewhere, got none"
-            )
-        return found
+            raise ValueError(f"{name} must hold a positive finite {what} somewhere, got none")
+        return {"std": found, "variance": found.sqrt(), "weights": found.rsqrt()}[self.holds]
 
 
 Declared = float | Poisson | NoiseMap

@@ -30,6 +30,7 @@ SHAPE = (1, 4, 5)
         ("map.npy", NoiseMap("map.npy")),
         ("nights (2)/map.npy", NoiseMap("nights (2)/map.npy")),
         ("map(file=night.fits, key=ERR)", NoiseMap("night.fits", "ERR")),
+        ("map(file=w.npy, kind=weights)", NoiseMap("w.npy", None, "weights")),
     ],
 )
 def test_words(text: str, expected: object) -> None:
@@ -50,6 +51,7 @@ def test_words(text: str, expected: object) -> None:
         ("poisson(photons=9, gain=2)", "noise 'poisson' has no option 'gain': it has photons"),
         ("gaussian(sigma=-1)", r"`sigma` must lie in \[0, .*got -1"),
         ("map(key=ERR)", "noise 'map' needs file"),
+        ("map(file=a.npy, kind=sigma)", "`kind` must be std, variance, weights or none"),
     ],
 )
 def test_words_that_say_none(text: str, message: str) -> None:
@@ -125,6 +127,22 @@ def test_a_key_of_a_file(tmp_path: Path) -> None:
     fits.HDUList(units).writeto(tmp_path / "night.fits")
     found = NoiseMap(str(tmp_path / "night.fits"), "ERR").read(SHAPE)
     torch.testing.assert_close(found, torch.full(SHAPE, 0.5, dtype=torch.float64))
+
+
+def test_variances_and_weights(tmp_path: Path) -> None:
+    """By the name of their array, or as declared; no weight is no measurement."""
+    values = np.linspace(0, 4, 20).reshape(4, 5)
+    path = str(tmp_path / "maps.npz")
+    np.savez(path, VAR=values, ivar=values, err=values)
+    with np.errstate(divide="ignore"):
+        expected = {"VAR": values**0.5, "ivar": values**-0.5, "err": values}
+    for key, deviations in expected.items():
+        np.testing.assert_allclose(NoiseMap(path, key).read(SHAPE)[0].numpy(), deviations)
+    told = NoiseMap(path, "err", "variance").read(SHAPE)[0].numpy()
+    np.testing.assert_allclose(told, values**0.5)
+    np.savez(path, VAR=-values)
+    with pytest.raises(ValueError, match="must hold variances from 0, got -4"):
+        NoiseMap(path, "VAR").read(SHAPE)
 
 
 @pytest.mark.parametrize(

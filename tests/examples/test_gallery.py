@@ -1,0 +1,59 @@
+"""Every job of the gallery beats the field's plain baseline, with intervals that hold the truth."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+GALLERY = Path(__file__).parents[2] / "examples/gallery"
+OTHERS = {"__main__", "running", "scenes"}
+JOBS = sorted(file.stem for file in GALLERY.glob("*.py") if file.stem not in OTHERS)
+NATIVE = {"sky_with_noise_map": "reconstruction.fits"}
+"""Results in the format of the measurement."""
+
+
+@pytest.fixture(autouse=True)
+def gallery(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(GALLERY))
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_a_job_beats_its_baseline(name: str, tmp_path: Path) -> None:
+    running = pytest.importorskip("running")
+    try:
+        outcome = running.run(name, tmp_path)
+    except ImportError as error:
+        pytest.skip(f"needs {error.name}")
+    assert outcome.margin > 0.5
+    assert 0.8 < outcome.coverage < 0.97
+    row = outcome.row()
+    assert re.fullmatch(
+        r"\| [^|]+ \| [^|]+ \| [\d.]+ \| [\d.]+ \| \+[\d.]+ \| \d+% \| \d+ s \|", row
+    )
+    running.save_pictures(outcome, tmp_path / "picture.png")
+    assert (tmp_path / "picture.png").stat().st_size > 10_000
+    if name in NATIVE:
+        assert (tmp_path / "results" / NATIVE[name]).exists()
+
+
+def test_the_sky_keeps_its_coordinates(tmp_path: Path) -> None:
+    fits = pytest.importorskip("astropy.io.fits")
+    running = pytest.importorskip("running")
+    sky = pytest.importorskip("sky_with_noise_map")
+    sky.measure(tmp_path)
+    running.by_command(sky.COMMAND + " --steps 1 --samples 2", tmp_path)
+    given, made = tmp_path / "sky.fits", tmp_path / "results/reconstruction.fits"
+    before, after = fits.getheader(given, "SCI"), fits.getheader(made)
+    for keyword in ("CTYPE1", "CRVAL1", "CRPIX1", "CRPIX2", "CDELT2", "BUNIT"):
+        assert after[keyword] == before[keyword]
+    assert 100 < fits.getdata(made).max() < 2000  # counts
+
+
+def test_the_runner_knows_its_jobs() -> None:
+    running = pytest.importorskip("running")
+    assert running.jobs() == JOBS
+    assert running.split('a "b c(d=1)" e') == ["a", "b c(d=1)", "e"]
+    assert str(GALLERY) in sys.path
