@@ -36,14 +36,14 @@ def picture(
     is shown as log magnitude over four decades. With ``stretch`` the least value is black and the
     largest white, and the rows of a wide tensor (the angles of a sinogram) are repeated until it is
     about as high as wide. Other channel counts are combined by root sum of squares; two axes
-    without a channel are stretched to [0, 1]. Raises ``ValueError`` for a vector, which has no
-    picture.
+    without a channel are stretched to [0, 1]; of a volume (c, d, h, w) the middle slice is shown.
+    Raises ``ValueError`` for a vector, which has no picture.
     """
     if tensor.ndim < 2:
         raise ValueError(
             f"a picture must be of a tensor (c, h, w), got the shape {tuple(tensor.shape)}"
         )
-    image = tensor.detach().cpu()
+    image = middle_slice(tensor.detach().cpu())
     if image.ndim == 2:
         image = _stretched(image.abs() if image.is_complex() else image)[None]
         peak = 1.0
@@ -58,6 +58,11 @@ def picture(
         decades = torch.log10(image / image.max().clamp_min(1e-30) + 1e-30)
         return (1 + decades / 4).clamp(0, 1)
     return (image / peak).clamp(0, 1).float()
+
+
+def middle_slice(image: Tensor) -> Tensor:
+    """The slice in the middle of a volume (c, d, h, w); an image (c, h, w) as it is."""
+    return image[:, image.shape[1] // 2] if image.ndim == 4 else image
 
 
 def grid(pictures: Sequence[Tensor], *, gap: int = 2) -> Tensor:

@@ -63,6 +63,7 @@ def load_image(
     axes: str | None = None,
     index: Index | None = None,
     reader: str | None = None,
+    volume: str | None = None,
 ) -> Tensor:
     """The image in a file, or a sample image of scikit-image: float32 or complex64 (c, h, w).
 
@@ -78,14 +79,16 @@ def load_image(
     ``key``: which array of a file of several; ``image``, ``y``, ``x`` or a single one by default.
     ``index``: which image of a stack, a number for each of its axes, or a number by axis.
     ``reader``: ``file.py:name``, a function of a path that returns an array, for other formats.
+    ``volume``: the axis of a stack, such as z, whose images are slices of a volume (c, d, h, w).
     Warns of values that look like 0 to 255, or of fewer bits than their type.
 
     Raises ``ValueError`` for anything else: an unknown name, a damaged file, NaN, a stack of images
     without ``index``, an odd shape.
     """
     file, name = _find(path_or_name), repr(str(path_or_name))
-    recording = pick(read(file, key, IMAGE_KEYS, reader), name, axes, index)
-    image = as_image(_numbers(recording, name), name, axes=recording.axes)
+    recording = pick(read(file, key, IMAGE_KEYS, reader), name, axes, index, volume)
+    numbers = _numbers(recording, name)
+    image = as_image(numbers, name, axes=recording.axes, depth=recording.depth)
     return image if recording.opacity is None else _over_white(image, recording.opacity)
 
 
@@ -96,6 +99,7 @@ def load_measurement(
     axes: str | None = None,
     index: Index | None = None,
     reader: str | None = None,
+    volume: str | None = None,
 ) -> Tensor:
     """The measurement in a file: an array of any shape as it is, a picture as ``load_image``.
 
@@ -103,20 +107,22 @@ def load_measurement(
     follow the rule of ``load_image``; NaN, which may mark what was not measured, stays. Raises
     ``ValueError`` like ``load_image``.
     """
-    return read_measurement(path, key=key, axes=axes, index=index, reader=reader)[0]
+    return read_measurement(path, key=key, axes=axes, index=index, reader=reader, volume=volume)[0]
 
 
 def read_measurement(path: str | Path, **part: Unpack[Part]) -> tuple[Tensor, str]:
     """What ``load_measurement`` loads, and one letter for each of its axes where they are known."""
     file, name = Path(path), repr(str(path))
-    which = (part.get("axes"), part.get("index"))
+    which = (part.get("axes"), part.get("index"), part.get("volume"))
     recording = read(file, part.get("key"), MEASUREMENT_KEYS, part.get("reader"))
     recording = pick(recording, name, *which)
     numbers = _numbers(recording, name)
     if not find_format(file).picture or part.get("reader") is not None:
         return torch.from_numpy(numbers), recording.axes
-    image = as_image(numbers, name, axes=recording.axes, finite=False)
-    return image if recording.opacity is None else _over_white(image, recording.opacity), "chw"
+    image = as_image(numbers, name, axes=recording.axes, finite=False, depth=recording.depth)
+    return image if recording.opacity is None else _over_white(
+        image, recording.opacity
+    ), f"c{recording.depth}hw"
 
 
 def transparent(path: str | Path) -> bool:
@@ -140,20 +146,26 @@ def is_sample(path_or_name: str | Path) -> bool:
 
 
 def as_image(
-    array: Array | Tensor, name: str = "the image", *, axes: str = "", finite: bool = True
+    array: Array | Tensor,
+    name: str = "the image",
+    *,
+    axes: str = "",
+    finite: bool = True,
+    depth: str = "",
 ) -> Tensor:
     """``array`` as a tensor (c, h, w) in the units of ``load_image``.
 
     ``axes`` says what its axes are: "hw" or "chw". Where it does not, channels are on the first or
     else the last of three axes if its length is 1 or 3, or else on the shorter of the two, and a
-    leading axis of length one, a batch of one, is dropped. Raises ``ValueError``, speaking of
+    leading axis of length one, a batch of one, is dropped. ``depth`` is the letter of an axis of
+    slices: the array is a volume then, (c, d, h, w). Raises ``ValueError``, speaking of
     ``name``, where the shape is no image's or, unless ``finite`` is false, a value is not finite.
     """
     if isinstance(array, Tensor):
         array = array.detach().cpu().resolve_conj().resolve_neg().numpy()
     values = as_numbers(array, name, white_of(getattr(array, "dtype", float)))
     shape = values.shape
-    if axes not in ("", "hw", "chw"):
+    if axes not in ("", f"{depth}hw", f"c{depth}hw"):
         stack = "".join(letter for letter in axes if letter not in "chw")
         raise ValueError(
             f"{name} holds several images, of shape "
@@ -162,9 +174,9 @@ def as_image(
         )
     if not axes and values.ndim == 4 and shape[0] == 1:
         values = values[0]
-    if values.ndim == 2:
+    if values.ndim == (3 if depth else 2):
         values = values[None]
-    if values.ndim != 3:
+    if values.ndim != (4 if depth else 3):
         raise ValueError(
             f"{name} must be an image (h, w), (c, h, w) or (h, w, c), got {shape}: index "
             "chooses from a stack, axes says what the axes are"
@@ -192,6 +204,8 @@ def to_gray(image: Tensor) -> Tensor:
 def crop_and_shrink(image: Tensor, size: int) -> Tensor:
     """The central ``size`` x ``size`` pixels of (c, h, w), its shorter side shrunk to ``size``.
 
+    Of a volume, (c, d, h, w), each slice.
+
     Shrinking is bicubic with anti-aliasing, clipped to the range of the image. Raises
     ``ValueError`` when the image is smaller than ``size``.
     """
@@ -202,6 +216,8 @@ def crop_and_shrink(image: Tensor, size: int) -> Tensor:
             f"`size` must lie in [1, {shorter}] for an image of {height} x {width} pixels, "
             f"got {size}"
         )
+    if image.ndim == 4:
+        return torch.stack([crop_and_shrink(each, size) for each in image.unbind(1)], dim=1)
     if image.is_complex():
         parts = [crop_and_shrink(part, size) for part in (image.real, image.imag)]
         return torch.complex(*parts)

@@ -32,10 +32,12 @@ from invscore.operators import (
     Inpainting,
     LinearOperator,
     Operator,
+    Slicewise,
     SuperResolution,
 )
 from invscore.operators.convolution import transfer_function
 from invscore.priors.base import Prior
+from invscore.priors.volume import VolumePrior
 from invscore.rng import sample_rng
 from invscore.scale import estimate_scale, factor_of_peak
 
@@ -59,6 +61,9 @@ NEAR = 0.06
 
 FILL_STEPS, FILLS = 10, 2
 """Steps of the reconstruction that fills what is missing, and how often it is made."""
+
+SLICES = (0.25, 0.5, 0.75)
+"""Where in the depth of a volume the slices lie whose median level is that of all."""
 
 TRUSTED = 5.0
 """How far below what texture allows a prior is believed that the noise is."""
@@ -97,6 +102,10 @@ def estimate_noise(operator: Operator, y: Tensor, prior: Prior | None = None) ->
             f"the noise can be estimated from {FEWEST} measured numbers or more, got "
             f"{problem.count}: {ADVICE}"
         )
+    if isinstance(operator, Slicewise):
+        slices = _some_slices(operator, problem.y)
+        each = estimate_noise(operator.operator, slices.flatten(0, 1), _of_slices(prior))
+        return each.reshape(slices.shape[:2]).quantile(0.5, dim=1)
     levels = [_of_one(operator, image[None], prior) for image in problem.y]
     smallest = torch.finfo(y.dtype).eps * problem.y.abs().flatten(1).amax(dim=1).cpu().double()
     return torch.tensor(levels, dtype=torch.float64).maximum(smallest).clamp_min(1e-30)
@@ -130,6 +139,18 @@ def noise_seen(problem: InverseProblem, prior: Prior, samples: Tensor) -> Tensor
     except ValueError:  # a prior of images of another shape
         return None
     return torch.tensor(found, dtype=torch.float64)
+
+
+def _some_slices(operator: Slicewise, y: Tensor) -> Tensor:
+    """Measurements of slices from the inner half of volumes: (b, n, \\*out_shape of a slice)."""
+    inner = len(operator.operator.out_shape) == 3
+    depth = operator.depth
+    places = sorted({round(share * (depth - 1)) for share in SLICES})
+    return (y.movedim(2, 1) if inner else y)[:, places]
+
+
+def _of_slices(prior: Prior | None) -> Prior | None:
+    return prior.prior if isinstance(prior, VolumePrior) else prior
 
 
 def _of_one(operator: LinearOperator, y: Tensor, prior: Prior | None) -> float:

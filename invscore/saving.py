@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from invscore.figures import panel, picture, side_by_side
+from invscore.figures import middle_slice, panel, picture, side_by_side
 from invscore.files import atomic_folder
 from invscore.images import save_image, to_uint8
 from invscore.likelihood import InverseProblem
@@ -160,6 +160,7 @@ def views(
     several = len(result.samples) > 1 and mean.ndim > 1
     spread = result.std[index].cpu() if several else None
     if spread is not None:
+        spread = middle_slice(spread)
         spread = spread.reshape(-1, *spread.shape[-2:]).mean(dim=0, keepdim=True)
     return shown, spread
 

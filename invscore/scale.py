@@ -102,7 +102,7 @@ def image_peak(problem: InverseProblem, operator: LinearOperator) -> Tensor:
     grain = solve(operator.rmatvec(white.to(y.device).expand_as(y)))
     level = deviation * 2**0.5 if y.is_complex() else deviation
     found = noise
-    for width in WIDTHS[: 4 if len(operator.in_shape) == 3 else 1]:
+    for width in WIDTHS[: 4 if len(operator.in_shape) in (3, 4) else 1]:
         values, spread = _averaged(image, width), _averaged(grain, width)
         found = torch.maximum(found, _bright(values, level * _rms(spread)))
     return _of_point(problem, operator, image, found)
@@ -151,7 +151,9 @@ def _of_point(
 
 
 def _averaged(image: Tensor, width: int) -> Tensor:
-    """``image``, (b, c, h, w), averaged over ``width`` x ``width`` pixels."""
+    """``image``, (b, c, h, w) or (b, c, d, h, w), averaged over ``width`` x ``width`` pixels."""
+    if image.ndim == 5:
+        return _averaged(image.flatten(1, 2), width)
     if width == 1 or min(image.shape[-2:]) < width:
         return image
     if image.is_complex():

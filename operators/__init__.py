@@ -25,6 +25,7 @@ from invscore.operators.matrix import from_matrix
 from invscore.operators.mri import MRI
 from invscore.operators.phase import PhaseRetrieval
 from invscore.operators.separable import SeparableOperator
+from invscore.operators.slicewise import Slicewise
 from invscore.operators.stacked import stack
 from invscore.operators.superresolution import SuperResolution
 from invscore.operators.svd import SVD
@@ -45,6 +46,7 @@ __all__ = [
     "Operator",
     "PhaseRetrieval",
     "SeparableOperator",
+    "Slicewise",
     "SpectralOperator",
     "SuperResolution",
     "Tomography",

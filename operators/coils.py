@@ -22,18 +22,23 @@ FEWEST = 8
 class CoilMaps(LinearOperator):
     """``S_c x`` of each coil c: complex images (1, h, w) to (coils, h, w).
 
-    ``maps`` are the complex sensitivities, (coils, h, w). ``real=True`` says that images are real.
-    Raises ``ValueError`` for maps that are not complex, not finite, or of another shape.
+    ``maps`` are the complex sensitivities, (coils, h, w), or (coils, d, h, w) of volumes
+    (1, d, h, w); with ``depth`` d, (coils, h, w) are those of each slice or frame. ``real=True``
+    says that images are real. Raises ``ValueError`` for maps that are not complex, not finite, or
+    of another shape.
     """
 
     in_complex = out_complex = True
 
-    def __init__(self, maps: Tensor, real: bool = False) -> None:
-        if maps.ndim != 3 or not maps.is_complex() or not bool(maps.isfinite().all()):
+    def __init__(self, maps: Tensor, real: bool = False, depth: int | None = None) -> None:
+        if maps.ndim not in (3, 4) or not maps.is_complex() or not bool(maps.isfinite().all()):
             raise ValueError(
                 "`maps` must be finite complex sensitivities of shape (coils, h, w), got "
                 f"{maps.dtype} of shape {tuple(maps.shape)}"
             )
+        if depth is not None:
+            maps = maps[:, None] if maps.ndim == 3 else maps
+            maps = maps.expand(-1, depth, -1, -1)
         self.in_complex = not real
         self.out_shape = tuple(maps.shape)
         self.in_shape = (1, *self.out_shape[1:])

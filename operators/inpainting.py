@@ -20,7 +20,8 @@ class Inpainting(SpectralOperator):
     ``mask`` is boolean, true where measured, (h, w) for all channels alike or (c, h, w); or it has
     weights from 0 to 1, the share of the light that reaches each pixel (a vignette, dust on a
     sensor), of which 0 is not measured. How precise each pixel is, is the affair of the noise.
-    ``in_shape`` is (c, h, w), by default with the channels of the mask, or one.
+    ``in_shape`` is (c, h, w), by default with the channels of the mask, or one; or that of volumes,
+    (c, d, h, w), for which the mask may be (d, h, w) too.
 
     Raises ``ValueError`` when the mask is of another type, has weights outside [0, 1], measures
     nothing or does not fit ``in_shape``.
@@ -43,7 +44,9 @@ class Inpainting(SpectralOperator):
             )
         if in_shape is None:
             in_shape = (1, *mask.shape) if mask.ndim == 2 else tuple(mask.shape)
-        if tuple(mask.shape) not in (tuple(in_shape), tuple(in_shape[-2:])) or len(in_shape) != 3:
+        fits = {tuple(in_shape), tuple(in_shape[-2:])}
+        fits |= {tuple(in_shape[1:])} if len(in_shape) == 4 else set()
+        if tuple(mask.shape) not in fits or len(in_shape) not in (3, 4):
             raise ValueError(
                 "the `mask` must have shape (h, w) or (c, h, w) for an image of shape "
                 f"{tuple(in_shape)}, got {tuple(mask.shape)}"

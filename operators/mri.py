@@ -21,7 +21,8 @@ class MRI(SpectralOperator):
     Images are complex, (b, c, h, w). k-space has the same shape, its zero frequency at
     ``(h // 2, w // 2)``, and zeros where nothing is measured. ``mask`` is boolean, (w,) or
     (1, w) where whole columns are measured, (h, 1) where whole rows are, which then needs
-    ``in_shape`` (c, h, w), or (h, w); (c, h, w) is a mask for each image, as of the frames of a
+    ``in_shape`` (c, h, w), or (h, w); (c, h, w) is a mask for each image. Volumes (c, d, h, w) are
+    transformed slice by slice, and a mask (d, h, w) is one for each slice, as of the frames of a
     dynamic scan.
 
     ``real=True`` says that images are real. Frequency k then tells about -k too, and ``A^T A`` is
@@ -46,8 +47,9 @@ class MRI(SpectralOperator):
         if in_shape is None:
             in_shape = tuple(mask.shape) if mask.ndim == 3 else (1, *mask.shape)
         image = tuple(in_shape[-2:])
-        lines = (image[1:], (1, image[1]), (image[0], 1))
-        if len(in_shape) != 3 or tuple(mask.shape) not in (tuple(in_shape), image, *lines):
+        lines = (image[1:], (1, image[1]), (image[0], 1), image, tuple(in_shape))
+        slices = (tuple(in_shape[1:]),) if len(in_shape) == 4 else ()
+        if len(in_shape) not in (3, 4) or tuple(mask.shape) not in (*lines, *slices):
             raise ValueError(
                 "the `mask` must have shape (w,), (1, w), (h, 1) or (h, w) for an image of shape "
                 f"{tuple(in_shape)}, got {tuple(mask.shape)}"
@@ -61,7 +63,7 @@ class MRI(SpectralOperator):
         self._before, self._after = before, after
         self._masked = Constant(mask * after.double)
         self._s = Constant(
-            _paired(mask if mask.ndim == 3 else mask.expand(image)).sqrt() if real else mask
+            _paired(mask if mask.ndim > 2 else mask.expand(image)).sqrt() if real else mask
         )
 
     @classmethod

@@ -142,6 +142,25 @@ Axes = Annotated[
         rich_help_panel=PROBLEM,
     ),
 ]
+VolumeOf = Annotated[
+    str | None,
+    typer.Option(
+        "--volume",
+        metavar="AXIS",
+        help="Restore the slices of a stack along this axis, z or t, as one volume that is "
+        "consistent across them: a NIfTI volume comes back as one. Otherwise each slice by itself.",
+        rich_help_panel=PROBLEM,
+    ),
+]
+Planes = Annotated[
+    str | None,
+    typer.Option(
+        metavar="hw,dw,dh",
+        help="With --volume: the planes in which the prior sees it, all three by default; hw where "
+        "slices are so far apart that cuts across them look like no image.",
+        rich_help_panel=METHOD,
+    ),
+]
 ReaderOf = Annotated[
     str | None,
     typer.Option(
@@ -204,14 +223,36 @@ Crops = Annotated[
 ]
 
 
-def parse_part(key: str | None, axes: str | None, index: str | None, reader: str | None) -> Part:
+def parse_part(
+    key: str | None,
+    axes: str | None,
+    index: str | None,
+    reader: str | None,
+    volume: str | None = None,
+) -> Part:
     """The options that say which part of a file is meant. Raises ``ValueError`` where one can't."""
     from invscore.readers import parse_axes, parse_index
 
     if axes is not None:
         parse_axes(axes)
     place = None if index is None else parse_index(index)
-    return {"key": key, "axes": axes, "index": place, "reader": reader}
+    if volume is not None:
+        volume = parse_axes(volume)
+        if len(volume) != 1 or volume in "chw":
+            raise ValueError(
+                f"`volume` must be the letter of an axis of slices, such as z or t, got {volume!r}"
+            )
+    return {"key": key, "axes": axes, "index": place, "reader": reader, "volume": volume}
+
+
+def parse_planes(text: str | None) -> tuple[str, ...] | None:
+    """``"hw,dw"`` as planes of a volume. Raises ``ValueError`` for anything else."""
+    if text is None:
+        return None
+    planes = tuple(part.strip() for part in text.split(","))
+    if len(set(planes)) < len(planes) or not set(planes) <= {"hw", "dw", "dh"}:
+        raise ValueError(f"`planes` must be some of hw, dw, dh, got {text!r}")
+    return planes
 
 
 def parse_shape(text: str) -> tuple[int, ...]:

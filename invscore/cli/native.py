@@ -23,9 +23,9 @@ class Origin:
     recording: Recording
 
     def write(self, folder: Path, mean: Tensor, spread: Tensor | None) -> None:
-        """The mean and the spread, (c, h, w), as float32 or complex64; no other shapes."""
+        """The mean and the spread, images or volumes, as float32 or complex64; no others."""
         for name, image in ((MEAN, mean), (SPREAD, spread)):
-            if image is not None and image.ndim == 3:
+            if image is not None and image.ndim == (4 if self.recording.depth else 3):
                 write(folder / name, image.cpu().numpy(), self.recording, self.file)
 
 
@@ -40,4 +40,5 @@ def origin_of(measurement: str, part: Part) -> Origin | None:
     if found.writer() is None or found.name == "NPY" or part["reader"] is not None:
         return None
     recording = read(file, part["key"], MEASUREMENT_KEYS)
-    return Origin(file, pick(recording, repr(measurement), part["axes"], part["index"]))
+    which = (part["axes"], part["index"], part["volume"])
+    return Origin(file, pick(recording, repr(measurement), *which))

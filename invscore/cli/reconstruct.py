@@ -23,17 +23,20 @@ from invscore.cli.arguments import (
     Method,
     NoiseOrAuto,
     OperatorSpec,
+    Planes,
     PriorName,
     ReaderOf,
     Scale,
     Seed,
     Set,
     Steps,
+    VolumeOf,
     Workers,
     check_seed,
     parse_memory,
     parse_noise,
     parse_part,
+    parse_planes,
     parse_scale,
     parse_shape,
 )
@@ -92,6 +95,7 @@ def reconstruct(
     key: Key = None,
     index: IndexOf = None,
     axes: Axes = None,
+    volume: VolumeOf = None,
     reader: ReaderOf = None,
     method: Method = None,
     samples: Annotated[
@@ -106,6 +110,7 @@ def reconstruct(
     steps: Steps = None,
     set_: Set = None,
     seed: Seed = 0,
+    planes: Planes = None,
     scale: Scale = "auto",
     batch_size: BatchSize = None,
     memory: Memory = None,
@@ -176,7 +181,10 @@ def reconstruct(
     spec = parse_spec(op)
     options = parse_options(set_, steps)
     factor = parse_scale(scale)
-    part = parse_part(key, axes, index, reader)
+    part = parse_part(key, axes, index, reader, volume)
+    cut = parse_planes(planes)
+    if cut is not None and volume is None:
+        raise ValueError(f"`planes` are those of a --volume, got {planes!r} without one")
     level = parse_noise(noise)
     most = parse_memory(memory)
     if image is not None and level == "auto":
@@ -201,6 +209,7 @@ def reconstruct(
     from invscore.engine import open_engine
     from invscore.images import IMAGE_KEYS, MEASUREMENT_KEYS
     from invscore.methods import get_method
+    from invscore.priors.volume import PLANES
     from invscore.saving import METRICS
     from invscore.tasks import measured, task
     from invscore.tasks.sources import Source, find_many
@@ -272,6 +281,7 @@ def reconstruct(
         calibration=calibrated,
         figure=many is None,
         page=page,
+        planes=cut or PLANES,
     )
     if many is not None:
         with open_engine(workers, cluster, tell=note) as engine:

@@ -18,7 +18,7 @@ from invscore.calibration import Calibration
 from invscore.cli.native import NATIVE, Origin
 from invscore.cli.report_page import REPORT, shown, write_report
 from invscore.driver import Result
-from invscore.figures import panel, picture
+from invscore.figures import middle_slice, panel, picture
 from invscore.files import check_writable
 from invscore.metrics import SSIM_WINDOW, psnr, ssim
 from invscore.saving import ARRAYS, METRICS
@@ -232,6 +232,7 @@ def _map(
 
 def _by_pixel(spread: Tensor) -> Tensor:
     """Standard deviations, (\\*any, h, w), averaged to one a pixel: (1, h, w)."""
+    spread = middle_slice(spread)
     return spread.reshape(-1, *spread.shape[-2:]).mean(dim=0, keepdim=True)
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from invscore.driver import Result
+from invscore.figures import middle_slice
 from invscore.tasks.pictures import Window, measurement_picture, window_of
 from invscore.tasks.task import Task, backprojection
 from invscore.viewer import Entry, write_page
@@ -102,7 +103,11 @@ def _measurement(task: Task, result: Result) -> Tensor | None:
 
 
 def _shown(images: Tensor) -> Tensor:
-    """Images (n, \\*any, h, w) as real ones (n, c, h, w), c 1 or 3: other channels are combined."""
+    """Images (n, \\*any, h, w) as real ones (n, c, h, w), c 1 or 3: other channels are combined.
+
+    Of volumes (n, c, d, h, w), the middle slice.
+    """
+    images = torch.stack([middle_slice(image) for image in images])
     stacked = images[:, None] if images.ndim == 3 else images.flatten(1, -3)
     real = stacked.abs() if stacked.is_complex() else stacked
     if real.shape[1] in (1, 3):

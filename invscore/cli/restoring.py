@@ -14,6 +14,7 @@ from invscore.driver import Result
 from invscore.images import load_image, load_measurement
 from invscore.operators import Operator
 from invscore.priors.base import Prior
+from invscore.priors.volume import PLANES
 from invscore.readers import Part
 from invscore.tasks import measured, task
 from invscore.tasks.noises import Declared
@@ -28,7 +29,7 @@ class Job:
 
     ``op`` and ``prior`` as they were written, ``spec`` what the former means for this prior.
     ``simulated``: the sources are images, whose measurement is made first. ``figure`` and ``page``:
-    the files that are drawn beside the pictures.
+    the files that are drawn beside the pictures. ``planes``: in which the prior sees volumes.
     """
 
     op: str
@@ -48,6 +49,7 @@ class Job:
     calibration: Calibration | None
     figure: bool
     page: bool
+    planes: tuple[str, ...] = PLANES
 
     def task(self, source: Source, network: Prior, *, seed: int, device: str) -> Task:
         """The problem of a source. Raises ``ValueError`` where there is none."""
@@ -88,7 +90,7 @@ class Job:
 
     def fit(self, network: Prior, operator: Operator) -> Prior:
         """The prior for the images of an operator."""
-        return task.fit_prior(network, operator, self.prior)
+        return task.fit_prior(network, operator, self.prior, self.planes)
 
     def factor(self, job: Task) -> float | Literal["auto"]:
         """What ``scale`` is for this task."""

@@ -16,6 +16,7 @@ from invscore.priors.mixture import GaussianMixturePrior
 from invscore.priors.network import NetworkPrior
 from invscore.priors.parametrisation import Mix, Parametrisation
 from invscore.priors.stationary import StationaryGaussianPrior
+from invscore.priors.volume import VolumePrior
 
 __all__ = [
     "Channelwise",
@@ -33,6 +34,7 @@ __all__ = [
     "Parametrisation",
     "Prior",
     "StationaryGaussianPrior",
+    "VolumePrior",
     "available_priors",
     "check_denoiser",
     "check_prior",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 
 import torch
@@ -12,6 +13,7 @@ from invscore.batches import PerImage
 from invscore.priors.base import Prior
 from invscore.priors.channelwise import Channelwise
 from invscore.priors.grayscale import Grayscale
+from invscore.priors.volume import TOGETHER, VolumePrior
 
 SIZES = (2048, 1024, 512, 256, 128)
 """Sides of tiles that are tried, in pixels."""
@@ -93,6 +95,8 @@ def fitted(
         count = images * (shape[0] if isinstance(prior, Channelwise) else 1)
         inner = fitted(prior.prior, shape, free, images=count, derivatives=derivatives)
         return prior if inner is prior.prior else type(prior)(inner)
+    if isinstance(prior, VolumePrior) and len(shape) == 4:
+        return _fitted_volume(prior, shape, free, images=images, derivatives=derivatives)
     known = prior.footprint
     if known is None or len(shape) != 3:
         return prior
@@ -103,6 +107,19 @@ def fitted(
     sizes = [_up(size, known.stride) for size in SIZES]
     fits = [size for size in sizes if each * (size + 2 * margin) ** 2 <= free]
     return Tiled(prior, (fits or sizes[-1:])[0], margin)
+
+
+def _fitted_volume(
+    prior: VolumePrior, shape: tuple[int, ...], free: float, *, images: int, derivatives: bool
+) -> Prior:
+    """Slices, as many at once as the prior takes, and these in tiles where they do not fit."""
+    channels, *lengths = shape
+    largest = sorted(lengths)[1:]
+    plane = (channels, *largest)
+    at_once = prior.together or max(1, TOGETHER // (images * math.prod(plane)))
+    count = images * at_once
+    inner = fitted(prior.prior, plane, free, images=count, derivatives=derivatives)
+    return prior if inner is prior.prior else VolumePrior(inner, prior.planes, prior.together)
 
 
 def room(most: float | None = None) -> float:

@@ -22,6 +22,7 @@ class Part(TypedDict, total=False):
     axes: str | None
     index: Index | None
     reader: str | None
+    volume: str | None
 
 
 Index = int | tuple[int, ...] | Mapping[str, int]
@@ -57,15 +58,20 @@ def parse_index(text: str) -> Index:
 
 
 def pick(
-    recording: Recording, name: str, axes: str | None = None, index: Index | None = None
+    recording: Recording,
+    name: str,
+    axes: str | None = None,
+    index: Index | None = None,
+    volume: str | None = None,
 ) -> Recording:
     """The part of ``recording`` at ``index``, axes of length one dropped, c, h and w last.
 
     ``axes`` takes the place of those that the file declares. An ``index`` of plain numbers counts
     along the axes that are neither channels, rows nor columns, in their order; where axes are not
-    known, along the first ones. Without ``index`` a stack remains a stack. Axes that are unknown
-    are left as they are. Raises ``ValueError``, speaking of ``name``, for what does not fit, or not
-    into memory.
+    known, along the first ones. ``volume`` names the axis of a stack whose images are slices of one
+    volume: it comes after the channels. Without ``index`` a stack remains a stack. Axes that are
+    unknown are left as they are. Raises ``ValueError``, speaking of ``name``, for what does not
+    fit, or not into memory.
     """
     shape = tuple(recording.values.shape)
     letters = recording.axes if axes is None else parse_axes(axes)
@@ -75,7 +81,8 @@ def pick(
         )
     if axes is not None and not {"h", "w"} <= set(letters):
         raise ValueError(f"axes must hold h and w, rows and columns, got {axes!r}")
-    places = _places(index, letters, shape, name)
+    slices = None if volume is None else _depth(volume, letters, shape, name)
+    places = _places(index, letters, shape, name, slices)
     kept = [size for axis, size in enumerate(shape) if axis not in places]
     require_room_for_part(name, recording.values, kept)
     try:
@@ -87,16 +94,36 @@ def pick(
         return replace(recording, values=values)
     place = {letters[axis]: k for axis, k in places.items()}
     rest = "".join(a for k, a in enumerate(letters) if k not in places)
-    single = [k for k, a in enumerate(rest) if a not in IMAGE and values.shape[k] == 1]
+    image = IMAGE if slices is None else f"c{slices}hw"
+    single = [k for k, a in enumerate(rest) if a not in image and values.shape[k] == 1]
     values = values.squeeze(tuple(single))
     rest = "".join(a for k, a in enumerate(rest) if k not in single)
-    order = sorted(rest, key=lambda a: IMAGE.find(a))
+    order = sorted(rest, key=lambda a: image.find(a))
     values = values.transpose([rest.index(a) for a in order])
-    return replace(recording, values=values, axes="".join(order), place=place, origin=letters)
+    picked = replace(recording, values=values, axes="".join(order), place=place)
+    return replace(picked, origin=letters, depth=slices or "")
 
 
-def _places(index: Index | None, letters: str, shape: tuple[int, ...], name: str) -> dict[int, int]:
-    """Which entry along which axis."""
+def _depth(volume: str, letters: str, shape: tuple[int, ...], name: str) -> str:
+    """The axis of slices, which has to be one of a stack."""
+    stack = [a for a in letters if a not in IMAGE]
+    if volume not in stack:
+        known = f"the axes {letters}" if letters else "axes that are not named (axes names them)"
+        raise ValueError(
+            f"volume must name an axis of slices of {name}, which has {known}, got {volume!r}"
+        )
+    if shape[letters.index(volume)] < 2:
+        raise ValueError(
+            f"volume must name an axis of at least 2 slices of {name} of "
+            f"{described(letters, shape)}, got {volume!r}"
+        )
+    return volume
+
+
+def _places(
+    index: Index | None, letters: str, shape: tuple[int, ...], name: str, slices: str | None
+) -> dict[int, int]:
+    """Which entry along which axis; none along that of ``slices``."""
     if index is None:
         return {}
     if isinstance(index, Mapping):
@@ -104,10 +131,13 @@ def _places(index: Index | None, letters: str, shape: tuple[int, ...], name: str
         if unknown:
             known = ", ".join(letters) or "not named (axes names them)"
             raise ValueError(f"index has {min(unknown)}: the axes of {name} are {known}")
+        if slices in index:
+            raise ValueError(f"index must not choose along {slices}, whose slices are a volume")
         chosen = {letters.index(axis): k for axis, k in index.items()}
     else:
         numbers = (index,) if isinstance(index, int) else index
-        stack = [k for k in range(len(shape)) if not letters or letters[k] not in IMAGE]
+        image = IMAGE + (slices or "")
+        stack = [k for k in range(len(shape)) if not letters or letters[k] not in image]
         stack = stack if letters else stack[: max(0, len(shape) - 2)]
         if len(numbers) > len(stack):
             raise ValueError(

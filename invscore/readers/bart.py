@@ -36,8 +36,9 @@ def read(file: Path, wanted: Wanted) -> Recording:
 
 
 def write(file: Path, values: Array, like: Recording) -> None:  # noqa: ARG001
-    """``values``, (c, h, w), as NAME.cfl and NAME.hdr."""
-    data = np.moveaxis(as_float(values), 0, -1)[:, :, None].astype(np.complex64)
+    """``values``, (c, h, w) or (c, d, h, w), as NAME.cfl and NAME.hdr."""
+    volume = values if values.ndim == 4 else values[:, None]
+    data = np.transpose(as_float(volume), (2, 3, 1, 0)).astype(np.complex64)
     sizes = (*data.shape, *(1 for _ in range(len(AXES) - data.ndim)))
     with atomic_file(file.with_suffix(".hdr")) as partial:
         partial.write_text(f"# Dimensions\n{' '.join(map(str, sizes))}\n", encoding="utf-8")

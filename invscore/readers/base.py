@@ -33,7 +33,8 @@ class Recording:
     for 1, and None where numbers are taken as they are. ``units`` says what they mean, if the file
     does. ``opacity``, (h, w) in [0, 1], belongs to pictures with transparent pixels. ``header`` is
     all that the format needs to write a result like it; ``place`` says which entry of a stack this
-    is, by axis, and ``origin`` what the axes were in the file.
+    is, by axis, ``origin`` what the axes were in the file, and ``depth`` which of them has the
+    slices of a volume, if it is one.
     """
 
     values: Values
@@ -44,6 +45,7 @@ class Recording:
     header: Any = None
     place: Mapping[str, int] = field(default_factory=dict)
     origin: str = ""
+    depth: str = ""
 
 
 @dataclass(frozen=True)

@@ -73,6 +73,8 @@ def write(file: Path, values: Array, like: Recording) -> None:
         if name in made:
             delattr(made, name)
     made.Rows, made.Columns = stored.shape[-2:]
+    if stored.ndim == 4:
+        made.NumberOfFrames = stored.shape[1]
     colour = len(stored) == 3
     if not colour:
         made.RescaleSlope, made.RescaleIntercept = f"{slope:.10g}"[:16], f"{low:.10g}"[:16]

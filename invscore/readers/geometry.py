@@ -42,14 +42,16 @@ def change(shape: Sequence[int], like: Recording) -> dict[str, Change]:
 def as_in_file(values: Array, like: Recording) -> Array:
     """``values``, (c, h, w), with the axes that the file has, of length one along a stack.
 
-    Where the file has no axis of channels, several of them come first.
+    Volumes are (c, d, h, w), d being the axis ``like.depth``. Where the file has no axis of
+    channels, several of them come first.
     """
     letters = like.origin
-    order = "chw" if "c" in letters or len(values) > 1 else "hw"
-    data = values if order == "chw" else values[0]
+    order = f"c{like.depth}hw"
+    if "c" not in letters and len(values) == 1:
+        order, values = order[1:], values[0]
     known = [letter for letter in letters if letter in order]
     extra = [letter for letter in order if letter not in letters]
-    data = np.transpose(data, [order.index(letter) for letter in (*extra, *known)])
+    data = np.transpose(values, [order.index(letter) for letter in (*extra, *known)])
     shape = iter(data.shape[len(extra) :])
     return data.reshape(
         *data.shape[: len(extra)], *(next(shape) if a in known else 1 for a in letters)

@@ -69,16 +69,17 @@ def read(file: Path, wanted: Wanted) -> Recording:
 
 
 def write(file: Path, values: Array, like: Recording) -> None:
-    """``values``, (c, h, w) or (h, w), as float32 with the resolution of ``like``."""
+    """``values``, (c, h, w), or (c, d, h, w), as float32 with the resolution of ``like``."""
     image = as_float(values)
     image = image[0] if len(image) == 1 else image
     header = like.header or {"tags": {}, "ome": {}, "imagej": False}
     options: dict[str, Any] = dict(header["tags"])
-    colour = image.ndim == 3 and len(image) == 3 and not header["ome"]
+    colour = len(values) == 3 and not header["ome"]
     if colour:
         image = np.moveaxis(image, 0, -1)
     if header["ome"]:
-        axes = "YX" if image.ndim == 2 else "CYX"
+        axes = "CZYX" if values.ndim == 4 else "CYX"
+        axes = axes[1:] if len(values) == 1 else axes
         options = {"ome": True, "metadata": {"axes": axes, **header["ome"]}}
     with atomic_file(file) as partial:
         photometric = "rgb" if colour else "minisblack"

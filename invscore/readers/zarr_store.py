@@ -35,11 +35,12 @@ def read(file: Path, wanted: Wanted) -> Recording:
 
 
 def write(file: Path, values: Array, like: Recording) -> None:  # noqa: ARG001
-    """``values``, (c, h, w), as the array of a Zarr store in one zip file."""
+    """``values``, (c, h, w) or (c, d, h, w), as the array of a Zarr store in one zip file."""
     import zarr
 
     with atomic_file(file) as partial, zarr.storage.ZipStore(partial, mode="w") as store:
-        zarr.create_array(store, data=as_float(values), dimension_names=("c", "y", "x"))
+        names = ("c", "z", "y", "x") if values.ndim == 4 else ("c", "y", "x")
+        zarr.create_array(store, data=as_float(values), dimension_names=names)
 
 
 def _recording(values: Any, axes: str, header: dict[str, Any]) -> Recording:

@@ -257,11 +257,20 @@ def get_builder(name: str) -> Builder:
 
 
 def build(name: str, in_shape: Shape, options: Mapping[str, Any]) -> Operator:
-    """The operator ``name`` on images of ``in_shape``.
+    """The operator ``name`` on images of ``in_shape``, or on each slice of volumes (c, d, h, w).
 
-    Raises ``ValueError`` for an unknown operator, option or value.
+    Raises ``ValueError`` for an unknown operator, option or value, and for volumes where the
+    operator is not linear.
     """
-    return get_builder(name)(in_shape, **check_options(name, options))
+    if len(in_shape) != 4:
+        return get_builder(name)(in_shape, **check_options(name, options))
+    from invscore.operators import LinearOperator, Slicewise
+
+    channels, depth, *slices = in_shape
+    operator = build(name, (channels, *slices), options)
+    if not isinstance(operator, LinearOperator):
+        raise ValueError(f"operator {name!r} must be linear for volumes, got a nonlinear one")
+    return Slicewise(operator, depth)
 
 
 def image_shape(name: str, y_shape: Shape, options: Mapping[str, Any]) -> Shape:
@@ -272,7 +281,7 @@ def image_shape(name: str, y_shape: Shape, options: Mapping[str, Any]) -> Shape:
     if name == "ct":
         raise ValueError("a sinogram does not tell the shape of its image: give --shape C,H,W")
     if name == "multicoil-mri":
-        return (1, *y_shape[-2:])
+        return (1, *y_shape[1:])
     if name == "phase":
         oversampling = check_options(name, options).get("oversampling", 2.0)
         return (*y_shape[:-2], *(_inner_size(size, oversampling / 8) for size in y_shape[-2:]))

@@ -81,6 +81,7 @@ def measured_task(
         fit_prior=fit_prior,
         name=repr(measurement),
         axes=axes,
+        depth=(part or {}).get("volume") or "",
     )
     return replace(job, assumed=(*job.assumed, *found), apart=apart or job.apart)
 
@@ -95,12 +96,14 @@ def task_of_measurement(
     fit_prior: FitPrior | None = None,
     name: str = "the measurement",
     axes: str = "",
+    depth: str = "",
 ) -> Task:
     """The problem of a measurement ``y`` of the user's own; ``assumed`` says what was not given.
 
     Images and measurements are (c, h, w) or (h, w), k-space likewise; ``shape`` is that of the
     image, or of the part that is seen, where the operator cannot tell, and ``axes`` says what those
-    of y are ("chw"), if that is known. ``noise`` is estimated with the prior that ``fit_prior`` has
+    of y are ("chw"), if that is known; ``depth`` which of them has the slices of a volume, if y
+    is one. ``noise`` is estimated with the prior that ``fit_prior`` has
     for the operator. Raises ``ValueError`` where the operator would draw at random what only the
     user knows, or where shapes do not fit.
     """
@@ -113,11 +116,15 @@ def task_of_measurement(
         shape = _whole(spec, shape, y, axes)
     if shape is None and not spec.is_plugin:
         # Mixtures by a matrix are a vector, which image_shape has a sentence for.
-        y = y if spec.options.get("matrix") else as_image(y, name, axes=axes, finite=False)
+        y = (
+            y
+            if spec.options.get("matrix")
+            else as_image(y, name, axes=axes, finite=False, depth=depth)
+        )
         shape = image_shape(spec.name, tuple(y.shape), spec.options)
     operator: Operator
     if coils:
-        operator, told = multicoil.measured_coils(y, spec.options, name)
+        operator, told = multicoil.measured_coils(y, spec.options, name, moving=depth == "t")
         y, assumed = y.nan_to_num(0.0), (*assumed, *told)
     elif masked:
         assert shape is not None

@@ -42,9 +42,12 @@ def simulated_coils(
 
 
 def measured_coils(
-    kspace: Tensor, options: dict[str, Any], name: str
+    kspace: Tensor, options: dict[str, Any], name: str, *, moving: bool = False
 ) -> tuple[LinearOperator, tuple[str, ...]]:
     """The operator of ``kspace``, (coils, h, w), and sentences on what was assumed.
+
+    Of volumes, (coils, d, h, w), slice by slice. ``moving``: slices are frames of one scene, whose
+    sensitivity maps are the same, estimated from what all of them together measure.
 
     Its mask is that of the option ``mask``, or what is not exactly zero (nor NaN) in all coils;
     its sensitivity maps those of the option ``maps``, or estimated from the centre of k-space by
@@ -64,11 +67,24 @@ def measured_coils(
         assumed.append(f"mask: {share:.0%} of k-space is exactly 0 and counts as not measured")
     whole = MRI(mask, shape).measured[0]
     if options.get("maps") is not None:
-        maps = _maps_of_file(options["maps"], shape)
+        maps = _maps_of_file(options["maps"], (shape[0], *shape[-2:]))
     else:
-        maps = estimate_maps(torch.where(whole, kspace, 0), whole)
+        maps = _estimated(torch.where(whole, kspace, 0), whole, moving=moving)
         assumed.append(f"maps: of {len(maps)} coils, estimated from the centre by ESPIRiT")
-    return MRI(mask, shape) @ CoilMaps(maps, bool(options.get("real", True))), tuple(assumed)
+    depth = shape[1] if len(shape) == 4 else None
+    coils = CoilMaps(maps, bool(options.get("real", True)), depth)
+    return MRI(mask, shape) @ coils, tuple(assumed)
+
+
+def _estimated(kspace: Tensor, whole: Tensor, *, moving: bool) -> Tensor:
+    """Maps of coils, of each slice or of all frames together where there are several."""
+    if kspace.ndim == 3:
+        return estimate_maps(kspace, whole)
+    if moving:
+        times = whole.sum(dim=0)
+        return estimate_maps(kspace.sum(dim=1) / times.clamp_min(1), times > 0)
+    slices = zip(kspace.unbind(1), whole, strict=True)
+    return torch.stack([estimate_maps(each, mask) for each, mask in slices], dim=1)
 
 
 def corner_noise(kspace: Tensor, measured: Tensor) -> float:

@@ -76,6 +76,7 @@ def _without_suffix(path: Path) -> str:
 
 def _stack(path: Path, part: Part, keys: Sequence[str]) -> list[Source] | None:
     given = part.get("index") is not None or part.get("reader") is not None
+    volume = part.get("volume") or ""
     if given or find_format(path) is PICTURE:
         return None
     try:
@@ -84,8 +85,11 @@ def _stack(path: Path, part: Part, keys: Sequence[str]) -> list[Source] | None:
         letters = recording.axes if part.get("axes") is None else parse_axes(part["axes"] or "")
     except Exception:  # whoever restores it says what is wrong with it
         return None
+    if volume not in letters:  # whoever restores it says which axes there are
+        return None
     if letters and len(letters) == len(shape):
-        along = {a: n for a, n in zip(letters, shape, strict=True) if a not in IMAGE and n > 1}
+        image = IMAGE + volume
+        along = {a: n for a, n in zip(letters, shape, strict=True) if a not in image and n > 1}
     else:
         along = {"": shape[0]} if len(shape) == 4 and shape[0] > 1 else {}
     if not along:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -17,6 +17,7 @@ from invscore.operators import LinearOperator, Operator, Tomography
 from invscore.priors.base import Prior
 from invscore.priors.channelwise import Channelwise
 from invscore.priors.grayscale import Grayscale
+from invscore.priors.volume import PLANES, VolumePrior
 from invscore.readers import Part
 from invscore.tasks.builtin import build, option_defaults
 from invscore.tasks.custom import load_custom
@@ -139,9 +140,10 @@ def make_operator(spec: Spec, in_shape: Shape | None) -> Operator:
     """The operator of ``spec`` on images of ``in_shape``, which one's own may know by itself."""
     if spec.is_plugin:
         return load_custom(spec.address, spec.options, in_shape)
-    if in_shape is None or len(in_shape) != 3:
+    if in_shape is None or len(in_shape) not in (3, 4):
         raise ValueError(
-            f"`shape` must be that of images (c, h, w) for operator {spec.name!r}, got {in_shape}"
+            f"`shape` must be that of images (c, h, w), or volumes (c, d, h, w), for operator "
+            f"{spec.name!r}, got {in_shape}"
         )
     return build(spec.name, in_shape, spec.options)
 
@@ -153,14 +155,21 @@ def fit_operator(spec: Spec, *, complex_valued: bool) -> Spec:
     return replace(spec, options={"real": False, **spec.options})
 
 
-def fit_prior(prior: Prior, operator: Operator, name: str) -> Prior:
+def fit_prior(prior: Prior, operator: Operator, name: str, planes: Sequence[str] = PLANES) -> Prior:
     """``prior`` for the images of ``operator``: one of gray images serves each colour by itself,
-    one of colour images gray ones too."""
+    one of colour images gray ones too, and either volumes (c, d, h, w) by slices in ``planes``."""
     if operator.in_complex != prior.complex:
         given, known = ("complex", "real") if operator.in_complex else ("real", "complex")
         raise ValueError(f"the images must be {known} for prior {name!r}, got {given} ones")
-    channels = operator.in_shape[0]
-    if len(operator.in_shape) != 3 or prior.channels in (channels, None):
+    if len(operator.in_shape) == 4:
+        return VolumePrior(_of_channels(prior, operator.in_shape[0], name), planes)
+    if len(operator.in_shape) != 3:
+        return prior
+    return _of_channels(prior, operator.in_shape[0], name)
+
+
+def _of_channels(prior: Prior, channels: int, name: str) -> Prior:
+    if prior.channels in (channels, None):
         return prior
     if prior.channels == 1:
         return Channelwise(prior)

@@ -15,6 +15,7 @@ from invscore.operators import (
     Operator,
     PhaseRetrieval,
     SeparableOperator,
+    Slicewise,
     SuperResolution,
     Tomography,
     check_operator,
@@ -70,6 +71,26 @@ OPERATORS: dict[str, Operator] = {
     "mri, two-dimensional mask": MRI(torch.rand(7, 7, generator=generator) < 0.4),
     "mri of frames": MRI(torch.rand(3, 8, 7, generator=generator) < 0.4),
     "real mri of frames": MRI(torch.rand(3, 8, 7, generator=generator) < 0.4, real=True),
+    "mri of a volume": MRI.random((2, 3, 8, 7), acceleration=2),
+    "mri of a volume, masks of slices": MRI(
+        torch.rand(3, 8, 7, generator=generator) < 0.4, (2, 3, 8, 7)
+    ),
+    "real mri of a volume": MRI(
+        torch.rand(3, 8, 7, generator=generator) < 0.4, (2, 3, 8, 7), real=True
+    ),
+    "inpainting of a volume": Inpainting(
+        torch.rand(3, 6, 7, generator=generator) < 0.5, (2, 3, 6, 7)
+    ),
+    "slicewise circular blur": Slicewise(circular, 3),
+    "slicewise valid blur": Slicewise(valid, 2),
+    "slicewise super-resolution": Slicewise(decimation, 3),
+    "slicewise mri": Slicewise(MRI.random((2, 8, 12), acceleration=2), 3),
+    "slicewise real mri": Slicewise(real_mri, 3),
+    "slicewise inpainting": Slicewise(Inpainting.random((3, 6, 7)), 4),
+    "slicewise compressed sensing": Slicewise(CompressedSensing((1, 4, 5), ratio=0.5), 3),
+    "slicewise tomography": Slicewise(Tomography(4, (1, 8, 8)), 2),
+    "coil maps of a volume": CoilMaps(coil_maps[:, None].expand(-1, 2, -1, -1)),
+    "coil maps of frames": CoilMaps(coil_maps, real=True, depth=2),
     "coil maps": CoilMaps(coil_maps),
     "coil maps, real images": CoilMaps(coil_maps, real=True),
     "mri of several coils": MRI.random((3, 9, 12), acceleration=2) @ CoilMaps(coil_maps),

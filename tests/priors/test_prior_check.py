@@ -13,6 +13,7 @@ from invscore.priors import (
     NetworkPrior,
     Prior,
     StationaryGaussianPrior,
+    VolumePrior,
     check_prior,
 )
 
@@ -53,6 +54,8 @@ PRIORS: dict[str, tuple[Callable[[], Prior], tuple[int, ...]]] = {
     "network": (lambda: _network().double(), (1, 8, 8)),
     "network, odd size": (lambda: _network().double(), (1, 7, 5)),
     "channelwise network": (lambda: Channelwise(_network().double()), (3, 5, 9)),
+    "volume": (lambda: VolumePrior(_network().double(), together=2), (1, 6, 5, 7)),
+    "volume, one plane": (lambda: VolumePrior(_network().double(), ("dw",)), (1, 6, 5, 7)),
     "channelwise gaussian": (lambda: Channelwise(_gaussian()), (4, 2, 3)),
 }
 

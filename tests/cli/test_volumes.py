@@ -1,0 +1,96 @@
+"""Volumes of one file, restored as such."""
+
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+import tifffile
+
+from tests.cli.conftest import Run
+
+AFFINE = np.array([[-1, 0.1, 0, 9], [0, 1, 0.2, -4], [0, 0, 1.5, 2], [0, 0, 0, 1.0]])
+
+
+@pytest.fixture
+def volume(folder: Path) -> np.ndarray:
+    z, y, x = np.meshgrid(*[np.linspace(-1, 1, n) for n in (8, 20, 16)], indexing="ij")
+    clean = (z**2 + y**2 + x**2 < 0.6).astype(np.float32)
+    noisy = clean + 0.05 * np.random.default_rng(0).standard_normal(clean.shape)
+    noisy = noisy.astype(np.float32)
+    nibabel.Nifti1Image(noisy.transpose(1, 2, 0), AFFINE).to_filename(folder / "vol.nii.gz")
+    return noisy
+
+
+def test_a_nifti_volume_comes_back_as_one(reconstruct: Run, volume: np.ndarray) -> None:
+    result = reconstruct(
+        *("--op", "denoise", "--measurement", "vol.nii.gz", "--volume", "z"),
+        *("--noise", "0.05", "--samples", "2", "--out", "out"),
+    )
+    assert result.exit_code == 0, result.output
+    back = nibabel.load("out/reconstruction.nii.gz")
+    spread = nibabel.load("out/std.nii.gz")
+    assert back.shape == spread.shape == (20, 16, 8)
+    np.testing.assert_allclose(back.affine, AFFINE, atol=1e-6)
+    arrays = np.load("out/arrays.npz")
+    assert arrays["mean"].shape == (1, 8, 20, 16)
+    np.testing.assert_allclose(back.get_fdata().transpose(2, 0, 1), arrays["mean"][0], atol=1e-6)
+    np.testing.assert_array_equal(arrays["y"][0], volume)
+    assert {"reconstruction.png", "std.png", "figure.png"} <= {
+        f.name for f in Path("out").iterdir()
+    }
+
+
+def test_blur_of_slices_and_estimated_noise(reconstruct: Run, volume: np.ndarray) -> None:  # noqa: ARG001
+    result = reconstruct(
+        *("--op", "deblur(sigma=0.7)", "--measurement", "vol.nii.gz", "--volume", "z"),
+        *("--planes", "hw", "--samples", "1", "--out", "out"),
+    )
+    assert result.exit_code == 0, result.output
+    assert nibabel.load("out/reconstruction.nii.gz").shape == (20, 16, 8)
+
+
+def test_a_stack_of_images_is_a_volume_where_its_axes_are_said(
+    reconstruct: Run, volume: np.ndarray
+) -> None:
+    np.save("stack.npy", volume)
+    tifffile.imwrite(
+        "stack.ome.tif", volume, ome=True, metadata={"axes": "ZYX", "PhysicalSizeZ": 3.0}
+    )
+    for given in (("stack.npy", "--axes", "zhw"), ("stack.ome.tif",)):
+        result = reconstruct(
+            *("--op", "denoise", "--volume", "z", "--noise", "0.05", "--samples", "1"),
+            *("--measurement", *given, "--out", "out", "--overwrite"),
+        )
+        assert result.exit_code == 0, result.output
+        assert np.load("out/arrays.npz")["mean"].shape == (1, 8, 20, 16)
+    with tifffile.TiffFile("out/reconstruction.tif") as opened:
+        assert opened.series[0].axes == "ZYX"
+        assert 'PhysicalSizeZ="3.0"' in (opened.ome_metadata or "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--volume", "t"), "volume must name an axis of slices of 'vol.nii.gz'"),
+        (("--volume", "h"), "`volume` must be the letter of an axis of slices"),
+        (("--volume", "zt"), "`volume` must be the letter of an axis of slices"),
+        (("--planes", "hw"), "`planes` are those of a --volume"),
+        (("--volume", "z", "--planes", "xy"), "`planes` must be some of hw, dw, dh"),
+        (("--volume", "z", "--index", "z=3"), "index must not choose along z"),
+        (("--volume", "z", "--op", "hdr"), "must be linear for volumes"),
+    ],
+)
+def test_what_is_no_volume_is_refused(
+    reconstruct: Run,
+    volume: np.ndarray,  # noqa: ARG001
+    arguments: tuple[str, ...],
+    sentence: str,
+) -> None:
+    operator = () if "--op" in arguments else ("--op", "denoise")
+    result = reconstruct(
+        *operator, "--measurement", "vol.nii.gz", "--noise", "0.05", "--out", "out", *arguments
+    )
+    assert result.exit_code == 2, result.output
+    assert sentence in " ".join(result.output.split())
+    assert not Path("out").exists()
