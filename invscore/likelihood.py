@@ -96,6 +96,14 @@ class InverseProblem:
         """``y - A(x)``."""
         return self.y - self.operator(x)
 
+    def working_residual(self, clean: Tensor) -> Tensor:
+        """What the noise says of the measurement near ``clean``, beyond it: y - clean for most.
+
+        Of the Gaussian measurement with ``noise.variance(clean)`` that is like y there
+        (``Noise.working``), (b, \\*out_shape).
+        """
+        return self.noise.working(self.y, clean) - clean
+
     @property
     def count(self) -> int:
         """How many real numbers are measured of one image."""
@@ -120,7 +128,8 @@ class InverseProblem:
 
     def log_likelihood(self, x: Tensor) -> Tensor:
         """``log p(y | x)`` of the measured entries in nats, (b,)."""
-        return self.noise.log_likelihood(self.measured(self.y), self.measured(self.operator(x)))
+        y, clean = self.measured(self.y).flatten(1), self.measured(self.operator(x)).flatten(1)
+        return self._flat_noise.log_likelihood(y, clean)
 
     def score(self, x: Tensor) -> Tensor:
         """The gradient of ``log p(y | x)`` in ``x``: ``J(x)^H`` applied to the noise's score."""
@@ -163,14 +172,18 @@ class InverseProblem:
         mask = self.operator.measured
         return None if mask is None else mask.to(self.y.device).flatten().nonzero()[:, 0]
 
+    @cached_property
+    def _flat_noise(self) -> Noise:
+        return self.noise.flat(self._places, tuple(self.operator.out_shape))
+
     def misfit_of(self, residual: Tensor) -> Tensor:
         """The mean square of ``residual``, ``y - A(x)``, in units of the noise, (b,)."""
         y = self.measured(self.y).flatten(1)
-        return self.noise.misfit(y, y - self.measured(residual).flatten(1))[0]
+        return self._flat_noise.misfit(y, y - self.measured(residual).flatten(1))[0]
 
     def _misfit(self, x: Tensor) -> tuple[Tensor, Tensor]:
         y, clean = self.measured(self.y), self.measured(self.operator(x))
-        return self.noise.misfit(y.flatten(1), clean.flatten(1))
+        return self._flat_noise.misfit(y.flatten(1), clean.flatten(1))
 
 
 def _named(dtype: torch.dtype) -> str:
@@ -195,5 +208,6 @@ def simulate(operator: Operator, x: Tensor, noise: Noise, rng: SampleRNG | int =
         return noise.sample(clean, rng)
     mask = operator.measured.to(clean.device)
     y = torch.zeros_like(clean)
-    y[:, mask] = noise.sample(clean[:, mask], rng)
+    law = noise.flat(mask.flatten().nonzero()[:, 0], tuple(operator.out_shape))
+    y[:, mask] = law.sample(clean[:, mask], rng)
     return y

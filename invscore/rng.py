@@ -52,6 +52,13 @@ class SampleRNG:
             [torch.poisson(r, generator=g) for r, g in zip(near, self._streams(rate), strict=True)]
         ).to(rate.device)
 
+    def gamma_like(self, x: Tensor, shape: float) -> Tensor:
+        """Numbers of the Gamma law of ``shape`` and scale 1, one for each of ``x``."""
+        alpha = torch.full(x.shape[1:], shape, dtype=x.dtype, device=self.device)
+        # What torch.distributions.Gamma draws with, which itself takes no generator.
+        drawn = [torch._standard_gamma(alpha, generator=g) for g in self._streams(x)]
+        return torch.stack(drawn).to(x.device)
+
     def _streams(self, x: Tensor) -> list[torch.Generator]:
         if len(x) != len(self._generators):
             raise ValueError(f"{len(self._generators)} streams serve no batch of {len(x)}")

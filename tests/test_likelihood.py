@@ -5,6 +5,12 @@ import torch
 from torch import Tensor
 
 from invscore.likelihood import GaussianNoise, InverseProblem, Noise, PoissonNoise, simulate
+from invscore.noise import (
+    PoissonGaussianNoise,
+    RicianNoise,
+    SpeckleNoise,
+    TransmissionNoise,
+)
 from invscore.operators import (
     Identity,
     Inpainting,
@@ -50,6 +56,8 @@ MATRIX = from_matrix(_randn(5, D, seed=1).abs() / 2)
 COMPLEX = from_matrix(_randn(5, D, seed=2, dtype=torch.complex128))
 HOLES = Inpainting(torch.tensor([[True, False], [True, True]]), (1, 2, 2))
 
+BACKGROUND = torch.tensor([[1.0, 0.5], [4.0, 0.0]], dtype=F64)
+
 PROBLEMS: dict[str, tuple[Operator, Noise]] = {
     "gaussian": (MATRIX, GaussianNoise(0.3)),
     "gaussian, levels": (MATRIX, GaussianNoise(LEVELS)),
@@ -61,6 +69,17 @@ PROBLEMS: dict[str, tuple[Operator, Noise]] = {
     "poisson": (MATRIX, PoissonNoise(20.0)),
     "poisson, nonlinear": (Exponential(), PoissonNoise(20.0)),
     "poisson, holes": (HOLES, PoissonNoise(20.0)),
+    "poisson, background": (MATRIX, PoissonNoise(20.0, background=3.0)),
+    "poisson, map of background, holes": (HOLES, PoissonNoise(20.0, background=BACKGROUND)),
+    "poisson-gaussian": (MATRIX, PoissonGaussianNoise(20.0, sigma=0.05)),
+    "poisson-gaussian, holes": (
+        HOLES,
+        PoissonGaussianNoise(3.0, background=BACKGROUND, sigma=0.4),
+    ),
+    "rician": (MATRIX, RicianNoise(0.3)),
+    "speckle": (MATRIX, SpeckleNoise(4.0)),
+    "transmission": (MATRIX, TransmissionNoise(40.0, 2.0)),
+    "transmission, maps, holes": (HOLES, TransmissionNoise(40 + BACKGROUND, BACKGROUND)),
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,7 +17,7 @@ from invscore.priors.base import Prior
 from invscore.priors.volume import PLANES
 from invscore.readers import Part
 from invscore.tasks import measured, task
-from invscore.tasks.noises import Declared
+from invscore.tasks.noises import Declared, Transmission
 from invscore.tasks.sources import Source
 from invscore.tasks.specs import Spec
 from invscore.tasks.task import Task
@@ -135,6 +135,9 @@ class Job:
             **more,
         }
         like = None if self.simulated else native.origin_of(source.file, source.part(self.part))
+        if like is not None and isinstance(self.noise, Transmission):
+            # Attenuation is not in the units of counts.
+            like = replace(like, recording=replace(like.recording, white=None))
         report.write_results(
             folder, job, result, metrics, interval, page=self.page, figure=self.figure, like=like
         )

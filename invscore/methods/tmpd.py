@@ -45,7 +45,9 @@ def _of_measurements(
     ones = torch.ones_like(clean)
     spread = noise_like(noise, clean) * tangent.matvec(pull(tangent.rmatvec(ones))).real
     total = spread.clamp_min(0) + problem.noise.variance(clean)
-    return Conditioned(denoised + noise * pull(tangent.rmatvec((problem.y - clean) / total)))
+    return Conditioned(
+        denoised + noise * pull(tangent.rmatvec(problem.working_residual(clean) / total))
+    )
 
 
 def _of_pixels(problem: InverseProblem, prior: Prior, x: Tensor, sigma: PerImage) -> Conditioned:

@@ -20,13 +20,15 @@ from invscore.images import (
     read_measurement,
     transparent,
 )
+from invscore.noise import Noise
 from invscore.noise_level import estimate_noise
 from invscore.operators import MRI, Inpainting, Operator, Tomography
 from invscore.priors.base import Prior
 from invscore.readers import Part, read
 from invscore.tasks import multicoil
 from invscore.tasks.builtin import image_shape, option_defaults
-from invscore.tasks.noises import Declared
+from invscore.tasks.counts import counts_of_file, in_law
+from invscore.tasks.noises import Declared, Law
 from invscore.tasks.noisy import law_of, problem_with
 from invscore.tasks.random_options import require_known
 from invscore.tasks.specs import Spec
@@ -72,11 +74,13 @@ def measured_task(
         spec, angles = _with_its_angles(spec, measurement, (part or {}).get("key"))
         found = (*found, *angles)
         apart = spec.options["angles"] if angles else None
+    y, law, counted = counts_of_file(noise, y, measurement, part or {})
+    found = (*found, *counted)
     job = task_of_measurement(
         spec,
         y,
         shape=shape,
-        noise=noise,
+        noise=law,
         device=device,
         fit_prior=fit_prior,
         name=repr(measurement),
@@ -91,7 +95,7 @@ def task_of_measurement(
     y: Tensor,
     *,
     shape: Shape | None = None,
-    noise: Declared | Literal["auto"] = "auto",
+    noise: Declared | Noise | Literal["auto"] = "auto",
     device: str = "cpu",
     fit_prior: FitPrior | None = None,
     name: str = "the measurement",
@@ -103,7 +107,7 @@ def task_of_measurement(
     Images and measurements are (c, h, w) or (h, w), k-space likewise; ``shape`` is that of the
     image, or of the part that is seen, where the operator cannot tell, and ``axes`` says what those
     of y are ("chw"), if that is known; ``depth`` which of them has the slices of a volume, if y
-    is one. ``noise`` is estimated with the prior that ``fit_prior`` has
+    is one. ``noise`` may be a law itself, and is estimated with the prior that ``fit_prior`` has
     for the operator. Raises ``ValueError`` where the operator would draw at random what only the
     user knows, or where shapes do not fit.
     """
@@ -144,7 +148,11 @@ def task_of_measurement(
         prior = None if fit_prior is None else fit_prior(operator)
         noise = float(estimate_noise(operator, y, prior))
         assumed = (*assumed, f"noise {noise:.3g}, estimated from the measurement")
-    problem, unweighted, told = problem_with(operator, y, law_of(noise, operator))
+    law = law_of(noise, operator)
+    if isinstance(noise, Law) and isinstance(law, Noise):
+        y, told = in_law(y, noise, law)
+        assumed = (*assumed, *told)
+    problem, unweighted, told = problem_with(operator, y, law)
     return Task(
         problem,
         truth=None,

@@ -7,35 +7,70 @@ import math
 import torch
 from torch import Tensor
 
-from invscore.likelihood import GaussianNoise, InverseProblem, PoissonNoise, simulate
-from invscore.noise import Noise
+from invscore.likelihood import InverseProblem, simulate
+from invscore.noise import (
+    GaussianNoise,
+    Noise,
+    PoissonGaussianNoise,
+    PoissonNoise,
+    RicianNoise,
+    SpeckleNoise,
+    TransmissionNoise,
+)
 from invscore.noise_map import with_noise_map
 from invscore.operators import LinearOperator, Operator
 from invscore.rng import sample_rng
-from invscore.tasks.noises import Declared, NoiseMap, Poisson
+from invscore.tasks.noise_files import read_counts, read_noise_map
+from invscore.tasks.noises import (
+    Declared,
+    NoiseMap,
+    Poisson,
+    PoissonGaussian,
+    Rician,
+    Speckle,
+    Transmission,
+)
 
-Law = Noise | Tensor
+NoiseOrMap = Noise | Tensor
 """A law, or the standard deviation of each number of a measurement, (\\*out_shape)."""
 
 
-def law_of(declared: Declared, operator: Operator) -> Law:
+def law_of(declared: Declared | Noise, operator: Operator) -> NoiseOrMap:
     """The noise ``declared`` of measurements by ``operator``.
 
     Raises ``ValueError`` for a level that is none, counts of complex numbers, and a noise map that
     does not fit or is of a nonlinear operator.
     """
-    if isinstance(declared, Poisson):
-        if operator.out_complex:
-            raise ValueError(f"`noise` must be Gaussian for complex measurements, got {declared}")
-        return PoissonNoise(declared.photons, declared.dark)
+    if isinstance(declared, Noise):
+        return declared
     if isinstance(declared, NoiseMap):
         if not isinstance(operator, LinearOperator):
             raise ValueError(
                 "`noise` must be one number for a nonlinear operator, got the noise map "
                 f"{declared.file!r}"
             )
-        return declared.read(tuple(operator.out_shape))
-    return gaussian_noise(declared)
+        return read_noise_map(declared, tuple(operator.out_shape))
+    if isinstance(declared, float | int):
+        return gaussian_noise(declared)
+    if operator.out_complex:
+        raise ValueError(f"`noise` must be Gaussian for complex measurements, got {declared}")
+    shape = tuple(operator.out_shape)
+    match declared:
+        case Poisson(photons, dark, background):
+            return PoissonNoise(photons, dark, read_counts(background, "background", shape))
+        case PoissonGaussian(photons, sigma, background):
+            counts = read_counts(background, "background", shape)
+            return PoissonGaussianNoise(photons, background=counts, sigma=sigma)
+        case Transmission(photons, background):
+            if photons is None:
+                raise ValueError("noise 'transmission' needs photons: 'transmission(photons=...)'")
+            beam = read_counts(photons, "photons", shape)
+            return TransmissionNoise(beam, read_counts(background, "background", shape))
+        case Rician(sigma):
+            return RicianNoise(sigma)
+        case Speckle(looks):
+            return SpeckleNoise(looks)
+    raise AssertionError(declared)
 
 
 def gaussian_noise(level: float) -> GaussianNoise:
@@ -48,7 +83,7 @@ def gaussian_noise(level: float) -> GaussianNoise:
     return GaussianNoise(level)
 
 
-def simulated(operator: Operator, x: Tensor, law: Law, seed: int) -> Tensor:
+def simulated(operator: Operator, x: Tensor, law: NoiseOrMap, seed: int) -> Tensor:
     """A measurement of the images x, (b, \\*in_shape), with noise of the ``law``."""
     if isinstance(law, Noise):
         return simulate(operator, x, law, seed)
@@ -60,7 +95,7 @@ def simulated(operator: Operator, x: Tensor, law: Law, seed: int) -> Tensor:
 
 
 def problem_with(
-    operator: Operator, y: Tensor, law: Law
+    operator: Operator, y: Tensor, law: NoiseOrMap
 ) -> tuple[InverseProblem, InverseProblem | None, tuple[str, ...]]:
     """The problem of y, what it was before a noise map has weighted it, and what is to be told."""
     if isinstance(law, Noise):

@@ -58,4 +58,4 @@ def border_warnings(problem: InverseProblem, samples: Tensor) -> tuple[str, ...]
 def _energy(problem: InverseProblem, x: Tensor) -> Tensor:
     """The squared residual in units of the noise, (b, \\*out_shape)."""
     clean = problem.operator(x)
-    return (problem.y - clean) ** 2 / problem.noise.variance(clean)
+    return problem.noise.standardised(problem.y, clean) ** 2

@@ -106,7 +106,7 @@ def _energy(
 ) -> Tensor:
     """The squared residual in units of the noise at each frequency, (b, h, w), over channels."""
     clean = problem.operator(x)
-    scaled = ((problem.y - clean) / problem.noise.variance(clean).sqrt())[window]
+    scaled = problem.noise.standardised(problem.y, clean)[window]
     scaled = scaled.reshape(len(scaled), *seen.shape) * seen
     if not spectral:
         scaled = torch.fft.fft2(scaled, norm="ortho")

@@ -226,6 +226,45 @@ def test_data_exchange(tmp_path: Path) -> None:
     assert raw.shape == (2, 3, 8)
 
 
+def test_data_exchange_tells_photons(tmp_path: Path) -> None:
+    """Gain, read noise and beam from the white and dark fields of a flickering source."""
+    h5py = pytest.importorskip("h5py")
+    from invscore.readers import read
+
+    rng = np.random.default_rng(0)
+    gain, offset, deviation, beam = 2.5, 100.0, 5.0, np.linspace(300, 500, 64)
+    flicker = rng.uniform(0.9, 1.1, (20, 1, 1))
+    through = beam * np.exp(-np.linspace(0, 4, 30))[:, None, None]
+
+    def detected(photons: np.ndarray) -> np.ndarray:
+        return gain * rng.poisson(photons) + offset + deviation * rng.standard_normal(photons.shape)
+
+    with h5py.File(tmp_path / "a.h5", "w") as opened:
+        opened["exchange/data"] = detected(through)
+        opened["exchange/data_white"] = detected(flicker * beam)
+        opened["exchange/data_dark"] = detected(np.zeros((20, 1, 64)))
+        opened["exchange/theta"] = 6.0 * np.arange(30)
+    found = read(tmp_path / "a.h5").header["flux"].row(0)
+    assert found.gain == pytest.approx(gain, rel=0.15)
+    assert found.background.mean() == pytest.approx((deviation / gain) ** 2, rel=0.4)
+    assert found.beam.mean() * found.gain == pytest.approx(gain * 400, rel=0.05)
+    expected = found.beam * np.exp(-np.linspace(0, 4, 30))[:, None] + found.background
+    z = (found.counts - expected) / np.sqrt(expected)
+    assert abs(z.mean()) < 0.25
+    assert z.std() == pytest.approx(1, abs=0.15)
+
+    with h5py.File(tmp_path / "a.h5", "a") as opened:
+        del opened["exchange/theta"]
+        opened["exchange/theta"] = 6.0 * np.arange(29)
+    with pytest.raises(ValueError, match="must have an angle for each of 30 projections, got exch"):
+        read(tmp_path / "a.h5")
+    with h5py.File(tmp_path / "a.h5", "a") as opened:
+        del opened["exchange/data_white"]
+        opened["exchange/data_white"] = np.ones((2, 1, 63))
+    with pytest.raises(ValueError, match=r"must have exchange/data_white of shape \(n, 1, 64\)"):
+        read(tmp_path / "a.h5")
+
+
 def test_bart(tmp_path: Path) -> None:
     (tmp_path / "k.hdr").write_text("# Dimensions\n12 10 1 4 1 1 1 1 1 1 1 1 1 5 1 1 \n")
     KSPACE.transpose(2, 3, 1, 0).ravel(order="F").tofile(tmp_path / "k.cfl")

@@ -7,11 +7,29 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 
-from invscore import GaussianNoise, GaussianPrior, PoissonNoise, exact_posterior
+from invscore import GaussianNoise, GaussianPrior, InverseProblem, PoissonNoise, exact_posterior
+from invscore.noise import (
+    Noise,
+    PoissonGaussianNoise,
+    RicianNoise,
+    SpeckleNoise,
+    TransmissionNoise,
+)
 from invscore.operators import MRI, HighDynamicRange, Identity, Inpainting
-from invscore.tasks.measured import task_of_measurement
-from invscore.tasks.noises import NoiseMap, Poisson, parse_declared
+from invscore.tasks.measured import measured_task, task_of_measurement
+from invscore.tasks.noise_files import read_noise_map
+from invscore.tasks.noises import (
+    Law,
+    NoiseMap,
+    Poisson,
+    PoissonGaussian,
+    Rician,
+    Speckle,
+    Transmission,
+    parse_declared,
+)
 from invscore.tasks.noisy import law_of, simulated
 from invscore.tasks.specs import Spec
 from invscore.tasks.task import task_of_image
@@ -27,6 +45,12 @@ SHAPE = (1, 4, 5)
         ("gaussian(sigma=0.02)", 0.02),
         ("poisson(photons=200)", Poisson(200)),
         (" poisson( photons = 200, dark=2 ) ", Poisson(200, 2)),
+        ("poisson(photons=200, background=sky.npy)", Poisson(200, background="sky.npy")),
+        ("poisson-gaussian(photons=200, sigma=0.02)", PoissonGaussian(200, 0.02)),
+        ("transmission", Transmission()),
+        ("transmission(photons=1e4, background=5)", Transmission(1e4, 5)),
+        ("rician(sigma=0.1)", Rician(0.1)),
+        ("speckle(looks=4)", Speckle(4)),
         ("map.npy", NoiseMap("map.npy")),
         ("nights (2)/map.npy", NoiseMap("nights (2)/map.npy")),
         ("map(file=night.fits, key=ERR)", NoiseMap("night.fits", "ERR")),
@@ -46,6 +70,10 @@ def test_words(text: str, expected: object) -> None:
         ("loud", "`noise` must be auto, a standard deviation from 0, gaussian.*got 'loud'"),
         ("poison(photons=3)", "did you mean 'poisson'?"),
         ("poisson", r"noise 'poisson' needs photons: for example 'poisson\(photons=...\)'"),
+        ("poisson-gaussian(photons=3)", r"needs sigma: .* 'poisson-gaussian\(photons=..., sigma="),
+        ("poisson-gauss(photons=3)", "did you mean 'poisson-gaussian'?"),
+        ("transmission(photons=0)", r"`photons` must lie in \(0, .*got 0"),
+        ("speckle(looks=-1)", r"`looks` must lie in \(0, .*got -1"),
         ("poisson(photons=0)", r"`photons` must lie in \(0, .*got 0"),
         ("poisson(photons=many)", "`photons` must be a number, got 'many'"),
         ("poisson(photons=9, gain=2)", "noise 'poisson' has no option 'gain': it has photons"),
@@ -116,7 +144,7 @@ def test_counts() -> None:
 @pytest.mark.parametrize("shape", [(3, 4, 5), (4, 5, 3), (4, 5)])
 def test_layouts(shape: tuple[int, ...], tmp_path: Path) -> None:
     values = np.random.default_rng(1).uniform(0.5, 1, shape).astype(np.float32)
-    found = saved(tmp_path, values).read((3, 4, 5)).numpy()
+    found = read_noise_map(saved(tmp_path, values), (3, 4, 5)).numpy()
     layout = {(3, 4, 5): values, (4, 5, 3): np.moveaxis(values, -1, 0)}
     np.testing.assert_array_equal(found, layout.get(shape, np.stack([values] * 3)))
 
@@ -125,7 +153,7 @@ def test_a_key_of_a_file(tmp_path: Path) -> None:
     fits = pytest.importorskip("astropy.io.fits")
     units = [fits.PrimaryHDU(np.zeros((4, 5))), fits.ImageHDU(np.full((4, 5), 0.5), name="ERR")]
     fits.HDUList(units).writeto(tmp_path / "night.fits")
-    found = NoiseMap(str(tmp_path / "night.fits"), "ERR").read(SHAPE)
+    found = read_noise_map(NoiseMap(str(tmp_path / "night.fits"), "ERR"), SHAPE)
     torch.testing.assert_close(found, torch.full(SHAPE, 0.5, dtype=torch.float64))
 
 
@@ -137,12 +165,14 @@ def test_variances_and_weights(tmp_path: Path) -> None:
     with np.errstate(divide="ignore"):
         expected = {"VAR": values**0.5, "ivar": values**-0.5, "err": values}
     for key, deviations in expected.items():
-        np.testing.assert_allclose(NoiseMap(path, key).read(SHAPE)[0].numpy(), deviations)
-    told = NoiseMap(path, "err", "variance").read(SHAPE)[0].numpy()
+        np.testing.assert_allclose(
+            read_noise_map(NoiseMap(path, key), SHAPE)[0].numpy(), deviations
+        )
+    told = read_noise_map(NoiseMap(path, "err", "variance"), SHAPE)[0].numpy()
     np.testing.assert_allclose(told, values**0.5)
     np.savez(path, VAR=-values)
     with pytest.raises(ValueError, match="must hold variances from 0, got -4"):
-        NoiseMap(path, "VAR").read(SHAPE)
+        read_noise_map(NoiseMap(path, "VAR"), SHAPE)
 
 
 @pytest.mark.parametrize(
@@ -158,7 +188,7 @@ def test_variances_and_weights(tmp_path: Path) -> None:
 )
 def test_maps_that_are_none(values: np.ndarray, message: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=message):
-        saved(tmp_path, values).read(SHAPE)
+        read_noise_map(saved(tmp_path, values), SHAPE)
 
 
 def test_operators_that_a_law_does_not_serve(tmp_path: Path) -> None:
@@ -168,3 +198,73 @@ def test_operators_that_a_law_does_not_serve(tmp_path: Path) -> None:
         law_of(Poisson(3), MRI.random((1, 16, 16)))
     with pytest.raises(ValueError, match=r"noise map .*no\.npy.*no such file"):
         law_of(NoiseMap("no.npy"), Identity(SHAPE))
+
+
+@pytest.mark.parametrize(
+    ("declared", "law"),
+    [
+        (PoissonGaussian(20, 0.1), PoissonGaussianNoise(20, sigma=0.1)),
+        (Transmission(50, 2), TransmissionNoise(50, 2)),
+        (Rician(0.2), RicianNoise(0.2)),
+        (Speckle(3), SpeckleNoise(3)),
+    ],
+)
+def test_laws(declared: Law, law: Noise) -> None:
+    assert law_of(declared, Identity(SHAPE)) == law
+    task = task_of_image(Spec("denoise"), torch.rand(SHAPE), noise=declared, seed=0, device="cpu")
+    assert task.problem.noise == law
+    assert 0.3 < float(task.problem.discrepancy(task.truth)) < 2
+    with pytest.raises(ValueError, match="`noise` must be Gaussian for complex measurements"):
+        law_of(declared, MRI.random((1, 16, 16)))
+
+
+def test_backgrounds_are_taken_off(tmp_path: Path) -> None:
+    sky = np.linspace(0, 30, 20, dtype=np.float32).reshape(4, 5)
+    np.save(tmp_path / "sky.npy", sky)
+    counts = torch.from_numpy(np.random.default_rng(0).poisson(40 + sky).astype(np.float32))
+    declared = Poisson(10, background=str(tmp_path / "sky.npy"))
+    task = task_of_measurement(Spec("denoise"), counts / 10, noise=declared)
+    assert "the background is taken off the measurement" in task.assumed
+    torch.testing.assert_close(task.problem.y[0, 0], (counts - torch.from_numpy(sky)) / 10)
+    expected = stats.poisson.logpmf(counts.numpy(), 40 + sky).sum() + 20 * np.log(10)
+    found = task.problem.log_likelihood(torch.full((1, *SHAPE), 4.0))
+    assert float(found) == pytest.approx(expected, rel=1e-5)
+    np.save(tmp_path / "sky.npy", -sky)
+    with pytest.raises(ValueError, match=r"background .* must hold finite counts from 0, got -30"):
+        task_of_measurement(Spec("denoise"), counts / 10, noise=declared)
+
+
+def test_transmission_takes_the_logarithm_of_counts() -> None:
+    counts = torch.tensor([[0.0, 3.0], [20.0, 100.0]])
+    task = task_of_measurement(Spec("denoise"), counts, noise=Transmission(100, 1))
+    found = task.problem.log_likelihood(torch.full((1, 1, 2, 2), 0.7))
+    rate = 100 * np.exp(-0.7) + 1
+    cells = np.maximum(counts.numpy() - 1, 0.5)
+    expected = (stats.poisson.logpmf(counts.numpy(), rate) + np.log(cells)).sum()
+    assert float(found) == pytest.approx(expected, rel=1e-5)
+    with pytest.raises(ValueError, match=r"must hold counts from 0 for noise .*got -1"):
+        task_of_measurement(Spec("denoise"), counts - 1, noise=Transmission(100))
+    with pytest.raises(ValueError, match="noise 'transmission' needs photons"):
+        task_of_measurement(Spec("denoise"), counts, noise=Transmission())
+
+
+def test_whole_numbers_in_files_are_counts(tmp_path: Path) -> None:
+    tifffile = pytest.importorskip("tifffile")
+    counts = np.random.default_rng(0).poisson(40, (32, 32)).astype(np.uint16)
+    file = str(tmp_path / "counts.tif")
+    tifffile.imwrite(file, counts)
+
+    def made(noise: Law) -> InverseProblem:
+        return measured_task(Spec("denoise"), file, shape=None, noise=noise, device="cpu").problem
+
+    counted = torch.from_numpy(counts.astype(np.float32))
+    for noise in (Poisson(1), PoissonGaussian(1, 2.0)):
+        law = made(noise).noise
+        assert isinstance(law, PoissonNoise)
+        torch.testing.assert_close(law.photons * made(noise).y[0, 0], counted)
+    assert law == PoissonGaussianNoise(65535.0, sigma=2 / 65535)
+    law = made(Transmission(100)).noise
+    assert isinstance(law, TransmissionNoise)
+    torch.testing.assert_close(law.counts(made(Transmission(100)).y)[0, 0], counted)
+    with pytest.raises(ValueError, match=r"needs photons, as .*counts\.tif' has no white fields"):
+        made(Transmission())

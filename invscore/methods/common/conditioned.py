@@ -148,6 +148,6 @@ def matched_gradient(
         return variance * u + tangent.matvec(covariance(tangent.rmatvec(u)))
 
     explained = conjugate_gradient(
-        apply, problem.y - clean, iterations=iterations, ask=iterations > FEW
+        apply, problem.working_residual(clean), iterations=iterations, ask=iterations > FEW
     )
     return tangent.rmatvec(explained), made

@@ -178,7 +178,7 @@ class DecomposedMeasurement(IteratedMeasurement):
 
 
 class PlainMeasurement(IteratedMeasurement):
-    """Of any operator and noise, which is taken to be Gaussian of the variance at A(D).
+    """Of any operator and noise, taken for what it is like at A(D): Gaussian, of its variance.
 
     States have fresh noise. What they tell of the measured image is a draw, and much of y is left
     for the Gaussian to explain, which therefore has to be more like photographs: as uneven over the
@@ -215,7 +215,8 @@ class PlainMeasurement(IteratedMeasurement):
         seen = operator.matvec(denoised.image)
         variance = torch.maximum(problem.noise.variance(seen), least)
         deviation = variance.sqrt()
-        residual = problem.y - operator.matvec(drawn) - deviation * rng.normal_like(problem.y)
+        told = problem.noise.working(problem.y, seen)
+        residual = told - operator.matvec(drawn) - deviation * rng.normal_like(problem.y)
         each = problem.measured((1 / variance).expand(residual.shape)).flatten(1).mean(dim=1)
         shift = explained(
             operator.matvec,

@@ -118,7 +118,7 @@ def look(
 
     variance = problem.noise.variance(clean).expand(clean.shape).flatten(1)
     variance = variance.repeat_interleave(2, dim=1) if clean.is_complex() else variance
-    residual = flatten(problem.y - clean)[:, seen]
+    residual = flatten(problem.working_residual(clean))[:, seen]
     return LocalGaussian(
         mean=mean,
         jacobian=LowRank.of(torch.stack(products, dim=1), basis),

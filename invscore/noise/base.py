@@ -1,0 +1,83 @@
+"""What every law of noise tells: ``p(y | clean)``."""
+
+from __future__ import annotations
+
+import abc
+
+from torch import Tensor
+
+from invscore.batches import PerImage, real_numbers
+from invscore.rng import SampleRNG
+
+
+class Noise(abc.ABC):
+    """The law of a measurement given its clean value, both (b, \\*out_shape)."""
+
+    @abc.abstractmethod
+    def sample(self, clean: Tensor, rng: SampleRNG) -> Tensor:
+        """A noisy measurement of ``clean``."""
+
+    @abc.abstractmethod
+    def log_likelihood(self, y: Tensor, clean: Tensor) -> Tensor:
+        """``log p(y | clean)`` in nats, normalised in y, one an image: (b,)."""
+
+    @abc.abstractmethod
+    def score(self, y: Tensor, clean: Tensor) -> Tensor:
+        """The gradient of ``log p(y | clean)`` in ``clean``."""
+
+    @abc.abstractmethod
+    def variance(self, clean: Tensor) -> Tensor:
+        """The variance of a measurement given its clean value: broadcasts against it.
+
+        That of ``working``, one over Fisher's information, where y is not clean on average.
+        """
+
+    @abc.abstractmethod
+    def kurtosis(self, clean: Tensor) -> Tensor:
+        """The excess kurtosis of a measurement given its clean value: broadcasts against it."""
+
+    @abc.abstractmethod
+    def check(self, y: Tensor) -> None:
+        """Raise ``ValueError`` where ``y`` cannot be a measurement with this noise."""
+
+    @abc.abstractmethod
+    def select(self, images: Tensor) -> Noise:
+        """The noise of the images with the indices ``images``, (k,)."""
+
+    @abc.abstractmethod
+    def scaled(self, factor: PerImage) -> Noise:
+        """The noise of ``factor * y``."""
+
+    def working(self, y: Tensor, clean: Tensor) -> Tensor:  # noqa: ARG002
+        """The Gaussian measurement, of ``variance(clean)``, that is like y for values near clean.
+
+        y itself where its mean is the clean value; elsewhere that of Fisher's scoring, ``clean +
+        variance(clean) * score`` (McCullagh & Nelder 1989, Sec. 2.5).
+        """
+        return y
+
+    def standardised(self, y: Tensor, clean: Tensor) -> Tensor:
+        """The residual in units of the noise: of mean 0 and variance 1 for the clean value."""
+        return (y - clean) / self.variance(clean).sqrt()
+
+    def flat(self, places: Tensor | None, out_shape: tuple[int, ...]) -> Noise:  # noqa: ARG002
+        """This law of measurements that are flat, (b, n): all numbers, or those at ``places``."""
+        return self
+
+    def estimated_variance(self, y: Tensor) -> Tensor:
+        """The variance of each number of ``y``, as ``y`` itself tells it: broadcasts against y."""
+        return self.variance(y)
+
+    def misfit(self, y: Tensor, clean: Tensor) -> tuple[Tensor, Tensor]:
+        """The mean square of the residual in units of the noise, and its variance, (b,) each.
+
+        Of measured numbers (b, n), real and imaginary parts apart. If ``y`` is a measurement of
+        ``clean``, the mean is 1 and the variance that which is given.
+        """
+        residual = real_numbers(self.standardised(y, clean)).flatten(1)
+        excess = self.kurtosis(clean).expand(clean.shape).flatten(1).mean(dim=1)
+        return residual.square().mean(dim=1), (2 + excess) / residual.shape[1]
+
+    def at_least(self, level: Tensor) -> Noise:  # noqa: ARG002
+        """This noise, but no smaller than ``level``, (b,): where rounding errors are larger."""
+        return self
