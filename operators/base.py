@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import abc
-import copy
 import math
-from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
-from typing import Literal, Self
+from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from invscore.batches import PerImage, ordinary, per_image
-from invscore.doubles import placed
 from invscore.operators.cg import conjugate_gradient, inner, least_squares
-from invscore.operators.constant import Constant
-from invscore.operators.placement import moved_module
+from invscore.operators.placement import Movable, number_type
 from invscore.operators.svd import SVD
 
 Shape = tuple[int, ...]
@@ -25,7 +20,7 @@ View = Literal["image", "spectrum", "stretched"]
 Window = tuple[slice, slice]
 
 
-class Operator(abc.ABC):
+class Operator(Movable, abc.ABC):
     """A differentiable map from (b, \\*in_shape) to (b, \\*out_shape).
 
     ``in_complex`` and ``out_complex`` tell whether images and measurements are complex. Between a
@@ -80,18 +75,6 @@ class Operator(abc.ABC):
     @abc.abstractmethod
     def vjp(self, x: Tensor, u: Tensor) -> Tensor:
         """``J(x)^H u``."""
-
-    def to(
-        self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
-    ) -> Self:
-        """A copy with its tensors on ``device`` and in the precision of the real type ``dtype``.
-
-        A ``Constant`` follows the precision of the data, whatever ``dtype`` is.
-        """
-        moved = copy.copy(self)
-        for name, value in vars(self).items():
-            setattr(moved, name, _moved(value, device, dtype))
-        return moved
 
 
 class LinearOperator(Operator):
@@ -352,12 +335,6 @@ def broadcast(weight: PerImage, like: Tensor) -> Tensor:
     return per_image(weight, like, "rho")
 
 
-def number_type(operator: Operator) -> Tensor:
-    """An empty real tensor on the device and in the precision of the operator's tensors."""
-    numbers = (t for t in _tensors(operator) if t.is_floating_point() or t.is_complex())
-    return next(numbers, torch.empty(0)).real.new_empty(0)
-
-
 def power_method(operator: LinearOperator, batch: int, steps: int = 50) -> float:
     """The largest singular value, of one linear map or the largest of ``batch`` of them."""
     like = number_type(operator)
@@ -369,37 +346,6 @@ def power_method(operator: LinearOperator, batch: int, steps: int = 50) -> float
         x = operator.normal(x / inner(x, x).sqrt().clamp_min(1e-30))
         growth = inner(x, x).sqrt()
     return float(growth.max().sqrt())
-
-
-def _tensors(value: object) -> Iterator[Tensor]:
-    """All tensors that an operator holds."""
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, Constant):
-        yield value.single
-    elif isinstance(value, nn.Module):
-        yield from value.parameters()
-        yield from value.buffers()
-    elif isinstance(value, tuple | list):
-        for item in value:
-            yield from _tensors(item)
-    elif isinstance(value, Operator):
-        for item in vars(value).values():
-            yield from _tensors(item)
-
-
-def _moved(value: object, device: torch.device | str | None, dtype: torch.dtype | None) -> object:
-    if isinstance(value, Operator):
-        return value.to(device, dtype)
-    if isinstance(value, Constant):
-        return value if device is None else value.to(device)
-    if isinstance(value, nn.Module):
-        return moved_module(value, partial(placed, device=device, dtype=dtype))
-    if isinstance(value, tuple | list):
-        return type(value)(_moved(item, device, dtype) for item in value)
-    if isinstance(value, Tensor):
-        return placed(value, device, dtype)
-    return value
 
 
 def require_equal(what: str, left: object, right: object) -> None:

@@ -7,8 +7,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from invscore.operators.base import LinearOperator, Operator, broadcast, number_type
+from invscore.operators.base import LinearOperator, Operator, broadcast
 from invscore.operators.cg import inner
+from invscore.operators.placement import number_type
 from invscore.operators.svd import SVD
 from invscore.report import Report
 

@@ -1,12 +1,70 @@
-"""Modules of torch on another device or in another precision, without copying what stays."""
+"""Operators on another device or in another precision, without copying what stays."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Self
 
 import torch
 from torch import Tensor, nn
+
+from invscore.doubles import placed
+from invscore.operators.constant import Constant
+
+
+class Movable:
+    """An object that holds tensors in its attributes, and in objects like it among them."""
+
+    def to(
+        self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
+    ) -> Self:
+        """A copy with its tensors on ``device`` and in the precision of the real type ``dtype``.
+
+        A ``Constant`` follows the precision of the data, whatever ``dtype`` is.
+        """
+        moved = copy.copy(self)
+        for name, value in vars(self).items():
+            setattr(moved, name, _moved(value, device, dtype))
+        return moved
+
+
+def number_type(holder: Movable) -> Tensor:
+    """An empty real tensor on the device and in the precision of the tensors of ``holder``."""
+    numbers = (t for t in _tensors(holder) if t.is_floating_point() or t.is_complex())
+    return next(numbers, torch.empty(0)).real.new_empty(0)
+
+
+def _tensors(value: object) -> Iterator[Tensor]:
+    """All tensors in ``value``."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, Constant):
+        yield value.single
+    elif isinstance(value, nn.Module):
+        yield from value.parameters()
+        yield from value.buffers()
+    elif isinstance(value, tuple | list):
+        for item in value:
+            yield from _tensors(item)
+    elif isinstance(value, Movable):
+        for item in vars(value).values():
+            yield from _tensors(item)
+
+
+def _moved(value: object, device: torch.device | str | None, dtype: torch.dtype | None) -> object:
+    if isinstance(value, Movable):
+        return value.to(device, dtype)
+    if isinstance(value, Constant):
+        return value if device is None else value.to(device)
+    if isinstance(value, nn.Module):
+        return moved_module(value, partial(placed, device=device, dtype=dtype))
+    if isinstance(value, tuple | list):
+        return type(value)(_moved(item, device, dtype) for item in value)
+    if isinstance(value, Tensor):
+        return placed(value, device, dtype)
+    return value
 
 
 def moved_module(module: nn.Module, move: Callable[[Tensor], Tensor]) -> nn.Module:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from invscore.operators.base import LinearOperator, Operator, number_type, require_equal
+from invscore.operators.base import LinearOperator, Operator, require_equal
+from invscore.operators.placement import number_type
 
 
 class Stack(LinearOperator):

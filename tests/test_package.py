@@ -163,6 +163,15 @@ def test_the_import_is_light() -> None:
     assert done.stderr == ""
 
 
+def test_files_are_short() -> None:
+    long = {name: n for name, file in MODULES.items() if (n := lines(file)) > 400}
+    assert not long
+
+
+def lines(file: Path) -> int:
+    return len(file.read_text(encoding="utf-8").splitlines())
+
+
 def test_every_module_says_what_it_is() -> None:
     for name, file in MODULES.items():
         text = file.read_text(encoding="utf-8")

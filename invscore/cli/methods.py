@@ -51,14 +51,15 @@ def methods(
 def _details(info: MethodInfo) -> str:
     """Documentation, options with their ranges, and what is known of the method."""
     from invscore.methods import table
+    from invscore.methods.cost import cost_in_words
     from invscore.ranges import described
 
     pairs = "in antithetic pairs by default: --set antithetic=false draws independent samples"
     facts = {
         "needs": table.needs_in_words(info).replace("`", ""),
         "law": info.law.replace("`", ""),
-        "cost": f"{info.evaluations} evaluations of the denoiser and {info.products} products with "
-        "its Jacobian, at most, for each step and image",
+        "denoiser evaluations a step": cost_in_words(info.evaluations),
+        "Jacobian products a step": cost_in_words(info.products),
         "source": info.cites,
         **({"samples": pairs} if info.antithetic else {}),
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from invscore.methods.base import METHODS, NEEDS, MethodInfo
+from invscore.methods.cost import cost_in_words
 from invscore.ranges import described as described_range
 
 HEAD = """\
@@ -65,8 +66,8 @@ def _row(info: MethodInfo) -> tuple[str, ...]:
         info.summary.rstrip(".").replace("|", "\\|"),
         needs_in_words(info),
         info.law,
-        info.evaluations,
-        info.products,
+        cost_in_words(info.evaluations),
+        cost_in_words(info.products),
         info.cites,
         options,
     )

@@ -260,7 +260,7 @@ def test_all_about_a_method(invscore: Run, name: str) -> None:
         row = re.search(rf"^  {option} +\S+(.*(\n {{4}}.*)*)", ranges, re.MULTILINE)
         assert row is not None
         assert " ".join(row[1].split()) == described(hint)
-    for fact in ("needs: ", "law: ", "cost: ", "source: "):
+    for fact in ("needs: ", "law: ", "evaluations a step: ", "products a step: ", "source: "):
         assert fact in text
     listed = json.loads(invscore("methods", name, "--json").stdout)
     assert list(listed) == [name]

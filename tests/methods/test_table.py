@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from invscore.methods import METHODS, register
+from invscore.methods.cost import cost_in_words
 from invscore.methods.table import COLUMNS, markdown, needs_in_words
 
 PAGE = Path(__file__).parents[2] / "docs" / "methods.md"
@@ -35,3 +37,21 @@ def test_unknown_needs_are_refused() -> None:
         ValueError, match="`needs` must be of linear, svd, gaussian, density, coloured, got magic"
     ):
         register("wand", exact=True, needs=("magic",), cites="nobody")
+
+
+def test_costs_in_words() -> None:
+    assert cost_in_words("2 if sampler in ('heun', 'pc') else 1") == (
+        "2 with sampler heun or pc, else 1"
+    )
+    assert cost_in_words("particles * (measurements + 2) if measurements <= 64 else 0") == (
+        "particles times (measurements + 2) for at most 64 measurements, else 0"
+    )
+    with pytest.raises(ValueError, match="a cost must depend on words or on a largest number"):
+        cost_in_words("2 if steps > 7 else 1")
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_no_cost_is_code(name: str) -> None:
+    info = METHODS[name]
+    for words in (cost_in_words(info.evaluations), cost_in_words(info.products)):
+        assert not re.search(r" if |\*|<|==|'", words), words
