@@ -17,10 +17,10 @@ from invscore.priors.base import Prior
 from invscore.priors.denoiser import DenoiserPrior
 from invscore.priors.denoiser_check import check_denoiser
 from invscore.priors.energy import EnergyPrior
-from invscore.priors.foreign.loading import KEY, load_foreign, load_imported
 from invscore.priors.live import as_prior
 from invscore.priors.network import NetworkPrior
 from invscore.priors.own_images import own_images
+from invscore.priors.stored import FOREIGN
 from invscore.words import meant
 
 SUFFIX = ".safetensors"
@@ -126,6 +126,9 @@ def _named(name: str, facts: Mapping[str, Any]) -> Prior:
             f"prior {name!r} is neither a file nor one of {', '.join(known)}{meant(name, known)}"
         )
     if not is_checkpoint(path):
+        # Imported where used: the table of families takes a third of a second.
+        from invscore.priors.foreign.loading import load_foreign
+
         return load_foreign(path, facts)
     metadata = read_metadata(path)
     own = {key: value for key, value in facts.items() if key == "network"}
@@ -134,7 +137,9 @@ def _named(name: str, facts: Mapping[str, Any]) -> Prior:
             f"prior {name!r} says everything itself but a network of one's own: it takes no facts, "
             f"got {', '.join(facts)}"
         )
-    if KEY in metadata:
+    if FOREIGN in metadata:
+        from invscore.priors.foreign.loading import load_imported
+
         return load_imported(path)
     return prior_class(metadata).load(path, **own)
 

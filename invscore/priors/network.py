@@ -18,6 +18,10 @@ from invscore.priors.live import foreign_advice
 from invscore.priors.parametrisation import Parametrisation, describe, find_parametrisation
 from invscore.priors.stored import read_stored
 
+AT_ONCE = 64e6
+"""Bytes of a network's tensors that a processor works on at once. Of larger ones the memory is
+mapped anew for each (glibc: beyond 32 MB), which takes a fifth of the time."""
+
 
 class NetworkPrior(Prior, nn.Module):
     """``D(x) = m + c_skip (x - m) + c_out F(c_in (x - m); c_noise)``.
@@ -91,7 +95,7 @@ class NetworkPrior(Prior, nn.Module):
         self._require_images(x)
         level = per_image(sigma, x)
         skip, out = self.parametrisation.coefficients(level, self.sigma_data)
-        prediction = self._as_images(self.network(*self._inputs(x, level)), x)
+        prediction = self._as_images(self._predict(*self._inputs(x, level)), x)
         return self.mean + skip * (x - self.mean) + out * prediction
 
     def loss_weight(self, sigma: Tensor) -> Tensor:
@@ -172,6 +176,17 @@ class NetworkPrior(Prior, nn.Module):
         if not (x.is_complex() if self.complex else x.is_floating_point()):
             kind = "complex images" if self.complex else "real images in floating point"
             raise ValueError(f"the images must be {kind} for this prior, got {x.dtype}")
+
+    def _predict(self, x: Tensor, noise: Tensor) -> Tensor:
+        """F, on a processor of a few images at a time where that is faster."""
+        if self.footprint is None or x.device.type != "cpu":
+            return self.network(x, noise)
+        each = self.footprint.bytes_per_pixel * x.shape[-2] * x.shape[-1]
+        few = max(1, int(AT_ONCE / each))
+        if len(x) <= few:
+            return self.network(x, noise)
+        parts = zip(x.split(few), noise.split(few), strict=True)
+        return torch.cat([self.network(*part) for part in parts])
 
     def _inputs(self, x: Tensor, level: Tensor) -> tuple[Tensor, Tensor]:
         """``c_in (x - m)`` in real channels and ``c_noise``, in the precision of the weights."""

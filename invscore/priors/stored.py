@@ -19,6 +19,9 @@ from invscore.networks import NETWORKS
 from invscore.networks.check import check_architecture
 from invscore.priors.parametrisation import find_parametrisation
 
+FOREIGN = "foreign"
+"""Of the metadata of our own files: the recipe of a prior that was imported."""
+
 
 class Form(Section):
     """The numbers of a ``NetworkPrior``."""

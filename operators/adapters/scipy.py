@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from scipy.sparse import issparse
-from scipy.sparse.linalg import LinearOperator as ScipyOperator
-from scipy.sparse.linalg import aslinearoperator
 from torch import Tensor
 
 from invscore.operators.adapters.arrays import ArrayOperator, precision_of
 from invscore.operators.base import LinearOperator, Shape
+
+if TYPE_CHECKING:
+    from scipy.sparse.linalg import LinearOperator as ScipyOperator
 
 
 def from_scipy(linear_operator: Any, in_shape: Shape, out_shape: Shape) -> LinearOperator:
@@ -24,6 +24,9 @@ def from_scipy(linear_operator: Any, in_shape: Shape, out_shape: Shape) -> Linea
     image after the other; results come back on the device and in the precision of the batch.
     Raises ``ValueError`` when the shapes do not fit.
     """
+    from scipy.sparse import issparse  # imported where used: it takes a third of a second
+    from scipy.sparse.linalg import aslinearoperator
+
     sizes = torch.Size(out_shape).numel(), torch.Size(in_shape).numel()
     if tuple(linear_operator.shape) != sizes:
         raise ValueError(
@@ -64,6 +67,8 @@ def to_scipy(operator: LinearOperator) -> ScipyOperator:
     Between a real and a complex space an operator is linear over the reals alone, which SciPy does
     not know: complex vectors then go in and out as their real and imaginary parts, interleaved.
     """
+    from scipy.sparse.linalg import LinearOperator as ScipyOperator
+
     mixed = operator.in_complex != operator.out_complex
     columns, rows = (
         torch.Size(shape).numel() * (2 if mixed and is_complex else 1)

@@ -258,3 +258,24 @@ def test_names(tmp_path: Path) -> None:
         load_prior("nothing")
     with pytest.raises(CheckpointError, match="of no known family"):
         load_prior(tmp_path)
+
+
+def test_a_processor_works_on_few_images_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The result is that of the batch as a whole, with derivatives, and each has its own level."""
+    prior = unet_prior(F64)
+    asked: list[int] = []
+    prior.network.register_forward_pre_hook(lambda _, given: asked.append(len(given[0])))
+    x = torch.rand(5, 1, 8, 12, dtype=F64).requires_grad_()
+    sigma = torch.tensor([0.1, 0.2, 0.3, 0.4, 0.5])
+    whole = prior.denoise(x, sigma)
+    (gradient,) = torch.autograd.grad(whole.square().sum(), x)
+    assert prior.footprint is not None
+    each = prior.footprint.bytes_per_pixel * 8 * 12
+    for bytes_at_once, sizes in {2.5 * each: [2, 2, 1], 0.5 * each: [1] * 5}.items():
+        asked.clear()
+        monkeypatch.setattr("invscore.priors.network.AT_ONCE", bytes_at_once)
+        parts = prior.denoise(x, sigma)
+        assert asked == sizes
+        torch.testing.assert_close(parts, whole, rtol=1e-12, atol=1e-12)
+        (found,) = torch.autograd.grad(parts.square().sum(), x)
+        torch.testing.assert_close(found, gradient, rtol=1e-12, atol=1e-12)

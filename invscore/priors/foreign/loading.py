@@ -15,11 +15,9 @@ from invscore.priors.foreign.facts import Facts
 from invscore.priors.foreign.families import FAMILIES, LAST_REFUSALS, REFUSALS
 from invscore.priors.foreign.family import Family
 from invscore.priors.foreign.recipe import Recipe
+from invscore.priors.stored import FOREIGN
 
 Made = TypeVar("Made")
-
-KEY = "foreign"
-"""Of the metadata of our own files: the recipe of a prior that was imported."""
 
 
 def load_foreign(path: Path, facts: Mapping[str, Any]) -> DenoiserPrior:
@@ -79,7 +77,7 @@ def save_recipe(path: Path, recipe: Recipe, check: Mapping[str, Any]) -> None:
 
     ``check`` is what the self-test has found.
     """
-    metadata = {KEY: recipe.described(), "check": dict(check)}
+    metadata = {FOREIGN: recipe.described(), "check": dict(check)}
     weights = {name: weight.clone() for name, weight in recipe.weights.items()}
     save_checkpoint(path, weights, metadata)
 
@@ -89,7 +87,7 @@ def load_imported(path: Path) -> DenoiserPrior:
     weights, metadata = load_checkpoint(path)
 
     def build() -> DenoiserPrior:
-        described = metadata[KEY]
+        described = metadata[FOREIGN]
         prior = Recipe(weights=weights, **described).build()
         prior.metadata = {**prior.metadata, **metadata}
         return prior
