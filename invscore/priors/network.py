@@ -185,7 +185,7 @@ class NetworkPrior(Prior, nn.Module):
         few = max(1, int(AT_ONCE / each))
         if len(x) <= few:
             return self.network(x, noise)
-        parts = zip(x.split(few), noise.split(few), strict=True)
+        parts = zip(torch.split(x, few), torch.split(noise, few), strict=True)
         return torch.cat([self.network(*part) for part in parts])
 
     def _inputs(self, x: Tensor, level: Tensor) -> tuple[Tensor, Tensor]:
