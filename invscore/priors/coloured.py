@@ -58,9 +58,15 @@ class Coloured:
             return -0.5 * (torch.stack(each, dim=1) + volume[:, None]) - constant
         away = doubled((self.x[:, None] - self.means).flatten(2))
         assert self.factor is not None
-        white = torch.linalg.solve_triangular(self.factor, away.mT, upper=False)
+        if len(self.factor) == 1:  # one factor solves for all images at once
+            right = away.flatten(0, 1).T
+            white = torch.linalg.solve_triangular(self.factor[0], right, upper=False)
+            squares = white.square().sum(dim=0).reshape(away.shape[:2])
+        else:
+            white = torch.linalg.solve_triangular(self.factor, away.mT, upper=False)
+            squares = white.square().sum(dim=1)
         volume = self.factor.diagonal(dim1=1, dim2=2).log().sum(dim=1)
-        evidence = -0.5 * white.square().sum(dim=1) - volume[:, None] - constant
+        evidence = -0.5 * squares - volume[:, None] - constant
         return evidence.to(self.x)
 
     def denoised(self, share: Tensor) -> Tensor:
@@ -72,6 +78,10 @@ class Coloured:
             gain = self.spread / (self.spread + self.noise.variances)
             return self.noise.basis.synthesise(mean + gain * away)
         assert self.factor is not None
-        explained = torch.cholesky_solve(doubled(away.flatten(1))[..., None], self.factor)[..., 0]
+        right = doubled(away.flatten(1))
+        if len(self.factor) == 1:
+            explained = torch.cholesky_solve(right.T, self.factor[0]).T
+        else:
+            explained = torch.cholesky_solve(right[..., None], self.factor)[..., 0]
         moved = explained @ doubled(self.covariance.matrix)
         return mean + moved.to(away).reshape(away.shape)

@@ -9,12 +9,12 @@ from torch import Tensor
 
 from invscore.bench.posterior.data_space import DataSpace
 from invscore.bench.posterior.metrics import COVERAGE, MARGINALS, MEAN, VARIANCE, gaussian_scores
-from invscore.bench.posterior.problem import Instance, Problem, Scores, register
+from invscore.bench.posterior.problem import Instance, Problem, Scores, exact_rng, register
 from invscore.exact import exact_posterior
 from invscore.likelihood import GaussianNoise, InverseProblem, simulate
 from invscore.operators import MRI, Blur, Inpainting, LinearOperator
 from invscore.priors import StationaryGaussianPrior
-from invscore.rng import SampleRNG, sample_rng
+from invscore.rng import SampleRNG
 
 SHAPE = (1, 64, 64)
 NOISE = 0.1
@@ -64,7 +64,7 @@ def build(seed: int, kind: str) -> Instance:
         return gaussian_scores(samples, mean, std)
 
     def floor(n: int) -> Scores:
-        return score(draw(n, sample_rng(seed, n, "floor")))
+        return score(draw(n, exact_rng(seed, n, "floor")))
 
     return Instance(problem, prior, score, floor)
 

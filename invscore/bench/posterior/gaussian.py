@@ -14,12 +14,11 @@ from invscore.bench.posterior.metrics import (
     gaussian_scores,
     rms,
 )
-from invscore.bench.posterior.problem import Instance, Problem, Scores, register
+from invscore.bench.posterior.problem import Instance, Problem, Scores, exact_rng, register
 from invscore.exact import exact_posterior
 from invscore.likelihood import GaussianNoise, InverseProblem, simulate
 from invscore.operators import from_matrix
 from invscore.priors import GaussianPrior
-from invscore.rng import sample_rng
 
 DIM, MEASUREMENTS, NOISE = 16, 8, 0.1
 CONDITION = 100.0
@@ -52,7 +51,7 @@ def build(seed: int) -> Instance:
         return {**scores, COVARIANCE.name: error}
 
     def floor(n: int) -> Scores:
-        return score(posterior.sample(n, sample_rng(seed, n, "floor")))
+        return score(posterior.sample(n, exact_rng(seed, n, "floor")))
 
     return Instance(problem, prior, score, floor)
 

@@ -19,12 +19,18 @@ from invscore.bench.posterior.metrics import (
     sliced_wasserstein,
     total_variation,
 )
-from invscore.bench.posterior.problem import Instance, Problem, Scores, register
+from invscore.bench.posterior.problem import (
+    Instance,
+    Problem,
+    Scores,
+    exact_rng,
+    mean_floor,
+    register,
+)
 from invscore.exact import exact_posterior
 from invscore.likelihood import GaussianNoise, InverseProblem, simulate
 from invscore.operators import LinearOperator, SpectralOperator, from_matrix
 from invscore.priors import GaussianMixturePrior
-from invscore.rng import sample_rng
 
 DIMS, MEASUREMENTS, NOISES = (8, 80, 800), (1, 2, 4), (0.01, 0.1, 1.0)
 STANDARD = 0.1
@@ -62,7 +68,7 @@ def known_mixture(
 
     def score(samples: Tensor) -> Scores:
         n = len(samples)
-        exact = posterior.sample(n, sample_rng(seed, n, "reference"))
+        exact = posterior.sample(n, exact_rng(seed, n, "reference"))
         samples = samples.to(exact.dtype)
         # p(k | x, y) = p(k | x): the measurement says nothing more of the mode once x is known.
         weights = prior.responsibilities(samples, 0.0).mean(dim=0)
@@ -72,10 +78,7 @@ def known_mixture(
             WEIGHTS.name: total_variation(weights, posterior.weights),
         }
 
-    def floor(n: int) -> Scores:
-        return score(posterior.sample(n, sample_rng(seed, n, "floor")))
-
-    return Instance(problem, prior, score, floor)
+    return Instance(problem, prior, score, mean_floor(score, posterior.sample, seed))
 
 
 for d, m, s in product(DIMS, MEASUREMENTS, NOISES):

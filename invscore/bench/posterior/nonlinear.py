@@ -14,12 +14,18 @@ from invscore.bench.posterior.metrics import (
     sliced_wasserstein,
     total_variation,
 )
-from invscore.bench.posterior.problem import Instance, Problem, Scores, register
+from invscore.bench.posterior.problem import (
+    Instance,
+    Problem,
+    Scores,
+    exact_rng,
+    mean_floor,
+    register,
+)
 from invscore.bench.posterior.quadrature import Quadrature
 from invscore.likelihood import GaussianNoise, InverseProblem, simulate
 from invscore.operators import NonlinearOperator
 from invscore.priors import GaussianMixturePrior
-from invscore.rng import sample_rng
 
 NOISE = 0.2
 REACH, CELLS = 7.0, 700
@@ -94,7 +100,7 @@ def build(seed: int, kind: str) -> Instance:
 
     def score(samples: Tensor) -> Scores:
         n, samples = len(samples), samples.double()
-        exact = posterior.sample(n, sample_rng(seed, n, "reference"))
+        exact = posterior.sample(n, exact_rng(seed, n, "reference"))
         weights = double.responsibilities(samples, 0.0).mean(dim=0)
         slices = torch.Generator().manual_seed(seed)
         return {
@@ -102,10 +108,7 @@ def build(seed: int, kind: str) -> Instance:
             WEIGHTS.name: total_variation(weights, masses),
         }
 
-    def floor(n: int) -> Scores:
-        return score(posterior.sample(n, sample_rng(seed, n, "floor")))
-
-    return Instance(problem, prior, score, floor)
+    return Instance(problem, prior, score, mean_floor(score, posterior.sample, seed))
 
 
 for name, (_, measured, numbers) in KINDS.items():

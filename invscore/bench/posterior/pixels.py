@@ -13,7 +13,15 @@ import torch
 from torch import Tensor
 
 from invscore.batches import PerImage, per_image
-from invscore.bench.posterior.problem import Instance, Metric, Problem, Scores, register
+from invscore.bench.posterior.problem import (
+    Instance,
+    Metric,
+    Problem,
+    Scores,
+    exact_rng,
+    mean_floor,
+    register,
+)
 from invscore.likelihood import GaussianNoise, InverseProblem, simulate
 from invscore.operators import NonlinearOperator
 from invscore.priors import Prior
@@ -104,23 +112,20 @@ def build(seed: int, kind: str) -> Instance:
     masses = (prior.log_density(points) - 0.5 * misfit**2).softmax(dim=1)
     edges = masses.cumsum(dim=1)
 
-    def exact(n: int, purpose: str) -> Tensor:
+    def exact(n: int, rng: SampleRNG) -> Tensor:
         """Inverse transform sampling of each pixel, between points: (n, pixels)."""
-        rng = sample_rng(seed, n, purpose)
         uniform = torch.special.ndtr(rng.normal_like(torch.zeros(n, COUNT, dtype=torch.float64)))
         place = torch.searchsorted(edges, uniform.T.contiguous()).clamp_max(CELLS - 1)
         jitter = torch.special.ndtr(rng.normal_like(uniform)) - 0.5
         return points[place].T + (points[1] - points[0]) * jitter
 
     def score(samples: Tensor) -> Scores:
-        there = exact(len(samples), "reference").sort(dim=0).values
+        n = len(samples)
+        there = exact(n, exact_rng(seed, n, "reference")).sort(dim=0).values
         here = samples.double().flatten(1).sort(dim=0).values
         return {MARGINAL.name: float((here - there).abs().mean())}
 
-    def floor(n: int) -> Scores:
-        return score(exact(n, "floor"))
-
-    return Instance(problem, prior, score, floor)
+    return Instance(problem, prior, score, mean_floor(score, exact, seed))
 
 
 for kind, entry in KINDS.items():

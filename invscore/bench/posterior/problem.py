@@ -10,6 +10,7 @@ from torch import Tensor
 
 from invscore.likelihood import InverseProblem
 from invscore.priors.base import Prior
+from invscore.rng import SampleRNG, sample_rng
 
 Scores = dict[str, float]
 """A number for each metric, by its name."""
@@ -70,6 +71,34 @@ class Problem:
     def family(self) -> str:
         """What its name begins with."""
         return self.name.split("-")[0]
+
+
+APART = 10**6
+"""Between the seeds of instances where exact samples are drawn: stream k has the seed plus k."""
+
+FLOORS = 4
+"""Sets of exact samples whose distances are averaged: one may be as lucky as it likes."""
+
+
+def exact_rng(seed: int, n: int, purpose: str) -> SampleRNG:
+    """``n`` streams that no other instance than that of ``seed`` draws from."""
+    return sample_rng(APART * seed, n, purpose)
+
+
+def mean_floor(
+    score: Callable[[Tensor], Scores], draw: Callable[[int, SampleRNG], Tensor], seed: int
+) -> Callable[[int], Scores]:
+    """The floor of an instance whose scores are distances: their mean over ``FLOORS`` sets.
+
+    ``draw(n, rng)``: n exact samples.
+    """
+
+    def floor(n: int) -> Scores:
+        rngs = [exact_rng(seed, n, f"floor {index}") for index in range(FLOORS)]
+        each = [score(draw(n, rng)) for rng in rngs]
+        return {name: sum(one[name] for one in each) / FLOORS for name in each[0]}
+
+    return floor
 
 
 PROBLEMS: dict[str, Problem] = {}

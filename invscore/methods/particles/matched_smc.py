@@ -20,7 +20,13 @@ from invscore.methods.particles.local_gaussian import (
 )
 from invscore.methods.particles.low_rank import Spectrum
 from invscore.methods.particles.particle_sets import ParticleSets
-from invscore.methods.particles.resampling import answers, survivors, tempered_exponent
+from invscore.methods.particles.resampling import (
+    SIZE,
+    answers,
+    effective_size,
+    survivors,
+    tempered_exponent,
+)
 from invscore.priors.base import Prior
 from invscore.ranges import Count, Share
 from invscore.rng import SampleRNG
@@ -109,11 +115,14 @@ def matched_smc(
     sigmas = [math.inf, *levels.karras(steps - 1, start, levels.finest(prior))]
     local = local.select(owners)
     x, log_weights = local.mean, local.mean.new_zeros(count, particles)
+    size = log_weights.new_full((count,), particles)
     for sigma, lower in pairwise(sigmas):
         if sigma < math.inf:
             local, covariance = see(unflatten(x, like), sigma), covariance_given(sigma)
             found = local.evidence(covariance, local.mean)
-            log_weights = tempered(log_weights + found.reshape(count, particles), evenness)
+            log_weights = log_weights + found.reshape(count, particles)
+            size = effective_size(log_weights)
+            log_weights = tempered(log_weights, evenness)
             places, uniform = local.mean.reshape(count, particles, -1), streams.uniform(log_weights)
             kept, log_weights = survivors(log_weights, places, uniform, evenness)
             kept = (first + kept).flatten()
@@ -126,14 +135,16 @@ def matched_smc(
         x = x + share * (clean - x) + lower * share**0.5 * normal(x)
         expected = local.ahead(covariance, share, lower, x - middle)
         log_weights = log_weights - expected.reshape(count, particles)
-        yield Step(unflatten(x, like)[chosen], unflatten(local.mean, like)[chosen], lower)
+        state, denoised = unflatten(x, like)[chosen], unflatten(local.mean, like)[chosen]
+        yield Step(state, denoised, lower, {SIZE: size[crowd.group]})
 
     final = unflatten(clean, like)
     correction = everyone.log_likelihood(final) + local.misfit(clean)
-    log_weights = tempered(log_weights + correction.reshape(count, particles), evenness)
-    kept = answers(log_weights, streams)
+    log_weights = log_weights + correction.reshape(count, particles)
+    size = effective_size(log_weights)
+    kept = answers(tempered(log_weights, evenness), streams)
     final = final[(first + kept).flatten()][chosen]
-    yield Step(final, final, min(sigma, top))
+    yield Step(final, final, min(sigma, top), {SIZE: size[crowd.group]})
 
 
 def tempered(log_weights: Tensor, evenness: float) -> Tensor:

@@ -9,6 +9,9 @@ from invscore.batches import real_numbers
 from invscore.doubles import doubled
 from invscore.rng import SampleRNG
 
+SIZE = "effective_sample_size"
+"""What a step tells of its weights, before anything evens them out (``Step.info``)."""
+
 BISECTIONS = 30
 AXIS_ITERATIONS = 5
 

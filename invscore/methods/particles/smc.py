@@ -13,7 +13,13 @@ from invscore.methods.base import Step, register
 from invscore.methods.common.initial_guess import initial_guess
 from invscore.methods.common.tempering import squared_norm
 from invscore.methods.particles.particle_sets import ParticleSets
-from invscore.methods.particles.resampling import answers, survivors, tempered_exponent
+from invscore.methods.particles.resampling import (
+    SIZE,
+    answers,
+    effective_size,
+    survivors,
+    tempered_exponent,
+)
 from invscore.methods.particles.twisting import general_twist, is_linear_gaussian, linear_twist
 from invscore.priors.base import Prior
 from invscore.ranges import Count, Level, Share
@@ -101,7 +107,8 @@ def smc(
             break
         exponent = tempered_exponent(log_weights, potential, exponent, 0.5 * evenness)
         log_weights = log_weights + exponent[:, None] * potential
-        yield Step(x[crowd.group, crowd.member], denoised[crowd.group, crowd.member], sigma)
+        size = {SIZE: effective_size(log_weights)[crowd.group]}
+        yield Step(x[crowd.group, crowd.member], denoised[crowd.group, crowd.member], sigma, size)
 
         uniform = streams.uniform(log_weights)
         kept, log_weights = survivors(log_weights, denoised, uniform, evenness)
@@ -120,4 +127,4 @@ def smc(
     log_weights = log_weights + potential
     kept = answers(log_weights, streams)
     final = denoised[rows, kept][crowd.group, crowd.member]
-    yield Step(final, final, sigmas[-1])
+    yield Step(final, final, sigmas[-1], {SIZE: effective_size(log_weights)[crowd.group]})

@@ -9,7 +9,8 @@ import torch
 
 from invscore.bench.posterior import PROBLEMS, Problem
 from invscore.bench.posterior.cells import EXACT, Cell, run
-from invscore.bench.posterior.problem import select
+from invscore.bench.posterior.metrics import SLICED
+from invscore.bench.posterior.problem import exact_rng, select
 from invscore.exact import exact_posterior
 
 CHOSEN = ("gaussian", "field-blur", "field-mask", "field-fourier", "nonlinear-phase")
@@ -39,6 +40,16 @@ def test_an_instance_is_what_the_problem_says(problem: Problem) -> None:
     far = instance.score(x + 10 * instance.prior.variance**0.5)
     assert far == instance.score(x + 10 * instance.prior.variance**0.5)
     assert far[problem.metrics[0].name] > 3 * floor[problem.metrics[0].name]
+
+
+def test_instances_have_floors_of_their_own() -> None:
+    """Exact samples of one instance are none of the next, and one lucky set is not the floor."""
+    first, second = (exact_rng(seed, 500, "floor 0").keys for seed in (0, 1))
+    assert not set(first) & set(second)
+    problem = PROBLEMS["modes-blur"]
+    floors = torch.tensor([problem.build(seed).floor(200)[SLICED.name] for seed in range(6)])
+    # Single sets of 200, of modes far apart, differ by half of their distance.
+    assert floors.std() < 0.3 * floors.mean()
 
 
 def test_the_cells_of_the_mixture() -> None:

@@ -133,6 +133,16 @@ def test_gaussian_prior_in_any_number_of_steps(steps: int) -> None:
     assert len(torch.unique(x, dim=0)) == PARTICLES
 
 
+def test_weights_tell_of_what_is_not_gaussian() -> None:
+    """A Gaussian prior leaves the weights even; a second mode, far from all particles, does not."""
+    options: dict[str, Any] = {"method": "matched_smc", "samples": 4, "particles": 50, "steps": 6}
+    alone = reconstruct(PROBLEM, GaussianPrior(MEAN, COVARIANCE), **options)
+    assert alone.trace["effective_sample_size"] == pytest.approx([50] * 6, rel=1e-6)
+    both = GaussianMixturePrior(torch.stack([MEAN, MEAN + 20]), COVARIANCE.expand(2, -1, -1))
+    found = reconstruct(PROBLEM, both, **options).trace["effective_sample_size"]
+    assert 1 <= min(found) < 45
+
+
 @pytest.mark.parametrize("steps", [12, 60])
 def test_weights_of_modes(steps: int) -> None:
     """Four modes seen by one number, with which one does not agree; all weights correct a lot."""

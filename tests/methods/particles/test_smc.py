@@ -73,6 +73,9 @@ def test_a_perfect_twist_keeps_all_particles() -> None:
     problem = InverseProblem(Identity((2,)), y, GaussianNoise(0.5))
     x = draw(problem, prior, samples=500, particles=500, steps=100)
     assert len(x.unique(dim=0)) > 430
+    told = reconstruct(problem, prior, method="smc", particles=100, steps=100).trace
+    assert len(told["effective_sample_size"]) == 100
+    assert min(told["effective_sample_size"]) > 85
 
 
 def test_few_samples_are_not_one_family() -> None:
