@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad, silu
 
 from invscore.networks.attention import SelfAttention
+from invscore.networks.noise_maps import LocalFilm, MapFeatures
 
 SIZES: dict[str, dict[str, Any]] = {
     "tiny": {"widths": (16, 32, 64), "blocks": 2},  # 0.3 million weights
@@ -24,11 +25,17 @@ SIZES: dict[str, dict[str, Any]] = {
 TENSORS = 6
 """Of the finest resolution that an evaluation holds at its height, with the smaller ones' share."""
 
+LOCAL_TENSORS = 4
+"""More where scales and shifts differ between pixels: those of the map, and their sum."""
+
 
 class ResidualBlock(nn.Module):
-    """``h + conv(silu(film(conv(h))))``, the noise level entering as a scale and a shift."""
+    """``h + conv(silu(film(conv(h))))``, the noise level entering as a scale and a shift.
 
-    def __init__(self, width: int, embedding: int) -> None:
+    With ``noise_maps`` a map of the noise enters likewise, at every pixel.
+    """
+
+    def __init__(self, width: int, embedding: int, *, noise_maps: bool = False) -> None:
         super().__init__()
         self.conv_in = nn.Conv2d(width, width, 3, padding=1)
         self.film = nn.Linear(embedding, 2 * width)
@@ -40,9 +47,13 @@ class ResidualBlock(nn.Module):
         nn.init.zeros_(self.film.weight)
         for layer in (self.conv_in, self.film, self.conv_out):
             nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+        self.local = LocalFilm(width) if noise_maps else None
 
-    def forward(self, h: Tensor, embedding: Tensor) -> Tensor:
-        scale, shift = self.film(embedding)[:, :, None, None].chunk(2, dim=1)
+    def forward(self, h: Tensor, embedding: Tensor, local: Tensor | None = None) -> Tensor:
+        film = self.film(embedding)[:, :, None, None]
+        if self.local is not None and local is not None:
+            film = film + self.local(local)
+        scale, shift = film.chunk(2, dim=1)
         return h + self.conv_out(silu(torch.addcmul(shift, self.conv_in(h), 1 + scale)))
 
 
@@ -75,7 +86,9 @@ class UNet(nn.Module):
 
     ``forward(x, noise)`` maps ``x`` of shape (b, channels, h, w) and the noise coordinate
     ``noise`` of shape (b,) to a tensor of the shape of ``x``. Any h and w are accepted: the image
-    is extended by replication to a multiple of the coarsest stride and cropped afterwards.
+    is extended by replication to a multiple of the coarsest stride and cropped afterwards. A
+    network with ``noise_maps`` also takes ``relative``, of the shape of ``x``: the noise coordinate
+    of each pixel less ``noise``, where these differ.
 
     ``widths`` gives the channels of each resolution (one halving between neighbours), ``blocks``
     the residual blocks of each resolution on each side; ``SIZES`` has some that go well together.
@@ -91,6 +104,7 @@ class UNet(nn.Module):
         blocks: int = 2,
         embedding: int = 128,
         attention: int = 0,
+        noise_maps: bool = False,
     ) -> None:
         if not widths:
             raise ValueError(f"`widths` must hold at least one number, got {list(widths)}")
@@ -107,6 +121,7 @@ class UNet(nn.Module):
         super().__init__()
         self.stride = 2 ** (len(widths) - 1)
         self.embed = FourierEmbedding(embedding)
+        self.maps = MapFeatures(channels) if noise_maps else None
         self.stem = nn.Conv2d(channels, widths[0], 3, padding=1)
         self.head = nn.Conv2d(widths[0], channels, 3, padding=1)
         nn.init.zeros_(self.head.weight)
@@ -116,7 +131,9 @@ class UNet(nn.Module):
 
         def stage(level: int) -> nn.ModuleList:
             width = widths[level]
-            made = nn.ModuleList(ResidualBlock(width, embedding) for _ in range(blocks))
+            made = nn.ModuleList(
+                ResidualBlock(width, embedding, noise_maps=noise_maps) for _ in range(blocks)
+            )
             return made.append(SelfAttention(width)) if level > coarsest - attention else made
 
         pairs = list(pairwise(widths))
@@ -135,26 +152,41 @@ class UNet(nn.Module):
         self.reach = (
             None if attention else 2 + sum(passes) + 2 * blocks * self.stride + self.stride - 1
         )
-        self.bytes_per_pixel = float(TENSORS * 4 * widths[0])
+        tensors = TENSORS + (LOCAL_TENSORS if noise_maps else 0)
+        self.bytes_per_pixel = float(tensors * 4 * widths[0])
 
-    def forward(self, x: Tensor, noise: Tensor) -> Tensor:
+    @property
+    def noise_maps(self) -> bool:
+        """Whether it can be told of noise that differs between pixels."""
+        return self.maps is not None
+
+    def forward(self, x: Tensor, noise: Tensor, relative: Tensor | None = None) -> Tensor:
         height, width = x.shape[-2:]
         margins = (0, -width % self.stride, 0, -height % self.stride)
         embedding = self.embed(noise)
+        maps: Sequence[Tensor | None] = [None] * (len(self.encoder) + 1)
+        if relative is not None and self.maps is not None:
+            maps = self.maps(_extended(relative, margins), len(maps))
 
-        h = self.stem(pad(x, margins, mode="replicate") if any(margins) else x)
+        h = self.stem(_extended(x, margins))
         skips = []
-        for stage, down in zip(self.encoder, self.down, strict=True):
-            h = _run(stage, h, embedding)
+        for stage, down, local in zip(self.encoder, self.down, maps[:-1], strict=True):
+            h = _run(stage, h, embedding, local)
             skips.append(h)
             h = down(h)
-        h = _run(self.bottom, h, embedding)
-        for stage, up in zip(reversed(self.decoder), reversed(self.up), strict=True):
-            h = _run(stage, up(h) + skips.pop(), embedding)
+        h = _run(self.bottom, h, embedding, maps[-1])
+        for stage, up, local in zip(
+            reversed(self.decoder), reversed(self.up), maps[-2::-1], strict=True
+        ):
+            h = _run(stage, up(h) + skips.pop(), embedding, local)
         return self.head(h)[..., :height, :width]
 
 
-def _run(stage: nn.Module, h: Tensor, embedding: Tensor) -> Tensor:
+def _extended(x: Tensor, margins: tuple[int, int, int, int]) -> Tensor:
+    return pad(x, margins, mode="replicate") if any(margins) else x
+
+
+def _run(stage: nn.Module, h: Tensor, embedding: Tensor, local: Tensor | None) -> Tensor:
     for block in stage:  # type: ignore[attr-defined]
-        h = block(h, embedding)
+        h = block(h, embedding, local) if isinstance(block, ResidualBlock) else block(h, embedding)
     return h

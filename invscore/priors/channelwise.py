@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from invscore.batches import PerImage
 from invscore.priors.base import Prior
+from invscore.priors.noise_covariance import NoiseCovariance
 
 
 class Channelwise(Prior):
@@ -21,9 +23,17 @@ class Channelwise(Prior):
     def __init__(self, prior: Prior) -> None:
         self.prior = prior
         self._take_after(prior)
+        self.noise_kinds = prior.noise_kinds - {"matrix"}
 
     def denoise(self, x: Tensor, sigma: PerImage) -> Tensor:
         return self.prior.denoise(*_split(x, sigma)).reshape(x.shape)
+
+    def denoise_with(self, x: Tensor, noise: NoiseCovariance) -> Tensor:
+        if noise.basis.kind not in self.noise_kinds:
+            return super().denoise_with(x, noise)
+        variances = noise.variances.expand(x.shape)
+        channels, apart = (_split(images, 1.0)[0] for images in (x, variances))
+        return self.prior.denoise_with(channels, replace(noise, variances=apart)).reshape(x.shape)
 
     def score(self, x: Tensor, sigma: PerImage) -> Tensor:
         return self.prior.score(*_split(x, sigma)).reshape(x.shape)

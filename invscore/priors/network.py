@@ -12,9 +12,11 @@ from torch import Tensor, nn
 from invscore.batches import PerImage, per_image
 from invscore.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from invscore.networks import build_network, own_network
+from invscore.networks.noise_maps import relative_coordinates
 from invscore.networks.unet import UNet
 from invscore.priors.base import Footprint, Prior
 from invscore.priors.live import foreign_advice
+from invscore.priors.noise_covariance import NoiseCovariance
 from invscore.priors.parametrisation import Parametrisation, describe, find_parametrisation
 from invscore.priors.stored import read_stored
 
@@ -36,6 +38,10 @@ class NetworkPrior(Prior, nn.Module):
     Images have ``channels`` channels. Those of a prior that is ``complex`` are complex, of
     ``sigma_data`` in the real and in the imaginary part about a real ``mean``; F takes and gives
     twice as many real channels, the real and imaginary part of each in turn.
+
+    A network that has been trained with ``noise_maps``, as its attribute says, is also called as
+    F(c_in (x - m); c_noise, r), where noise differs between pixels: the coefficients are then those
+    of each pixel's level, c_noise is the mean of the pixels' own and r their difference from it.
 
     F computes in the precision of its weights and the rest in that of the images, which is
     returned. Raises ``ValueError`` for noise levels that leave no range above 0.
@@ -87,6 +93,8 @@ class NetworkPrior(Prior, nn.Module):
         self.symmetric = symmetric
         self.variance = sigma_data**2
         self.peak = 1.0
+        if getattr(network, "noise_maps", False) is True:
+            self.noise_kinds = frozenset({"pixels"})
         self.metadata: dict[str, Any] = dict(metadata or {})
         if isinstance(network, UNet) and network.reach is not None:
             self.footprint = Footprint(network.reach, network.stride, network.bytes_per_pixel)
@@ -94,9 +102,20 @@ class NetworkPrior(Prior, nn.Module):
     def denoise(self, x: Tensor, sigma: PerImage) -> Tensor:
         self._require_images(x)
         level = per_image(sigma, x)
-        skip, out = self.parametrisation.coefficients(level, self.sigma_data)
-        prediction = self._as_images(self._predict(*self._inputs(x, level)), x)
-        return self.mean + skip * (x - self.mean) + out * prediction
+        return self._denoised(x, level, self._predict(*self._inputs(x, level)))
+
+    def denoise_with(self, x: Tensor, noise: NoiseCovariance) -> Tensor:
+        if noise.basis.kind not in self.noise_kinds:
+            return super().denoise_with(x, noise)
+        self._require_images(x)
+        level = noise.variances.to(x.real.dtype).sqrt().expand(x.shape)
+        coordinates = level.clamp(self.sigma_min, self.sigma_max).log() / 4
+        if self.complex:
+            coordinates = coordinates.repeat_interleave(2, dim=1)
+        noise_coordinates = relative_coordinates(coordinates)
+        inputs = self._standardised(x, level)
+        told = (part.to(inputs.dtype) for part in noise_coordinates)
+        return self._denoised(x, level, self._predict(inputs, *told))
 
     def loss_weight(self, sigma: Tensor) -> Tensor:
         """``1 / c_out^2``: the weight that makes the loss of D the squared error of F."""
@@ -177,26 +196,35 @@ class NetworkPrior(Prior, nn.Module):
             kind = "complex images" if self.complex else "real images in floating point"
             raise ValueError(f"the images must be {kind} for this prior, got {x.dtype}")
 
-    def _predict(self, x: Tensor, noise: Tensor) -> Tensor:
+    def _predict(self, x: Tensor, *told: Tensor) -> Tensor:
         """F, on a processor of a few images at a time where that is faster."""
         if self.footprint is None or x.device.type != "cpu":
-            return self.network(x, noise)
+            return self.network(x, *told)
         each = self.footprint.bytes_per_pixel * x.shape[-2] * x.shape[-1]
         few = max(1, int(AT_ONCE / each))
         if len(x) <= few:
-            return self.network(x, noise)
-        parts = zip(torch.split(x, few), torch.split(noise, few), strict=True)
+            return self.network(x, *told)
+        parts = zip(*(torch.split(tensor, few) for tensor in (x, *told)), strict=True)
         return torch.cat([self.network(*part) for part in parts])
 
     def _inputs(self, x: Tensor, level: Tensor) -> tuple[Tensor, Tensor]:
         """``c_in (x - m)`` in real channels and ``c_noise``, in the precision of the weights."""
         known = level.clamp(self.sigma_min, self.sigma_max)
         noise = (known.log() / 4).reshape(-1).expand(len(x))
+        centred = self._standardised(x, level)
+        return centred, noise.to(centred.dtype)
+
+    def _standardised(self, x: Tensor, level: Tensor) -> Tensor:
+        """``c_in (x - m)`` in real channels, in the precision of the weights."""
         centred = (x - self.mean) * (level**2 + self.sigma_data**2).rsqrt()
         if self.complex:
             centred = torch.view_as_real(centred.resolve_conj()).movedim(-1, 2).flatten(1, 2)
-        weights = next(self.network.parameters(), noise)
-        return centred.to(weights.dtype), noise.to(weights.dtype)
+        return centred.to(next(self.network.parameters(), centred).dtype)
+
+    def _denoised(self, x: Tensor, level: Tensor, prediction: Tensor) -> Tensor:
+        """D of what F predicts."""
+        skip, out = self.parametrisation.coefficients(level, self.sigma_data)
+        return self.mean + skip * (x - self.mean) + out * self._as_images(prediction, x)
 
     def _as_images(self, prediction: Tensor, like: Tensor) -> Tensor:
         """What F predicts, in the dtype of the images ``like``."""

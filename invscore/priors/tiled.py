@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -13,6 +14,7 @@ from invscore.batches import PerImage
 from invscore.priors.base import Prior
 from invscore.priors.channelwise import Channelwise
 from invscore.priors.grayscale import Grayscale
+from invscore.priors.noise_covariance import NoiseCovariance
 from invscore.priors.volume import TOGETHER, VolumePrior
 
 SIZES = (2048, 1024, 512, 256, 128)
@@ -31,7 +33,8 @@ class Tiled(Prior):
     Each tile is seen with a ``margin`` around it, which is cut off afterwards. Where the margin is
     at least the reach of the network and a multiple of its stride, as is ``size``, the result is
     that of the whole image; a smaller one leaves seams. ``pullback`` evaluates each tile once more
-    and keeps no more than one tile's derivatives.
+    and keeps no more than one tile's derivatives. Of noise that differs between pixels each tile is
+    told its own part, which is all that a network is told of the level of the others.
 
     Raises ``ValueError`` for a size that is not positive and a margin that is negative.
     """
@@ -45,15 +48,26 @@ class Tiled(Prior):
         self._take_after(prior)
         self.has_density = False
         self.channels, self.complex, self.metadata = prior.channels, prior.complex, prior.metadata
+        self.noise_kinds = prior.noise_kinds & {"pixels"}
 
     def denoise(self, x: Tensor, sigma: PerImage) -> Tensor:
-        tiles = (
-            (core, self.prior.denoise(x[window], sigma)[inner])
-            for window, core, inner in self._tiles(x)
-        )
+        return self._whole(x, lambda window: self.prior.denoise(x[window], sigma))
+
+    def denoise_with(self, x: Tensor, noise: NoiseCovariance) -> Tensor:
+        if noise.basis.kind not in self.noise_kinds:
+            return super().denoise_with(x, noise)
+        variances = noise.variances.expand(x.shape)
+
+        def denoised(window: tuple[slice, ...]) -> Tensor:
+            return self.prior.denoise_with(x[window], replace(noise, variances=variances[window]))
+
+        return self._whole(x, denoised)
+
+    def _whole(self, x: Tensor, tile: Callable[[tuple[slice, ...]], Tensor]) -> Tensor:
+        """``tile(window)`` of every window of ``x``, put together."""
         whole = torch.zeros_like(x, memory_format=torch.contiguous_format)
-        for core, tile in tiles:
-            whole[core] = tile
+        for window, core, inner in self._tiles(x):
+            whole[core] = tile(window)[inner]
         return whole
 
     def pullback(self, x: Tensor, sigma: PerImage) -> tuple[Tensor, Callable[[Tensor], Tensor]]:

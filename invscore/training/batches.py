@@ -20,6 +20,7 @@ from invscore.batches import per_image
 from invscore.training.augment import LABELS, augmented
 from invscore.training.config import NoiseConfig, TrainConfig
 from invscore.training.data import Source
+from invscore.training.noise_maps import noise_maps
 from invscore.training.objectives import random_signs
 
 T = TypeVar("T")
@@ -42,6 +43,7 @@ class Batch:
     signs: Tensor | None = None
     reference: Tensor | None = None
     augmentation: Tensor | None = None
+    maps: Tensor | None = None
 
     def to(self, device: torch.device) -> Batch:
         return Batch(
@@ -51,6 +53,7 @@ class Batch:
             None if self.signs is None else self.signs.to(device),
             None if self.reference is None else self.reference.to(device),
             None if self.augmentation is None else self.augmentation.to(device),
+            None if self.maps is None else self.maps.to(device),
         )
 
 
@@ -112,7 +115,10 @@ class Batches:
         augmentation = None
         if self.config.augment.share:
             clean, augmentation = self._augmented(clean, random)
-        return Batch(clean, torch.from_numpy(sigma), noise, signs, augmentation=augmentation)
+        maps = (
+            noise_maps(self.config, clean.shape, sigma, random) if self.config.noise.maps else None
+        )
+        return Batch(clean, torch.from_numpy(sigma), noise, signs, None, augmentation, maps)
 
     def _augmented(self, images: Tensor, random: np.random.Generator) -> tuple[Tensor, Tensor]:
         """The images, a share of them augmented, and how, (b, labels)."""
@@ -158,10 +164,12 @@ def prefetched(draw: Callable[[int], T], steps: range, workers: int) -> Generato
 def _joined(groups: list[Batch]) -> Batch:
     signs = [g.signs for g in groups if g.signs is not None]
     augmentation = [g.augmentation for g in groups if g.augmentation is not None]
+    maps = [g.maps for g in groups if g.maps is not None]
     return Batch(
         torch.cat([g.clean for g in groups]),
         torch.cat([g.sigma for g in groups]),
         torch.cat([g.noise for g in groups]),
         torch.cat(signs) if signs else None,
         augmentation=torch.cat(augmentation) if augmentation else None,
+        maps=torch.cat(maps) if maps else None,
     )

@@ -18,6 +18,8 @@ def image_channels(config: TrainConfig) -> int:
 def untrained_prior(config: TrainConfig) -> NetworkPrior:
     """A network prior, or an energy, with weights drawn from ``config.seed``."""
     architecture = config.network.model_dump(mode="json")
+    if config.noise.maps:
+        architecture["noise_maps"] = True
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         network = build_network(**architecture)

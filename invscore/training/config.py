@@ -70,6 +70,7 @@ class NoiseConfig(Section):
     log_mean: float = -2.2
     log_std: PositiveFloat = 1.3
     overstated: float = Field(default=0.0, ge=0, le=1)
+    maps: float = Field(default=0.0, ge=0, le=1)
 
 
 class AugmentConfig(Section):
@@ -169,6 +170,11 @@ class TrainConfig(Section):
             raise ValueError(
                 f"`noise.overstated` must be 0 with the objective {self.objective}: only "
                 "denoising and flow can learn from levels that are wrong"
+            )
+        if self.noise.maps and (self.objective != "denoising" or self.network.energy):
+            raise ValueError(
+                "`noise.maps` must be 0 but for the objective denoising of a network that is no "
+                f"energy, got {self.noise.maps}"
             )
         if self.reference and self.objective != "stable":
             raise ValueError(

@@ -28,7 +28,7 @@ Loss = Callable[[NetworkPrior, Batch], Tensor]
 
 def denoising(prior: NetworkPrior, batch: Batch) -> Tensor:
     """``w(sigma) |D(x) - x0|^2``, as in ``denoising_score_matching``."""
-    return denoising_score_matching(prior, batch.clean, batch.sigma, batch.noise)
+    return denoising_score_matching(prior, batch.clean, batch.sigma, batch.noise, batch.maps)
 
 
 def flow(prior: NetworkPrior, batch: Batch) -> Tensor:

@@ -7,7 +7,7 @@ from torch import nn
 
 from invscore.training.muon import Muon
 
-EDGES = {"stem", "head", "embed"}
+EDGES = {"stem", "head", "embed", "maps"}
 """Layers at the edge of a network, which act on pixels and noise levels instead of features."""
 
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from invscore.networks import Potential
 from invscore.networks.attention import SelfAttention
+from invscore.networks.noise_maps import LocalFilm, MapFeatures
 from invscore.networks.unet import FourierEmbedding
 from invscore.priors.library import load_prior
 from invscore.priors.network import NetworkPrior
@@ -28,7 +29,8 @@ def warm_start(prior: NetworkPrior, source: str) -> None:
     others, see ``widened``: it starts as the same function.
 
     Attention that the network of ``source`` lacks keeps the weights that it has in ``prior``: in
-    one that has learned nothing, it is nearly the identity.
+    one that has learned nothing, it is nearly the identity. Likewise what takes noise maps, which
+    then says nothing.
 
     Where the priors' images differ in their number of channels, the first layer, ``stem``, and the
     last, ``head``, are adapted: an image whose channels are all alike gives the same features, and
@@ -57,7 +59,8 @@ def warm_start(prior: NetworkPrior, source: str) -> None:
         theirs = {f"network.{name}": _halved_head(w, name) for name, w in theirs.items()}
     ours = network.state_dict()
     attention = _names(network, SelfAttention)
-    fresh = attention - theirs.keys()
+    local = _names(network, MapFeatures) | _names(network, LocalFilm)
+    fresh = (attention | local) - theirs.keys()
     strangers = sorted((ours.keys() ^ theirs.keys()) - fresh)
     if strangers:
         raise ValueError(

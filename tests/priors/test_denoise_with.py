@@ -121,7 +121,19 @@ def test_who_knows_what() -> None:
     assert GaussianPrior(wide, torch.rand(4096)).noise_kinds == {"pixels"}
     assert StationaryGaussianPrior.power_law((1, 64, 64)).noise_kinds == {"frequencies"}
     assert CountedPrior(FIELD).noise_kinds == FIELD.noise_kinds
-    assert not Channelwise(GaussianPrior(wide, 0.5)).noise_kinds
+    assert Channelwise(GaussianPrior(wide, 0.5)).noise_kinds == {"pixels", "frequencies"}
     prior = StationaryGaussianPrior.power_law((1, 64, 64))
     with pytest.raises(ValueError, match="the noise must be white for a StationaryGaussianPrior"):
         prior.denoise_with(wide[None], NoiseCovariance(Basis("pixels"), 1 + wide[None]))
+
+
+@pytest.mark.parametrize("kind", ["pixels", "frequencies"])
+def test_channels_have_noise_of_their_own(kind: Kind) -> None:
+    gray = GaussianPrior(MEANS[0, :1], DENSE[0])
+    variances = torch.cat([noise(kind, 2).variances for _ in range(3)], dim=1)
+    x = randn(2, 3, *SHAPE[1:])
+    found = Channelwise(gray).denoise_with(x, NoiseCovariance(Basis(kind), variances))
+    for channel in range(3):
+        part = slice(channel, channel + 1)
+        expected = gray.denoise_with(x[:, part], NoiseCovariance(Basis(kind), variances[:, part]))
+        torch.testing.assert_close(found[:, part], expected)
