@@ -17,6 +17,7 @@ from invscore.operators.camera import CameraBlur, HighDynamicRange
 from invscore.operators.check import check_operator
 from invscore.operators.coils import CoilMaps
 from invscore.operators.compressed import CompressedSensing
+from invscore.operators.fan_beam import FanBeam
 from invscore.operators.functions import from_function
 from invscore.operators.identity import Identity
 from invscore.operators.inpainting import Inpainting
@@ -38,6 +39,7 @@ __all__ = [
     "CameraBlur",
     "CoilMaps",
     "CompressedSensing",
+    "FanBeam",
     "HighDynamicRange",
     "Identity",
     "Inpainting",

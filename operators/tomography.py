@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from statistics import median_low
+from typing import Self
 
 import torch
 from torch import Tensor
 
 from invscore.operators.base import LinearOperator, Shape
 from invscore.operators.files import read_angles
-from invscore.operators.sparse import compressed, product, transposed
-
-WEDGE = 4.0
-"""Gaps between angles that are larger than this times the usual one: nothing was seen there."""
+from invscore.operators.rays import (
+    Line,
+    angles_in_degrees,
+    angular_weights,
+    joseph,
+    ramp_filtered,
+)
+from invscore.operators.sparse import product, transposed
 
 
 class Tomography(LinearOperator):
@@ -24,17 +27,21 @@ class Tomography(LinearOperator):
 
     ``angles`` in degrees, or a whole number n of them: 0, span / n, 2 span / n, ... with ``span``
     180, or less where a wedge is missing. At angle a, detector s sees the line
-    ``u cos(a) + v sin(a) = s``, with u to the right, v upwards, and 0 in the middle of the image
-    and of the detectors. These are one pixel apart; by default there are as many as the diagonal is
-    long, so that none of the image is missed.
+    ``u cos(a) + v sin(a) = s``, with u to the right, v upwards, and 0 in the middle of the image.
 
-    The unit of length is the longer side of the image: measurements of an image in [0, 1] are of
-    the order of 1, and so is a noise level. ``max(h, w) * Tomography(...)`` counts pixels.
+    ``pixel`` is the side of a pixel in a unit of length, such as millimetres: an image in one over
+    that unit has measurements without any. By default the unit is the longer side of the image:
+    measurements of an image in [0, 1] are of the order of 1, and so is a noise level.
+    ``detector_pixel``, in the same unit, is the way from one detector to the next: ``pixel`` by
+    default. ``center``: the column of the detectors, counted from 0, on which the axis of rotation
+    lies, the middle of the image; by default their own middle, (detectors - 1) / 2. By default
+    there are as many detectors as the diagonal is long, so that none of the image is missed.
 
     Between pixel centres the image is interpolated linearly, across each ray's main direction
     (Joseph 1982). The weights form a sparse matrix, kept with its transpose (about 2 MB an angle
     for 256 x 256 pixels), so that the adjoint is exact. Raises ``ValueError`` for an image that is
-    not (c, h, w), for no angles or such that are not finite, and for no detectors.
+    not (c, h, w), for no angles or such that are not finite, for no detectors, and for lengths that
+    are not positive.
 
         >>> from invscore.operators import Tomography
         >>> Tomography(12, (1, 16, 16)).out_shape
@@ -49,31 +56,79 @@ class Tomography(LinearOperator):
         in_shape: Shape,
         detectors: int | None = None,
         span: float = 180.0,
+        *,
+        pixel: float | None = None,
+        detector_pixel: float | None = None,
+        center: float | None = None,
+    ) -> None:
+        if isinstance(angles, int) and not 0 < span <= 180:
+            raise ValueError(f"`span` must lie in (0, 180] degrees, got {span}")
+        self._build(angles, in_shape, detectors, span, pixel, detector_pixel, center)
+
+    def _build(
+        self,
+        angles: int | Sequence[float] | Tensor,
+        in_shape: Shape,
+        detectors: int | None,
+        span: float,
+        pixel: float | None,
+        detector_pixel: float | None,
+        center: float | None,
     ) -> None:
         if len(in_shape) != 3:
             raise ValueError(
                 f"`in_shape` must be that of an image, (c, h, w), got {tuple(in_shape)}"
             )
-        degrees = _degrees(angles, span)
+        for name, length in (("pixel", pixel), ("detector_pixel", detector_pixel)):
+            if length is not None and not 0 < length < math.inf:
+                raise ValueError(f"`{name}` must be a positive length, got {length}")
+        degrees = angles_in_degrees(angles, span)
         channels, height, width = in_shape
+        self.pixel = 1 / max(height, width) if pixel is None else float(pixel)
+        enlarged = self._magnification()
+        self.detector_pixel = (
+            enlarged * self.pixel if detector_pixel is None else float(detector_pixel)
+        )
         if detectors is None:
-            detectors = math.ceil(math.hypot(height, width))
+            seen = self._widest(math.hypot(height, width) * self.pixel) / self.detector_pixel
+            detectors = math.ceil(seen - 1e-9)
         if detectors < 1:
             raise ValueError(f"`detectors` must be a positive number, got {detectors}")
+        self.center = (detectors - 1) / 2 if center is None else float(center)
+        if not -1e6 < self.center < 1e6:
+            raise ValueError(f"`center` must be a column of the detectors, got {center}")
         self.in_shape = (channels, height, width)
         self.out_shape = (channels, len(degrees), detectors)
-        self.angles, self.pixel = tuple(degrees.tolist()), 1 / max(height, width)
-        rays = [_rays(math.radians(a), detectors, height, width) for a in self.angles]
-        counts, columns, lengths = (torch.cat(parts) for parts in zip(*rays, strict=True))
-        self._matrix = compressed(counts, columns, (self.pixel * lengths).float())
+        self.angles = tuple(degrees.tolist())
+        begins, columns, lengths = joseph(self._lines(), height, width)
+        self._matrix = (begins, columns, self.pixel * lengths)
         self._transpose = transposed(self._matrix, height * width)
 
     @classmethod
-    def from_file(
-        cls, angles: str | Path, in_shape: Shape, detectors: int | None = None
-    ) -> Tomography:
+    def from_file(cls, angles: str | Path, in_shape: Shape, detectors: int | None = None) -> Self:
         """Of the angles in a file, in degrees: of text, or of an array (``read_angles``)."""
         return cls(read_angles(angles), in_shape, detectors)
+
+    @property
+    def _places(self) -> Tensor:
+        """Where the detectors are, from the axis of rotation, in the unit of length."""
+        number = torch.arange(self.out_shape[-1], dtype=torch.float64)
+        return (number - self.center) * self.detector_pixel
+
+    def _magnification(self) -> float:
+        """By which what is on the axis of rotation is larger on the detectors."""
+        return 1.0
+
+    def _widest(self, diagonal: float) -> float:
+        """The width that a disc of this diameter about the axis takes on the detectors."""
+        return diagonal
+
+    def _lines(self) -> Iterator[Line]:
+        s = self._places / self.pixel
+        for degrees in self.angles:
+            cosine, sine = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+            direction = torch.tensor([-sine, cosine], dtype=torch.float64)
+            yield s * cosine, s * sine, direction[:1], direction[1:]
 
     def matvec(self, x: Tensor) -> Tensor:
         sums = product(self._matrix, self._transpose, x.reshape(-1, math.prod(self.in_shape[1:])))
@@ -100,93 +155,29 @@ class Tomography(LinearOperator):
         ``"hann"`` for one that falls to zero at the highest frequency and lets less noise through.
         Raises ``ValueError`` for another.
         """
-        height, width = self.in_shape[1:]
-        detectors = self.out_shape[-1]
-        filtered = _filtered(y, filter) / self.pixel
-        right = torch.arange(width, device=y.device, dtype=y.dtype) - (width - 1) / 2
-        up = (height - 1) / 2 - torch.arange(height, device=y.device, dtype=y.dtype)
+        filtered = ramp_filtered(y, filter) / self.detector_pixel
+        weights = angular_weights(self.angles, math.pi)
         image = y.new_zeros(len(y), *self.in_shape)
-        # One more detector of value 0 on each side: lines that pass by the detectors.
-        filtered = torch.nn.functional.pad(filtered, (1, 1))
-        weights = _weights(self.angles)
+        right, up = self._pixels(y)
         for index, degrees in enumerate(self.angles):
             cosine, sine = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
-            position = right * cosine + up[:, None] * sine + (detectors + 1) / 2
-            position = position.clamp(0, detectors + 1)
-            lower = position.floor().clamp_max(detectors)
-            share, left = position - lower, lower.long()
-            projection = filtered[:, :, index]
-            seen = torch.lerp(projection[..., left], projection[..., left + 1], share)
+            seen = self._at(filtered[:, :, index], right * cosine + up * sine)
             image = image + weights[index] * seen
         return image
 
+    def _pixels(self, like: Tensor) -> tuple[Tensor, Tensor]:
+        """Where pixels are, to the right (1, w) and upwards (h, 1) of the middle."""
+        height, width = self.in_shape[1:]
+        right = torch.arange(width, device=like.device, dtype=like.dtype) - (width - 1) / 2
+        up = (height - 1) / 2 - torch.arange(height, device=like.device, dtype=like.dtype)
+        return self.pixel * right[None], self.pixel * up[:, None]
 
-def _degrees(angles: int | Sequence[float] | Tensor, span: float) -> Tensor:
-    if isinstance(angles, int):
-        if not 0 < span <= 180:
-            raise ValueError(f"`span` must lie in (0, 180] degrees, got {span}")
-        degrees = span / max(angles, 1) * torch.arange(max(angles, 0), dtype=torch.float64)
-    else:
-        degrees = torch.as_tensor(angles, dtype=torch.float64).cpu()
-    if degrees.ndim != 1 or len(degrees) == 0 or not bool(degrees.isfinite().all()):
-        raise ValueError(
-            "`angles` must be finite numbers of degrees, or a positive number of angles, got "
-            f"{angles}"
-        )
-    return degrees
-
-
-def _weights(degrees: Sequence[float]) -> list[float]:
-    """The angle that each direction stands for, in radians: pi in all, but for what is missing."""
-    order = sorted(range(len(degrees)), key=lambda k: degrees[k] % 180)
-    turned = [degrees[k] % 180 for k in order]
-    gaps = [after - before for before, after in pairwise([*turned, turned[0] + 180])]
-    usual = median_low([gap for gap in gaps if gap > 1e-6])
-    gaps = [usual if gap > WEDGE * usual else gap for gap in gaps]
-    shares = [(before + after) / 2 for before, after in zip([gaps[-1], *gaps], gaps, strict=False)]
-    by_place = dict(zip(order, shares, strict=True))
-    return [math.radians(by_place[k]) for k in range(len(degrees))]
-
-
-def _rays(angle: float, detectors: int, height: int, width: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Of all rays at ``angle``: how many pixels each meets, their indices, and lengths in pixels.
-
-    A ray closer to the columns than to the rows crosses every row once, between two pixels that
-    share the length of its way through the row; and the same for rows and columns exchanged.
-    """
-    cosine, sine = math.cos(angle), math.sin(angle)
-    s = torch.arange(detectors, dtype=torch.float64)[:, None] - (detectors - 1) / 2
-    right = torch.arange(width, dtype=torch.float64) - (width - 1) / 2
-    up = (height - 1) / 2 - torch.arange(height, dtype=torch.float64)
-    if abs(cosine) >= abs(sine):
-        across = (s - up * sine) / cosine + (width - 1) / 2
-        first, stride, limit, length = torch.arange(height) * width, 1, width, 1 / abs(cosine)
-    else:
-        across = (height - 1) / 2 - (s - right * cosine) / sine
-        first, stride, limit, length = torch.arange(width), width, height, 1 / abs(sine)
-    lower = across.floor()
-    share = across - lower
-    nearest = torch.stack([lower, lower + 1], dim=-1).long()
-    lengths = length * torch.stack([1 - share, share], dim=-1)
-    met = (nearest >= 0) & (nearest < limit) & (lengths > 0)
-    pixels = first[:, None] + stride * nearest
-    return met.sum(dim=(1, 2)), pixels[met], lengths[met]
-
-
-def _filtered(y: Tensor, filter: str) -> Tensor:
-    """Each projection convolved with the ramp filter of detectors one apart."""
-    if filter not in ("ramp", "hann"):
-        raise ValueError(f"`filter` must be one of ramp, hann, got {filter!r}")
-    detectors = y.shape[-1]
-    length = 2 ** math.ceil(math.log2(2 * detectors))
-    n = torch.arange(length, dtype=torch.float64)
-    n = torch.minimum(n, length - n)
-    # The band-limited ramp in space, not in frequency, where its mean would be wrong (Kak &
-    # Slaney 1988, Eq. 61).
-    ramp = torch.where(n % 2 == 1, -1 / (math.pi * n) ** 2, 0.0)
-    ramp[0] = 0.25
-    response = torch.fft.rfft(ramp).real
-    if filter == "hann":
-        response = response * torch.cos(math.pi * torch.fft.rfftfreq(length)) ** 2
-    spectrum = torch.fft.rfft(y, n=length) * response.to(y)
-    return torch.fft.irfft(spectrum, n=length)[..., :detectors]
+    def _at(self, projection: Tensor, place: Tensor) -> Tensor:
+        """``projection``, (b, c, detectors), between detectors, at ``place`` (h, w)."""
+        detectors = projection.shape[-1]
+        # One more detector of value 0 on each side: lines that pass by the detectors.
+        padded = torch.nn.functional.pad(projection, (1, 1))
+        position = (place / self.detector_pixel + self.center + 1).clamp(0, detectors + 1)
+        lower = position.floor().clamp_max(detectors)
+        share, left = position - lower, lower.long()
+        return torch.lerp(padded[..., left], padded[..., left + 1], share)

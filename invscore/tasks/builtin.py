@@ -24,6 +24,7 @@ Shape = tuple[int, ...]
 Pair = tuple[int, int]
 Pixels = Annotated[float, Interval(gt=0, le=1000)]
 Side = Annotated[int, Interval(ge=1, le=100000)]
+Length = Annotated[float, Interval(gt=0, le=1e9)]
 Factor = Annotated[float, Interval(gt=0, le=1000)]
 Builder = Callable[..., "Operator"]
 Boundary = Literal["circular", "reflect", "valid"]
@@ -165,17 +166,39 @@ def ct(
     in_shape: Shape,
     *,
     angles: Annotated[int, Interval(ge=1, le=10000)] | tuple[float, ...] | str = 60,
-    span: Annotated[float, Interval(gt=0, le=180)] = 180.0,
+    span: Annotated[float, Interval(gt=0, le=360)] | None = None,
     detectors: Side | None = None,
+    source_distance: Length | None = None,
+    detector_distance: Annotated[float, Interval(ge=0, le=1e9)] = 0.0,
+    pixel: Length | None = None,
+    detector_pixel: Length | None = None,
+    center: Annotated[float, Interval(ge=-1e5, le=1e5)] | None = None,
 ) -> Operator:
-    """Parallel-beam tomography, angles evenly over a span in degrees, or a list or file of them"""
-    from invscore.operators import Tomography
+    """Tomography, a parallel beam or the fan of a source; angles over a span, a list or a file"""
+    from invscore.operators import FanBeam, Tomography
+    from invscore.operators.files import read_angles
 
-    if not isinstance(angles, int) and span != 180:
+    if not isinstance(angles, int) and span is not None:
         raise ValueError(f"`span` must be left out where the angles are given, got {span:g}")
-    if isinstance(angles, str):
-        return Tomography.from_file(angles, in_shape, detectors)
-    return Tomography(angles, in_shape, detectors, span)
+    degrees = read_angles(angles) if isinstance(angles, str) else angles
+    lengths = {"pixel": pixel, "detector_pixel": detector_pixel, "center": center}
+    if source_distance is None:
+        if detector_distance:
+            raise ValueError(
+                "`detector_distance` must be left out of a parallel beam, which has no "
+                f"source_distance, got {detector_distance:g}"
+            )
+        turn = 180.0 if span is None else span
+        return Tomography(degrees, in_shape, detectors, turn, **lengths)
+    return FanBeam(
+        degrees,
+        in_shape,
+        detectors,
+        360.0 if span is None else span,
+        source_distance=source_distance,
+        detector_distance=detector_distance,
+        **lengths,
+    )
 
 
 def cs(

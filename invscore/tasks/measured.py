@@ -76,6 +76,8 @@ def measured_task(
         apart = spec.options["angles"] if angles else None
     y, law, counted = counts_of_file(noise, y, measurement, part or {})
     found = (*found, *counted)
+    if counted:  # the law of another row or file is another one
+        apart = object() if isinstance(law, Noise) else (apart, str(law))
     job = task_of_measurement(
         spec,
         y,
@@ -118,6 +120,8 @@ def task_of_measurement(
         require_known(spec)
     if shape is not None:
         shape = _whole(spec, shape, y, axes)
+    if not spec.is_plugin and spec.name == "ct":  # whose detectors are the columns of y
+        spec = replace(spec, options={"detectors": y.shape[-1], **spec.options})
     if shape is None and not spec.is_plugin:
         # Mixtures by a matrix are a vector, which image_shape has a sentence for.
         y = (
@@ -230,6 +234,8 @@ def options_assumed(spec: Spec) -> tuple[str, ...]:
         return ()
     defaults = option_defaults(spec.name)
     left = {name: value for name, value in defaults.items() if name not in spec.options}
+    if spec.name == "ct" and "span" in left:
+        left["span"] = 360.0 if "source_distance" in spec.options else 180.0
     if not isinstance(spec.options.get("angles", 0), int):
         left.pop("span", None)  # which is that of a number of angles
     assumed = []

@@ -9,6 +9,7 @@ from invscore.operators import (
     CameraBlur,
     CoilMaps,
     CompressedSensing,
+    FanBeam,
     HighDynamicRange,
     Identity,
     Inpainting,
@@ -108,6 +109,13 @@ OPERATORS: dict[str, Operator] = {
     "tomography": Tomography(7, (2, 12, 12)),
     "limited-angle tomography": Tomography(5, (1, 9, 14), span=60),
     "tomography, few detectors": Tomography([-10.0, 45.0, 90.0], (1, 14, 9), detectors=6),
+    "tomography in millimetres": Tomography(
+        5, (1, 9, 12), 17, pixel=0.4, detector_pixel=0.3, center=6.3
+    ),
+    "fan beam": FanBeam(7, (2, 12, 9), source_distance=2.0, detector_distance=1.0),
+    "fan beam, close source": FanBeam(
+        [-20.0, 31.0, 200.0], (1, 9, 12), 11, source_distance=8, pixel=1.0, center=4.2
+    ),
     "compressed sensing": CompressedSensing((3, 7, 10), ratio=0.4),
     "compressed sensing, everything": CompressedSensing((1, 8, 8), ratio=1.0),
     "jacobian of a camera": jacobian(HighDynamicRange((1, 4, 5)), point),
