@@ -24,6 +24,7 @@ from invscore.operators.inpainting import Inpainting
 from invscore.operators.linearised import jacobian
 from invscore.operators.matrix import from_matrix
 from invscore.operators.mri import MRI
+from invscore.operators.noncartesian import NonCartesianMRI
 from invscore.operators.phase import PhaseRetrieval
 from invscore.operators.separable import SeparableOperator
 from invscore.operators.slicewise import Slicewise
@@ -44,6 +45,7 @@ __all__ = [
     "Identity",
     "Inpainting",
     "LinearOperator",
+    "NonCartesianMRI",
     "NonlinearOperator",
     "Operator",
     "PhaseRetrieval",

@@ -77,6 +77,26 @@ def estimate_maps(kspace: Tensor, mask: Tensor, calibration: int = CALIBRATION) 
     return torch.from_numpy(maps).to(kspace.device, kspace.dtype)
 
 
+def real_maps(maps: Tensor, kspace: Tensor, width: int = CALIBRATION) -> Tensor:
+    """``maps``, (coils, h, w), turned so that the image behind ``kspace`` is real.
+
+    Estimated maps have the phase of the first coil, and the image has the rest: what is smooth of
+    it is seen in the centre of k-space, ``width`` wide, and is given to the maps.
+    """
+    height, breadth = kspace.shape[-2:]
+    rows, columns = (_bump(n, width).to(kspace.device) for n in (height, breadth))
+    smooth = rows[:, None] * columns * kspace
+    coils = torch.fft.ifft2(torch.fft.ifftshift(smooth, dim=(-2, -1)))
+    image = (maps.conj() * torch.fft.fftshift(coils, dim=(-2, -1))).sum(dim=0)
+    return maps * torch.polar(torch.ones_like(image.real), image.angle())
+
+
+def _bump(size: int, width: int) -> Tensor:
+    """A raised cosine about the middle of ``size`` places, ``width`` wide."""
+    place = (torch.arange(size) - size // 2) / width
+    return torch.where(place.abs() < 0.5, 0.5 + 0.5 * torch.cos(2 * torch.pi * place), 0.0)
+
+
 def noise_covariance(samples: Tensor) -> Tensor:
     """The covariance of coils' noise, (coils, coils), of a scan without signal, (coils, n).
 

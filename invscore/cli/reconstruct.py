@@ -211,7 +211,7 @@ def reconstruct(
     from invscore.methods import get_method
     from invscore.priors.volume import PLANES
     from invscore.saving import METRICS
-    from invscore.tasks import measured, task
+    from invscore.tasks import measured, noncartesian, task
     from invscore.tasks.sources import Source, find_many
 
     calibrated = None if calibration is None else Calibration.load(calibration)
@@ -235,7 +235,9 @@ def reconstruct(
     if samples is None:
         samples = 1 if info.point_estimate else SAMPLES
     folder = out or Path("results") / task.default_name(spec, source)
-    many = find_many(source, part, IMAGE_KEYS if image is not None else MEASUREMENT_KEYS)
+    keys = IMAGE_KEYS if image is not None else MEASUREMENT_KEYS
+    along = measurement is not None and spec.name == noncartesian.NAME and Path(source).is_file()
+    many = None if along else find_many(source, part, keys)  # spokes are no stack of images
     if many is None and (workers != 1 or cluster is not None):
         raise ValueError(
             f"`workers` and `cluster` share many measurements: --{kind} must be a folder, a "

@@ -21,8 +21,10 @@ LETTERS = "znepta"  # partitions, slices, echoes, phases, repetitions in time, s
 def read(file: Path, opened: Any, held: list[str], wanted: Wanted) -> Recording | None:
     """Cartesian k-space of all lines, (coils, readout, phase encodings) and stacks; or None.
 
+    Along any other trajectory, which the header then has, (coils, spokes, samples).
+
     Lines of noise, navigators and calibration alone are left out, repeated ones are averaged, and
-    what was not measured is zero. Raises ``Unfit`` for a trajectory that is not Cartesian.
+    what was not measured is zero. Raises ``Unfit`` for a trajectory that the file does not hold.
     """
     group = next((name.rpartition("/")[0] for name in held if _is_data(opened, name)), None)
     if group is None or f"{group}/xml" not in opened or wanted.key not in (None, f"{group}/data"):
@@ -30,8 +32,6 @@ def read(file: Path, opened: Any, held: list[str], wanted: Wanted) -> Recording 
     xml = opened[f"{group}/xml"][0]
     text = xml.decode() if isinstance(xml, bytes) else str(xml)
     encoding = _Encoding(text)
-    if encoding.trajectory != "cartesian":
-        raise Unfit(f"{str(file)!r} must have a Cartesian trajectory, got {encoding.trajectory!r}")
     lines = opened[f"{group}/data"][()]
     heads = lines["head"]
     kept = (heads["flags"] & np.uint64(NOISE | NAVIGATION | PHASE)) == 0
@@ -41,6 +41,8 @@ def read(file: Path, opened: Any, held: list[str], wanted: Wanted) -> Recording 
     if not kept.any():
         raise Unfit(f"{str(file)!r} must hold lines of an image, got none")
     lines, heads = lines[kept], heads[kept]
+    if encoding.trajectory != "cartesian":
+        return _along_trajectory(file, lines, heads, encoding, text)
     steps = {name: heads["idx"][name].astype(int) for name in ("kspace_encode_step_1", *STACKS)}
     steps["kspace_encode_step_1"] += encoding.rows // 2 - encoding.centre
     sizes = [int(steps[name].max()) + 1 for name in STACKS]
@@ -62,6 +64,37 @@ def read(file: Path, opened: Any, held: list[str], wanted: Wanted) -> Recording 
     return Recording(values, LETTERS + "chw", units="ISMRMRD", header=header)
 
 
+def _along_trajectory(
+    file: Path, lines: Any, heads: Any, encoding: _Encoding, text: str
+) -> Recording:
+    """Samples (coils, spokes, samples) of one image, with their trajectory in the header."""
+    several = [name for name in STACKS if len(set(heads["idx"][name].tolist())) > 1]
+    if several:
+        raise Unfit(
+            f"{str(file)!r} must hold the samples of one image along a trajectory that is "
+            f"{encoding.trajectory}, got several by {' and '.join(several)}"
+        )
+    sizes = {name: set(heads[name].tolist()) for name in ("active_channels", "number_of_samples")}
+    dimensions = set(heads["trajectory_dimensions"].tolist())
+    if any(len(size) > 1 for size in (*sizes.values(), dimensions)):
+        raise Unfit(f"{str(file)!r} must have as many coils and samples in all its lines")
+    if not dimensions & {2, 3}:
+        raise Unfit(f"{str(file)!r} must hold its {encoding.trajectory} trajectory, got none")
+    coils, samples = (size.pop() for size in sizes.values())
+    if not coils * samples:
+        raise Unfit(f"{str(file)!r} must hold samples, got none")
+    require_room(file, (len(lines), coils, samples), 2 * np.dtype(np.complex64).itemsize)
+    data = [np.asarray(line["data"]).view(np.complex64).reshape(coils, samples) for line in lines]
+    paths = [np.asarray(line["traj"]).reshape(samples, -1) for line in lines]
+    header: dict[str, Any] = {"key": "reconstruction", "attributes": {}}
+    header |= {
+        "texts": {"ismrmrd_header": text},
+        "trajectory": np.stack(paths),
+        "matrix": encoding.matrix,
+    }
+    return Recording(np.stack(data, axis=1), "chw", units="ISMRMRD", header=header)
+
+
 class _Encoding:
     """What the header says of the first encoded space."""
 
@@ -74,6 +107,8 @@ class _Encoding:
             return root.findtext(f"{space}encoding/{steps}", default)
 
         self.trajectory = find("trajectory", "cartesian").strip().lower()
+        recon = [int(find(f"reconSpace/matrixSize/{axis}", "0")) for axis in "xy"]
+        self.matrix = tuple(recon) if min(recon) > 0 else None
         self.rows = int(find("encodedSpace/matrixSize/y", "1"))
         centre = find("encodingLimits/kspace_encoding_step_1/center", str(self.rows // 2))
         self.centre = int(centre)

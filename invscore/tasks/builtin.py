@@ -162,6 +162,22 @@ def multicoil_mri(
     return simulated_coils(lines, in_shape, coils, maps, real)
 
 
+def noncartesian_mri(
+    in_shape: Shape,
+    *,
+    trajectory: str = "radial",
+    spokes: Annotated[int, Interval(ge=1, le=100000)] = 32,
+    units: Literal["auto", "pixel", "radian", "fov"] = "auto",
+    coils: Annotated[int, Interval(ge=1, le=256)] = 1,
+    maps: str | None = None,
+    real: bool = True,
+) -> Operator:
+    """MRI along radial spokes, spirals or the trajectory in a file, with one or several coils"""
+    from invscore.tasks.noncartesian import simulated
+
+    return simulated(in_shape, trajectory, spokes, units, coils, maps, real)
+
+
 def ct(
     in_shape: Shape,
     *,
@@ -263,7 +279,19 @@ BUILTIN: dict[str, Builder] = {
     builder.__name__.replace("_", "-"): builder
     for builder in (
         *(deblur, motion, shake, defocus, blur, nonlinear_blur),
-        *(inpaint, box, superres, mri, multicoil_mri, ct, cs, phase, hdr, denoise),
+        *(
+            inpaint,
+            box,
+            superres,
+            mri,
+            multicoil_mri,
+            noncartesian_mri,
+            ct,
+            cs,
+            phase,
+            hdr,
+            denoise,
+        ),
     )
 }
 
@@ -303,6 +331,10 @@ def image_shape(name: str, y_shape: Shape, options: Mapping[str, Any]) -> Shape:
     """
     if name == "ct":
         raise ValueError("a sinogram does not tell the shape of its image: give --shape C,H,W")
+    if name == "noncartesian-mri":
+        raise ValueError(
+            "samples of k-space do not tell the shape of their image: give --shape C,H,W"
+        )
     if name == "multicoil-mri":
         return (1, *y_shape[1:])
     if name == "phase":

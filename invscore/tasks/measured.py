@@ -25,7 +25,7 @@ from invscore.noise_level import estimate_noise
 from invscore.operators import MRI, Inpainting, Operator, Tomography
 from invscore.priors.base import Prior
 from invscore.readers import Part, read
-from invscore.tasks import multicoil
+from invscore.tasks import multicoil, noncartesian
 from invscore.tasks.builtin import image_shape, option_defaults
 from invscore.tasks.counts import counts_of_file, in_law
 from invscore.tasks.noises import Declared, Law
@@ -66,6 +66,8 @@ def measured_task(
     part: Part | None = None,
 ) -> Task:
     """The problem of the measurement in a file, whose true image nobody knows."""
+    if not spec.is_plugin and spec.name == noncartesian.NAME:
+        return _along_trajectory(spec, measurement, shape, noise, device, part or {})
     y, axes = read_measurement(measurement, **(part or {}))
     found: tuple[str, ...] = ()
     apart: Hashable = None
@@ -90,6 +92,41 @@ def measured_task(
         depth=(part or {}).get("volume") or "",
     )
     return replace(job, assumed=(*job.assumed, *found), apart=apart or job.apart)
+
+
+def _along_trajectory(
+    spec: Spec,
+    measurement: str,
+    shape: Shape | None,
+    noise: Declared | Literal["auto"],
+    device: str,
+    part: Part,
+) -> Task:
+    """The problem of samples of k-space along a trajectory, that of the file if it has one."""
+    own, matrix = noncartesian.told_by(measurement, part)
+    options = {**({} if own is None else {"trajectory": own}), **spec.options}
+    if shape is None and matrix is None:
+        image_shape(spec.name, (), options)  # which says that they do not tell it
+    image = (1, *matrix) if shape is None and matrix is not None else shape
+    assert image is not None
+    if len(image) != 3 or image[0] != 1:
+        raise ValueError(f"`shape` must be 1,H,W for operator {spec.name!r}, got {image}")
+    samples = noncartesian.read_samples(measurement, part)
+    operator, y, assumed = noncartesian.measured(samples, image, options, repr(measurement))
+    if noise == "auto":
+        noise = noncartesian.outer_noise(y, operator.omega)
+        assumed = (*assumed, f"noise {noise:.3g}, estimated from the highest frequencies")
+    moved, y = operator.to(device), y[None].to(device)
+    problem, unweighted, told = problem_with(moved, y, law_of(noise, moved))
+    apart = (options["trajectory"], options.get("maps"))
+    several = len(y[0]) > 1 and options.get("maps") is None
+    return Task(
+        problem,
+        truth=None,
+        assumed=(*assumed, *told),
+        unweighted=unweighted,
+        apart=object() if several else apart,
+    )
 
 
 def task_of_measurement(

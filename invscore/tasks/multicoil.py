@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from invscore.operators import MRI, CoilMaps
-from invscore.operators.coils import birdcage_maps, estimate_maps
+from invscore.operators.coils import birdcage_maps, estimate_maps, real_maps
 from invscore.operators.files import read_mask
 from invscore.readers import pick, read
 
@@ -37,7 +37,7 @@ def simulated_coils(
     if maps is None:
         found = birdcage_maps(coils, *in_shape[1:])
     else:
-        found = _maps_of_file(maps, (None, *in_shape[1:]))
+        found = maps_of_file(maps, (None, *in_shape[1:]))
     return MRI(mask, tuple(found.shape)) @ CoilMaps(found, real)
 
 
@@ -56,6 +56,7 @@ def measured_coils(
     if not kspace.is_complex():
         raise ValueError(f"{name} must be complex k-space (coils, h, w), got {kspace.dtype}")
     shape, assumed = tuple(kspace.shape), []
+    real = bool(options.get("real", True))
     image = (1, *shape[1:])
     if options.get("mask") is not None:
         mask = read_mask(options["mask"], invert=bool(options.get("invert")), image=image)
@@ -67,24 +68,29 @@ def measured_coils(
         assumed.append(f"mask: {share:.0%} of k-space is exactly 0 and counts as not measured")
     whole = MRI(mask, shape).measured[0]
     if options.get("maps") is not None:
-        maps = _maps_of_file(options["maps"], (shape[0], *shape[-2:]))
+        maps = maps_of_file(options["maps"], (shape[0], *shape[-2:]))
     else:
-        maps = _estimated(torch.where(whole, kspace, 0), whole, moving=moving)
+        maps = _estimated(torch.where(whole, kspace, 0), whole, moving=moving, real=real)
         assumed.append(f"maps: of {len(maps)} coils, estimated from the centre by ESPIRiT")
     depth = shape[1] if len(shape) == 4 else None
-    coils = CoilMaps(maps, bool(options.get("real", True)), depth)
+    coils = CoilMaps(maps, real, depth)
     return MRI(mask, shape) @ coils, tuple(assumed)
 
 
-def _estimated(kspace: Tensor, whole: Tensor, *, moving: bool) -> Tensor:
-    """Maps of coils, of each slice or of all frames together where there are several."""
-    if kspace.ndim == 3:
-        return estimate_maps(kspace, whole)
-    if moving:
+def _estimated(kspace: Tensor, whole: Tensor, *, moving: bool, real: bool) -> Tensor:
+    """Maps of coils, of each slice or of all frames together where there are several.
+
+    Those of ``real`` images have their phase.
+    """
+    if kspace.ndim == 4 and not moving:
+        slices = zip(kspace.unbind(1), whole, strict=True)
+        found = [_estimated(each, mask, moving=False, real=real) for each, mask in slices]
+        return torch.stack(found, dim=1)
+    if kspace.ndim == 4:
         times = whole.sum(dim=0)
-        return estimate_maps(kspace.sum(dim=1) / times.clamp_min(1), times > 0)
-    slices = zip(kspace.unbind(1), whole, strict=True)
-    return torch.stack([estimate_maps(each, mask) for each, mask in slices], dim=1)
+        kspace, whole = kspace.sum(dim=1) / times.clamp_min(1), times > 0
+    maps = estimate_maps(kspace, whole)
+    return real_maps(maps, kspace) if real else maps
 
 
 def corner_noise(kspace: Tensor, measured: Tensor) -> float:
@@ -102,7 +108,7 @@ def corner_noise(kspace: Tensor, measured: Tensor) -> float:
     return float(parts.abs().median()) / MEDIAN
 
 
-def _maps_of_file(file: str, shape: tuple[int | None, ...]) -> Tensor:
+def maps_of_file(file: str, shape: tuple[int | None, ...]) -> Tensor:
     """Complex sensitivities, (coils, h, w), that fit ``shape``."""
     name = f"the maps {file!r}"
     values = np.asarray(pick(read(file, names=("maps", "sens_maps", "s_maps")), name).values)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from invscore.figures import picture
 from invscore.likelihood import InverseProblem
+from invscore.operators import NonCartesianMRI
 
 EXTREME = 1e-3
 """Share of the pixels that may be beyond black, and beyond white."""
@@ -56,9 +57,11 @@ def measurement_picture(problem: InverseProblem, window: Window) -> Tensor | Non
     """The first measurement as an image (c, h, w) in [0, 1]; a vector: None.
 
     In the ``window`` of the image if it fits. What is complex or a spectrum is shown by log
-    magnitude, a sinogram stretched.
+    magnitude, a sinogram stretched, samples along a trajectory as the image on a grid.
     """
     y, view = problem.y[0], problem.operator.view
+    if isinstance(problem.operator, NonCartesianMRI):
+        return picture(window(problem.operator.gridded(problem.y[:1])[0]))
     if y.ndim < 2:
         return None
     if y.is_complex() or view == "spectrum":

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from invscore.images import crop_and_shrink, is_sample, load_image
 from invscore.likelihood import GaussianNoise, InverseProblem
-from invscore.operators import LinearOperator, Operator, Tomography
+from invscore.operators import LinearOperator, NonCartesianMRI, Operator, Tomography
 from invscore.priors.base import Prior
 from invscore.priors.channelwise import Channelwise
 from invscore.priors.grayscale import Grayscale
@@ -190,7 +190,8 @@ def backprojection(problem: InverseProblem) -> Tensor | None:
 
     The measurement itself where it is an image of the size of what it shows; enlarged (bicubic)
     where it is a smaller one of the same proportions; filtered back-projection of a sinogram;
-    otherwise ``A^H y / |A|^2``, which for MRI is the zero-filled image. A nonlinear operator has
+    gridding with density compensation of a trajectory; otherwise ``A^H y / |A|^2``, which for
+    Cartesian MRI is the zero-filled image. A nonlinear operator has
     none. Where the image reaches beyond what is measured, its ``window``.
     """
     operator, y = problem.operator, problem.y
@@ -206,6 +207,8 @@ def backprojection(problem: InverseProblem) -> Tensor | None:
         return None
     if isinstance(operator, Tomography):
         return operator.fbp(y)
+    if isinstance(operator, NonCartesianMRI):
+        return operator.gridded(y)
     plain = operator.rmatvec(y) / operator.norm() ** 2
     return plain if operator.window is None else plain[(..., *operator.window)]
 

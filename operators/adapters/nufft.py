@@ -113,13 +113,15 @@ class FINUFFT(LinearOperator):
     def matvec(self, x: Tensor) -> Tensor:
         from pytorch_finufft.functional import finufft_type2
 
-        return self._norm * finufft_type2(self._points(x), x.resolve_conj(), **self._plan(x, -1))
+        return self._norm * finufft_type2(
+            self._points(x), x.resolve_conj().contiguous(), **self._plan(x, -1)
+        )
 
     def rmatvec(self, y: Tensor) -> Tensor:
         from pytorch_finufft.functional import finufft_type1
 
         type1 = partial(finufft_type1, output_shape=self.in_shape[1:], **self._plan(y, 1))
-        return self._norm * type1(self._points(y), y.resolve_conj())
+        return self._norm * type1(self._points(y), y.resolve_conj().contiguous())
 
     def _points(self, batch: Tensor) -> Tensor:
         return self._omega.to(batch.device, batch.real.dtype)

@@ -14,7 +14,11 @@ from invscore.operators import MRI, Tomography
 from invscore.tasks.builtin import BUILTIN, build, check_options, image_shape
 
 WAYS: list[tuple[str, dict[str, Any]]] = [
-    *[(name, {}) for name in BUILTIN if name not in ("blur", "ct", "multicoil-mri")],
+    *[
+        (name, {})
+        for name in BUILTIN
+        if name not in ("blur", "ct", "multicoil-mri", "noncartesian-mri")
+    ],
     ("deblur", {"boundary": "valid"}),
     ("motion", {"boundary": "valid", "length": 9, "angle": 70}),
     ("defocus", {"boundary": "reflect", "radius": 2.5}),
@@ -42,6 +46,8 @@ def test_measurements_tell_the_shape_of_their_image(
 def test_some_measurements_tell_no_shape() -> None:
     with pytest.raises(ValueError, match=r"a sinogram does not tell .*: give --shape C,H,W"):
         image_shape("ct", (1, 60, 91), {})
+    with pytest.raises(ValueError, match=r"samples of k-space do not tell .*: give --shape"):
+        image_shape("noncartesian-mri", (4, 640), {})
     with pytest.raises(ValueError, match="has a side of 381: no image has that"):
         image_shape("phase", (1, 381, 384), {})
 
