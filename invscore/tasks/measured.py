@@ -26,11 +26,12 @@ from invscore.operators import MRI, Inpainting, Operator, Tomography
 from invscore.priors.base import Prior
 from invscore.readers import Part, read
 from invscore.tasks import multicoil, noncartesian
-from invscore.tasks.builtin import image_shape, option_defaults
+from invscore.tasks.builtin import option_defaults
 from invscore.tasks.counts import counts_of_file, in_law
 from invscore.tasks.noises import Declared, Law
 from invscore.tasks.noisy import law_of, problem_with
 from invscore.tasks.random_options import require_known
+from invscore.tasks.shapes import image_shape
 from invscore.tasks.specs import Spec
 from invscore.tasks.task import Shape, Task, make_operator
 

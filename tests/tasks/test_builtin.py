@@ -11,7 +11,8 @@ import torch
 from PIL import Image
 
 from invscore.operators import MRI, Tomography
-from invscore.tasks.builtin import BUILTIN, build, check_options, image_shape
+from invscore.tasks.builtin import BUILTIN, build, check_options
+from invscore.tasks.shapes import image_shape
 
 WAYS: list[tuple[str, dict[str, Any]]] = [
     *[

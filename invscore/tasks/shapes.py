@@ -1,0 +1,66 @@
+"""The shape of the images behind a measurement, where it tells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from invscore.tasks.builtin import Shape, build, check_options, option_defaults
+
+
+def image_shape(name: str, y_shape: Shape, options: Mapping[str, Any]) -> Shape:
+    """The shape (c, h, w) of the images whose measurements by ``name`` have shape ``y_shape``.
+
+    Raises ``ValueError`` where measurements do not tell.
+    """
+    if name == "ct":
+        raise ValueError("a sinogram does not tell the shape of its image: give --shape C,H,W")
+    if name == "noncartesian-mri":
+        raise ValueError(
+            "samples of k-space do not tell the shape of their image: give --shape C,H,W"
+        )
+    if name == "multicoil-mri":
+        return (1, *y_shape[1:])
+    if name == "phase":
+        oversampling = check_options(name, options).get("oversampling", 2.0)
+        return (*y_shape[:-2], *(_inner_size(size, oversampling / 8) for size in y_shape[-2:]))
+    if name == "cs" and options.get("matrix") is not None:
+        raise ValueError(
+            "mixtures of pixels do not tell the shape of their image: give --shape C,H,W"
+        )
+    if name == "superres":
+        factor = check_options(name, options).get("factor", option_defaults(name)["factor"])
+        return (*y_shape[:-2], y_shape[-2] * factor, y_shape[-1] * factor)
+    if options.get("boundary") == "valid":
+        return _around(name, y_shape, options)
+    return y_shape
+
+
+def _around(name: str, y_shape: Shape, options: Mapping[str, Any]) -> Shape:
+    """The shape of the images of which a blur sees ``y_shape``."""
+    shape = (*y_shape[:-2], 2 * y_shape[-2] + 128, 2 * y_shape[-1] + 128)
+    for _ in range(4):
+        # The border that is lost does not depend on the size of the image, once that is larger
+        # than the kernel.
+        seen = build(name, shape, options).out_shape
+        found = tuple(y + a - b for y, a, b in zip(y_shape, shape, seen, strict=True))
+        if build(name, found, options).out_shape == y_shape:
+            return found
+        shape = (*shape[:-2], 2 * shape[-2], 2 * shape[-1])
+    raise ValueError(
+        f"operator {name!r} has a kernel too large for a measurement of {y_shape[-2]} x "
+        f"{y_shape[-1]} pixels"
+    )
+
+
+def _inner_size(padded: int, share: float) -> int:
+    """The size of which ``share`` has been added to both sides."""
+    near = round(padded / (1 + 2 * share))
+    sizes = [
+        size for size in (near - 1, near, near + 1) if size + 2 * round(share * size) == padded
+    ]
+    if not sizes:
+        raise ValueError(
+            f"the measurement has a side of {padded}: no image has that with its zeros"
+        )
+    return sizes[0]
