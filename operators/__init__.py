@@ -23,6 +23,7 @@ from invscore.operators.identity import Identity
 from invscore.operators.inpainting import Inpainting
 from invscore.operators.linearised import jacobian
 from invscore.operators.matrix import from_matrix
+from invscore.operators.mosaic import Mosaic
 from invscore.operators.mri import MRI
 from invscore.operators.noncartesian import NonCartesianMRI
 from invscore.operators.phase import PhaseRetrieval
@@ -45,6 +46,7 @@ __all__ = [
     "Identity",
     "Inpainting",
     "LinearOperator",
+    "Mosaic",
     "NonCartesianMRI",
     "NonlinearOperator",
     "Operator",

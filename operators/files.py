@@ -128,6 +128,27 @@ def read_matrix(path: str | Path, columns: int) -> Tensor:
     return torch.from_numpy(np.asarray(values).astype(np.float64))
 
 
+def read_filters(path: str | Path, image: Shape | None) -> Tensor:
+    """The filters (c, h, w) in a file, from 0, for an ``image`` of c channels; float64.
+
+    Raises ``ValueError`` for anything else.
+    """
+    name = f"the filters {str(path)!r}"
+    try:
+        recording = pick(read(path, names=("filters", "weights")), name)
+    except ValueError as error:
+        raise ValueError(f"filters {error}") from error
+    values = as_numbers(np.asarray(recording.values), name, recording.white)
+    channels = "c" if image is None else str(image[0])
+    fits = values.ndim == 3 and (image is None or len(values) == image[0])
+    if values.dtype.kind == "c" or not fits or not (np.isfinite(values) & (values >= 0)).all():
+        raise ValueError(
+            f"{name} must be finite numbers from 0 of shape ({channels}, h, w), got "
+            f"{values.dtype} of shape {values.shape}"
+        )
+    return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float64))
+
+
 def read_angles(path: str | Path) -> Tensor:
     """The angles in a file of arrays or of text, in degrees: (n,), float64, as they are in it.
 

@@ -16,7 +16,8 @@ COUNTED = 2 + 4 * 8
 def read(file: Path, wanted: Wanted) -> Recording:
     """The mosaic (h, w) in [0, 1]: 0 at the black level of each colour, 1 at the white level.
 
-    The header has the colours of the repeated pattern, (2, 2) letters such as RG over GB.
+    The header has the colours of the repeated pattern, letters such as RG over GB, or 6 x 6 of
+    X-Trans sensors.
     """
     import rawpy
 
@@ -26,7 +27,8 @@ def read(file: Path, wanted: Wanted) -> Recording:
         counts = raw.raw_image_visible.astype(np.float64)
         black = np.asarray(raw.black_level_per_channel, dtype=np.float64)[raw.raw_colors_visible]
         white = float(raw.white_level)
+        side = 2 if raw.raw_pattern is None else len(raw.raw_pattern)
         names = raw.color_desc.decode()
-        pattern = [[names[k] for k in row] for row in raw.raw_colors_visible[:2, :2]]
+        pattern = [[names[k] for k in row] for row in raw.raw_colors_visible[:side, :side]]
     values = ((counts - black) / (white - black)).astype(np.float32)
     return Recording(values, "hw", header={"pattern": pattern})

@@ -15,6 +15,7 @@ from annotated_types import Interval
 
 from invscore import plugins, ranges
 from invscore.ranges import Seed, Share, SomeShare
+from invscore.tasks.mosaics import cassi, mosaic
 from invscore.words import meant
 
 if TYPE_CHECKING:
@@ -279,19 +280,8 @@ BUILTIN: dict[str, Builder] = {
     builder.__name__.replace("_", "-"): builder
     for builder in (
         *(deblur, motion, shake, defocus, blur, nonlinear_blur),
-        *(
-            inpaint,
-            box,
-            superres,
-            mri,
-            multicoil_mri,
-            noncartesian_mri,
-            ct,
-            cs,
-            phase,
-            hdr,
-            denoise,
-        ),
+        *(inpaint, box, mosaic, cassi, superres, mri, multicoil_mri, noncartesian_mri),
+        *(ct, cs, phase, hdr, denoise),
     )
 }
 

@@ -75,7 +75,8 @@ def measured_task(
     if not (part and part.get("reader")):
         spec, found = _with_its_holes(spec, measurement)
         spec, angles = _with_its_angles(spec, measurement, (part or {}).get("key"))
-        found = (*found, *angles)
+        spec, filters = _with_its_pattern(spec, measurement, (part or {}).get("key"))
+        found = (*found, *angles, *filters)
         apart = spec.options["angles"] if angles else None
     y, law, counted = counts_of_file(noise, y, measurement, part or {})
     found = (*found, *counted)
@@ -257,6 +258,24 @@ def _with_its_angles(spec: Spec, measurement: str, key: str | None) -> tuple[Spe
     angles = tuple(float(angle) for angle in theta)
     told = f"angles: {len(angles)}, the theta of {measurement!r}"
     return replace(spec, options={**spec.options, "angles": angles}), (told,)
+
+
+def _with_its_pattern(
+    spec: Spec, measurement: str, key: str | None
+) -> tuple[Spec, tuple[str, ...]]:
+    """``spec`` with the colour filters that a raw file has, and a sentence about them."""
+    if spec.is_plugin or spec.name != "mosaic" or {"pattern", "filters"} & set(spec.options):
+        return spec, ()
+    header = read(measurement, key, MEASUREMENT_KEYS).header
+    rows = header.get("pattern") if isinstance(header, dict) else None
+    if rows is None:
+        raise ValueError(
+            f"operator 'mosaic' needs a pattern, which {measurement!r} does not tell: for example "
+            "'mosaic(pattern=RGGB)'"
+        )
+    pattern = "".join(letter for row in rows for letter in row)
+    told = f"pattern: {pattern}, the colour filters of {measurement!r}"
+    return replace(spec, options={**spec.options, "pattern": pattern}), (told,)
 
 
 def as_of_a_camera(spec: Spec) -> Spec:

@@ -14,6 +14,7 @@ from invscore.tasks.specs import Spec
 KNOWN_BY = {
     "inpaint": ("mask", "mask=FILE, white where measured"),
     "mri": ("mask", "mask=FILE, white where k-space was measured"),
+    "cassi": ("mask", "mask=FILE of the coded aperture"),
     "cs": ("matrix", "matrix=FILE.npy"),
     "nonlinear-blur": ("kernel", "kernel=FILE"),
     "shake": ("", "the kernel as --op 'blur(kernel=FILE)'"),

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from invscore.tasks.builtin import Shape, build, check_options, option_defaults
+from invscore.tasks.mosaics import channels_of_mosaic, shape_behind_aperture
 
 
 def image_shape(name: str, y_shape: Shape, options: Mapping[str, Any]) -> Shape:
@@ -21,6 +22,10 @@ def image_shape(name: str, y_shape: Shape, options: Mapping[str, Any]) -> Shape:
         )
     if name == "multicoil-mri":
         return (1, *y_shape[1:])
+    if name == "mosaic":
+        return (channels_of_mosaic(check_options(name, options)), *y_shape[-2:])
+    if name == "cassi":
+        return shape_behind_aperture(y_shape, check_options(name, options))
     if name == "phase":
         oversampling = check_options(name, options).get("oversampling", 2.0)
         return (*y_shape[:-2], *(_inner_size(size, oversampling / 8) for size in y_shape[-2:]))

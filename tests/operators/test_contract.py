@@ -13,6 +13,7 @@ from invscore.operators import (
     HighDynamicRange,
     Identity,
     Inpainting,
+    Mosaic,
     Operator,
     PhaseRetrieval,
     SeparableOperator,
@@ -116,6 +117,9 @@ OPERATORS: dict[str, Operator] = {
     "fan beam, close source": FanBeam(
         [-20.0, 31.0, 200.0], (1, 9, 12), 11, source_distance=8, pixel=1.0, center=4.2
     ),
+    "bayer mosaic": Mosaic.bayer("RGGB", (3, 7, 8)),
+    "mosaic of responses": Mosaic(torch.rand(4, 3, 2, generator=generator), (4, 7, 5)),
+    "coded aperture": Mosaic.coded_aperture(torch.rand(6, 7, generator=generator) < 0.5, 4, 2),
     "compressed sensing": CompressedSensing((3, 7, 10), ratio=0.4),
     "compressed sensing, everything": CompressedSensing((1, 8, 8), ratio=1.0),
     "jacobian of a camera": jacobian(HighDynamicRange((1, 4, 5)), point),

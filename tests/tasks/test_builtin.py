@@ -14,12 +14,11 @@ from invscore.operators import MRI, Tomography
 from invscore.tasks.builtin import BUILTIN, build, check_options
 from invscore.tasks.shapes import image_shape
 
+OTHERS = ("blur", "ct", "multicoil-mri", "noncartesian-mri", "mosaic", "cassi")
+"""Those of which a measurement tells no shape, or which take images of their own shapes."""
+
 WAYS: list[tuple[str, dict[str, Any]]] = [
-    *[
-        (name, {})
-        for name in BUILTIN
-        if name not in ("blur", "ct", "multicoil-mri", "noncartesian-mri")
-    ],
+    *[(name, {}) for name in BUILTIN if name not in OTHERS],
     ("deblur", {"boundary": "valid"}),
     ("motion", {"boundary": "valid", "length": 9, "angle": 70}),
     ("defocus", {"boundary": "reflect", "radius": 2.5}),
@@ -41,6 +40,21 @@ def test_measurements_tell_the_shape_of_their_image(
     options = {"size": 16, **options} if name == "box" else options
     operator = build(name, shape, options)
     assert operator.in_shape == shape
+    assert image_shape(name, operator.out_shape, options) == shape
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "shape"),
+    [
+        ("mosaic", {}, (3, 8, 6)),
+        ("mosaic", {"pattern": (0, 1, 2, 3)}, (4, 8, 6)),
+        ("cassi", {"channels": 5, "dispersion": 2}, (5, 8, 6)),
+    ],
+)
+def test_mosaics_tell_their_channels(
+    name: str, options: dict[str, Any], shape: tuple[int, ...]
+) -> None:
+    operator = build(name, shape, options)
     assert image_shape(name, operator.out_shape, options) == shape
 
 
