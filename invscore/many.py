@@ -66,6 +66,17 @@ def reconstruct_many(
     measurements of a batch from ``"NAME/0"``, ``"NAME/1"``, ...). One that fails
     is told as an ``error``, and the others go on. Raises ``ValueError`` for what is wrong for all
     of them, and ``WorkerError`` where the cluster is gone.
+
+    >>> import torch
+    >>> from invscore import GaussianNoise, GaussianPrior, InverseProblem, reconstruct_many
+    >>> from invscore.operators import Identity
+    >>> prior = GaussianPrior(torch.full((1, 4, 4), 0.5), 0.04)
+    >>> problems = (
+    ...     InverseProblem(Identity((1, 4, 4)), y, GaussianNoise(0.1))
+    ...     for y in prior.sample(3)[:, None]
+    ... )
+    >>> [restored.result.mean.shape[0] for restored in reconstruct_many(problems, prior)]
+    [1, 1, 1]
     """
     get_method(method).options(options)
     settings = {

@@ -169,6 +169,19 @@ class SpectralOperator(LinearOperator):
     """A linear operator whose SVD is cheap, and with it all that follows from one.
 
     Others may have an SVD too, among them ``Blur`` and multiples: ask ``svd()``, not the class.
+
+    >>> import torch
+    >>> from invscore.operators import SVD, SpectralOperator
+    >>> class Fade(SpectralOperator):
+    ...     in_shape = out_shape = (1, 1, 4)
+    ...     weights = torch.tensor([[[1.0, 0.5, 0.25, 0.0]]])
+    ...     def matvec(self, x):
+    ...         return self.weights * x
+    ...     rmatvec = matvec
+    ...     def svd(self, dtype=torch.float32):
+    ...         return SVD(self.weights.to(dtype), *[lambda c: c] * 4, complete=True)
+    >>> Fade().pinv(torch.ones(1, 1, 1, 4))
+    tensor([[[[1., 2., 4., 0.]]]])
     """
 
     @abc.abstractmethod

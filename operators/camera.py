@@ -21,6 +21,12 @@ class CameraBlur(NonlinearOperator):
     ``kernel`` and ``boundary`` as in ``Blur``. The papers' "nonlinear deblurring" is something
     else, a network trained on the GOPRO videos (Tran et al. 2021), whose weights would have to be
     downloaded. Raises ``ValueError`` for an ``exposure`` that is not positive.
+
+    >>> import torch
+    >>> from invscore.operators import CameraBlur
+    >>> camera = CameraBlur(torch.full((3, 3), 1 / 9), in_shape=(1, 8, 8), exposure=1.5)
+    >>> round(float(camera(torch.full((1, 1, 8, 8), 0.9)).max()), 3)
+    1.0
     """
 
     def __init__(
@@ -44,6 +50,12 @@ class HighDynamicRange(NonlinearOperator):
     The papers' ``clip(2 x, -1, 1)`` on [-1, 1], written for images in [0, 1]: factor 2 loses the
     darkest and the brightest quarter of the range. ``in_shape`` is any shape. Raises ``ValueError``
     for a ``factor`` that is not positive.
+
+    >>> import torch
+    >>> from invscore.operators import HighDynamicRange
+    >>> medium = HighDynamicRange((1, 1, 3), factor=2.0)
+    >>> medium(torch.tensor([[[[0.1, 0.5, 0.6]]]]))
+    tensor([[[[0.0000, 0.5000, 0.7000]]]])
     """
 
     def __init__(self, in_shape: Shape, factor: float = 2.0) -> None:

@@ -26,6 +26,15 @@ class CoilMaps(LinearOperator):
     (1, d, h, w); with ``depth`` d, (coils, h, w) are those of each slice or frame. ``real=True``
     says that images are real. Raises ``ValueError`` for maps that are not complex, not finite, or
     of another shape.
+
+    >>> import torch
+    >>> from invscore.operators import CoilMaps
+    >>> maps = torch.ones(4, 8, 8, dtype=torch.complex64) / 2
+    >>> coils = CoilMaps(maps)
+    >>> coils.in_shape, coils.out_shape
+    ((1, 8, 8), (4, 8, 8))
+    >>> round(coils.norm(), 3)
+    1.0
     """
 
     in_complex = out_complex = True

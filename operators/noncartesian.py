@@ -36,6 +36,13 @@ class NonCartesianMRI(LinearOperator):
     coil that is the same everywhere. ``real`` says that images are real. F is orthonormal, as of
     ``from_finufft``, which it is by: pytorch-finufft has to be installed. Raises ``ValueError``
     for shapes that do not fit.
+
+    >>> import pytorch_finufft
+    >>> from invscore.operators import NonCartesianMRI
+    >>> from invscore.operators.noncartesian import radial_trajectory
+    >>> omega = radial_trajectory(spokes=5, samples=16)
+    >>> NonCartesianMRI(omega, (8, 8)).out_shape
+    (1, 80)
     """
 
     in_complex = out_complex = True

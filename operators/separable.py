@@ -19,6 +19,14 @@ class SeparableOperator(SpectralOperator):
 
     The singular values are the products of those of L and of R (Van Loan 2000, the Kronecker
     product), so the decomposition of two small matrices serves; it is made once, when first asked.
+
+    >>> import torch
+    >>> from invscore.operators import SeparableOperator
+    >>> rows = torch.tensor([[1.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 1.0]])
+    >>> sums = SeparableOperator(rows, torch.eye(3), in_shape=(1, 4, 3))
+    >>> sums(torch.ones(1, 1, 4, 3))
+    tensor([[[[2., 2., 2.],
+              [2., 2., 2.]]]])
     """
 
     def __init__(self, left: Tensor, right: Tensor, in_shape: Shape) -> None:

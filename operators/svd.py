@@ -16,6 +16,14 @@ class SVD:
     ``s`` broadcasts against the coefficients, (b, \\*coefficients); singular values may be zero,
     and where they are, U may be zero too. ``complete`` says that V spans all images, so that
     ``v(vh(x)) = x``; where it does not, the rest of the image is in the null space of A.
+
+    >>> import torch
+    >>> from invscore.operators import SuperResolution
+    >>> factors = SuperResolution(2, in_shape=(1, 8, 8)).svd()
+    >>> x = torch.rand(1, 1, 8, 8)
+    >>> y = factors.u(factors.s * factors.vh(x))
+    >>> y.shape
+    torch.Size([1, 1, 4, 4])
     """
 
     s: Tensor

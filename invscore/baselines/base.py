@@ -28,6 +28,11 @@ class BaselineInfo(Registered):
     estimates, not meant as samples of the posterior. ``needs``: what it asks of the problem, of the
     keys of ``methods.base.NEEDS``. ``package``: the module that must be installed, in the extra
     ``bench``, or ``None``. ``cites``: its source.
+
+    >>> from invscore.baselines import get_baseline
+    >>> info = get_baseline("wiener")
+    >>> info.needs, info.uses_prior
+    (('linear', 'gaussian'), False)
     """
 
     kind: ClassVar[str] = "baseline"
@@ -78,7 +83,17 @@ def register(
 
 
 def get_baseline(name: str) -> BaselineInfo:
-    """The baseline ``name``. Raises ``ValueError`` for an unknown one."""
+    """The baseline ``name``. Raises ``ValueError`` for an unknown one.
+
+    >>> import torch
+    >>> from invscore import GaussianNoise, InverseProblem
+    >>> from invscore.baselines import get_baseline
+    >>> from invscore.operators import Blur
+    >>> blur = Blur.gaussian(sigma=1.0, in_shape=(1, 16, 16))
+    >>> problem = InverseProblem(blur, blur(torch.rand(1, 1, 16, 16)), GaussianNoise(0.05))
+    >>> get_baseline("wiener").run(problem, None).shape
+    torch.Size([1, 1, 16, 16])
+    """
     return BASELINES.find(name)
 
 

@@ -31,6 +31,13 @@ def calibrate(
     Raises ``ValueError`` where there are too few images (``check_count``), where results differ in
     method, options or number of samples, where they have fewer than 2, or where samples agree on
     too many wrong pixels for any factor to help.
+
+    After the example of ``invscore.calibration``:
+
+    >>> from invscore.calibration import calibrate
+    >>> found = calibrate([(result, truth)], level=0.8)
+    >>> 0.5 < found.factor < 2
+    True
     """
     setting: dict[str, Any] = {}
     errors: list[Tensor] = []
@@ -70,6 +77,15 @@ def check_count(images: int, level: float) -> None:
     """Raise ``ValueError`` where ``images`` are too few: each is judged by a factor of the others.
 
     10 are enough for a level of 0.9, 20 for 0.95.
+
+    After the example of ``invscore.calibration``:
+
+    >>> from invscore.calibration import check_count
+    >>> check_count(20, 0.9)
+    >>> check_count(3, 0.9)
+    Traceback (most recent call last):
+        ...
+    ValueError: level 0.9 needs at least 10 images, got 3
     """
     if images <= images_needed(level):
         raise ValueError(

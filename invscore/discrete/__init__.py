@@ -1,6 +1,14 @@
 """Scores of binary images: ratios of probabilities between an image and its one-bit neighbours.
 
 Bits are 0 and 1 in floating point, batched (b, \\*shape).
+
+The examples of its functions go on from this one:
+
+>>> import torch
+>>> from invscore.rng import SampleRNG
+>>> law = torch.tensor([[0.4, 0.1], [0.1, 0.4]])
+>>> bits = torch.tensor([[0.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
+>>> rng = SampleRNG([(seed,) for seed in range(3)])
 """
 
 from invscore.discrete.network import BitNetwork

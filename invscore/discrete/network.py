@@ -16,6 +16,13 @@ class BitNetwork(nn.Module):
     the shape (b, c, h, w), stands for the log-odds of each clean bit given all noisy bits but its
     own. Bayes' rule adds the bit itself, exactly: the ratios stay between those that the noise
     allows, and an untrained network that returns 0 means fair coins.
+
+    After the example of ``invscore.discrete``:
+
+    >>> from invscore.discrete import BitNetwork
+    >>> fair = BitNetwork(lambda x, noise: torch.zeros_like(x))
+    >>> fair.log_ratios(torch.ones(1, 1, 2, 2), 0.5).shape
+    torch.Size([1, 1, 2, 2])
     """
 
     def __init__(self, network: nn.Module) -> None:

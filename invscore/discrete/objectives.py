@@ -25,6 +25,16 @@ def concrete_score_matching(log_ratios: LogRatios, x: Tensor, bits: Tensor) -> T
     Up to a constant, the squared error of the ratios r under p (Meng et al. 2022, Sec. 4, whose
     concrete score is r - 1). Each of ``bits``, indices into a flattened image, costs an evaluation
     in its second term: a uniform choice of them is an unbiased estimate.
+
+    After the example of ``invscore.discrete``:
+
+    >>> from invscore.discrete import concrete_score_matching, exact_log_ratios
+    >>> strings = torch.tensor([[0.0, 0.0]] * 4 + [[0.0, 1.0], [1.0, 0.0]] + [[1.0, 1.0]] * 4)
+    >>> true = lambda x: exact_log_ratios(law, x)
+    >>> places = torch.tensor([0, 1])
+    >>> loss = lambda ratios: concrete_score_matching(ratios, strings, places)
+    >>> bool(loss(true) < loss(lambda x: true(x) + 0.5))
+    True
     """
     return (2 * log_ratios(x)).exp().mean() - 2 * _back(log_ratios, x, bits).exp().mean()
 
@@ -34,6 +44,16 @@ def score_entropy(log_ratios: LogRatios, x: Tensor, bits: Tensor) -> Tensor:
 
     The implicit score entropy (Lou et al. 2024, Prop. 3.3); ``bits`` as in
     ``concrete_score_matching``. Unlike squares it keeps the gradient of small ratios.
+
+    After the example of ``invscore.discrete``:
+
+    >>> from invscore.discrete import score_entropy, exact_log_ratios
+    >>> strings = torch.tensor([[0.0, 0.0]] * 4 + [[0.0, 1.0], [1.0, 0.0]] + [[1.0, 1.0]] * 4)
+    >>> true = lambda x: exact_log_ratios(law, x)
+    >>> places = torch.tensor([0, 1])
+    >>> loss = lambda ratios: score_entropy(ratios, strings, places)
+    >>> bool(loss(true) < loss(lambda x: true(x) + 0.5))
+    True
     """
     return log_ratios(x).exp().mean() - _back(log_ratios, x, bits).mean()
 
@@ -44,6 +64,13 @@ def denoising_concrete_score_matching(
     """Sum over bits of ``(r_i(noisy) - r_i)^2``, r_i the ratio given ``clean``: (b,).
 
     Its mean is least where r is the ratio of the noised law (Meng et al. 2022, Sec. 4).
+
+    After the example of ``invscore.discrete``:
+
+    >>> from invscore.discrete import denoising_concrete_score_matching
+    >>> fair = lambda x: torch.zeros_like(x)
+    >>> denoising_concrete_score_matching(fair, bits, bits, 10.0).abs() < 1e-4
+    tensor([True, True, True])
     """
     target = _known_log_ratios(clean, noisy, time).exp()
     return (log_ratios(noisy).exp() - target).square().flatten(1).sum(dim=1)
@@ -58,6 +85,13 @@ def denoising_score_entropy(
     2024, Theorem 3.4). Integrated over the time from 0 to T, its mean over noise bounds
     ``-ln p(clean)`` from above, up to the divergence of the law at T from a fair coin's (there,
     Theorem 3.6).
+
+    After the example of ``invscore.discrete``:
+
+    >>> from invscore.discrete import denoising_score_entropy
+    >>> fair = lambda x: torch.zeros_like(x)
+    >>> denoising_score_entropy(fair, bits, bits, 10.0).abs() < 1e-4
+    tensor([True, True, True])
     """
     target = _known_log_ratios(clean, noisy, time)
     log_ratio = log_ratios(noisy)

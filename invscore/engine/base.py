@@ -12,7 +12,12 @@ Value = TypeVar("Value")
 
 
 class WorkerError(RuntimeError):
-    """Workers have died, or cannot be reached: what they were given is not done."""
+    """Workers have died, or cannot be reached: what they were given is not done.
+
+    >>> from invscore.engine import WorkerError
+    >>> issubclass(WorkerError, RuntimeError)
+    True
+    """
 
 
 class Engine(Protocol):
@@ -26,6 +31,11 @@ class Engine(Protocol):
 
     The function must be one of a module, or a ``functools.partial`` of one; whatever it does is
     done twice where a worker dies before it has told so.
+
+    >>> from invscore.engine import open_engine
+    >>> with open_engine(workers=1) as engine:
+    ...     dict(engine.run(abs, [-1, -2]))
+    {0: 1, 1: 2}
     """
 
     def run(
@@ -42,7 +52,12 @@ class Engine(Protocol):
 
 
 class Alone:
-    """This process, one item after the other."""
+    """This process, one item after the other.
+
+    >>> from invscore.engine import Alone
+    >>> list(Alone().run(str.upper, ["a", "b"]))
+    [(0, 'A'), (1, 'B')]
+    """
 
     def run(
         self,
@@ -60,7 +75,12 @@ class Alone:
 
 
 def in_order(found: Iterable[tuple[int, Value]]) -> Iterator[Value]:
-    """What ``Engine.run`` yields, in the order of the items: what comes early waits."""
+    """What ``Engine.run`` yields, in the order of the items: what comes early waits.
+
+    >>> from invscore.engine import in_order
+    >>> list(in_order([(1, "b"), (0, "a")]))
+    ['a', 'b']
+    """
     early: dict[int, Value] = {}
     wanted = 0
     for index, value in found:
@@ -75,6 +95,10 @@ def own_device(device: str) -> str:
 
     Which one its name tells by the number at its end, as Dask names workers. ``"auto"`` is a GPU
     where there is one.
+
+    >>> from invscore.engine import own_device
+    >>> own_device("cpu")
+    'cpu'
     """
     import torch
 

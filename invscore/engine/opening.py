@@ -40,6 +40,11 @@ def open_engine(
     ``tell`` hears where the dashboard is, and of a cluster that has no workers yet. Raises
     ``ValueError`` where Dask is not installed, for an address or file that is none, and for more
     workers than memory holds; ``WorkerError`` where no scheduler answers.
+
+    >>> from invscore.engine import in_order, open_engine
+    >>> with open_engine(workers=1) as engine:
+    ...     list(in_order(engine.run(abs, [-1, -2])))
+    [1, 2]
     """
     if workers < 1:
         raise ValueError(f"`workers` must be at least 1, got {workers}")
@@ -83,7 +88,12 @@ def require_dask(option: str) -> None:
 
 
 def available_workers() -> int:
-    """A worker for each core where Dask is installed; else 1."""
+    """A worker for each core where Dask is installed; else 1.
+
+    >>> from invscore.engine import available_workers
+    >>> available_workers() >= 1
+    True
+    """
     try:
         require_dask("")
     except ValueError:

@@ -1,4 +1,16 @@
-"""Methods: from a measurement and a prior to posterior samples or a point estimate."""
+"""Methods: from a measurement and a prior to posterior samples or a point estimate.
+
+The examples of its functions go on from this one:
+
+>>> import torch
+>>> from invscore import GaussianNoise, GaussianPrior, InverseProblem, exact_posterior, reconstruct
+>>> from invscore.operators import Blur
+>>> prior = GaussianPrior(torch.full((1, 8, 8), 0.5), 0.04)
+>>> blur = Blur.gaussian(sigma=1.0, in_shape=(1, 8, 8))
+>>> y = blur(torch.linspace(0, 1, 64).reshape(1, 1, 8, 8))
+>>> problem = InverseProblem(blur, y, GaussianNoise(0.1))
+>>> exact = exact_posterior(problem, prior)
+"""
 
 from invscore.methods.admm import admm
 from invscore.methods.auto import auto

@@ -50,6 +50,12 @@ def admm(
     what is returned.
     ``initial``: a first ``"guess"``, or ``"noise"`` of the prior's mean and variance
     (``initial_guess``).
+
+    After the example of ``invscore.methods``:
+
+    >>> result = reconstruct(problem, prior, method="admm", steps=20)
+    >>> bool((result.mean - exact.mean).abs().mean() < 0.05)
+    True
     """
     v = initial_guess(problem, prior, 0.0, rng, initial)
     u = torch.zeros_like(v)

@@ -24,6 +24,14 @@ class Step:
     of the clean image; ``sigma`` the noise level of the step in image units. ``info``: what else a
     method tells of the step, by name, numbers or tensors (b,): ``acceptance``, the share of
     proposals that were accepted, ``effective_sample_size`` of particles, ``cg_iterations``.
+
+    After the example of ``invscore.methods``:
+
+    >>> from invscore.methods import get_method
+    >>> from invscore.rng import SampleRNG
+    >>> first = next(get_method("hqs").run(problem, prior, SampleRNG([(0,)]), steps=10))
+    >>> first.x.shape, first.sigma < 1
+    (torch.Size([1, 1, 8, 8]), True)
     """
 
     x: Tensor
@@ -61,6 +69,15 @@ class MethodInfo(Registered):
     ``antithetic``: whether its samples come as antithetic pairs unless asked for otherwise.
     ``denoiser``: where it is a denoiser of x0 given x and y that a sampler serves, the function
     ``(problem, prior, *, options)`` that makes it, see ``invscore.methods.common.conditioned``.
+
+    After the example of ``invscore.methods``:
+
+    >>> from invscore.methods import get_method
+    >>> info = get_method("dps")
+    >>> info.evaluations, info.products, info.point_estimate
+    ('1', '1', False)
+    >>> info.options({"steps": 50})["steps"]
+    50
     """
 
     kind: ClassVar[str] = "method"
@@ -147,6 +164,20 @@ def register(
     Its keyword-only arguments with a default are its options, checked against their ranges, see
     ``invscore.ranges``. Raises ``ValueError`` for a need
     that ``NEEDS`` does not know.
+
+    After the example of ``invscore.methods``:
+
+    >>> from invscore.methods import METHODS, Step, register
+    >>> @register("prior_mean", exact=False, law="point estimate", cites="an example")
+    ... def prior_mean(problem, prior, rng, *, steps: int = 1):
+    ...     'The mean of the prior. ``steps``: how often it is said.'
+    ...     for _ in range(steps):
+    ...         x = prior.mean.expand(len(problem.y), *problem.operator.in_shape)
+    ...         yield Step(x, x, 0.0)
+    >>> float(reconstruct(problem, prior, method="prior_mean").mean.max())
+    0.5
+    >>> METHODS.pop("prior_mean").point_estimate
+    True
     """
     unknown = set(needs) - set(NEEDS)
     if unknown:

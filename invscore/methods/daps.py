@@ -49,6 +49,12 @@ def daps(
     ``step_size`` over the curvature at x0. ``sigma_max``, ``sigma_min``: first and last level, in
     image units (default: 20 standard deviations of a pixel, and 0.1 in the units of [-1, 1]).
     ``initial``: a first ``"guess"``, or ``"noise"`` as in the paper (``initial_guess``).
+
+    After the example of ``invscore.methods``:
+
+    >>> result = reconstruct(problem, prior, method="daps", samples=4, steps=50)
+    >>> bool((result.mean - exact.mean).abs().mean() < 0.15)
+    True
     """
     high = levels.widest(prior) if sigma_max is None else sigma_max
     low = levels.known(prior, 0.1 * prior.unit) if sigma_min is None else sigma_min

@@ -49,6 +49,12 @@ def ddrm(
     that of all. ``eta_b``: trust in the measurement where it is more precise than the level, 0 to
     1.
     ``initial``: a first ``"guess"``, or ``"noise"`` as in the paper (``initial_guess``).
+
+    After the example of ``invscore.methods``:
+
+    >>> result = reconstruct(problem, prior, method="ddrm", samples=4)
+    >>> bool((result.mean - exact.mean).abs().mean() < 0.1)
+    True
     """
     operator, y, variance = problem.linear_gaussian("ddrm")
     f = require_svd(operator, y.dtype)

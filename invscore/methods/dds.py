@@ -48,6 +48,12 @@ def dds(
     where the noise exceeds what is measured of images (``informed_share``). ``eta``:
     deviation of the fresh noise over that of all.
     ``initial``: a first ``"guess"``, or ``"noise"`` as in the paper (``initial_guess``).
+
+    After the example of ``invscore.methods``:
+
+    >>> result = reconstruct(problem, prior, method="dds", samples=4, cg_steps=3)
+    >>> bool((result.mean - exact.mean).abs().mean() < 0.2)
+    True
     """
     operator, y, _ = problem.linear_gaussian("dds")
     back_projected = operator.rmatvec(y)

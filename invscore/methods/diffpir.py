@@ -51,6 +51,12 @@ def diffpir(
     ``nonnegative``: the minimiser is one among images that are nowhere below zero.
     ``initial``: a first ``"guess"``, or ``"noise"`` as in the paper (``initial_guess``), whose
     first level is by default 20 standard deviations of a pixel.
+
+    After the example of ``invscore.methods``:
+
+    >>> result = reconstruct(problem, prior, method="diffpir", samples=4, lam=2.0)
+    >>> bool((result.mean - exact.mean).abs().mean() < 0.1)
+    True
     """
     operator, y, variance = problem.linear_gaussian("diffpir")
     first = levels.guessed if initial == "guess" else levels.widest

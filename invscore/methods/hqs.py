@@ -50,6 +50,12 @@ def hqs(
     zero, as intensities are.
     ``initial``: a first ``"guess"``, or ``"noise"`` of the prior's mean and variance
     (``initial_guess``).
+
+    After the example of ``invscore.methods``:
+
+    >>> result = reconstruct(problem, prior, method="hqs", lam=4.0)
+    >>> bool((result.mean - exact.mean).abs().mean() < 0.1)
+    True
     """
     denoise = EquivariantDenoiser(prior, rng)
     z = initial_guess(problem, prior, 0.0, rng, initial)

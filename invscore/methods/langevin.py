@@ -48,6 +48,12 @@ def langevin(
     ``step_size``: in units of sigma^2. ``sigma_min``: the last level, in image units (default:
     the finest that the prior knows).
     ``initial``: a first ``"guess"``, or ``"noise"`` as in the paper (``initial_guess``).
+
+    After the example of ``invscore.methods``:
+
+    >>> result = reconstruct(problem, prior, method="langevin", samples=4, steps=50)
+    >>> bool((result.mean - exact.mean).abs().mean() < 0.1)
+    True
     """
     low = levels.finest(prior) if sigma_min is None else sigma_min
     sigmas = levels.geometric(steps, levels.widest(prior), low)

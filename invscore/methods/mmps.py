@@ -77,6 +77,12 @@ def mmps(
     standard deviations of a pixel).
     ``initial``: a first ``"guess"``, or ``"noise"`` as in the paper (``initial_guess``), whose
     first level is by default 20 standard deviations of a pixel.
+
+    After the example of ``invscore.methods``:
+
+    >>> result = reconstruct(problem, prior, method="mmps", samples=4, cg_steps=2)
+    >>> bool((result.mean - exact.mean).abs().mean() < 0.1)
+    True
     """
     return sample_posterior(
         conditioned(problem, prior, cg_steps=cg_steps),

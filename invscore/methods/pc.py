@@ -50,6 +50,12 @@ def pc(
     ``snr``: the paper's r, 0.16. ``mixing``: the paper's lambda, 0 (ignore y) to 1. ``lam``:
     distrust of the measurement's noise; at 1, textures of it are taken for image.
     ``initial``: a first ``"guess"``, or ``"noise"`` as in the paper (``initial_guess``).
+
+    After the example of ``invscore.methods``:
+
+    >>> result = reconstruct(problem, prior, method="pc", samples=4, steps=50)
+    >>> bool((result.mean - exact.mean).abs().mean() < 0.2)
+    True
     """
     problem.linear_gaussian("pc")
 

@@ -83,6 +83,12 @@ def pigdm(
     mode.
     ``initial``: a first ``"guess"``, or ``"noise"`` as in the paper (``initial_guess``), whose
     first level is by default 20 standard deviations of a pixel.
+
+    After the example of ``invscore.methods``:
+
+    >>> result = reconstruct(problem, prior, method="pigdm", samples=4, eta=0.5)
+    >>> bool((result.mean - exact.mean).abs().mean() < 0.1)
+    True
     """
     return sample_posterior(
         conditioned(problem, prior, prior_variance=prior_variance),

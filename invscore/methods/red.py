@@ -44,6 +44,12 @@ def red(
     standard deviations of a pixel under the prior, the paper's 5/255).
     ``initial``: a first ``"guess"``, or ``"noise"`` of the prior's mean and variance
     (``initial_guess``).
+
+    After the example of ``invscore.methods``:
+
+    >>> result = reconstruct(problem, prior, method="red", steps=50)
+    >>> bool((result.mean - exact.mean).abs().mean() < 0.1)
+    True
     """
     level = levels.of_pixel(prior, 0.08) if sigma is None else sigma
     x = initial_guess(problem, prior, 0.0, rng, initial)

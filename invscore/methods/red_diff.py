@@ -47,6 +47,12 @@ def red_diff(
     Adam's learning rate, in the units of [-1, 1]; its averages decay by 0.9 and 0.99.
     ``initial``: a first ``"guess"``, or ``"noise"`` of the prior's mean and variance
     (``initial_guess``).
+
+    After the example of ``invscore.methods``:
+
+    >>> result = reconstruct(problem, prior, method="red_diff", steps=100)
+    >>> bool((result.mean - exact.mean).abs().mean() < 0.2)
+    True
     """
     mu = initial_guess(problem, prior, 0.0, rng, initial)
     variance = broadcast(mean_variance(problem), mu) * informed_share(problem, prior, mu)

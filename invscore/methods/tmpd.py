@@ -102,6 +102,12 @@ def tmpd(
     (default: 4 standard deviations of a pixel).
     ``initial``: a first ``"guess"``, or ``"noise"`` as in the paper (``initial_guess``), whose
     first level is by default 20 standard deviations of a pixel.
+
+    After the example of ``invscore.methods``:
+
+    >>> result = reconstruct(problem, prior, method="tmpd", samples=4, steps=50, sums="pixels")
+    >>> bool((result.mean - exact.mean).abs().mean() < 0.1)
+    True
     """
     return sample_posterior(
         conditioned(problem, prior, sums=sums),

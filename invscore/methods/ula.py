@@ -42,6 +42,12 @@ def ula(
     the prior, in image units (default: 0.1 standard deviations of a pixel).
     ``initial``: a first ``"guess"``, or ``"noise"`` of the prior's mean and variance
     (``initial_guess``).
+
+    After the example of ``invscore.methods``:
+
+    >>> result = reconstruct(problem, prior, method="ula", samples=4, steps=100)
+    >>> bool((result.mean - exact.mean).abs().mean() < 0.1)
+    True
     """
     level = levels.smoothing(prior) if sigma is None else sigma
     log_posterior = LogPosterior(problem, prior, level)

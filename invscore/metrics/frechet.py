@@ -23,6 +23,12 @@ def frechet_distance(mean_a: Tensor, cov_a: Tensor, mean_b: Tensor, cov_b: Tenso
 
     ``|m_a - m_b|^2 + tr(C_a + C_b - 2 (C_a^1/2 C_b C_a^1/2)^1/2)`` (Dowson & Landau 1982), means
     (d,) and covariances (d, d), which may be singular; computed in float64.
+
+    >>> import torch
+    >>> from invscore.metrics import frechet_distance
+    >>> mean, covariance = torch.zeros(2), torch.eye(2)
+    >>> round(frechet_distance(mean, covariance, mean + 1, 4 * covariance), 4)
+    4.0
     """
     mean_a, cov_a, mean_b, cov_b = (doubled(t) for t in (mean_a, cov_a, mean_b, cov_b))
     # The trace of the root is the sum of the singular values of C_a^1/2 C_b^1/2.
@@ -40,7 +46,13 @@ def _root(covariance: Tensor) -> Tensor:
 
 
 def fid_unavailable() -> str | None:
-    """Why there are no Inception features, in a sentence, or None where there are: see ``fid``."""
+    """Why there are no Inception features, in a sentence, or None where there are: see ``fid``.
+
+    >>> from invscore.metrics import fid_unavailable
+    >>> why = fid_unavailable()
+    >>> why is None or len(why) > 0
+    True
+    """
     return unavailable("FID", ("torchvision",), "Inception_V3_Weights")
 
 
@@ -58,6 +70,13 @@ def fid(
 
     None where torchvision or these weights are not there (``fid_unavailable`` says which): nothing
     is downloaded. Raises ``ValueError`` for fewer than 2 images.
+
+    >>> import torch
+    >>> from invscore.metrics import fid
+    >>> images = torch.rand(8, 3, 16, 16)
+    >>> means = lambda x: x.mean(dim=(2, 3))
+    >>> round(fid(images, images, features=means), 6)
+    0.0
     """
     for name, images in (("samples", samples), ("references", references)):
         if len(images) < 2:

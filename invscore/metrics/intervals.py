@@ -11,6 +11,13 @@ def coverage(interval: Interval, truth: Tensor) -> Tensor:
     """The fraction of the real numbers of ``truth``, (b, \\*shape), inside ``interval``: (b,).
 
     Raises ``ValueError`` where the shape is not that of the interval's ends.
+
+    >>> import torch
+    >>> from invscore.metrics import coverage
+    >>> from invscore.uncertainty import Interval
+    >>> interval = Interval(torch.zeros(1, 4), torch.full((1, 4), 0.5))
+    >>> coverage(interval, torch.tensor([[0.1, 0.2, 0.3, 0.9]]))
+    tensor([0.7500])
     """
     if truth.shape != interval.lower.shape:
         raise ValueError(
@@ -23,5 +30,11 @@ def width(interval: Interval) -> Tensor:
     """The mean width of an interval with ends (b, \\*shape), over both parts of complex ones: (b,).
 
     In image units.
+
+    >>> import torch
+    >>> from invscore.metrics import width
+    >>> from invscore.uncertainty import Interval
+    >>> width(Interval(torch.zeros(1, 4), torch.tensor([[0.0, 0.5, 1.0, 0.5]])))
+    tensor([0.5000])
     """
     return interval.width.flatten(1).mean(dim=1).cpu()

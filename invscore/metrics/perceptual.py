@@ -22,7 +22,13 @@ SMALLEST = 32
 
 
 def lpips_unavailable(network: Network = "alex") -> str | None:
-    """Why there is no LPIPS, in a sentence, or None where there is: see ``lpips``."""
+    """Why there is no LPIPS, in a sentence, or None where there is: see ``lpips``.
+
+    >>> from invscore.metrics import lpips_unavailable
+    >>> why = lpips_unavailable()
+    >>> why is None or len(why) > 0
+    True
+    """
     return unavailable("LPIPS", ("torchvision", "lpips"), WEIGHTS[network])
 
 
@@ -40,6 +46,12 @@ def lpips(
     None where the package ``lpips`` or torchvision's weights are not there
     (``lpips_unavailable`` says which): nothing is downloaded. Raises ``ValueError`` for unequal or
     smaller shapes.
+
+    >>> import torch
+    >>> from invscore.metrics import lpips, lpips_unavailable
+    >>> x = torch.rand(1, 3, 64, 64)
+    >>> lpips_unavailable() is not None or float(lpips(x, x)) == 0
+    True
     """
     if x.shape != reference.shape:
         raise ValueError(

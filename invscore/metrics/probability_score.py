@@ -26,6 +26,12 @@ def crps(samples: Tensor, truth: Tensor, *, paired: bool = False) -> Tensor:
 
     ``samples`` are (s, b, \\*shape), ``truth`` (b, \\*shape); of complex images, the mean of both
     parts'. Raises ``ValueError`` for other shapes and for fewer than 2 samples.
+
+    >>> import torch
+    >>> from invscore.metrics import crps
+    >>> samples = torch.tensor([0.0, 1.0]).reshape(2, 1, 1)
+    >>> crps(samples, truth=torch.tensor([[3.0]]))
+    tensor([2.])
     """
     s = len(samples)
     if s < 2:

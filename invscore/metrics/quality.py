@@ -33,6 +33,12 @@ def ssim(x: Tensor, reference: Tensor, peak: float = 1.0) -> Tensor:
     Gaussian weights of standard deviation 1.5 pixels and no sample covariance, as in the paper;
     ``x`` and ``reference`` are (b, c, h, w), at least 11 pixels a side, complex images compared by
     magnitude. Raises ``ValueError`` for unequal or smaller shapes.
+
+    >>> import torch
+    >>> from invscore.metrics import ssim
+    >>> x = torch.rand(2, 1, 16, 16)
+    >>> ssim(x, x)
+    tensor([1., 1.])
     """
     from skimage.metrics import structural_similarity
 

@@ -22,6 +22,12 @@ def build_network(name: str, *, energy: bool = False, **options: Any) -> nn.Modu
 
     ``name``: one of ``NETWORKS``, or one under which an installed package has entered a class, see
     ``invscore.plugins``. Raises ``ValueError`` for an unknown name.
+
+    >>> import torch
+    >>> from invscore.networks import build_network
+    >>> network = build_network("unet", channels=1, widths=[8, 16], blocks=1)
+    >>> network(torch.rand(2, 1, 8, 8), torch.zeros(2)).shape
+    torch.Size([2, 1, 8, 8])
     """
     if plugins.is_address(name):
         raise ValueError(
@@ -47,6 +53,15 @@ def own_network(
     """A network of one's own: an address, see ``invscore.plugins``, or a class or function.
 
     It is called with ``options``. Raises ``ValueError`` where this gives no network.
+
+    >>> import torch
+    >>> from invscore.networks import own_network
+    >>> class Net(torch.nn.Module):
+    ...     def __init__(self, width):
+    ...         super().__init__()
+    ...         self.layer = torch.nn.Conv2d(1, 1, width)
+    >>> type(own_network(Net, width=3)).__name__
+    'Net'
     """
     called = network if isinstance(network, str) else getattr(network, "__name__", "network")
     made = plugins.find_plugin("network", network) if isinstance(network, str) else network

@@ -19,6 +19,13 @@ class Potential(nn.Module):
 
     The inner product lets psi be any smooth function that is 0 at 0, a convolutional N makes it a
     sum over places (compare Cohen et al. 2021, Sec. 3.2).
+
+    >>> import torch
+    >>> from invscore.networks import Potential, UNet
+    >>> potential = Potential(UNet(channels=1, widths=(8,), blocks=1))
+    >>> x, noise = torch.rand(2, 1, 8, 8), torch.zeros(2)
+    >>> potential(x, noise).shape
+    torch.Size([2, 1, 8, 8])
     """
 
     def __init__(self, network: nn.Module) -> None:

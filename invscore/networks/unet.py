@@ -95,6 +95,12 @@ class UNet(nn.Module):
     The ``attention`` coarsest resolutions have self-attention after their residual blocks. A pixel
     depends on those at most ``reach`` away; with attention, on all. Raises
     ``ValueError`` where there are fewer or none at all, and for an ``embedding`` that is odd.
+
+    >>> import torch
+    >>> from invscore.networks import UNet
+    >>> network = UNet(channels=1, widths=(8, 16), blocks=1)
+    >>> network(torch.rand(2, 1, 8, 8), torch.zeros(2)).shape
+    torch.Size([2, 1, 8, 8])
     """
 
     def __init__(

@@ -11,7 +11,14 @@ from invscore.rng import SampleRNG
 
 
 class Noise(abc.ABC):
-    """The law of a measurement given its clean value, both (b, \\*out_shape)."""
+    """The law of a measurement given its clean value, both (b, \\*out_shape).
+
+    >>> import torch
+    >>> from invscore.noise import GaussianNoise, Noise
+    >>> noise: Noise = GaussianNoise(0.1)
+    >>> noise.variance(torch.zeros(1, 1, 2, 2)).unique()
+    tensor([0.0100])
+    """
 
     @abc.abstractmethod
     def sample(self, clean: Tensor, rng: SampleRNG) -> Tensor:

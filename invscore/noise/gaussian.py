@@ -84,7 +84,13 @@ class GaussianNoise(Noise):
 
 @dataclass(frozen=True)
 class RaisedNoise(GaussianNoise):
-    """Gaussian noise of ``sigma``, the rounding errors, where less was ``declared``."""
+    """Gaussian noise of ``sigma``, the rounding errors, where less was ``declared``.
+
+    >>> from invscore.noise import RaisedNoise
+    >>> noise = RaisedNoise(1e-6, declared=0.0)
+    >>> noise.sigma > noise.declared
+    True
+    """
 
     declared: float | Tensor = 0.0
 

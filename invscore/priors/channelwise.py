@@ -18,6 +18,13 @@ class Channelwise(Prior):
 
     Real images only: whether the parts of a complex image are independent is for the user to
     say. Raises ``ValueError`` for a complex image or one that is not (b, c, h, w).
+
+    >>> import torch
+    >>> from invscore import GaussianPrior
+    >>> from invscore.priors import Channelwise
+    >>> gray = GaussianPrior(torch.full((1, 4, 4), 0.5), 0.04)
+    >>> Channelwise(gray).denoise(torch.rand(2, 3, 4, 4), 0.1).shape
+    torch.Size([2, 3, 4, 4])
     """
 
     def __init__(self, prior: Prior) -> None:

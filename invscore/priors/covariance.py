@@ -15,6 +15,12 @@ class Covariance:
     """``C = V diag(values) V^T`` on flattened images: ``values`` (d,), ``basis`` V (d, d).
 
     Without a basis the covariance is diagonal. Both are taken as they are, unchecked.
+
+    >>> import torch
+    >>> from invscore.priors import Covariance
+    >>> Covariance(torch.tensor([4.0, 1.0])).matrix
+    tensor([[4., 0.],
+            [0., 1.]])
     """
 
     def __init__(self, values: Tensor, basis: Tensor | None = None) -> None:

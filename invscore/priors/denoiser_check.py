@@ -57,6 +57,14 @@ class DenoiserReport:
     ``mean``: how far the mean of what it makes of noise is from that of the images, in their
     deviations; ``None`` where its levels end too early to tell. ``failures`` and ``warnings`` are
     sentences, ``likely`` names the likely error and what would fit.
+
+    >>> import torch
+    >>> from invscore.priors import DenoiserPrior, check_denoiser
+    >>> images = torch.linspace(0, 1, 16).expand(8, 1, 16, 16)
+    >>> lazy = DenoiserPrior(lambda x, sigma: x, channels=1, sigma_min=0.05, sigma_max=1.0)
+    >>> report = check_denoiser(lazy, images, quick=True)
+    >>> len(report.failures) > 0
+    True
     """
 
     levels: tuple[LevelReport, ...]
@@ -120,6 +128,14 @@ def check_denoiser(
     images.
 
     Raises ``ValueError`` for images that are all alike.
+
+    >>> import torch
+    >>> from invscore.priors import DenoiserPrior, check_denoiser
+    >>> images = torch.linspace(0, 1, 16).expand(8, 1, 16, 16)
+    >>> smooth = lambda x, sigma: x.mean(dim=2, keepdim=True).expand_as(x)
+    >>> prior = DenoiserPrior(smooth, channels=1, sigma_min=0.05, sigma_max=1.0)
+    >>> check_denoiser(prior, images, quick=True).levels[0].sigma > 0
+    True
     """
     deviation = float((images - _mean(images)).abs().square().mean().sqrt())
     if images.is_complex():

@@ -46,6 +46,14 @@ class Diffusion(nn.Module):
     class among zeros, or zeros alone, that EDM's networks take. What F gives is a tensor or has one
     as ``sample``; of twice as many channels as the image, a mean and a variance, the first half
     counts.
+
+    >>> import torch
+    >>> from invscore.priors import Diffusion
+    >>> velocity = lambda x, t: 0 * x
+    >>> flow = Diffusion(velocity, predicts="flow", time="noise")
+    >>> z = torch.ones(1, 1, 2, 2)
+    >>> torch.allclose(flow(z, torch.ones(1)), z / 2)
+    True
     """
 
     log_levels: Tensor
@@ -196,6 +204,14 @@ class DiffusionPrior(DenoiserPrior):
     abar = torch.cumprod(1 - torch.linspace(1e-4, 0.02, 1000), dim=0)
     prior = DiffusionPrior(network, alphas_cumprod=abar, predicts="epsilon", channels=1)
     ```
+
+    >>> import torch
+    >>> from invscore.priors import DiffusionPrior
+    >>> abar = torch.linspace(0.999, 0.001, 1000)
+    >>> network = lambda x, t: torch.zeros_like(x)  # yours: the noise in x at the index t
+    >>> prior = DiffusionPrior(network, channels=1, predicts="epsilon", alphas_cumprod=abar)
+    >>> prior.denoise(torch.rand(2, 1, 8, 8), 0.1).shape
+    torch.Size([2, 1, 8, 8])
     """
 
     def __init__(

@@ -19,6 +19,14 @@ class EnergyPrior(NetworkPrior):
     the level. It is trained as any network prior, by denoising (Salimans & Ho 2021, Eq. 7).
 
     Raises ``ValueError`` where the network is not a ``Potential``.
+
+    >>> import torch
+    >>> from invscore.networks import build_network
+    >>> from invscore.priors import EnergyPrior
+    >>> network = build_network("unet", energy=True, widths=[8], blocks=1, embedding=16)
+    >>> prior = EnergyPrior(network, channels=1)
+    >>> prior.log_density(torch.rand(2, 1, 8, 8), 0.1).shape
+    torch.Size([2])
     """
 
     has_density = True

@@ -20,6 +20,12 @@ class Grayscale(Prior):
     than it is told of, and loses decibels. What is added is the same at every call.
 
     Raises ``ValueError`` for a prior of complex images or of one channel.
+
+    >>> from invscore import load_prior
+    >>> from invscore.priors import Grayscale
+    >>> gray = Grayscale(load_prior("photos"))
+    >>> gray.channels
+    1
     """
 
     channels: int

@@ -20,6 +20,12 @@ class Parametrisation(abc.ABC):
     ``c_in = (sigma^2 + s^2)^(-1/2)`` gives F inputs of unit variance, ``c_noise = ln(sigma) / 4``
     tells it the level, and the loss of D is weighted by ``1 / c_out^2``: the plain squared error of
     F (Karras et al. 2022, Eq. 7 and Sec. 5; Salimans & Ho 2022, Sec. 4).
+
+    >>> import torch
+    >>> from invscore.priors.parametrisation import EDM
+    >>> skip, out = EDM().coefficients(torch.tensor(0.5), sigma_data=0.5)
+    >>> round(float(skip), 3), round(float(out), 3)
+    (0.5, 0.354)
     """
 
     @abc.abstractmethod
@@ -67,6 +73,12 @@ class Mix(Parametrisation):
     (1, 0) predicts the noise, (0, 1) the image and (1, -1) the velocity of the straight path from
     image to noise of the same scale. Raises ``ValueError`` where both are positive, negative or
     zero, or not finite: D could not be told at every level.
+
+    >>> import torch
+    >>> from invscore.priors import Mix
+    >>> skip, out = Mix(noise=1.0, data=0.0).coefficients(torch.tensor(0.5), sigma_data=0.5)
+    >>> float(skip), float(out)
+    (1.0, -0.5)
     """
 
     noise: float

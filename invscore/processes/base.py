@@ -23,7 +23,13 @@ Denoiser = Callable[[Tensor, PerImage], Tensor]
 
 class Coefficients(NamedTuple):
     """What a process is at a time, in float64: ``x_t = alpha x_0 + sigma z`` in law, and the
-    equation ``dx = drift x dt + sqrt(diffusion) dW`` that leads there."""
+    equation ``dx = drift x dt + sqrt(diffusion) dW`` that leads there.
+
+    >>> from invscore.processes import VP
+    >>> at = VP().at(0.5)
+    >>> round(float(at.alpha**2 + at.sigma**2), 6)
+    1.0
+    """
 
     alpha: Tensor
     sigma: Tensor
@@ -45,6 +51,14 @@ class Process(abc.ABC):
 
     Images are (b, \\*shape), real or complex (noise in both parts), and z is in their units. A
     denoiser is what a prior has: ``D(x, level)`` for ``x_0 + level z``.
+
+    >>> import torch
+    >>> from invscore.processes import FlowMatching, VP
+    >>> level = VP().level(0.5)
+    >>> torch.allclose(VP().time(level), torch.tensor(0.5, dtype=torch.float64))
+    True
+    >>> round(float(FlowMatching().level(0.5)), 6)
+    1.0
     """
 
     data: float

@@ -17,6 +17,11 @@ class VE(Process):
 
     ``alpha = 1``, ``sigma = sigma_min (sigma_max / sigma_min)^t``, t from 0 to 1 (Song et al. 2021,
     Eq. 30). At t = 0 the noise sigma_min remains.
+
+    >>> from invscore.processes import VE
+    >>> at = VE(sigma_min=0.01, sigma_max=100.0).at(0.5)
+    >>> round(float(at.alpha), 3), round(float(at.sigma), 3)
+    (1.0, 1.0)
     """
 
     sigma_min: float = 0.01
@@ -68,6 +73,11 @@ class VP(_LinearBeta):
 
     beta from ``beta_min`` to ``beta_max`` for t from 0 to 1 and ``B(t)`` its integral:
     ``alpha = exp(-B / 2)``, ``sigma^2 = 1 - exp(-B)`` (Song et al. 2021, Eqs. 32 and 33).
+
+    >>> from invscore.processes import VP
+    >>> at = VP().at(0.5)
+    >>> round(float(at.alpha), 3), round(float(at.sigma), 3)
+    (0.281, 0.96)
     """
 
     def _at(self, t: Tensor) -> Coefficients:
@@ -84,6 +94,11 @@ class SubVP(_LinearBeta):
 
     ``alpha = exp(-B / 2)``, ``sigma = 1 - exp(-B)``, ``g^2 = beta (1 - exp(-2 B))``
     (Song et al. 2021, Eqs. 28 and 34).
+
+    >>> from invscore.processes import SubVP
+    >>> at = SubVP().at(0.5)
+    >>> round(float(at.alpha), 3), round(float(at.sigma), 3)
+    (0.281, 0.921)
     """
 
     def _at(self, t: Tensor) -> Coefficients:
@@ -106,6 +121,11 @@ class VPCosine(Process):
 
     ``a = (t + offset) / (1 + offset) pi / 2``, ``sigma^2 = 1 - alpha^2``, t from 0 to 1, where
     alpha is 0 (Nichol & Dhariwal 2021, Eq. 17).
+
+    >>> from invscore.processes import VPCosine
+    >>> at = VPCosine().at(0.5)
+    >>> round(float(at.alpha), 3), round(float(at.sigma), 3)
+    (0.703, 0.711)
     """
 
     offset: float = 0.008
@@ -142,6 +162,11 @@ class OrnsteinUhlenbeck(Process):
 
     ``alpha = exp(-rate t)``, ``sigma^2 = strength^2 (1 - exp(-2 rate t)) / rate``, which tends to
     the variance ``strength^2 / rate``. ``VP`` is the same process in another time.
+
+    >>> from invscore.processes import OrnsteinUhlenbeck
+    >>> at = OrnsteinUhlenbeck(noise=3.0).at(0.5)
+    >>> round(float(at.alpha), 3), round(float(at.sigma), 3)
+    (0.607, 0.795)
     """
 
     rate: float = 1.0

@@ -15,6 +15,11 @@ class FlowMatching(Process):
 
     ``f = -1 / (1 - t)``, ``g^2 = 2 t / (1 - t)`` (Lipman et al. 2023; Liu et al. 2023, with time
     reversed). Its ``velocity`` is ``E[z - x_0 | x_t]``, which flow matching learns.
+
+    >>> from invscore.processes import FlowMatching
+    >>> at = FlowMatching().at(0.5)
+    >>> round(float(at.alpha), 3), round(float(at.sigma), 3)
+    (0.5, 0.5)
     """
 
     data = 0.0
@@ -33,6 +38,11 @@ class Homotopy(Process):
 
     ``f = 1 / (2 t)`` and ``g^2 = 1 / t``. The variance of data of variance 1 stays 1: the process
     is ``VP`` in another time.
+
+    >>> from invscore.processes import Homotopy
+    >>> at = Homotopy().at(0.5)
+    >>> round(float(at.alpha), 3), round(float(at.sigma), 3)
+    (0.707, 0.707)
     """
 
     data = 1.0

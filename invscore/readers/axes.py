@@ -16,7 +16,12 @@ SYNONYMS = {"y": "h", "x": "w", "s": "c"}
 
 
 class Part(TypedDict, total=False):
-    """Which part of a file is meant: options of ``load_image``."""
+    """Which part of a file is meant: options of ``load_image``.
+
+    >>> from invscore.readers import Part
+    >>> Part(index=(3,), axes="zhw")
+    {'index': (3,), 'axes': 'zhw'}
+    """
 
     key: str | None
     axes: str | None
@@ -32,6 +37,10 @@ def parse_axes(text: str) -> str:
     """``"zhwc"`` as letters: h or y rows, w or x columns, c or s channels, others a stack.
 
     Raises ``ValueError`` for a letter that comes twice and for what is no letter.
+
+    >>> from invscore.readers import parse_axes
+    >>> parse_axes("zyxc")
+    'zhwc'
     """
     letters = "".join(SYNONYMS.get(letter, letter) for letter in text.strip().lower())
     if not letters.isalpha() or not letters.isascii() or len(set(letters)) < len(letters):
@@ -43,7 +52,12 @@ def parse_axes(text: str) -> str:
 
 
 def parse_index(text: str) -> Index:
-    """``"3"``, ``"3,0"`` or ``"z=3,t=0"``. Raises ``ValueError`` for anything else."""
+    """``"3"``, ``"3,0"`` or ``"z=3,t=0"``. Raises ``ValueError`` for anything else.
+
+    >>> from invscore.readers import parse_index
+    >>> parse_index("3"), parse_index("z=3,t=0")
+    ((3,), {'z': 3, 't': 0})
+    """
     parts = [part.strip() for part in text.split(",")]
     try:
         if all("=" in part for part in parts):
@@ -72,6 +86,12 @@ def pick(
     volume: it comes after the channels. Without ``index`` a stack remains a stack. Axes that are
     unknown are left as they are. Raises ``ValueError``, speaking of ``name``, for what does not
     fit, or not into memory.
+
+    >>> import numpy as np
+    >>> from invscore.readers import Recording, pick
+    >>> volume = Recording(np.zeros((5, 8, 6), dtype=np.float32), axes="zhw")
+    >>> pick(volume, "volume.npy", index=(3,)).values.shape
+    (8, 6)
     """
     shape = tuple(recording.values.shape)
     letters = recording.axes if axes is None else parse_axes(axes)

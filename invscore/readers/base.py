@@ -14,7 +14,14 @@ Array = npt.NDArray[Any]
 
 
 class Values(Protocol):
-    """An array, or something on disk that is read where it is indexed."""
+    """An array, or something on disk that is read where it is indexed.
+
+    >>> import numpy as np
+    >>> from invscore.readers import Recording
+    >>> values = Recording(np.zeros((2, 8, 6))).values
+    >>> values.shape, values[0].shape
+    ((2, 8, 6), (8, 6))
+    """
 
     @property
     def shape(self) -> tuple[int, ...]: ...
@@ -35,6 +42,12 @@ class Recording:
     all that the format needs to write a result like it; ``place`` says which entry of a stack this
     is, by axis, ``origin`` what the axes were in the file, and ``depth`` which of them has the
     slices of a volume, if it is one.
+
+    >>> import numpy as np
+    >>> from invscore.readers import Recording
+    >>> volume = Recording(np.zeros((5, 8, 6), dtype=np.float32), axes="zhw", units="HU")
+    >>> volume.values.shape, volume.units
+    ((5, 8, 6), 'HU')
     """
 
     values: Values
@@ -61,7 +74,12 @@ Write = Callable[[Path, Array, Recording], None]
 
 
 class Unfit(ValueError):
-    """A file that cannot serve: its message is already a sentence."""
+    """A file that cannot serve: its message is already a sentence.
+
+    >>> from invscore.readers import Unfit, parse_axes
+    >>> issubclass(Unfit, ValueError)
+    True
+    """
 
 
 def choose(file: Path, held: list[str], wanted: Wanted) -> str:

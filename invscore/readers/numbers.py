@@ -25,7 +25,13 @@ NARROW_OF = {255.0: 2**4, 65535.0: 2**14}
 
 
 def white_of(dtype: Any) -> float | None:
-    """The number that stands for 1 by the rule of values; None for numbers taken as they are."""
+    """The number that stands for 1 by the rule of values; None for numbers taken as they are.
+
+    >>> import numpy as np
+    >>> from invscore.readers import white_of
+    >>> white_of(np.uint8), white_of(np.float32)
+    (255.0, None)
+    """
     dtype = np.dtype(dtype)
     shades = dtype.kind == "u" and dtype.itemsize <= 2
     return float(np.iinfo(dtype).max) if shades else None
@@ -36,6 +42,11 @@ def as_numbers(array: npt.ArrayLike, name: str, white: float | None) -> Array:
 
     Raises ``ValueError``, speaking of ``name``, where it is no array of numbers, is empty, or
     holds finite numbers that are too large for float32. NaN and infinities stay.
+
+    >>> import numpy as np
+    >>> from invscore.readers import as_numbers
+    >>> as_numbers(np.array([0, 51, 255], dtype=np.uint8), "picture.png", white=255)
+    array([0. , 0.2, 1. ], dtype=float32)
     """
     if isinstance(array, np.ma.MaskedArray) and np.ma.is_masked(array):
         raise ValueError(
@@ -59,7 +70,18 @@ def as_numbers(array: npt.ArrayLike, name: str, white: float | None) -> Array:
 
 
 def warn_of_range(recording: Recording, values: Array, name: str) -> None:
-    """Warn where ``values``, as ``recording`` has them, look like shades of another range."""
+    """Warn where ``values``, as ``recording`` has them, look like shades of another range.
+
+    >>> import warnings
+    >>> import numpy as np
+    >>> from invscore.readers import Recording, warn_of_range
+    >>> shades = np.arange(1000, dtype=np.uint16)
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     warn_of_range(Recording(shades, white=65535.0), shades, "camera.png")
+    >>> str(caught[0].message)[:42]
+    'camera.png reaches 999 of 65535, as with 1'
+    """
     if values.dtype.kind not in "uif" or values.size == 0 or recording.units:
         return
     low, high = float(values.min()), float(values.max())

@@ -21,6 +21,11 @@ class Format:
     that they rest on: ``package`` is one that comes with ``pip install 'invscore[files]'``.
     ``picture`` says that it holds what a camera or a screen makes, without units, ``folder`` that
     it may be a folder.
+
+    >>> from pathlib import Path
+    >>> from invscore.readers import find_format
+    >>> find_format(Path("scan.nii.gz")).name
+    'NIfTI'
     """
 
     name: str
@@ -89,7 +94,13 @@ WRITTEN = {".zarr": ".zarr.zip", "": ".dcm", ".fits.fz": ".fits"}
 
 
 def find_format(file: Path) -> Format:
-    """The format of ``file`` by its suffix; what has an unknown one may be a picture."""
+    """The format of ``file`` by its suffix; what has an unknown one may be a picture.
+
+    >>> from pathlib import Path
+    >>> from invscore.readers import find_format
+    >>> find_format(Path("galaxy.fits")).suffixes
+    ('.fits', '.fit', '.fts', '.fits.gz', '.fits.fz')
+    """
     name = file.name.lower()
     fits = [(len(s), f) for f in FORMATS for s in f.suffixes if name.endswith(s)]
     if fits:
@@ -98,14 +109,25 @@ def find_format(file: Path) -> Format:
 
 
 def suffix_of(file: Path) -> str:
-    """The suffix by which ``find_format`` knows the file, such as ``.nii.gz``."""
+    """The suffix by which ``find_format`` knows the file, such as ``.nii.gz``.
+
+    >>> from pathlib import Path
+    >>> from invscore.readers import suffix_of
+    >>> suffix_of(Path("scan.nii.gz"))
+    '.nii.gz'
+    """
     name = file.name.lower()
     known = (s for s in find_format(file).suffixes if name.endswith(s))
     return max(known, key=len, default=file.suffix)
 
 
 def known_suffixes(*, pictures: bool = True) -> tuple[str, ...]:
-    """All suffixes of the table; without ``pictures`` those of arrays, TIFF among them."""
+    """All suffixes of the table; without ``pictures`` those of arrays, TIFF among them.
+
+    >>> from invscore.readers import known_suffixes
+    >>> ".fits" in known_suffixes(), ".png" in known_suffixes(pictures=False)
+    (True, False)
+    """
     kept = (fmt for fmt in FORMATS if pictures or fmt is not PICTURE)
     return tuple(suffix for fmt in kept for suffix in fmt.suffixes)
 
@@ -121,6 +143,15 @@ def read(
     Of several arrays ``key`` names the one to read; without it, the first of ``names`` that is
     there, or the only one. Raises ``ValueError``, one sentence, for a file that is missing, empty,
     damaged, of another kind, or that needs a package which is not installed.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from invscore.readers import read
+    >>> file = Path(tempfile.mkdtemp()) / "image.npy"
+    >>> np.save(file, np.ones((8, 6), dtype=np.float32))
+    >>> read(file).values.shape
+    (8, 6)
     """
     file = Path(file)
     found = find_format(file)
@@ -154,6 +185,15 @@ def write(stem: Path, values: Array, like: Recording, file: str | Path) -> Path 
 
     ``like`` is what has been read from ``file`` and picked. Returns the path, its suffix that of
     ``file``, or None for a format in which no numbers are written.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from invscore.readers import Recording, write
+    >>> like = Recording(np.zeros((8, 6), dtype=np.float32))
+    >>> stem = Path(tempfile.mkdtemp()) / "result"
+    >>> write(stem, np.ones((1, 8, 6), dtype=np.float32), like, "scan.npy").name
+    'result.npy'
     """
     writer, suffix = find_format(Path(file)).writer(), suffix_of(Path(file))
     if writer is None:
@@ -164,7 +204,12 @@ def write(stem: Path, values: Array, like: Recording, file: str | Path) -> Path 
 
 
 def written_names(stem: str) -> list[str]:
-    """All names that ``write`` may give a file beside ``stem``."""
+    """All names that ``write`` may give a file beside ``stem``.
+
+    >>> from invscore.readers import written_names
+    >>> "result.fits" in written_names("result")
+    True
+    """
     written = (WRITTEN.get(s, s) for f in FORMATS if f.write for s in f.suffixes)
     return [stem + suffix for suffix in dict.fromkeys(written)]
 

@@ -1,4 +1,16 @@
-"""Unconditional samplers and the exact likelihood, as functions of a denoiser."""
+"""Unconditional samplers and the exact likelihood, as functions of a denoiser.
+
+The examples of its functions go on from this one:
+
+>>> import torch
+>>> from invscore import GaussianPrior, levels
+>>> from invscore.rng import SampleRNG
+>>> from invscore.sampling import sample
+>>> prior = GaussianPrior(torch.full((1, 4, 4), 0.5), 0.04)
+>>> rng = SampleRNG([(seed,) for seed in range(200)])
+>>> sigmas = levels.karras(20, 4.0, 0.002)
+>>> x = 0.5 + 4.0 * rng.normal_like(torch.empty(200, 1, 4, 4))
+"""
 
 from invscore.sampling.adaptive import adaptive
 from invscore.sampling.ancestral import ddim, ddpm

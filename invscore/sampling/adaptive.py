@@ -30,6 +30,13 @@ def adaptive(
     often there is a state: after equal parts of the way in ln(sigma). ``rtol``, ``atol``: a step's
     error is at most ``atol + rtol |x|`` in root mean square over the pixels, ``atol`` in image
     units.
+
+    After the example of ``invscore.sampling``:
+
+    >>> from invscore.sampling import adaptive
+    >>> *_, last = adaptive(prior.denoise, x, sigmas, rng)
+    >>> bool(abs(last.std() - 0.2) < 0.02)
+    True
     """
     positive = [sigma for sigma in sigmas if sigma > 0]
 

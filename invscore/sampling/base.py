@@ -48,7 +48,19 @@ class OfEachImage(Protocol):
 
 
 class NotFiniteError(ArithmeticError):
-    """A sampler's state, or a likelihood, has NaN or infinite values."""
+    """A sampler's state, or a likelihood, has NaN or infinite values.
+
+    After the example of ``invscore.sampling``:
+
+    >>> from invscore.priors import DenoiserPrior
+    >>> from invscore.sampling import NotFiniteError
+    >>> broken = DenoiserPrior(lambda x, sigma: x / 0, channels=1, sigma_min=0.01, sigma_max=1.0)
+    >>> try:
+    ...     sample(broken, (1, 4, 4), steps=5)
+    ... except NotFiniteError:
+    ...     print("the samples are not finite")
+    the samples are not finite
+    """
 
 
 @dataclass(frozen=True)
@@ -57,6 +69,13 @@ class SamplerInfo(Registered):
 
     ``steps``: their number unless another is asked for; None where the sampler chooses them.
     ``evaluations``: of the denoiser in a step, at most, where its number of steps is asked for.
+
+    After the example of ``invscore.sampling``:
+
+    >>> from invscore.sampling import get_sampler
+    >>> info = get_sampler("heun")
+    >>> info.evaluations, len(info.spacing(10, prior, 4.0))
+    (2, 11)
     """
 
     kind: ClassVar[str] = "sampler"
@@ -115,5 +134,12 @@ def register(
 
 
 def get_sampler(name: str) -> SamplerInfo:
-    """The sampler ``name``. Raises ``ValueError`` for an unknown one."""
+    """The sampler ``name``. Raises ``ValueError`` for an unknown one.
+
+    After the example of ``invscore.sampling``:
+
+    >>> from invscore.sampling import get_sampler
+    >>> get_sampler("ddim").options({"eta": 0.5})
+    {'steps': 50, 'eta': 0.5}
+    """
     return SAMPLERS.find(name)

@@ -30,6 +30,13 @@ class LogLikelihood:
     NaN for a single probe. ``evaluations``, (b,): of the denoiser, each with a Jacobian product
     for every probe, or for every number of the image where the trace is exact. ``dimension``: how
     many real numbers an image has.
+
+    After the example of ``invscore.sampling``:
+
+    >>> from invscore.sampling import log_likelihood
+    >>> found = log_likelihood(prior, prior.sample(2))
+    >>> found.nats.shape, found.dimension
+    (torch.Size([2]), 16)
     """
 
     nats: Tensor
@@ -48,7 +55,15 @@ class LogLikelihood:
 
 
 def dequantise(images: Tensor, rng: SampleRNG | int = 0) -> Tensor:
-    """Images of 8 bits, values k / 255, spread evenly over their cells: plus U(-1/2, 1/2) / 255."""
+    """Images of 8 bits, values k / 255, spread evenly over their cells: plus U(-1/2, 1/2) / 255.
+
+    After the example of ``invscore.sampling``:
+
+    >>> from invscore.sampling import dequantise
+    >>> bytes_ = torch.full((1, 1, 4, 4), 100 / 255)
+    >>> bool((dequantise(bytes_) - bytes_).abs().max() <= 0.5 / 255)
+    True
+    """
     rng = sample_rng(rng, len(images), "dequantise", images.device)
     return images + (torch.special.ndtr(rng.normal_like(images)) - 0.5) / CELLS
 
@@ -85,6 +100,14 @@ def log_likelihood(
 
     Raises ``ValueError`` for numbers that are not positive and ``NotFiniteError`` when a path
     leaves the finite numbers.
+
+    After the example of ``invscore.sampling``:
+
+    >>> from invscore.sampling import log_likelihood
+    >>> image = prior.sample(1)
+    >>> found = log_likelihood(prior, image)
+    >>> bool((found.nats - prior.log_prob(image)).abs() < 0.1)
+    True
     """
     low = levels.finest(prior) if sigma_min is None else sigma_min
     high = noise_only(prior) if sigma_max is None else sigma_max

@@ -28,6 +28,12 @@ class Drawn:
     """Images drawn from a prior, (n, \\*shape), and what they took.
 
     ``evaluations`` of the denoiser for each image, on average.
+
+    After the example of ``invscore.sampling``:
+
+    >>> drawn = sample(prior, (1, 4, 4), n=2, steps=5)
+    >>> drawn.samples.shape, drawn.sampler
+    (torch.Size([2, 1, 4, 4]), 'heun')
     """
 
     samples: Tensor

@@ -20,6 +20,14 @@ def autoguided(prior: Prior, guide: Prior, weight: float) -> Denoiser:
     Where the two differ, ``prior`` is likely to be right and to err in the same direction itself,
     but less (Karras et al. 2024, "Guiding a diffusion model with a bad version of itself").
     A weight of 1 is no guidance; raises ``ValueError`` for less. Two evaluations an image.
+
+    After the example of ``invscore.sampling``:
+
+    >>> from invscore.sampling import autoguided
+    >>> blurred = GaussianPrior(torch.full((1, 4, 4), 0.5), 0.09)
+    >>> denoise = autoguided(prior, blurred, 2.0)
+    >>> bool(denoise(x, 0.5).std() < prior.denoise(x, 0.5).std())
+    True
     """
     if not 1 <= weight < math.inf:
         raise ValueError(f"`guidance` must be at least 1, got {weight}")

@@ -26,6 +26,13 @@ def euler_maruyama(
 
     ``x += v score(x) + sqrt(v) z`` with ``v = sigma^2 - lower^2``. A step to sigma = 0 adds no
     noise: it ends at D(x).
+
+    After the example of ``invscore.sampling``:
+
+    >>> from invscore.sampling import euler_maruyama
+    >>> *_, last = euler_maruyama(prior.denoise, x, sigmas, rng)
+    >>> bool(abs(last.std() - 0.2) < 0.1)
+    True
     """
     for sigma, lower in pairwise(sigmas):
         removed = sigma**2 - lower**2
@@ -56,6 +63,13 @@ def predictor_corrector(
     ``corrections`` Langevin steps for a time ``2 snr^2 sigma^2`` each: the paper's rule with the
     norm of the score at its typical value, so that an image does not depend on its batch.
     ``snr``: the paper's r. One evaluation a step, and one a correction.
+
+    After the example of ``invscore.sampling``:
+
+    >>> from invscore.sampling import predictor_corrector
+    >>> *_, last = predictor_corrector(prior.denoise, x, sigmas, rng, snr=0.1)
+    >>> bool(abs(last.std() - 0.2) < 0.1)
+    True
     """
     for sigma, lower in pairwise(sigmas):
         x = ddim_step(x, denoise(x, sigma), sigma, lower, 1.0, rng)

@@ -16,6 +16,13 @@ def ddim_step(
     variance-exploding form. ``eta`` 0 is deterministic, 1 is the ancestral step of DDPM.
 
     Raises ``ValueError`` for an ``eta`` that is not between the two.
+
+    After the example of ``invscore.sampling``:
+
+    >>> from invscore.sampling import ddim_step
+    >>> lower = ddim_step(x, prior.denoise(x, 4.0), 4.0, 2.0, eta=0.0, rng=rng)
+    >>> bool(lower.std() < 0.6 * x.std())
+    True
     """
     if not 0 <= eta <= 1:
         raise ValueError(f"`eta` must lie in [0, 1], got {eta}")
@@ -33,6 +40,13 @@ def langevin_step(
     Solves ``dx = (denoised - x) / sigma^2 dt + sqrt(2) dW`` exactly, ``denoised`` held fixed, and
     shrinks the noise to the level ``lower``. Unlike Euler's step it leaves no more noise in x than
     the level says, which networks rely on (Jolicoeur-Martineau et al. 2021, Sec. 3).
+
+    After the example of ``invscore.sampling``:
+
+    >>> from invscore.sampling import langevin_step
+    >>> state = langevin_step(x, prior.denoise(x, 4.0), 4.0, 4.0, time=0.01, rng=rng)
+    >>> state.shape
+    torch.Size([200, 1, 4, 4])
     """
     kept = math.exp(-time)
     fresh = (1 - kept**2) ** 0.5

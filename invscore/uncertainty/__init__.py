@@ -1,4 +1,16 @@
-"""What posterior samples tell of an unknown image, and whether their residuals are believable."""
+"""What posterior samples tell of an unknown image, and whether their residuals are believable.
+
+The examples of its functions go on from this one:
+
+>>> import torch
+>>> from invscore import GaussianNoise, GaussianPrior, InverseProblem, reconstruct
+>>> from invscore.operators import Identity
+>>> prior = GaussianPrior(torch.full((1, 8, 8), 0.5), 0.04)
+>>> truth = prior.sample(1)
+>>> y = truth + 0.1 * torch.randn(1, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+>>> problem = InverseProblem(Identity((1, 8, 8)), y, GaussianNoise(0.1))
+>>> samples = reconstruct(problem, prior, samples=8).samples
+"""
 
 from invscore.uncertainty.intervals import Interval, credible_interval, quantile
 from invscore.uncertainty.misfit import misfit_warnings, noise_warnings

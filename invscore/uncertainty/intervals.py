@@ -17,7 +17,15 @@ from invscore.uncertainty.pairs import places, spread
 
 
 class Interval(NamedTuple):
-    """``lower`` and ``upper`` ends, of one shape."""
+    """``lower`` and ``upper`` ends, of one shape.
+
+    After the example of ``invscore.uncertainty``:
+
+    >>> from invscore.uncertainty import credible_interval
+    >>> lower, upper = credible_interval(samples, 0.9)
+    >>> bool((lower < upper).all())
+    True
+    """
 
     lower: Tensor
     upper: Tensor
@@ -41,6 +49,12 @@ def quantile(samples: Tensor, q: float, *, paired: bool = False) -> Tensor:
     (exactly so at whole numbers). Antithetic pairs (``paired``) have other places, see
     ``pairs.places``. Raises ``ValueError`` where no such place exists, q < 1 / (n + 1) or
     q > n / (n + 1) for independent ones: samples do not tell what is beyond them.
+
+    After the example of ``invscore.uncertainty``:
+
+    >>> from invscore.uncertainty import quantile
+    >>> bool((quantile(samples, 0.2) < quantile(samples, 0.8)).all())
+    True
     """
     n = len(samples)
     chances = places(n, spread(_parts(samples), paired=paired).correlation)
@@ -79,6 +93,13 @@ def credible_interval(
     The truth is inside with probability ``level`` where the posterior is Gaussian, the samples
     follow it and ``factor`` is 1, for any n >= 2, independent or in antithetic pairs (``paired``).
     ``factor`` is for what calibration finds.
+
+    After the example of ``invscore.uncertainty``:
+
+    >>> from invscore.uncertainty import credible_interval
+    >>> interval = credible_interval(samples, 0.9, paired=True)
+    >>> interval.lower.shape
+    torch.Size([1, 1, 8, 8])
     """
     half = factor * half_width(samples, level, paired=paired)
     centre = _parts(samples).mean(dim=0)

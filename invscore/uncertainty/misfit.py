@@ -54,6 +54,12 @@ def misfit_warnings(
     ``residual`` is that of the samples. ``white``: they come from a method whose residuals are
     white noise under the right model, so that their spectrum tells the cause; nothing is found
     then in 99 of 100 samples of the true posterior.
+
+    After the example of ``invscore.uncertainty``:
+
+    >>> from invscore.uncertainty import check_residual, misfit_warnings
+    >>> misfit_warnings(problem, samples, check_residual(problem, samples), white=True)
+    ()
     """
     found = _zeros(problem) or border_warnings(problem, samples)
     if white and not found:
@@ -66,6 +72,12 @@ def noise_warnings(problem: InverseProblem, seen: Tensor | None) -> tuple[str, .
     """A sentence where the prior sees noise that is not the declared one, ``seen`` times it, (b,).
 
     See ``invscore.noise_level.noise_seen``, which says ``None`` where it cannot tell.
+
+    After the example of ``invscore.uncertainty``:
+
+    >>> from invscore.uncertainty import noise_warnings
+    >>> noise_warnings(problem, torch.tensor([1.0]))
+    ()
     """
     if seen is None or not isinstance(problem.noise, GaussianNoise):
         return ()

@@ -35,6 +35,12 @@ def spread(x: Tensor, *, paired: bool) -> Spread:
     so that ``(S - 2 p W / n) / (n - (4 p + s) / n)`` is the variance v on average, whatever r is. r
     is that of all numbers together; the degrees of freedom follow from the variances of the parts
     within and between pairs (Satterthwaite 1946).
+
+    After the example of ``invscore.uncertainty``:
+
+    >>> from invscore.uncertainty import spread
+    >>> spread(samples, paired=True).variance.shape
+    torch.Size([1, 1, 8, 8])
     """
     n = len(x)
     total = (x - x.mean(dim=0)).square().sum(dim=0)

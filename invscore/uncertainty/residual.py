@@ -44,6 +44,13 @@ class Residual:
 
     ``ratio``: (b,), the rms over samples and measured numbers in units of the noise, 1 expected.
     ``too_large``, ``too_small``: (b,), where it is beyond ``TOLERANCE`` and ``CHANCE``.
+
+    After the example of ``invscore.uncertainty``:
+
+    >>> from invscore.uncertainty import check_residual
+    >>> residual = check_residual(problem, samples)
+    >>> 0.7 < float(residual.ratio) < 1.3, bool(residual.too_large)
+    (True, False)
     """
 
     ratio: Tensor
@@ -79,6 +86,13 @@ def check_residual(
     """Compare ``samples``, (n, b, \\*in_shape), with the noise that ``problem`` declares.
 
     A ``point_estimate`` is never too small.
+
+    After the example of ``invscore.uncertainty``:
+
+    >>> from invscore.uncertainty import check_residual
+    >>> quiet = InverseProblem(problem.operator, problem.y, GaussianNoise(0.01))
+    >>> bool(check_residual(quiet, samples).too_large)
+    True
     """
     energies = [problem.discrepancy(x).cpu().double().square() for x in samples]
     variances = [problem.discrepancy_variance(x).cpu().double() for x in samples]

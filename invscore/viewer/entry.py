@@ -22,6 +22,13 @@ class Entry:
     where there is none. ``options`` and ``seed``: how the reconstruction was made.
 
     Raises ``ValueError`` for a picture of another name or shape, and for complex ones.
+
+    >>> import torch
+    >>> from invscore.viewer import Entry
+    >>> pictures, figures = {"reconstruction": torch.rand(1, 8, 8)}, {"PSNR": 30.1}
+    >>> entry = Entry("deblur", "camera", "dps", pictures, None, figures, {}, 0)
+    >>> entry.figures
+    {'PSNR': 30.1}
     """
 
     task: str

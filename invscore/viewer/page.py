@@ -40,6 +40,17 @@ def write_page(
     1 to 8: a gray picture of 256 x 256 pixels takes about 50 kB.
 
     Raises ``ValueError`` where there is no entry, or ``samples`` is negative.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import torch
+    >>> from invscore.viewer import Entry, write_page
+    >>> pictures, figures = {"reconstruction": torch.rand(1, 8, 8)}, {"PSNR": 30.1}
+    >>> entry = Entry("deblur", "camera", "dps", pictures, None, figures, {}, 0)
+    >>> file = Path(tempfile.mkdtemp()) / "results.html"
+    >>> write_page(file, [entry], title="Deblurring")
+    >>> file.stat().st_size > 1000
+    True
     """
     if not entries:
         raise ValueError("`entries` must hold at least one, got none")

@@ -26,7 +26,14 @@ __all__ = [
 
 
 def adapt(made: Any, in_shape: Shape | None = None) -> Any:
-    """The operator of an object of deepinv, PyLops, SigPy, ODL or mri-nufft; others as they are."""
+    """The operator of an object of deepinv, PyLops, SigPy, ODL or mri-nufft; others as they are.
+
+    >>> import numpy as np
+    >>> import pylops
+    >>> from invscore.operators.adapters import adapt
+    >>> adapt(pylops.Diagonal(np.ones(4)), in_shape=(1, 2, 2)).out_shape
+    (4,)
+    """
     libraries = {base.__module__.split(".")[0] for base in type(made).__mro__}
     if "deepinv" in libraries:
         return from_deepinv(made, in_shape)[0]

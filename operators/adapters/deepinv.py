@@ -205,6 +205,14 @@ def from_deepinv(
     The noise is Gaussian or Poisson with the physics' sigma or gain, and None for laws that
     invscore does not have. Raises ``ValueError`` for what is no physics, where no image size is
     known, or where the physics does not take images of that size.
+
+    >>> import deepinv
+    >>> from invscore.operators import from_deepinv
+    >>> physics = deepinv.physics.Inpainting((1, 8, 8), mask=0.5)
+    >>> physics.noise_model = deepinv.physics.GaussianNoise(0.05)
+    >>> operator, noise = from_deepinv(physics, (1, 8, 8))
+    >>> operator.out_shape, round(float(noise.sigma), 3)
+    ((1, 8, 8), 0.05)
     """
     from deepinv.physics import DecomposablePhysics, LinearPhysics, Physics
 

@@ -19,6 +19,14 @@ def from_mri_nufft(operator: Any) -> LinearOperator:
     coils has an image of its own, (coils, h, w). It computes in single precision on the CPU, one
     image after the other. Raises ``ValueError`` for what is no such operator, and for one with a
     density compensation, which makes of its adjoint another one.
+
+    >>> import mrinufft
+    >>> import numpy as np
+    >>> from invscore.operators import from_mri_nufft
+    >>> samples = np.random.default_rng(0).uniform(-0.5, 0.5, (30, 2)).astype("float32")
+    >>> operator = from_mri_nufft(mrinufft.get_operator("finufft")(samples, (8, 6)))
+    >>> operator.in_shape, operator.out_shape
+    ((1, 8, 6), (1, 30))
     """
     for name in ("adj_op", "n_coils", "n_samples", "uses_sense"):
         if not hasattr(operator, name):
@@ -71,6 +79,14 @@ def from_torchkbnufft(
     ``omega`` is (2, n) in radians a pixel; measurements are (c, n), or (coils, n) of an image
     (1, h, w) where there are sensitivity ``maps``, (coils, h, w). Transforms are orthonormal as
     torchkbnufft's ``norm="ortho"``. Raises ``ValueError`` for what is no such transform.
+
+    >>> import torch
+    >>> import torchkbnufft
+    >>> from invscore.operators import from_torchkbnufft
+    >>> nufft = torchkbnufft.KbNufft(im_size=(8, 8))
+    >>> operator = from_torchkbnufft(nufft, torch.rand(2, 30), in_shape=(1, 8, 8))
+    >>> operator.out_shape
+    (1, 30)
     """
     from torchkbnufft import KbNufft, KbNufftAdjoint
 
@@ -136,5 +152,13 @@ def from_finufft(omega: Tensor, in_shape: Shape) -> LinearOperator:
 
     By pytorch-finufft, on the CPU and, with cuFINUFFT, on GPUs. Images are (c, h, w) or
     (c, d, h, w), complex; measurements (c, n). Raises ``ValueError`` where shapes do not fit.
+
+    >>> import pytorch_finufft
+    >>> import torch
+    >>> from invscore.operators import from_finufft
+    >>> omega = torch.rand(2, 30) * 6 - 3
+    >>> operator = from_finufft(omega, in_shape=(1, 8, 8))
+    >>> operator.out_shape
+    (1, 30)
     """
     return FINUFFT(omega, in_shape)

@@ -16,6 +16,12 @@ def from_odl(operator: Any) -> LinearOperator:
     ODL's adjoint belongs to inner products that weigh each number by the volume of its cell; here
     it is the one of plain sums, ``W_x A^* W_y^-1``. It runs on the CPU, one image after the other.
     Raises ``ValueError`` for what is no linear operator, and for weights that are no number.
+
+    >>> import odl
+    >>> from invscore.operators import from_odl
+    >>> space = odl.uniform_discr([0, 0], [1, 1], (8, 8), dtype="float32")
+    >>> from_odl(odl.PartialDerivative(space, axis=0)).out_shape
+    (1, 8, 8)
     """
     if not getattr(operator, "is_linear", False):
         raise ValueError(f"`operator` must be a linear odl.Operator, got {type(operator).__name__}")

@@ -17,6 +17,11 @@ def from_pylops(
     ``in_shape`` and ``out_shape`` are other shapes of as many numbers. Transforms of real images
     into complex spectra, and the reverse, are what they say they are. Raises ``ValueError`` for
     what has no ``dims``, and where shapes do not fit.
+
+    >>> import pylops
+    >>> from invscore.operators import from_pylops
+    >>> from_pylops(pylops.FirstDerivative((8, 6), axis=0)).in_shape
+    (1, 8, 6)
     """
     for name in ("dims", "dimsd"):
         if not hasattr(operator, name):

@@ -23,6 +23,14 @@ def from_scipy(linear_operator: Any, in_shape: Shape, out_shape: Shape) -> Linea
     it is linear over the reals alone: then what it does to numbers tells. It runs on the CPU, one
     image after the other; results come back on the device and in the precision of the batch.
     Raises ``ValueError`` when the shapes do not fit.
+
+    >>> import scipy.sparse
+    >>> import torch
+    >>> from invscore.operators import from_scipy
+    >>> sums = scipy.sparse.csr_array([[1.0, 1, 0, 0], [0, 0, 1, 1]])
+    >>> operator = from_scipy(sums, in_shape=(1, 2, 2), out_shape=(2,))
+    >>> operator(torch.ones(1, 1, 2, 2))
+    tensor([[2., 2.]])
     """
     from scipy.sparse import issparse  # imported where used: it takes a third of a second
     from scipy.sparse.linalg import aslinearoperator
@@ -66,6 +74,12 @@ def to_scipy(operator: LinearOperator) -> ScipyOperator:
 
     Between a real and a complex space an operator is linear over the reals alone, which SciPy does
     not know: complex vectors then go in and out as their real and imaginary parts, interleaved.
+
+    >>> import numpy as np
+    >>> from invscore.operators import Blur, to_scipy
+    >>> operator = to_scipy(Blur.gaussian(sigma=1.0, in_shape=(1, 4, 4)))
+    >>> operator.shape, np.allclose(operator @ np.ones(16), 1)
+    ((16, 16), True)
     """
     from scipy.sparse.linalg import LinearOperator as ScipyOperator
 

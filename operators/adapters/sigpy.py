@@ -20,6 +20,12 @@ def from_sigpy(
     SigPy's operators take numbers of any type; here they are complex, unless told otherwise. It
     runs on the CPU, one image after the other. Raises ``ValueError`` for what is no such operator,
     and where shapes do not fit.
+
+    >>> import sigpy.linop
+    >>> from invscore.operators import from_sigpy
+    >>> operator = from_sigpy(sigpy.linop.FFT((8, 6)))
+    >>> operator.in_shape, operator.in_complex
+    ((1, 8, 6), True)
     """
     for name in ("ishape", "oshape", "H"):
         if not hasattr(linop, name):

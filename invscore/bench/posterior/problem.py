@@ -22,6 +22,10 @@ class Metric:
 
     ``target`` is the mean under the true posterior: 0 for distances, which are not negative and
     where the floor is a distance too.
+
+    >>> from invscore.bench.posterior import PROBLEMS
+    >>> [(metric.name, metric.target) for metric in PROBLEMS["gaussian"].metrics[:2]]
+    [('marginals', 0.0), ('mean', 0.0)]
     """
 
     name: str
@@ -39,6 +43,11 @@ class Instance:
 
     Where the truth is known and not the posterior, an instance may have several measurements,
     (b, \\*out_shape), and ``score`` takes samples of all, (n, b, \\*shape).
+
+    >>> from invscore.bench.posterior import PROBLEMS
+    >>> instance = PROBLEMS["gaussian"].build(0)
+    >>> sorted(instance.floor(16)) == sorted(metric.name for metric in PROBLEMS["gaussian"].metrics)
+    True
     """
 
     problem: InverseProblem
@@ -55,6 +64,11 @@ class Problem:
     are measured. ``noise``: their standard deviation. ``metrics``: what instances score, the one to
     compare methods by first. ``samples``: how many samples of a method are scored, unless the user
     asks for others. ``standard``: whether a run without a choice of problems has it.
+
+    >>> from invscore.bench.posterior import PROBLEMS
+    >>> problem = PROBLEMS["gaussian"]
+    >>> problem.family, problem.build(0).problem.y.shape[0]
+    ('gaussian', 1)
     """
 
     name: str
@@ -105,7 +119,15 @@ PROBLEMS: dict[str, Problem] = {}
 
 
 def register(problem: Problem) -> Problem:
-    """Enter ``problem`` under its name."""
+    """Enter ``problem`` under its name.
+
+    >>> from dataclasses import replace
+    >>> from invscore.bench.posterior import PROBLEMS, register
+    >>> register(replace(PROBLEMS["gaussian"], name="gaussian-again")).name
+    'gaussian-again'
+    >>> PROBLEMS.pop("gaussian-again").family
+    'gaussian'
+    """
     PROBLEMS[problem.name] = problem
     return problem
 

@@ -53,6 +53,12 @@ def map_lbfgs(
     ``memory``: moves that are kept, two images each.
     ``initial``: a first ``"guess"``, or ``"noise"`` of the prior's mean and variance
     (``initial_guess``).
+
+    After the example of ``invscore.methods``:
+
+    >>> result = reconstruct(problem, prior, method="map_lbfgs", steps=20)
+    >>> bool((result.mean - exact.mean).abs().mean() < 0.02)
+    True
     """
     final = levels.known(prior, 2 * levels.finest(prior)) if sigma is None else sigma
     count = round(annealing * steps)

@@ -81,6 +81,13 @@ def matched_smc(
     evaluations are in memory together.
 
     For few measured numbers, each of which costs a product: ``ValueError`` for more than 256.
+
+    After the example of ``invscore.methods``:
+
+    >>> options = {"particles": 20, "steps": 4, "probes": 2}
+    >>> result = reconstruct(problem, prior, method="matched_smc", samples=20, **options)
+    >>> bool((result.mean - exact.mean).abs().mean() < 0.1)
+    True
     """
     numbers = len(measured_numbers(problem))
     if numbers > MOST:

@@ -66,6 +66,12 @@ def smc(
     in a set. ``evenness``: 0 (never resample) to 1. ``at_once``: particles whose evaluations
     are in memory together. ``sigma_max``: the first level, in image units (default: 160 standard
     deviations of a pixel under the prior, or the largest level that it knows).
+
+    After the example of ``invscore.methods``:
+
+    >>> result = reconstruct(problem, prior, method="smc", samples=50, particles=50, steps=50)
+    >>> bool((result.mean - exact.mean).abs().mean() < 0.2)
+    True
     """
     crowd = ParticleSets.of(rng, particles)
     streams, tasks = crowd.rng, problem.select(crowd.first)

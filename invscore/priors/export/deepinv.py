@@ -15,6 +15,14 @@ def deepinv_denoiser(prior: Prior) -> Any:
 
     For a prior of complex images, x has the real and the imaginary part of each channel in turn,
     (b, 2 c, h, w), as deepinv's MRI has them. Importing deepinv takes seconds.
+
+    >>> import deepinv
+    >>> import torch
+    >>> from invscore import GaussianPrior
+    >>> from invscore.priors.export import deepinv_denoiser
+    >>> denoiser = deepinv_denoiser(GaussianPrior(torch.full((1, 8, 8), 0.5), 0.04))
+    >>> denoiser(torch.rand(2, 1, 8, 8), 0.1).shape
+    torch.Size([2, 1, 8, 8])
     """
     import deepinv
 

@@ -20,6 +20,14 @@ class EpsilonNetwork(nn.Module):
     linear one of Ho et al. 2020), ``t`` a place in it: a number or a tensor (b,); between
     two, ln s is linear in t. Where the prior
     is a module, its parameters are this module's.
+
+    >>> import torch
+    >>> from invscore import GaussianPrior
+    >>> from invscore.priors.export import EpsilonNetwork
+    >>> prior = GaussianPrior(torch.full((1, 8, 8), 0.5), 0.04)
+    >>> epsilon = EpsilonNetwork(prior)
+    >>> epsilon(torch.randn(2, 1, 8, 8), torch.tensor([10, 500])).shape
+    torch.Size([2, 1, 8, 8])
     """
 
     table: Tensor

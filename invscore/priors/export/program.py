@@ -25,6 +25,18 @@ def export_program(prior: Prior, shape: tuple[int, int, int, int], path: Path) -
 
     ``torch.export.load(path).module()(x, sigma)`` runs it. Raises ``ValueError`` where ``path`` has
     another suffix.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import torch
+    >>> from invscore.networks import build_network
+    >>> from invscore.priors import NetworkPrior
+    >>> from invscore.priors.export import export_program
+    >>> network = build_network("unet", widths=[8], blocks=1, embedding=16)
+    >>> file = Path(tempfile.mkdtemp()) / "denoiser.pt2"
+    >>> export_program(NetworkPrior(network, channels=1), (2, 1, 8, 8), file)
+    >>> torch.export.load(file).module()(torch.rand(2, 1, 8, 8), torch.full((2,), 0.1)).shape
+    torch.Size([2, 1, 8, 8])
     """
     if path.suffix != ".pt2":
         raise ValueError(f"`path` must end in .pt2, got {str(path)!r}")

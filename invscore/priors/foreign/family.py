@@ -21,6 +21,10 @@ class Family:
     facts)`` says what the checkpoint is, asking ``facts`` for what the file does not tell.
     ``facts`` names these with half a sentence each, beyond those of all families
     (``recipe.COMMON``). ``source`` is the code that writes such files.
+
+    >>> from invscore.priors.foreign import FAMILIES
+    >>> [family.title for family in FAMILIES if family.name == "diffusers"]
+    ['a diffusers folder']
     """
 
     name: str
@@ -33,7 +37,13 @@ class Family:
 
 @dataclass(frozen=True)
 class Refusal:
-    """A kind of file that is recognised and can't be a prior of images: ``why``, a clause."""
+    """A kind of file that is recognised and can't be a prior of images: ``why``, a clause.
+
+    >>> from invscore.priors.foreign import Refusal
+    >>> latent = Refusal("a latent network", lambda content: True, "it needs a decoder")
+    >>> latent.why
+    'it needs a decoder'
+    """
 
     title: str
     recognise: Callable[[Content], bool]

@@ -25,12 +25,37 @@ def load_foreign(path: Path, facts: Mapping[str, Any]) -> DenoiserPrior:
 
     Raises ``CheckpointError``, in one sentence that names ``path``, for files that cannot be read
     or are of no known family, and for facts that are missing or unknown.
+
+    >>> import json, tempfile
+    >>> from pathlib import Path
+    >>> from diffusers import DDPMScheduler, UNet2DModel
+    >>> from invscore.priors.foreign import load_foreign
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> sizes = {"block_out_channels": (32,), "in_channels": 1, "out_channels": 1}
+    >>> blocks = {"down_block_types": ("DownBlock2D",), "up_block_types": ("UpBlock2D",)}
+    >>> UNet2DModel(sample_size=8, **sizes, **blocks).save_pretrained(folder / "unet")
+    >>> DDPMScheduler().save_pretrained(folder / "scheduler")
+    >>> load_foreign(folder, {}).channels
+    1
     """
     return named(path, lambda: _read(path, facts).build())
 
 
 def read_foreign(path: Path, facts: Mapping[str, Any]) -> Recipe:
-    """What the file or folder is found to be. Raises as ``load_foreign`` does."""
+    """What the file or folder is found to be. Raises as ``load_foreign`` does.
+
+    >>> import json, tempfile
+    >>> from pathlib import Path
+    >>> from diffusers import DDPMScheduler, UNet2DModel
+    >>> from invscore.priors.foreign import read_foreign
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> sizes = {"block_out_channels": (32,), "in_channels": 1, "out_channels": 1}
+    >>> blocks = {"down_block_types": ("DownBlock2D",), "up_block_types": ("UpBlock2D",)}
+    >>> UNet2DModel(sample_size=8, **sizes, **blocks).save_pretrained(folder / "unet")
+    >>> DDPMScheduler().save_pretrained(folder / "scheduler")
+    >>> sorted(read_foreign(folder, {}).facts)[:2]
+    ['format', 'source']
+    """
     return named(path, lambda: _read(path, facts))
 
 

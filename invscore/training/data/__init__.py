@@ -18,6 +18,19 @@ def open_source(
 
     ``channels`` is what photographs are turned into. Raises ``ValueError`` for data that cannot be
     used.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from PIL import Image
+    >>> from invscore.training.data import open_source
+    >>> from invscore.training.data.config import FolderConfig
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> (folder / "train").mkdir()
+    >>> shades = np.linspace(0, 255, 64 * 64).reshape(64, 64).astype("uint8")
+    >>> Image.fromarray(shades).save(folder / "train" / "photo.png")
+    >>> open_source(FolderConfig(folder=folder, crop=16), "train", channels=1).shape
+    (1, 16, 16)
     """
     if isinstance(config, FolderConfig):
         return PhotoCrops(

@@ -52,6 +52,17 @@ class ArraySlices(Source):
     The data of ``split`` are those in the folder of that name, or, where there are no folders
     train/ and val/, a share of all slices that ``config.seed`` decides on. Raises ``ValueError``
     for files, axes or sizes that do not fit, and for values that are not finite.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from invscore.training.data import ArraySlices
+    >>> from invscore.training.data.config import ArraysConfig
+    >>> file = Path(tempfile.mkdtemp()) / "volumes.npy"
+    >>> np.save(file, np.random.default_rng(0).random((20, 16, 16)))
+    >>> slices = ArraySlices(ArraysConfig(kind="arrays", path=file, peak=1.0), "train")
+    >>> slices.batch(2, np.random.default_rng(0)).shape
+    torch.Size([2, 1, 16, 16])
     """
 
     def __init__(self, config: ArraysConfig, split: str) -> None:

@@ -14,6 +14,19 @@ class Source(abc.ABC):
     ``together`` is how many images are drawn by one call of ``batch`` in training. The images of
     a step come from several generators, one for every ``together`` of them, so that they do not
     depend on the number of processes.
+
+    >>> import numpy as np
+    >>> import torch
+    >>> from invscore.training.data import Source
+    >>> class Stripes(Source):
+    ...     shape = (1, 8, 8)
+    ...     def batch(self, count, random):
+    ...         rows = torch.from_numpy(random.random((count, 1, 8, 1), dtype=np.float32))
+    ...         return rows.expand(count, *self.shape)
+    ...     def digest(self):
+    ...         return "stripes of 8 by 8 pixels"
+    >>> Stripes().batch(2, np.random.default_rng(0)).shape
+    torch.Size([2, 1, 8, 8])
     """
 
     shape: tuple[int, int, int]

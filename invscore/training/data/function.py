@@ -23,6 +23,17 @@ class FunctionSource(Source):
     ``address`` is ``file.py:function`` or ``package.module:function``. Arrays and tensors are
     taken, in any real or complex type, all finite and of one shape. Raises ``ValueError`` where the
     function is missing, fails or returns anything else.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from invscore.training.data import FunctionSource
+    >>> code = "def draw(count, random, split): return random.random((count, 1, 8, 8))"
+    >>> file = Path(tempfile.mkdtemp()) / "noise.py"
+    >>> _ = file.write_text(code)
+    >>> source = FunctionSource(f"{file}:draw", split="train", options={})
+    >>> source.batch(2, np.random.default_rng(0)).shape
+    torch.Size([2, 1, 8, 8])
     """
 
     def __init__(

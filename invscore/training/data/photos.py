@@ -24,6 +24,18 @@ class PhotoCrops(Source):
     it is a random convex mixture of the colour channels, so that one prior serves luminance and
     single colours alike. Raises ``ValueError`` for a folder without images, or with one that
     cannot be read, is smaller than a crop or has more than 8 bits a channel.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from PIL import Image
+    >>> from invscore.training.data import PhotoCrops
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> shades = np.linspace(0, 255, 64 * 64).reshape(64, 64).astype("uint8")
+    >>> Image.fromarray(shades).save(folder / "photo.png")
+    >>> crops = PhotoCrops(folder, crop=16, longest_side=(32, 64), channels=1)
+    >>> crops.batch(2, np.random.default_rng(0)).shape
+    torch.Size([2, 1, 16, 16])
     """
 
     def __init__(

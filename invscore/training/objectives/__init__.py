@@ -3,6 +3,14 @@
 Each loss is one number. In the mean, its gradient is that of the squared distance from the true
 score or velocity, up to a weight: all losses for scores have the same minimiser. What is random in
 them is an argument.
+
+The examples of its functions go on from this one:
+
+>>> import torch
+>>> x = torch.randn(500, 2, generator=torch.Generator().manual_seed(0))
+>>> noise = torch.randn(500, 2, generator=torch.Generator().manual_seed(1))
+>>> score = lambda x: -x
+>>> noisy_score = lambda x: -x / 2
 """
 
 from invscore.training.objectives.bridge import bridge_matching

@@ -31,6 +31,13 @@ def bridge_matching(
 
     ``clean``, ``noise`` and ``wiggle`` have shape (b, \\*shape), ``t`` has shape (b,), between 0
     and 1 and not at the ends, where dl/dt is infinite.
+
+    After the example of ``invscore.training.objectives``:
+
+    >>> from invscore.training.objectives import bridge_matching
+    >>> t, still = torch.full((500,), 0.5), lambda x, t: 0 * x
+    >>> round(float(bridge_matching(still, still, x, t, noise, noise.flip(0), spread=0.1)), 0)
+    3.0
     """
     time = per_image(t, clean, "t")
     root = (time * (1 - time)).sqrt()

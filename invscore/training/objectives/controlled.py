@@ -17,6 +17,13 @@ def controlled_score_matching(
     sigma``. The control variate ``2 n . s(clean) / sigma`` has mean 0 and takes away what grows
     like 1 / sigma (Wang et al. 2020, "Wasserstein minimum velocity"): for sigma to 0 this is
     ``hutchinson_score_matching`` with probe n. ``score`` is evaluated twice.
+
+    After the example of ``invscore.training.objectives``:
+
+    >>> from invscore.training.objectives import controlled_score_matching
+    >>> loss = lambda s: controlled_score_matching(s, x, 1.0, noise)
+    >>> bool(loss(noisy_score) < loss(lambda x: 2 * noisy_score(x)))
+    True
     """
     level = per_image(sigma, clean)
     smoothed = score(clean + level * noise)

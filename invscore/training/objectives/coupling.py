@@ -13,6 +13,13 @@ def optimal_pairing(clean: Tensor, noise: Tensor) -> Tensor:
     Both have shape (b, \\*shape); the work, on the CPU, is of order b^3. Each image has a noise of
     its own, so that neither distribution changes (Pooladian et al. 2023; Tong et al. 2024).
     Raises ``ValueError`` where their shapes differ.
+
+    After the example of ``invscore.training.objectives``:
+
+    >>> from invscore.training.objectives import optimal_pairing
+    >>> paired = optimal_pairing(x, noise)
+    >>> bool((x - paired).square().sum() < (x - noise).square().sum())
+    True
     """
     if clean.shape != noise.shape:
         raise ValueError(

@@ -23,6 +23,18 @@ def denoising_score_matching(
     ``clean`` and ``noise`` have shape (b, c, h, w), ``sigma`` has shape (b,), in image units;
     complex noise has unit variance in both parts. Where there are ``maps``, like ``clean``, they
     are the level of each pixel in the place of ``sigma``.
+
+    After the example of ``invscore.training.objectives``:
+
+    >>> from invscore.networks import build_network
+    >>> from invscore.priors import NetworkPrior
+    >>> from invscore.training.objectives import denoising_score_matching
+    >>> prior = NetworkPrior(build_network("unet", widths=[8], blocks=1), channels=1)
+    >>> images = torch.rand(4, 1, 8, 8)
+    >>> sigma, noise = torch.full((4,), 0.1), torch.randn(4, 1, 8, 8)
+    >>> loss = denoising_score_matching(prior, images, sigma, noise)
+    >>> bool(loss > 0), loss.requires_grad
+    (True, True)
     """
     if maps is None:
         level = per_image(sigma, clean)

@@ -12,7 +12,16 @@ from torch import Tensor
 
 
 class NoiseDensity(Protocol):
-    """A density g of noise with mean 0 and variance 1 in every pixel."""
+    """A density g of noise with mean 0 and variance 1 in every pixel.
+
+    After the example of ``invscore.training.objectives``:
+
+    >>> import numpy as np
+    >>> from invscore.training.objectives import GaussianDensity, NoiseDensity
+    >>> density: NoiseDensity = GaussianDensity()
+    >>> density.sample_like(x, np.random.default_rng(0)).shape
+    torch.Size([500, 2])
+    """
 
     def sample_like(self, x: Tensor, random: np.random.Generator) -> Tensor:
         """Noise of the shape, type and device of ``x``."""
@@ -23,7 +32,14 @@ class NoiseDensity(Protocol):
 
 @dataclass(frozen=True)
 class GaussianDensity:
-    """``g(n) ~ exp(-n^2 / 2)``."""
+    """``g(n) ~ exp(-n^2 / 2)``.
+
+    After the example of ``invscore.training.objectives``:
+
+    >>> from invscore.training.objectives import GaussianDensity
+    >>> GaussianDensity().score(torch.tensor([2.0]))
+    tensor([-2.])
+    """
 
     def sample_like(self, x: Tensor, random: np.random.Generator) -> Tensor:
         return torch.from_numpy(random.standard_normal(tuple(x.shape))).to(x)
@@ -34,7 +50,14 @@ class GaussianDensity:
 
 @dataclass(frozen=True)
 class LaplaceDensity:
-    """``g(n) ~ exp(-sqrt(2) |n|)``."""
+    """``g(n) ~ exp(-sqrt(2) |n|)``.
+
+    After the example of ``invscore.training.objectives``:
+
+    >>> from invscore.training.objectives import LaplaceDensity
+    >>> LaplaceDensity().score(torch.tensor([2.0]))
+    tensor([-1.4142])
+    """
 
     def sample_like(self, x: Tensor, random: np.random.Generator) -> Tensor:
         return torch.from_numpy(random.laplace(0.0, math.sqrt(0.5), tuple(x.shape))).to(x)
@@ -48,6 +71,12 @@ class StudentDensity:
     """Student's t with ``degrees`` of freedom nu, ``g(n) ~ (1 + n^2 / (nu - 2))^(-(nu + 1) / 2)``.
 
     Raises ``ValueError`` unless nu > 2: there is no variance below.
+
+    After the example of ``invscore.training.objectives``:
+
+    >>> from invscore.training.objectives import StudentDensity
+    >>> StudentDensity(degrees=5.0).score(torch.tensor([2.0]))
+    tensor([-1.7143])
     """
 
     degrees: float

@@ -27,6 +27,13 @@ def score_of(potential: ScalarField) -> VectorField:
 
     With it, every objective for scores trains potentials: the divergence in implicit score
     matching becomes ``-Laplacian phi`` (Hyvärinen 2005, Theorem 1).
+
+    After the example of ``invscore.training.objectives``:
+
+    >>> from invscore.training.objectives import score_of
+    >>> gaussian = score_of(lambda x: x.square().sum(dim=1) / 2)
+    >>> torch.allclose(gaussian(x), score(x))
+    True
     """
 
     def score(x: Tensor) -> Tensor:

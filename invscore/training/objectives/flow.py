@@ -19,6 +19,14 @@ def flow_matching(velocity: TimeField, clean: Tensor, t: Tensor, noise: Tensor) 
     Where noise and data are independent the velocity tells the score, ``-(x + (1 - t) v) / t``. It
     does not where noise has been assigned by ``optimal_pairing``: then lines cross less, and the
     flow is straighter.
+
+    After the example of ``invscore.training.objectives``:
+
+    >>> from invscore.training.objectives import flow_matching
+    >>> t = torch.full((500,), 0.5)
+    >>> resting = lambda x, t: 0 * x
+    >>> round(float(flow_matching(resting, x, t, noise)), 1)
+    2.2
     """
     time = per_image(t, clean, "t")
     return squared_distance(velocity((1 - time) * clean + time * noise, t), noise - clean)

@@ -15,6 +15,12 @@ def explicit_score_matching(
 
     This is the Fisher divergence per pixel (Hyvärinen 2005, Eq. 2, without its factor 1/2). ``x``
     and ``truth`` have shape (b, \\*shape). Any ``truth`` whose mean given x is the score will do.
+
+    After the example of ``invscore.training.objectives``:
+
+    >>> from invscore.training.objectives import explicit_score_matching
+    >>> float(explicit_score_matching(score, x, truth=-x))
+    0.0
     """
     return squared_distance(score(x), truth, weight)
 

@@ -22,6 +22,13 @@ def noise_score_matching(
     Its minimiser is the score of the noisy data for any density g of the noise (Vincent 2011,
     Eq. 9). ``clean`` and ``noise``, drawn from ``density``: (b, \\*shape). The mean is over images
     and pixels. With Gaussian noise only, that score is ``(D - x) / sigma^2``.
+
+    After the example of ``invscore.training.objectives``:
+
+    >>> from invscore.training.objectives import noise_score_matching
+    >>> loss = lambda s: noise_score_matching(s, x, 1.0, noise)
+    >>> bool(loss(noisy_score) < loss(lambda x: 2 * noisy_score(x)))
+    True
     """
     level = per_image(sigma, clean)
     return explicit_score_matching(score, clean + level * noise, density.score(noise) / level)

@@ -30,6 +30,16 @@ def process_score_matching(
     g^2, is maximum likelihood: half that integral, in the sum over pixels, and the divergence of
     p_T from the reverse process's start bound the Kullback-Leibler divergence from the data to
     that process's samples (Song, Durkan et al. 2021, Theorem 1).
+
+    After the example of ``invscore.training.objectives``:
+
+    >>> from invscore.processes import VP
+    >>> from invscore.training.objectives import process_score_matching
+    >>> t, vp = torch.full((500,), 0.5), VP()
+    >>> rest = {"alpha": vp.alpha, "sigma": vp.sigma, "weight": torch.ones_like}
+    >>> loss = lambda s: process_score_matching(s, x, t, noise, **rest)
+    >>> bool(loss(lambda x, t: -x) < loss(lambda x, t: -2 * x))
+    True
     """
     kept, level = per_image(alpha(t), clean, "alpha"), per_image(sigma(t), clean)
     x = kept * clean + level * noise

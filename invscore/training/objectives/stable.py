@@ -18,6 +18,13 @@ def stable_target(x: Tensor, sigma: PerImage, reference: Tensor) -> Tensor:
     image behind x is one of the reference, as likely as any other, this is the mean of the usual
     target given x and the reference: its mean given x is the score, as before, and its variance
     is smaller (Rao and Blackwell). Computed in the precision of ``x``, also under autocast.
+
+    After the example of ``invscore.training.objectives``:
+
+    >>> from invscore.training.objectives import stable_target
+    >>> reference = torch.tensor([[-1.0], [1.0]])
+    >>> stable_target(torch.zeros(1, 1), 1.0, reference)
+    tensor([[0.]])
     """
     # Squared distances by products of matrices would lose the digits that small levels need, and
     # so would an average of images in bfloat16: it is divided by sigma^2.
@@ -44,6 +51,13 @@ def stable_target_score_matching(
 
     ``clean`` and ``noise``: (b, \\*shape). ``reference``: (n, \\*shape), with ``clean`` among them,
     except for those where ``apart``, (b,), is true: these have the usual target, ``-n / sigma``.
+
+    After the example of ``invscore.training.objectives``:
+
+    >>> from invscore.training.objectives import stable_target_score_matching
+    >>> loss = lambda s: stable_target_score_matching(s, x, 1.0, noise, reference=x)
+    >>> bool(loss(noisy_score) < loss(lambda x: 2 * noisy_score(x)))
+    True
     """
     level = per_image(sigma, clean)
     x = clean + level * noise

@@ -18,6 +18,15 @@ class ImportanceTimes:
     ``density`` says exactly what ``sample`` draws from: a ratio of the two has no bias.
 
     Raises ``ValueError`` unless 0 < first < last and the rate is positive and finite.
+
+    After the example of ``invscore.training.objectives``:
+
+    >>> import numpy as np
+    >>> from invscore.training.objectives import ImportanceTimes
+    >>> times = ImportanceTimes(lambda t: 1 / t**2, 0.01, 1.0)
+    >>> t = times.sample(1000, np.random.default_rng(0))
+    >>> bool(t.median() < 0.05)
+    True
     """
 
     def __init__(self, rate: Schedule, first: float, last: float, cells: int = 4096) -> None:
