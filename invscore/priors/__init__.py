@@ -13,6 +13,7 @@ from invscore.priors.gaussian import GaussianPrior
 from invscore.priors.grayscale import Grayscale
 from invscore.priors.library import available_priors, load_prior
 from invscore.priors.mixture import GaussianMixturePrior
+from invscore.priors.multiband import Multiband
 from invscore.priors.network import NetworkPrior
 from invscore.priors.parametrisation import Mix, Parametrisation
 from invscore.priors.stationary import StationaryGaussianPrior
@@ -30,6 +31,7 @@ __all__ = [
     "GaussianPrior",
     "Grayscale",
     "Mix",
+    "Multiband",
     "NetworkPrior",
     "Parametrisation",
     "Prior",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -108,7 +109,11 @@ def fitted(
     if isinstance(prior, (Channelwise, Grayscale)):
         count = images * (shape[0] if isinstance(prior, Channelwise) else 1)
         inner = fitted(prior.prior, shape, free, images=count, derivatives=derivatives)
-        return prior if inner is prior.prior else type(prior)(inner)
+        if inner is prior.prior:
+            return prior
+        tiled = copy.copy(prior)
+        tiled.prior = inner
+        return tiled
     if isinstance(prior, VolumePrior) and len(shape) == 4:
         return _fitted_volume(prior, shape, free, images=images, derivatives=derivatives)
     known = prior.footprint

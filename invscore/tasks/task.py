@@ -17,6 +17,7 @@ from invscore.operators import LinearOperator, NonCartesianMRI, Operator, Tomogr
 from invscore.priors.base import Prior
 from invscore.priors.channelwise import Channelwise
 from invscore.priors.grayscale import Grayscale
+from invscore.priors.multiband import Multiband
 from invscore.priors.volume import PLANES, VolumePrior
 from invscore.readers import Part
 from invscore.tasks.builtin import build, option_defaults
@@ -27,6 +28,9 @@ from invscore.tasks.specs import Spec
 
 SAMPLE_SIZE = 256
 """Sample images are shrunk to this unless told otherwise: a prior of any size is quick there."""
+
+BANDS = 3
+"""Channels up to which a gray prior takes each for an image of its own: those of photographs."""
 
 PIXELS_TOGETHER = 2**20
 """Of all channels and samples treated at once: up to 1 GB of memory, 4 GB with derivatives."""
@@ -172,7 +176,9 @@ def _of_channels(prior: Prior, channels: int, name: str) -> Prior:
     if prior.channels in (channels, None):
         return prior
     if prior.channels == 1:
-        return Channelwise(prior)
+        # Bands are alike as colours are not known to be, for which there are priors of their own.
+        spectral = channels > BANDS and not isinstance(prior.mean, Tensor)
+        return Multiband(prior, channels) if spectral else Channelwise(prior)
     if channels == 1:
         return Grayscale(prior)
     raise ValueError(
