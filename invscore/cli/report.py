@@ -33,6 +33,7 @@ PICTURES = (
     "std.png",
     "truth.png",
     "figure.png",
+    "kernel.png",
 )
 FILES = (*PICTURES, ARRAYS, METRICS, REPORT)
 
@@ -138,7 +139,10 @@ def write_results(
         **({} if result.window is None else {"samples_with_margin": result.samples[:, 0]}),
     }
     deviation = None if spread is None else _by_pixel(spread)
+    arrays |= task.found
     pictures = dict(images)
+    if "kernel" in task.found:
+        pictures["kernel"] = picture(task.found["kernel"])
     if "reconstruction" in images and spread is not None and deviation is not None:
         pictures["mean"] = images["reconstruction"]
         pictures["std"] = picture(deviation, peak=float(deviation.max()) or 1.0)

@@ -80,6 +80,19 @@ def blur(in_shape: Shape, *, kernel: str, boundary: Boundary = "circular") -> Op
     return Blur.from_file(kernel, in_shape, boundary=boundary)
 
 
+def blind_deblur(
+    in_shape: Shape,  # noqa: ARG001
+    *,
+    model: Literal["any", "motion", "defocus", "gaussian"] = "any",  # noqa: ARG001
+    boundary: Boundary = "valid",  # noqa: ARG001
+) -> Operator:
+    """Blur whose kernel is unknown, and found in a measurement: motion, defocus or a Gaussian"""
+    raise ValueError(
+        "operator 'blind-deblur' finds the kernel of a --measurement: an --image is blurred by "
+        "motion, defocus, deblur or blur"
+    )
+
+
 def inpaint(
     in_shape: Shape,
     *,
@@ -279,7 +292,7 @@ def denoise(in_shape: Shape) -> Operator:
 BUILTIN: dict[str, Builder] = {
     builder.__name__.replace("_", "-"): builder
     for builder in (
-        *(deblur, motion, shake, defocus, blur, nonlinear_blur),
+        *(deblur, motion, shake, defocus, blur, blind_deblur, nonlinear_blur),
         *(inpaint, box, mosaic, cassi, superres, mri, multicoil_mri, noncartesian_mri),
         *(ct, cs, phase, hdr, denoise),
     )

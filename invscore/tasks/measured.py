@@ -25,7 +25,7 @@ from invscore.noise_level import estimate_noise
 from invscore.operators import MRI, Inpainting, Operator, Tomography
 from invscore.priors.base import Prior
 from invscore.readers import Part, read
-from invscore.tasks import multicoil, noncartesian
+from invscore.tasks import blind, multicoil, noncartesian
 from invscore.tasks.builtin import option_defaults
 from invscore.tasks.counts import counts_of_file, in_law
 from invscore.tasks.noises import Declared, Law
@@ -70,6 +70,9 @@ def measured_task(
     if not spec.is_plugin and spec.name == noncartesian.NAME:
         return _along_trajectory(spec, measurement, shape, noise, device, part or {})
     y, axes = read_measurement(measurement, **(part or {}))
+    if not spec.is_plugin and spec.name == blind.NAME:
+        y = as_image(y, repr(measurement), axes=axes)
+        return _of_unknown_kernel(spec, y, noise, device)
     found: tuple[str, ...] = ()
     apart: Hashable = None
     if not (part and part.get("reader")):
@@ -128,6 +131,25 @@ def _along_trajectory(
         assumed=(*assumed, *told),
         unweighted=unweighted,
         apart=object() if several else apart,
+    )
+
+
+def _of_unknown_kernel(
+    spec: Spec, y: Tensor, noise: Declared | Literal["auto"], device: str
+) -> Task:
+    """The problem of a blurred picture, with the blur that it tells."""
+    operator, level, found, told = blind.found_blur(y, spec.options, noise)
+    moved = operator.to(device)
+    law = law_of(level, moved)
+    problem, unweighted, weighted = problem_with(moved, y[None].to(device), law)
+    return Task(
+        problem,
+        truth=None,
+        assumed=(*told, *weighted),
+        gain_is_one=True,
+        unweighted=unweighted,
+        apart=object(),
+        found=found,
     )
 
 

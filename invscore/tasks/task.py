@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -46,7 +46,8 @@ class Task:
     what was not declared, and what was taken for it. ``gain_is_one``: whether the operator is known
     to leave a constant image as it is. ``unweighted``: the problem before a noise map has weighted
     it, if one has. ``apart``: what of the operator the measurement itself has told; only those that
-    have told the same are treated together.
+    have told the same are treated together. ``found``: arrays that were found in the measurement
+    before it was restored, such as a kernel, which are saved beside the result.
     """
 
     problem: InverseProblem
@@ -55,6 +56,7 @@ class Task:
     gain_is_one: bool = False
     unweighted: InverseProblem | None = None
     apart: Hashable = None
+    found: Mapping[str, Tensor] = field(default_factory=dict)
 
     @property
     def in_units(self) -> InverseProblem:

@@ -1,0 +1,51 @@
+"""Pictures blurred by a kernel that nobody tells, from files that other programs write."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy.ndimage import uniform_filter1d
+
+from invscore.images import crop_and_shrink, load_image, to_gray
+from tests.cli.conftest import Run
+
+
+@pytest.fixture
+def blurred(folder: Path) -> np.ndarray:  # noqa: ARG001
+    image = to_gray(crop_and_shrink(load_image("coins"), 96))[0].double().numpy()
+    seen = uniform_filter1d(image, 9, axis=1)[:, 8:-8]
+    seen = seen + 0.01 * np.random.default_rng(0).standard_normal(seen.shape)
+    Image.fromarray((255 * seen.clip(0, 1)).round().astype(np.uint8)).save("seen.png")
+    return seen
+
+
+def test_the_kernel_is_found_and_kept(reconstruct: Run, blurred: np.ndarray) -> None:
+    result = reconstruct(
+        *("--op", "blind-deblur", "--measurement", "seen.png", "--samples", "1", "--out", "out")
+    )
+    assert result.exit_code == 0, result.output
+    told = json.loads(Path("out/metrics.json").read_text())["assumed"]
+    assert told[0].startswith("kernel: motion, length ")
+    arrays = np.load("out/arrays.npz")
+    kernel = arrays["kernel"]
+    assert kernel.shape == arrays["kernel_std"].shape
+    assert kernel.sum() == pytest.approx(1.0)
+    line = kernel[kernel.shape[0] // 2]
+    assert line.sum() > 0.8
+    assert (line > 0.05).sum() in (8, 9, 10, 11)
+    assert arrays["mean"].shape == (1, *blurred.shape)
+    assert Path("out/kernel.png").exists()
+
+
+def test_what_tells_no_kernel_is_refused(reconstruct: Run, blurred: np.ndarray) -> None:  # noqa: ARG001
+    for arguments, sentence in (
+        (("--op", "blind-deblur", "--measurement", "gray.png"), "does not tell its kernel"),
+        (("--op", "blind-deblur", "--image", "gray.png"), "finds the kernel of a --measurement"),
+        (("--op", "blind-deblur(model=spiral)", "--measurement", "seen.png"), "model"),
+    ):
+        result = reconstruct(*arguments, "--samples", "1", "--out", "out")
+        assert result.exit_code == 2, result.output
+        assert sentence in " ".join(result.output.split())
+        assert not Path("out").exists()

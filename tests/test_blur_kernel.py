@@ -1,0 +1,82 @@
+"""Kernels that are found in blurred pictures."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from invscore.blur_kernel import Candidate, Periodogram, estimate_kernel
+from invscore.images import crop_and_shrink, load_image, to_gray
+from invscore.operators import Blur
+
+SIZE = 96
+
+
+def photograph(name: str) -> Tensor:
+    return to_gray(crop_and_shrink(load_image(name), SIZE + 24)).double()
+
+
+def blurred(name: str, candidate: Candidate, noise: float = 0.01) -> Tensor:
+    image = photograph(name)
+    seen = Blur(candidate.kernel, image.shape, boundary="valid")(image[None])[0]
+    top, left = ((n - SIZE) // 2 for n in seen.shape[1:])
+    seen = seen[:, top : top + SIZE, left : left + SIZE]
+    return seen + noise * torch.randn(
+        seen.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0)
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "truth", "within"),
+    [
+        ("coins", Candidate("motion", (11.0, 30.0)), (0.6, 3.0)),
+        ("gravel", Candidate("motion", (9.0, 130.0)), (0.6, 4.0)),
+        ("coffee", Candidate("defocus", (3.0,)), (0.25,)),
+        ("chelsea", Candidate("gaussian", (1.8,)), (0.35,)),
+    ],
+)
+def test_kernel_and_noise_are_found(name: str, truth: Candidate, within: tuple[float, ...]) -> None:
+    found = estimate_kernel(blurred(name, truth))
+    assert found.model == truth.model
+    for number, known, error, most in zip(
+        found.numbers, truth.numbers, found.errors, within, strict=True
+    ):
+        assert abs(number - known) < most
+        assert abs(number - known) < 4 * error
+    assert found.noise == pytest.approx(0.01, rel=0.1)
+    assert found.kernel.sum().item() == pytest.approx(1.0)
+    assert found.std.shape == found.kernel.shape
+    assert str(found).startswith(f"{truth.model}, ")
+
+
+def test_what_is_sharp_or_noise_tells_no_kernel() -> None:
+    for picture in (photograph("coins"), torch.rand(1, 64, 64, dtype=torch.float64)):
+        with pytest.raises(ValueError, match="does not tell its kernel"):
+            estimate_kernel(picture, models=("motion", "defocus"))
+    with pytest.raises(ValueError, match="as a regular pattern has"):
+        estimate_kernel(blurred("brick", Candidate("motion", (9.0, 130.0))), models=("motion",))
+    with pytest.raises(ValueError, match="32 pixels a side or more"):
+        estimate_kernel(torch.rand(1, 20, 64))
+
+
+def test_the_periodogram_of_a_field_has_the_expected_likelihood() -> None:
+    """Of a field of exponent 2.7 behind a disk: the true kernel before half and twice of it."""
+    generator = torch.Generator().manual_seed(0)
+    n = 128
+    frequency = torch.fft.fftfreq(n, dtype=torch.float64)
+    radius = torch.hypot(frequency[:, None], frequency)
+    radius[0, 0] = 1.0
+    white = torch.randn(n, n, dtype=torch.float64, generator=generator)
+    field = torch.fft.ifft2(torch.fft.fft2(white) * radius**-1.35).real[None]
+    truth = Candidate("defocus", (2.5,)).kernel
+    seen = Blur(truth, (1, n, n))(field[None])[0]
+    scale = 0.01 * float(seen.std())
+    seen = seen + scale * torch.randn(1, n, n, dtype=torch.float64, generator=generator)
+    periodogram = Periodogram(seen, scale)
+    values = {
+        r: periodogram.log_likelihood(Candidate("defocus", (r,)).kernel)
+        for r in (1.25, 2.25, 2.5, 2.75, 5.0)
+    }
+    assert max(values, key=values.__getitem__) == 2.5
+    fitted = Periodogram(seen)
+    fitted.log_likelihood(truth)
+    assert fitted.noise == pytest.approx(scale, rel=0.05)
