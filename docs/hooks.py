@@ -1,5 +1,7 @@
 """What MkDocs cannot know: pages made of the code, and tutorials that are run while it builds.
 
+Equations become MathML, which browsers draw by themselves, and examples of docstrings blocks.
+
 The Python blocks of a page in ``tutorials/`` run one after the other in one namespace. What a block
 prints stands below it, and so does every figure that it leaves behind. A block that fails ends the
 build. With ``INVSCORE_TUTORIALS=shown`` in the environment they are shown and not run.
@@ -13,15 +15,22 @@ import inspect
 import io
 import os
 import re
+from html import unescape
 from pathlib import Path
 from typing import Any
 
+from latex2mathml.converter import convert
+from markdown import Markdown
+from markdown.extensions import Extension
+from markdown.preprocessors import Preprocessor
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"^```python\n(.*?)^```\n", re.DOTALL | re.MULTILINE)
+EQUATION = re.compile(r'<(span|div) class="arithmatex">\\[(\[](.*?)\\[)\]]</\1>', re.DOTALL)
+DOCTEST = re.compile(r"^>>> .*(?:\n(?!\s*$).+)*", re.MULTILINE)
 TINY = re.compile(r"<!-- tiny: (.*?) -->")
 
 COPIED = {
@@ -58,6 +67,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
     named = repr(config.nav)
     pages = [page.name for page in sorted(Path(config.docs_dir).glob("*.md"))]
     sections["Your own"] += [page for page in pages if f"'{page}'" not in named]
+    config.markdown_extensions.append(Examples())  # type: ignore[arg-type]
     return config
 
 
@@ -78,6 +88,35 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         folder = Path(config.site_dir) / "tutorials" / "pictures" / Path(place).stem
         markdown = executed(markdown, folder, files, config, place)
     return linked(markdown, place)
+
+
+def on_page_content(html: str, **_: Any) -> str:
+    """Equations as MathML."""
+    return with_equations(html)
+
+
+def with_equations(page: str) -> str:
+    """The HTML of a page with the TeX in it, inline and displayed, as MathML."""
+
+    def drawn(found: re.Match[str]) -> str:
+        display = "block" if found[1] == "div" else "inline"
+        tex = re.sub(r"\\tag\{(.*?)\}", r"\\qquad (\1)", unescape(found[2]))
+        return convert(tex, display=display)
+
+    return EQUATION.sub(drawn, page)
+
+
+class Examples(Extension):
+    """Examples of docstrings, from ``>>>`` to the next empty line, as blocks of Python."""
+
+    def extendMarkdown(self, md: Markdown) -> None:  # noqa: N802
+        md.preprocessors.register(_Fenced(md), "examples", 29)
+
+
+class _Fenced(Preprocessor):
+    def run(self, lines: list[str]) -> list[str]:
+        text = DOCTEST.sub(lambda found: f"```pycon\n{found[0]}\n```", "\n".join(lines))
+        return text.split("\n")
 
 
 def linked(markdown: str, place: str) -> str:
@@ -161,8 +200,7 @@ def packages() -> dict[str, str]:
     pages = {}
     for package in PACKAGES:
         module = importlib.import_module(package)
-        first = (module.__doc__ or "").strip().split("\n\n")[0]
-        lines = [f"# {package}", "", first, ""]
+        lines = [f"# {package}", "", *(module.__doc__ or "").strip().split("\n"), ""]
         for name in module.__all__:
             thing = getattr(module, name)
             path = f"{thing.__module__}.{thing.__qualname__}" if callable(thing) else ""

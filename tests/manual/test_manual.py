@@ -46,6 +46,15 @@ def test_it_builds_without_a_warning(tmp_path: Path) -> None:
     assert "WARNING" not in done.stderr
     page = (built / "reference" / "invscore.html").read_text(encoding="utf-8")
     assert "samples 2 m and 2 m + 1" in page, "the docstring of reconstruct"
+    assert '<span class="gp">&gt;&gt;&gt; </span>' in page, "its example"
+    derivation = (built / "concepts" / "default.html").read_text(encoding="utf-8")
+    assert '<math xmlns="http://www.w3.org/1998/Math/MathML" display="block">' in derivation
+    for file in built.rglob("*.html"):
+        text = file.read_text(encoding="utf-8")
+        assert "arithmatex" not in text, f"{file.name}: TeX that is left"
+        assert not re.search(r'<(script|link)[^>]*(src|href)="https?://(?!localhost)', text), (
+            file.name
+        )
 
 
 @pytest.mark.parametrize("name", TUTORIALS)
