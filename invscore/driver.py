@@ -14,6 +14,7 @@ from torch import Tensor
 
 from invscore import memory, saving
 from invscore.batches import PerImage, per_image
+from invscore.excerpt import excerpt
 from invscore.likelihood import GaussianNoise, InverseProblem
 from invscore.methods import METHODS, MethodInfo, get_method
 from invscore.methods.auto import narrow_warnings, resolve
@@ -44,8 +45,8 @@ if TYPE_CHECKING:
 
 DEFAULT_METHOD = "auto"
 
-COPIES = 3
-"""Of the samples in memory: as they are drawn, in order, and their statistics."""
+COPIES = 2
+"""Of the samples in memory: as they are drawn, and their statistics."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -232,13 +233,14 @@ def reconstruct(
     else:
         chunks = _particle_sets(places, seeds, chosen[particles])
     most = max(map(len, chunks))
-    room, shape = tiled.room(most_memory), problem.operator.in_shape
+    room = tiled.room(most_memory, memory.FLOAT * number * most)
+    shape = problem.operator.in_shape
     used = tiled.fitted(prior, shape, room, images=most, derivatives=info.products != "0")
     counted = CountedPrior(used, 1 / len(places))
     if not isinstance(problem.noise, GaussianNoise):
         chunks = [part for chunk in chunks for part in _of_one_factor(chunk, factors)]
     device = problem.y.device
-    finished: list[Tensor] = []
+    drawn = torch.empty(0)
     traces: list[Trace] = []
     moved = False
     began = time.monotonic()
@@ -251,28 +253,29 @@ def reconstruct(
         )
         images = torch.tensor([image for _, image in chunk], device=device)
         scales = [factors[image] for _, image in chunk]
-        part = _scaled(problem.select(images), scales)
+        whole = [image for _, image in chunk] == list(range(count))
+        part = _scaled(problem if whole else problem.select(images), scales)
         states = info.run(part, counted, rng, **chosen)
         state, trace = run_to_end(info, part, states, on_step, index * steps, len(chunks) * steps)
         trace["sigma"] *= sum(scales) / len(scales)
         fitted = reconciled(part, prior, state)
         moved |= fitted is not state
-        state = fitted
         if chosen.get("nonnegative"):  # which what was moved to y need not be any more
-            state = state.clamp_min(0)
-        finished.append(per_image(_number(scales), state, "scale") * state)
+            fitted = fitted.clamp_min(0)
+        if index == 0:
+            drawn = fitted.new_empty(samples, count, *fitted.shape[1:])
+        for at, (k, image) in enumerate(chunk):
+            drawn[k, image] = fitted[at] if scales[at] == 1 else scales[at] * fitted[at]
+        del part, state, fitted  # the next ones are not made beside them
         traces.append({name: each * len(chunk) / len(places) for name, each in trace.items()})
-    done = [place for chunk in chunks for place in chunk]
-    order = sorted(range(len(done)), key=done.__getitem__)
-    drawn = torch.cat(finished)[order]
-    drawn = drawn.reshape(samples, count, *drawn.shape[1:])
     seconds = time.monotonic() - began
     residual = check_residual(problem, drawn, point_estimate=info.point_estimate or moved)
     white = info.white and not moved
     found = misfit_warnings(problem, drawn, residual, white=white)
     if white and not found:
-        factor = per_image(_number(factors), drawn[0], "scale")
-        seen = noise_seen(_scaled(problem, factors), prior, drawn[:1] / factor)
+        looked_at, first = excerpt(problem, drawn[:1])
+        factor = per_image(_number(factors), first[0], "scale")
+        seen = noise_seen(_scaled(looked_at, factors), used, first / factor)
         found = noise_warnings(problem, seen)
     return Result(
         samples=drawn,

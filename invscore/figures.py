@@ -25,6 +25,7 @@ CAPTION = 0.2
 BAR = 0.09
 TICKS = 0.5  # room to the right of the bar for its numbers
 DPI = 200
+LARGEST = 1200  # pixels of a side that are drawn, twice those on paper
 
 
 def picture(
@@ -112,7 +113,7 @@ def side_by_side(
 
     captions = captions or {}
     pictures = {title: _pixels(image) for title, image in images.items()}
-    spread = None if deviation is None else deviation.detach().cpu().real.float().mean(dim=0)
+    spread = None if deviation is None else _drawn(deviation.detach().cpu().real).mean(dim=0)
     shapes = [p.shape for p in pictures.values()] + ([] if spread is None else [spread.shape])
     widths = [HEIGHT * shape[1] / shape[0] for shape in shapes]
     width = sum(widths) + GAP * (len(widths) + 1) + (0 if spread is None else BAR + TICKS)
@@ -152,8 +153,15 @@ def side_by_side(
 def _pixels(image: Tensor) -> npt.NDArray[np.float32]:
     if image.ndim != 3 or image.shape[0] not in (1, 3):
         raise ValueError(f"a picture must have shape (1 or 3, h, w), got {tuple(image.shape)}")
-    pixels = image.detach().cpu().float().clamp(0, 1).movedim(0, -1).numpy()
+    pixels = _drawn(image.detach().cpu()).clamp(0, 1).movedim(0, -1).numpy()
     return pixels[..., 0] if len(image) == 1 else pixels
+
+
+def _drawn(image: Tensor) -> Tensor:
+    """``image``, (c, h, w), in no more pixels than are drawn: means of squares of them."""
+    factor = max(1, min(image.shape[-2:]) // LARGEST)
+    image = image.float()
+    return image if factor == 1 else torch.nn.functional.avg_pool2d(image[None], factor)[0]
 
 
 def _stretched(image: Tensor) -> Tensor:

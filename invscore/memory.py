@@ -17,8 +17,8 @@ GROUPS = (  # of control groups, version 2 and 1: the limit of a container, and 
 FLOAT = 4
 """Bytes of a number of an image or of a weight."""
 
-PROCESS = 300_000_000
-"""Bytes of a process that has torch, before it does anything."""
+PROCESS = 650_000_000
+"""Bytes of a process with all libraries, before it does anything."""
 
 UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB", "EB")
 

@@ -38,15 +38,17 @@ def run_to_end(
     rows: list[dict[str, Tensor]] = []
     watch = Watch()
     with torch.no_grad():
-        for done, step in enumerate(states, start=1):
-            state = step.x
+        done = 0
+        for step in states:
+            done += 1
+            state = step.x  # as the step itself is not held while the next one is made
             told: dict[str, float | Tensor] = {
                 "sigma": step.sigma,
                 "discrepancy": problem.discrepancy(step.denoised),
             }
-            rows.append(
-                {name: _mean(value, state) for name, value in {**told, **step.info}.items()}
-            )
+            told |= step.info
+            del step
+            rows.append({name: _mean(value, state) for name, value in told.items()})
             if done % NAN_CHECK_EVERY == 1:
                 _require_none_lost(info, watch.look(done, state))
             on_step(before + done, total)

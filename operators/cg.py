@@ -43,10 +43,12 @@ def conjugate_gradient(
         # A solved (or zero) image of the batch stands still while the others go on, and so does one
         # whose direction has, but for rounding, left the range of a singular system.
         step = torch.where((energy > goal) & (curvature > 0), energy / curvature, 0.0)
-        x = x + step * direction
-        residual = residual - step * image
+        x = torch.addcmul(x, step, direction)
+        residual = torch.addcmul(residual, step, image, value=-1)
+        del image  # as large as images are: not held while the next is made
         previous, energy = energy, inner(residual, residual)
-        direction = residual + torch.where(energy > goal, energy / previous, 0.0) * direction
+        turn = torch.where(energy > goal, energy / previous, 0.0)
+        direction = torch.addcmul(residual, turn, direction)
     return x
 
 
@@ -72,12 +74,11 @@ def least_squares(
     ``limit``, (b, 1, ..., 1), for each image of its own. Unless the host is to ``ask`` each time
     whether all are solved, and to wait for the device, solved ones stand still to the end.
     """
-    residual, gradient = y, adjoint(y)
-    x = torch.zeros_like(gradient)
-    damped = torch.zeros_like(gradient)
-    direction = gradient
-    energy = inner(gradient, gradient)
-    numbers = (2 if gradient.is_complex() else 1) * gradient[0].numel()
+    residual, direction = y, adjoint(y)
+    del y  # what is as large as images is not held longer than it is needed
+    x = torch.zeros_like(direction)
+    energy = inner(direction, direction)
+    numbers = (2 if direction.is_complex() else 1) * direction[0].numel()
     goal = tolerance**2 * energy.clamp_max(loudest**2 * numbers)
     for made in range(iterations):
         if ask and bool((energy <= goal).all()):
@@ -85,17 +86,19 @@ def least_squares(
         image = forward(direction)
         curvature = inner(image, image).reshape(energy.shape)
         if damping is not None:
-            held = damping(direction)
-            curvature = curvature + inner(direction, held)
+            curvature = curvature + inner(direction, damping(direction))
         active = (energy > goal) & (curvature > 0)
         active = active if limit is None else active & (made < limit)
         step = torch.where(active, energy / curvature, 0.0)
-        x = x + step * direction
-        residual = residual - step.reshape(-1, *[1] * (y.ndim - 1)) * image
+        x = torch.addcmul(x, step, direction)
+        of_measured = step.reshape(-1, *[1] * (residual.ndim - 1))
+        residual = torch.addcmul(residual, of_measured, image, value=-1)
+        del image
         gradient = adjoint(residual)
         if damping is not None:
-            damped = damped + step * held
-            gradient = gradient - damped
+            gradient = gradient - damping(x)
         previous, energy = energy, inner(gradient, gradient)
-        direction = gradient + torch.where(energy > goal, energy / previous, 0.0) * direction
+        turn = torch.where(energy > goal, energy / previous, 0.0)
+        direction = torch.addcmul(gradient, turn, direction)
+        del gradient
     return x

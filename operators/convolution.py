@@ -6,7 +6,7 @@ image, and act on the last two axes of ``in_shape``.
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, partial
 
 import torch
 from torch import Tensor
@@ -30,17 +30,17 @@ class CircularConvolution(SpectralOperator):
     def __init__(self, kernel: Tensor, in_shape: Shape) -> None:
         self.in_shape = self.out_shape = tuple(in_shape)
         self._grid = self.in_shape[-2:]
-        transfer = transfer_function(kernel, self._grid)
-        self.transfer, self._power = Constant(transfer), Constant(transfer.abs() ** 2)
+        self.transfer = Constant(partial(transfer_function, kernel, self._grid))
+        self._power = self.transfer.derived(_power)
 
     def matvec(self, x: Tensor) -> Tensor:
-        return irfft2(rfft2(x) * self.transfer.like(x), s=self._grid)
+        return filtered(x, self.transfer.like(x), self._grid)
 
     def rmatvec(self, y: Tensor) -> Tensor:
-        return irfft2(rfft2(y) * self.transfer.like(y).conj(), s=self._grid)
+        return filtered(y, self.transfer.like(y).conj(), self._grid)
 
     def normal(self, x: Tensor) -> Tensor:
-        return irfft2(rfft2(x) * self._power.like(x), s=self._grid)
+        return filtered(x, self._power.like(x), self._grid)
 
     def solve(self, b: Tensor, rho: PerImage) -> Tensor:
         return irfft2(rfft2(b) / (self._power.like(b) + broadcast(rho, b)), s=self._grid)
@@ -52,16 +52,11 @@ class CircularConvolution(SpectralOperator):
     @cached_property
     def _polar(self) -> tuple[Constant, Constant]:
         """The modulus of every frequency, and the phases of the half that ``rfft2`` gives."""
-        height, width = self._grid
-        half = self.transfer.double
-        modulus = half.abs()
-        # Where the transfer function vanishes it has no phase, and rounding errors would make one
-        # that no real image has.
-        phase = torch.where(modulus > 1e-12 * modulus.max(), half / modulus, 1.0)
-        rows = torch.arange(height, device=half.device)
-        mirror = modulus[(-rows) % height][:, 1 : (width + 1) // 2].flip(1)
-        beside = self.transfer.beside
-        return beside(torch.cat([modulus, mirror], dim=1)), beside(phase)
+        modulus = self.transfer.derived(partial(_modulus, width=self._grid[1]))
+        return modulus, self.transfer.derived(_phase)
+
+    def norm(self) -> float:
+        return float(self._power.single.max()) ** 0.5
 
     def svd(self, dtype: torch.dtype = torch.float32) -> SVD:
         modulus, phase = self._polar
@@ -83,22 +78,20 @@ class ValidConvolution(LinearOperator):
         (kh, kw), (height, width) = kernel.shape, self.in_shape[-2:]
         self.out_shape = (*self.in_shape[:-2], height - kh + 1, width - kw + 1)
         self._grid = fast_size(height), fast_size(width)
-        self.transfer = Constant(transfer_function(kernel, self._grid))
+        self.transfer = Constant(partial(transfer_function, kernel, self._grid))
         self._top, self._left = top, left = kh - 1 - kh // 2, kw - 1 - kw // 2
         tall, wide = self.out_shape[-2:]
         self._shown = slice(top, top + tall), slice(left, left + wide)
         self.window = self._shown
 
     def matvec(self, x: Tensor) -> Tensor:
-        full = irfft2(rfft2(x, s=self._grid) * self.transfer.like(x), s=self._grid)
-        return full[(..., *self._shown)]
+        return filtered(x, self.transfer.like(x), self._grid)[(..., *self._shown)]
 
     def rmatvec(self, y: Tensor) -> Tensor:
         (tall, wide), (height, width) = self._grid, self.in_shape[-2:]
         right, bottom = (wide - y.shape[-1] - self._left), (tall - y.shape[-2] - self._top)
-        full = torch.nn.functional.pad(y, (self._left, right, self._top, bottom))
-        spectrum = rfft2(full) * self.transfer.like(y).conj()
-        return irfft2(spectrum, s=self._grid)[..., :height, :width]
+        y = torch.nn.functional.pad(y, (self._left, right, self._top, bottom))
+        return filtered(y, self.transfer.like(y).conj(), self._grid)[..., :height, :width]
 
 
 class ReflectConvolution(LinearOperator):
@@ -170,8 +163,36 @@ def _offsets(length: int) -> Tensor:
     return torch.arange(length, dtype=torch.float64) - length // 2
 
 
+def filtered(x: Tensor, transfer: Tensor, grid: tuple[int, ...]) -> Tensor:
+    """Images, filled up with zeros to a periodic ``grid``, of which ``transfer`` is passed."""
+    spectrum = rfft2(x, s=grid)
+    spectrum *= transfer
+    return irfft2(spectrum, s=grid)
+
+
 def transfer_function(kernel: Tensor, grid: tuple[int, ...]) -> Tensor:
     """``rfft2`` of the kernel on a periodic ``grid``, its centre moved to the origin."""
     (kh, kw), (height, width) = kernel.shape, grid
     padded = torch.nn.functional.pad(kernel, (0, width - kw, 0, height - kh))
     return rfft2(padded.roll((-(kh // 2), -(kw // 2)), dims=(0, 1)))
+
+
+def _power(half: Tensor) -> Tensor:
+    """The squared modulus of what ``rfft2`` gives."""
+    return half.abs() ** 2
+
+
+def _modulus(half: Tensor, width: int) -> Tensor:
+    """The modulus of every frequency."""
+    modulus = half.abs()
+    rows = torch.arange(len(half), device=half.device)
+    mirror = modulus[(-rows) % len(half)][:, 1 : (width + 1) // 2].flip(1)
+    return torch.cat([modulus, mirror], dim=1)
+
+
+def _phase(half: Tensor) -> Tensor:
+    """The unit phases."""
+    modulus = half.abs()
+    # Where the transfer function vanishes it has no phase, and rounding errors would make one that
+    # no real image has.
+    return torch.where(modulus > 1e-12 * modulus.max(), half / modulus, 1.0)

@@ -13,8 +13,16 @@ def hartley(x: Tensor, axes: tuple[int, ...] = (-2, -1)) -> Tensor:
     transfer function is even and real; the transform is symmetric and its own inverse
     (Bracewell 1983).
     """
-    spectrum = torch.fft.fftn(x, dim=axes, norm="ortho")
-    return spectrum.real - spectrum.imag
+    last, others = axes[-1], axes[:-1]
+    half = torch.fft.rfftn(x, dim=axes, norm="ortho")
+    waves = half.real - half.imag
+    opposed = (half.real + half.imag).narrow(last, 1, (x.shape[last] - 1) // 2)
+    del half
+    opposed = opposed.flip(axes)
+    long = [axis for axis in others if x.shape[axis] > 1]
+    if long:  # the frequency 0 stays in its place
+        opposed = opposed.roll([1] * len(long), long)
+    return torch.cat([waves, opposed], dim=last)
 
 
 def cosine_basis(size: int) -> Tensor:

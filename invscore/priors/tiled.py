@@ -24,6 +24,9 @@ SIZES = (2048, 1024, 512, 256, 128)
 SHARE = 0.5
 """Of what is free that a network may take: images, their noise and solvers need the rest."""
 
+HELD = 14
+"""Arrays as large as the images that are held while a network is evaluated."""
+
 DERIVATIVES = 4.0
 """Times the memory of an evaluation that one with derivatives takes."""
 
@@ -141,10 +144,15 @@ def _fitted_volume(
     return prior if inner is prior.prior else VolumePrior(inner, prior.planes, prior.together)
 
 
-def room(most: float | None = None) -> float:
-    """The bytes that a network may take where the process may have ``most``: all that are free."""
-    free = memory.available()
-    return SHARE * (free if most is None else max(0.0, min(free, most - memory.PROCESS)))
+def room(most: float | None = None, images: float = 0) -> float:
+    """The bytes that a network may take where the process may have ``most``: all that are free.
+
+    Beside ``images`` of so many bytes.
+    """
+    free: float = memory.available()
+    if most is None:
+        return SHARE * free
+    return max(0.0, min(free, most - memory.PROCESS) - HELD * images)
 
 
 def _up(number: int, multiple: int) -> int:

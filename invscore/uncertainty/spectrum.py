@@ -22,6 +22,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from invscore.excerpt import middle_of
 from invscore.likelihood import InverseProblem
 
 RINGS, SECTORS = 10, 4
@@ -51,10 +52,7 @@ class ResidualSpectrum:
         return (self.power * self.freedom).sum(dim=-1) / freedom.clamp_min(1), freedom
 
 
-LARGEST = 1024
-"""Rows and columns of a picture, about its centre, that are looked at: they tell enough."""
-
-TOGETHER = 2**18
+TOGETHER = 2**16
 """Numbers that are sorted into bands at once."""
 
 
@@ -71,7 +69,7 @@ def residual_spectrum(problem: InverseProblem, samples: Tensor) -> ResidualSpect
     mask = operator.measured
     seen = torch.ones(operator.out_shape) if mask is None else mask.float()
     spectral = problem.y.is_complex() or operator.view == "spectrum"
-    window = ... if spectral else _centre(operator.out_shape)
+    window = ... if spectral else middle_of(operator.out_shape)
     seen = seen[window].to(problem.y.device)
     seen = seen.reshape(-1, *seen.shape[-2:])
     bands = _bands(*seen.shape[-2:], centred=spectral).to(problem.y.device)
@@ -93,12 +91,6 @@ def residual_spectrum(problem: InverseProblem, samples: Tensor) -> ResidualSpect
         (total / mean.clamp_min(1e-12)).cpu().double().reshape(-1, RINGS, SECTORS),
         freedom.reshape(RINGS, SECTORS),
     )
-
-
-def _centre(shape: tuple[int, ...]) -> tuple[Any, ...]:
-    """The part of (\\*, h, w) that is looked at."""
-    starts = [max(0, (length - LARGEST) // 2) for length in shape[-2:]]
-    return (..., *(slice(start, start + LARGEST) for start in starts))
 
 
 def _energy(

@@ -33,10 +33,13 @@ def initial_guess(
     et al. 2022, "Come-closer-diffuse-faster"); at far higher ones the guess does not count.
     """
     shape = (len(problem.y), *problem.operator.in_shape)
-    like = torch.zeros(shape, dtype=problem.image_dtype, device=problem.y.device)
+    # A number in the place of every pixel: nothing as large as an image is held.
+    nothing = torch.zeros((), dtype=problem.image_dtype, device=problem.y.device)
+    like = nothing.expand(shape)
     if initial == "noise":
         return terminal.draw(prior, like, sigma, rng)
-    return posterior_mean(problem, prior, like + prior.mean) + sigma * rng.normal_like(like)
+    guess = posterior_mean(problem, prior, (nothing + prior.mean).expand(shape))
+    return guess + sigma * rng.normal_like(like)
 
 
 def posterior_mean(problem: InverseProblem, prior: Prior, mean: Tensor) -> Tensor:
@@ -52,4 +55,4 @@ def posterior_mean(problem: InverseProblem, prior: Prior, mean: Tensor) -> Tenso
     if not isinstance(problem.noise, GaussianNoise):
         return mean
     _, y, variance = problem.linear_gaussian("initial_guess")
-    return mean + operator.ridge(y - operator.matvec(mean), variance / prior.variance)
+    return mean + operator.ridge(y - operator.matvec(mean.contiguous()), variance / prior.variance)

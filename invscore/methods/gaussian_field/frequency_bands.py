@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 import torch
 from torch import Tensor
 
@@ -10,6 +12,8 @@ from invscore.operators.fourier import hartley
 WIDTH = 0.5
 """Octaves from band to band."""
 PROBES = 2
+LARGE = 2**22
+"""Numbers of an image beyond which probes come one after the other."""
 
 
 class FrequencyBands:
@@ -24,56 +28,57 @@ class FrequencyBands:
     along the channels are told apart in two: 0, what channels have in common, has bands of its own.
 
     ``count`` (n,): the real numbers that a band of n holds. ``radius``: the size of each frequency
-    in cycles a pixel, (h, w).
+    in cycles a pixel, for those of the first quarter, (h // 2 + 1, w // 2 + 1): the others are
+    their mirror images, and nothing as large as an image is held.
     """
 
     def __init__(self, like: Tensor) -> None:
         self._axes = tuple(range(1, like.ndim))
         self.shape = like.shape[1:]
         self._dtype, self._complex = like.dtype, like.is_complex()
-        height, width = (1, *self.shape)[-2:]
-        along, across = (torch.fft.fftfreq(n, dtype=torch.float64) for n in (height, width))
+        sides = (1, *self.shape)[-2:]
+        along, across = (torch.arange(n // 2 + 1, dtype=torch.float64) / n for n in sides)
+        mirrored = [torch.minimum(torch.arange(n), n - torch.arange(n)) for n in sides]
+        alike = torch.outer(*(torch.bincount(m).double() for m in mirrored))
         radius = torch.hypot(along[:, None], across)
-        lowest = 1 / max(height, width)
+        lowest = 1 / max(sides)
         octaves = (radius.clamp_min(lowest) / lowest).log2() / WIDTH
 
         _, band = octaves.round().unique(return_inverse=True)
         bands = int(band.max()) + 1
-        number = torch.bincount(band.flatten())
-        centre = torch.bincount(band.flatten(), octaves.flatten()) / number
+        number = torch.bincount(band.flatten(), alike.flatten())
+        centre = torch.bincount(band.flatten(), (alike * octaves).flatten()) / number
         above = torch.searchsorted(centre, octaves).clamp(min(1, bands - 1), bands - 1)
         below = (above - 1).clamp_min(0)
         gap = (centre[above] - centre[below]).clamp_min(1e-9)
         between = ((octaves - centre[below]) / gap).clamp(0, 1)
 
-        channel = torch.zeros(self.shape[:-2], dtype=torch.bool).flatten()
-        channel[1:] = True
-        offset = bands * channel.long().reshape(*self.shape[:-2], 1, 1)
-
-        def on_grid(values: Tensor) -> Tensor:
-            return (values + offset).expand(*self.shape[:-2], *radius.shape).reshape(self.shape)
-
-        bands_of_all, self._below, self._above = map(on_grid, (band, below, above))
-        self._below, self._above = self._below.to(like.device), self._above.to(like.device)
-        self._between = between.to(like.device, like.real.dtype)
-        if like.ndim == 2:
-            self._between = self._between[0]
-        self.radius = radius.to(like.device, like.real.dtype)
+        self._channels = self.shape[:-2].numel()
+        offset = torch.full((self._channels, 1, 1), bands)
+        offset[0] = 0
+        device, real = like.device, like.real.dtype
+        self._mirrored = [m.to(device) for m in mirrored]
+        self._next = min(1, bands - 1)
+        self._below = (below + offset).flatten().to(device)
+        self._between = between.to(device, real)
+        self.radius = radius.to(device, real)
         # Sums over neighbours are the same in every run, scattered ones on a GPU are not.
-        members, self._order = bands_of_all.flatten().sort(stable=True)
-        self._order = self._order.to(like.device)
+        members, order = (band + offset).flatten().sort(stable=True)
+        self._order = order.to(device)
         self._sizes = torch.bincount(members).tolist()
-        parts = 2 if self._complex else 1
-        self.count = parts * torch.tensor(self._sizes, dtype=like.real.dtype, device=like.device)
+        numbers = torch.bincount(members, alike.expand(self._channels, -1, -1).flatten()[order])
+        self.count = (2 if self._complex else 1) * numbers.to(device, real)
 
-    def probes(self) -> Tensor:
-        """Spectra of random images, (PROBES, \\*shape), of modulus 1 at every frequency.
+    def probes(self) -> Iterator[Tensor]:
+        """Spectra of PROBES random images, (k, \\*shape) at once, of modulus 1 at every frequency.
 
         By what an operator makes of them a filter is found without error.
         """
         generator = torch.Generator().manual_seed(0)
-        white = torch.randn((PROBES, *self.shape), dtype=self._dtype, generator=generator)
-        return white.sgn().to(self._order.device)
+        at_once = min(PROBES, max(1, LARGE // self.shape.numel()))
+        for _ in range(0, PROBES, at_once):
+            white = torch.randn((at_once, *self.shape), dtype=self._dtype, generator=generator)
+            yield white.sgn().to(self._order.device)
 
     def spectrum(self, x: Tensor) -> Tensor:
         """The coefficients of images, (b, \\*shape)."""
@@ -87,13 +92,58 @@ class FrequencyBands:
             return torch.fft.ifftn(spectrum, dim=self._axes, norm="ortho")
         return hartley(spectrum, self._axes)
 
+    def about(self, mean: float | Tensor, spectrum: Tensor) -> Tensor:
+        """The ``spectrum`` of images of which ``mean``, a number or an image, is taken away."""
+        if isinstance(mean, Tensor) and mean.ndim:
+            return spectrum - self.spectrum(torch.zeros_like(spectrum[:1]) + mean)
+        moved = spectrum.clone()
+        moved.flatten(1)[:, :1] -= mean * self.shape.numel() ** 0.5
+        return moved
+
     def sum(self, values: Tensor) -> Tensor:
         """Real ``values`` on spectra, (b, \\*shape), summed over the bands: (b, n)."""
-        sorted_values = values.flatten(1)[:, self._order]
-        return torch.stack(
-            [part.sum(1) for part in torch.split(sorted_values, self._sizes, 1)], dim=1
-        )
+        return self.sums([values])
+
+    def sums(self, values: Iterable[Tensor]) -> Tensor:
+        """Of several such ``values``, one after the other: (b in all, n)."""
+        quarters = torch.cat([self._folded(each) for each in values])
+        ordered = quarters.flatten(1).index_select(1, self._order)
+        return torch.stack([part.sum(1) for part in torch.split(ordered, self._sizes, 1)], dim=1)
 
     def spread(self, values: Tensor) -> Tensor:
         """Values of the bands, (b, n), on spectra: linear in the octave between their centres."""
-        return torch.lerp(values[:, self._below], values[:, self._above], self._between)
+        low, high = (
+            values.index_select(1, places).reshape(len(values), -1, *self._between.shape)
+            for places in (self._below, self._below + self._next)
+        )
+        return self.everywhere(torch.lerp(low, high, self._between))
+
+    def power_law(self, exponent: float, variance: float) -> Tensor:
+        """Of a field of power ``|f|^-exponent`` and pixel ``variance``: (1, \\*shape).
+
+        The constant has the power of the lowest other frequency.
+        """
+        lowest = 1 / max((1, *self.shape)[-2:])
+        power = self.everywhere((self.radius.clamp_min(lowest) ** -exponent)[None, None])
+        return power.mul_(variance / power.mean())
+
+    def everywhere(self, quarter: Tensor) -> Tensor:
+        """Values on spectra, (b, \\*shape), of those (b, channels, h // 2 + 1, w // 2 + 1) at the
+        frequencies of the first quarter."""
+        rows, columns = self._mirrored
+        whole = quarter.index_select(-2, rows).index_select(-1, columns)
+        return whole.expand(-1, self._channels, -1, -1).reshape(-1, *self.shape)
+
+    def _folded(self, values: Tensor) -> Tensor:
+        """Sums over mirror images, (b, channels, h // 2 + 1, w // 2 + 1)."""
+        whole = values.reshape(len(values), self._channels, *(1, *self.shape)[-2:])
+        return _folded(_folded(whole, -1), -2)
+
+
+def _folded(values: Tensor, axis: int) -> Tensor:
+    """The first half of an axis, each number with that of the opposite frequency added to it."""
+    length = values.shape[axis]
+    half = length // 2 + 1
+    folded = values.narrow(axis, 0, half).clone()
+    folded.narrow(axis, 1, length - half).add_(values.narrow(axis, half, length - half).flip(axis))
+    return folded

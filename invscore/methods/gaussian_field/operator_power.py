@@ -23,9 +23,11 @@ class OperatorPower(NamedTuple):
     @classmethod
     def of(cls, operator: LinearOperator, bands: FrequencyBands) -> OperatorPower:
         """Found by random images, and exact for filters, as blurs and Fourier sampling are."""
-        probes = bands.probes()
-        answers = bands.spectrum(operator.normal(bands.image(probes)))
-        power, error = steadied((probes.conj() * answers).real[:, None])
+        products = [
+            (probes.conj() * bands.spectrum(operator.normal(bands.image(probes)))).real
+            for probes in bands.probes()
+        ]
+        power, error = steadied(torch.cat(products)[:, None])
         return cls(power[0], bool(error <= FILTER * power.max()))
 
 
@@ -40,6 +42,6 @@ def steadied(found: Tensor) -> tuple[Tensor, Tensor]:
     centre, variance = mean.mean(axes, keepdim=True), mean.var(axes, correction=0, keepdim=True)
     noise = found.var(dim=0).mean(axes, keepdim=True) / len(found)
     signal = (1 - noise / variance.clamp_min(1e-30)).clamp(0, 1)
-    drawn = (centre + signal * (mean - centre)).clamp_min(0)
+    drawn = mean.sub_(centre).mul_(signal).add_(centre).clamp_min_(0)
     error = (signal * noise).sqrt() + 10 * torch.finfo(found.dtype).eps * drawn.amax(axes, True)
-    return drawn + error, noise.sqrt()
+    return drawn.add_(error), noise.sqrt()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from torch import Tensor
 
@@ -13,13 +14,31 @@ LOUDEST = 30.0
 """What a residual says of the field, in deviations of it: beyond, the tolerance is one of this."""
 
 
+@dataclass
+class Unexplained:
+    """A ``residual`` and its noise's standard ``deviation``, and what may explain it.
+
+    That is a field of variances ``c`` on spectra; ``power`` is what ``A^H S^-1 A`` passes of each
+    frequency. Whoever explains it takes it apart: what is as large as an image is not held while
+    systems are solved.
+    """
+
+    residual: Tensor
+    deviation: Tensor
+    c: Tensor
+    power: Tensor
+
+    def taken(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """All four, not held any more."""
+        parts = self.residual, self.deviation, self.c, self.power
+        del self.residual, self.deviation, self.c, self.power
+        return parts
+
+
 def explained(
     forward: Callable[[Tensor], Tensor],
     adjoint: Callable[[Tensor], Tensor],
-    residual: Tensor,
-    deviation: Tensor,
-    c: Tensor,
-    power: Tensor,
+    given: Unexplained,
     bands: FrequencyBands,
     *,
     scale: Tensor | None = None,
@@ -28,24 +47,26 @@ def explained(
     tolerance: float = 1e-5,
     ask: bool = False,
 ) -> Tensor:
-    """What a ``residual`` tells of a Gaussian field, ``C A^H (A C A^H + S)^-1 residual``: spectra.
+    """What a residual tells of a Gaussian field, ``C A^H (A C A^H + S)^-1 residual``: spectra.
 
-    The field has variances ``c`` on spectra, times a ``scale`` at each place that is not in what is
-    returned; A is ``forward`` from images; the noise has the standard ``deviation``. By conjugate
-    gradients on spectra, in coordinates in which the system is the identity where ``power``, what
-    ``A^H S^-1 A`` passes of each frequency, is all that it does: as many as ``least_squares``
+    The field has a ``scale`` at each place that is not in what is returned; A is ``forward`` from
+    images. By conjugate gradients on spectra, in coordinates in which the system is the identity
+    where the ``power`` of what is ``given`` is all that it does: as many as ``least_squares``
     makes.
     """
-    rest = 1 / (1 + power * c)
-    gain = (c * rest).sqrt()
+    residual, deviation, c, power = given.taken()
+    rest = (power * c).add_(1).reciprocal_()
+    gain = (c * rest).sqrt_()
+    whitened = [residual / deviation]
+    del c, power, residual  # as large as images, and of no use any more
 
     def scaled(x: Tensor) -> Tensor:
         return x if scale is None else scale * x
 
-    whitened = least_squares(
+    return gain * least_squares(
         lambda v: forward(scaled(bands.image(gain * v))) / deviation,
         lambda u: gain * bands.spectrum(scaled(adjoint(u / deviation))),
-        residual / deviation,
+        whitened.pop(),
         damping=lambda v: rest * v,
         tolerance=tolerance,
         loudest=LOUDEST,
@@ -53,4 +74,3 @@ def explained(
         limit=limit,
         ask=ask,
     )
-    return gain * whitened

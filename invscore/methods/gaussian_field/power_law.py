@@ -8,9 +8,8 @@ from torch import Tensor
 from invscore.likelihood import InverseProblem
 from invscore.methods.gaussian_field.frequency_bands import FrequencyBands
 from invscore.methods.gaussian_field.operator_power import OperatorPower
-from invscore.methods.gaussian_field.posterior import explained
+from invscore.methods.gaussian_field.posterior import Unexplained, explained
 from invscore.operators import LinearOperator
-from invscore.priors.stationary import StationaryGaussianPrior
 
 EXPONENT = 3.0
 """Of the power of images: that of photographs falls with 2 (GaussianXX), and 3 serves better."""
@@ -38,33 +37,30 @@ def field_mean(
     loud = float(passed.power.max().sqrt()) * variance**0.5
     each = problem.measured(problem.noise.variance(problem.y).expand(problem.y.shape))
     quiet = float(each.amin().sqrt()) < PRECISE * loud
+    del each
     near = mean
     if quiet:
         # Rounding errors of A^H W y count as much as |A| sqrt(c) / s in deviations of the field.
         operator, near = _in_double_precision(operator, mean)
         bands = FrequencyBands(near)
-    field = StationaryGaussianPrior.power_law(
-        operator.in_shape, exponent=exponent, variance=variance, dtype=near.real.dtype
-    )
-    c = field.spectrum[None].to(near.device)
-    seen = operator.matvec(near)
-    residual, noise = problem.y - seen, problem.noise.variance(seen)
+    c = bands.power_law(exponent, variance)
+    seen = operator.matvec(near.contiguous())
+    noise = problem.noise.variance(seen)
     even = noise.shape[1:].numel() == 1
     if not (passed.is_filter and even):
         noise = noise.clamp_min((QUIETEST * loud) ** 2)
-    inverse = problem.measured((1 / noise).expand(residual.shape)).flatten(1).mean(dim=1)
+    inverse = problem.measured((1 / noise).expand(seen.shape)).flatten(1).mean(dim=1)
     power = inverse.reshape(-1, *[1] * (c.ndim - 1)) * passed.power
     if passed.is_filter and even:
         gain = c / (1 + power * c) / noise.reshape(-1, *[1] * (c.ndim - 1))
-        shift = gain * bands.spectrum(operator.rmatvec(residual))
+        shift = gain * bands.spectrum(operator.rmatvec(problem.y - seen))
     else:
+        given = Unexplained(problem.y - seen, noise.sqrt(), c, power)
+        del seen, noise, c, power, passed, inverse, near
         shift = explained(
             operator.matvec,
             operator.rmatvec,
-            residual,
-            noise.sqrt(),
-            c,
-            power,
+            given,
             bands,
             iterations=ITERATIONS,
             tolerance=TOLERANCE,

@@ -36,28 +36,30 @@ class DenoiserCovariance:
         self._log_power: Tensor | None = None
         self._sigma = math.inf
 
-    def estimate(self, denoised: Tensor, clean: Tensor, x: Tensor, sigma: float) -> Tensor:
+    def estimate(
+        self, denoised: Tensor, clean: Tensor, x: Tensor, sigma: float, mean: float | Tensor = 0.0
+    ) -> Tensor:
         """The variances ``sigma^2 J`` of x0 given x, on spectra (b, \\*shape) in the dtype of x.
 
-        Of the spectra about the mean of the prior: ``denoised``, D at ``x``, which is ``clean`` and
-        noise of level ``sigma``.
+        Of spectra: ``denoised``, D at ``x``, which is ``clean`` and noise of level ``sigma``. Those
+        about the prior's ``mean`` are regressed.
         """
-        gain = self._gain(denoised, clean, x).clamp(LEAST, MOST)
+        gain = self._gain(denoised, clean, x, mean).clamp(LEAST, MOST)
         power = gain.logit() + 2 * math.log(sigma)
         if self._log_power is not None:
             power = power + (sigma / self._sigma) ** 2 * (self._log_power - power)
         self._log_power, self._sigma = power, sigma
         return sigma**2 * torch.sigmoid(self._bands.spread(power) - 2 * math.log(sigma))
 
-    def _gain(self, denoised: Tensor, clean: Tensor, x: Tensor) -> Tensor:
+    def _gain(self, denoised: Tensor, clean: Tensor, x: Tensor, mean: float | Tensor) -> Tensor:
         """The coefficient of x, (b, n), that of x0 being drawn to 0 where numbers are few.
 
         By the regression of D - x0 on the noise and on x0, in which nothing large cancels.
         """
-        c, n, r = clean, x - clean, denoised - clean
+        c, n, r = self._bands.about(mean, clean), x - clean, denoised - clean
         pairs = [(c, c), (c, n), (n, n), (r, c), (r, n)]
-        products = torch.cat([(a.conj() * b).real for a, b in pairs])
-        cc, cn, nn, rc, rn = self._bands.sum(products).chunk(len(pairs))
+        products = ((a.conj() * b).real for a, b in pairs)
+        cc, cn, nn, rc, rn = self._bands.sums(products).chunk(len(pairs))
         apart = cc * nn - cn**2
         told = apart > APART * cc * nn
         apart = torch.where(told, apart, 1.0)

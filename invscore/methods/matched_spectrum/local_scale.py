@@ -26,14 +26,14 @@ class LocalScale:
     def __init__(self, bands: FrequencyBands) -> None:
         self._bands = bands
         window = torch.exp(-2 * (math.pi * WIDTH * bands.radius) ** 2)
-        common = torch.zeros(bands.shape[:-2], dtype=window.dtype, device=window.device)
-        common.flatten()[:1] = 1
-        self._window = (common[..., None, None] * window).reshape(bands.shape)
+        self._window = torch.zeros_like(window).repeat(bands.shape[:-2].numel(), 1, 1)
+        self._window[0] = window  # of what channels have in common
 
     def __call__(self, error: Tensor) -> Tensor:
         """The scales, (b, \\*shape), of mean square 1 and alike in all channels."""
         square = self._bands.spectrum(error.abs().square().to(error.dtype))
-        power = self._bands.image(self._window * square).real
+        square *= self._bands.everywhere(self._window[None])
+        power = self._bands.image(square).real
         mean = power.mean(dim=tuple(range(1, error.ndim)), keepdim=True)
         even = (power.clamp_min(0) + EVEN * mean) / ((1 + EVEN) * mean).clamp_min(1e-30)
         return even.sqrt()

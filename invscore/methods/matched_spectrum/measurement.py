@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import abc
 import math
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
@@ -16,7 +17,7 @@ from torch import Tensor
 from invscore.likelihood import GaussianNoise, InverseProblem
 from invscore.methods.gaussian_field.frequency_bands import PROBES, FrequencyBands
 from invscore.methods.gaussian_field.operator_power import OperatorPower, steadied
-from invscore.methods.gaussian_field.posterior import explained
+from invscore.methods.gaussian_field.posterior import Unexplained, explained
 from invscore.methods.matched_spectrum.local_scale import LocalScale
 from invscore.methods.matched_spectrum.shared_noise import SharedNoise
 from invscore.operators import LinearOperator
@@ -41,6 +42,25 @@ class Picture(NamedTuple):
     spectrum: Tensor
 
 
+@dataclass
+class AtLevel:
+    """What is known when the clean image is drawn: taken out where it is used the last time.
+
+    ``c``: the variances of x0 about ``denoised``, D at the state ``x`` of level ``sigma``, which
+    was made from the draw ``clean``, all but x as spectra.
+    """
+
+    sigma: float
+    c: Tensor
+    denoised: Tensor
+    clean: Tensor
+    x: Picture
+
+    def release(self) -> None:
+        """Hold nothing that is as large as an image."""
+        del self.c, self.denoised, self.clean, self.x
+
+
 class Measurement(abc.ABC):
     """States at a level, and draws of the clean image given such a state and y."""
 
@@ -52,18 +72,10 @@ class Measurement(abc.ABC):
         """``clean`` and noise of the level ``sigma``."""
 
     @abc.abstractmethod
-    def draw(
-        self,
-        x: Picture,
-        clean: Picture,
-        denoised: Picture,
-        c: Tensor,
-        sigma: float,
-        rng: SampleRNG,
-    ) -> Picture:
-        """The image given the state ``x`` and y: a field of variances ``c`` about ``denoised``.
+    def draw(self, level: AtLevel, rng: SampleRNG) -> Picture:
+        """The image given the state of a ``level``, which is released, and y.
 
-        ``clean`` is the draw that ``x`` was made from.
+        A field of variances ``c`` about what has been denoised.
         """
 
     def picture(self, image: Tensor) -> Picture:
@@ -84,25 +96,25 @@ class FilteredMeasurement(Measurement):
         seen = power > 100 * torch.finfo(power.dtype).eps * power.max()
         spectrum = bands.spectrum(operator.rmatvec(y))
         u = torch.where(seen, spectrum / torch.where(seen, power, 1.0), 0)
+        del spectrum
         precision = torch.where(seen, power, 0.0) / as_column(variance, y)
         self.shared = SharedNoise(u, precision)
 
     def state(self, clean: Picture, sigma: float, rng: SampleRNG) -> Picture:
         return self.pictured(self.shared.state(clean.spectrum, sigma, rng))
 
-    def draw(
-        self,
-        x: Picture,
-        clean: Picture,  # noqa: ARG002
-        denoised: Picture,
-        c: Tensor,
-        sigma: float,
-        rng: SampleRNG,
-    ) -> Picture:
-        told, precision = self.shared.beyond(x.spectrum, sigma)
-        left = c / (1 + precision * c)
-        mean = denoised.spectrum + precision * left * (told - denoised.spectrum)
-        return self.pictured(mean + left.sqrt() * rng.normal_like(mean))
+    def draw(self, level: AtLevel, rng: SampleRNG) -> Picture:
+        c, x, denoised = level.c, level.x.spectrum, level.denoised
+        level.release()
+        told, precision = self.shared.beyond(x, level.sigma)
+        del x
+        left = (precision * c).add_(1)
+        left = torch.div(c, left, out=left)
+        del c
+        told -= denoised
+        mean = denoised + told.mul_(precision).mul_(left)
+        del told, precision, denoised
+        return self.pictured(mean + left.sqrt_() * rng.normal_like(mean))
 
 
 class IteratedMeasurement(Measurement):
@@ -116,11 +128,11 @@ class IteratedMeasurement(Measurement):
         super().__init__(bands)
         self._sharpness, self._sharpest, self._most = sharpness, float(sharpness.max()), most
 
-    def _effort(self, sigma: float, c: Tensor) -> dict[str, Any]:
-        """Iterations: for all images, and for each."""
+    def _effort(self, sigma: float, axes: int) -> dict[str, Any]:
+        """Iterations: for all images, and for each, as a column of so many ``axes``."""
         most = math.ceil(min(PACE * sigma * self._sharpest, self._most))
         each = (PACE * sigma * self._sharpness).ceil().clamp_max(self._most)
-        return {"iterations": most, "limit": as_column(each, c)}
+        return {"iterations": most, "limit": each.reshape(-1, *[1] * (axes - 1))}
 
 
 class DecomposedMeasurement(IteratedMeasurement):
@@ -139,42 +151,52 @@ class DecomposedMeasurement(IteratedMeasurement):
         )
         sharpness = self.shared.precision.flatten(1).amax(dim=1).sqrt()
         super().__init__(bands, sharpness, MOST["shared"])
-        self._svd = svd
-        self._probes = bands.probes()
-        self._seen_probes = svd.vh(bands.image(self._probes))
+        self._v, self._vh = svd.v, svd.vh
+        # Of real images they are signs, which a byte holds.
+        self._probes = [p if p.is_complex() else p.to(torch.int8) for p in bands.probes()]
 
     def state(self, clean: Picture, sigma: float, rng: SampleRNG) -> Picture:
         return self.picture(self.shared.state(clean.image, sigma, rng))
 
-    def draw(
-        self,
-        x: Picture,
-        clean: Picture,  # noqa: ARG002
-        denoised: Picture,
-        c: Tensor,
-        sigma: float,
-        rng: SampleRNG,
-    ) -> Picture:
-        drawn = self.pictured(denoised.spectrum + c.sqrt() * rng.normal_like(c))
-        told, precision = self.shared.beyond(x.image, sigma)
+    def draw(self, level: AtLevel, rng: SampleRNG) -> Picture:
+        sigma = level.sigma
+        c, x, denoised = level.c, level.x.image, level.denoised
+        level.release()
+        told, precision = self.shared.beyond(x, sigma)
+        drawn = denoised + c.sqrt() * rng.normal_like(c)
+        del x, denoised
         precision = precision.clamp_max((SHARPEST / sigma) ** 2)
-        root, f = precision.sqrt(), self._svd
-        answers = f.v((precision[:, None] * self._seen_probes).flatten(0, 1))
-        spectra = self.bands.spectrum(answers).reshape(-1, PROBES, *self.bands.shape)
-        products = self._probes.conj() * spectra
-        power, _ = steadied(products.real.transpose(0, 1))
-        residual = root * (told - f.vh(drawn.image)) - rng.normal_like(told)
+        power = self._passed(precision, c)
+        root = precision.sqrt()
+        del precision
+        # In the order of the draws: what is measured has noise after the image.
+        residual = root * (told - self._vh(self.bands.image(drawn))) - rng.normal_like(told)
+        del told
+        one = torch.ones((), dtype=root.dtype, device=root.device)
+        given = Unexplained(residual, one, c, power)
+        del residual, c, power
         shift = explained(
-            lambda v: root * f.vh(v),
-            lambda u: f.v(root * u),
-            residual,
-            torch.ones_like(root),
-            c,
-            power,
+            lambda v: root * self._vh(v),
+            lambda u: self._v(root * u),
+            given,
             self.bands,
-            **self._effort(sigma, c),
+            **self._effort(sigma, drawn.ndim),
         )
-        return self.pictured(drawn.spectrum + shift)
+        return self.pictured(drawn.add_(shift))
+
+    def _passed(self, precision: Tensor, like: Tensor) -> Tensor:
+        """What is measured of each frequency, by random images: (b, \\*shape)."""
+        found = like.real.new_empty(PROBES, len(precision), *self.bands.shape)
+        for signs, places in zip(
+            self._probes, torch.split(found, len(self._probes[0])), strict=True
+        ):
+            probes = signs.to(like.dtype)
+            answers = self._vh(self.bands.image(probes))
+            answers = self._v((precision[:, None] * answers).flatten(0, 1))
+            answers = self.bands.spectrum(answers).reshape(-1, len(probes), *self.bands.shape)
+            places.copy_((probes.conj() * answers).real.transpose(0, 1))
+            del probes, answers
+        return steadied(found)[0]
 
 
 class PlainMeasurement(IteratedMeasurement):
@@ -199,35 +221,35 @@ class PlainMeasurement(IteratedMeasurement):
     def state(self, clean: Picture, sigma: float, rng: SampleRNG) -> Picture:
         return self.picture(clean.image + sigma * rng.normal_like(clean.image))
 
-    def draw(
-        self,
-        x: Picture,  # noqa: ARG002
-        clean: Picture,
-        denoised: Picture,
-        c: Tensor,
-        sigma: float,
-        rng: SampleRNG,
-    ) -> Picture:
+    def draw(self, level: AtLevel, rng: SampleRNG) -> Picture:
         problem, operator = self._problem, self._operator
-        scale = self._scale(clean.image - denoised.image)
-        drawn = denoised.image + scale * self.bands.image(c.sqrt() * rng.normal_like(c))
+        sigma, c = level.sigma, level.c
+        scale = self._scale(self.bands.image(level.clean - level.denoised))
+        denoised = self.bands.image(level.denoised)
+        level.release()
+        drawn = denoised + scale * self.bands.image(c.sqrt() * rng.normal_like(c))
         least = (sigma / SHARPEST) ** 2 * self._power.max()
-        seen = operator.matvec(denoised.image)
-        variance = torch.maximum(problem.noise.variance(seen), least)
-        deviation = variance.sqrt()
+        seen = operator.matvec(denoised)
+        del denoised
+        deviation = torch.maximum(problem.noise.variance(seen), least).sqrt()
         told = problem.noise.working(problem.y, seen)
+        del seen
         residual = told - operator.matvec(drawn) - deviation * rng.normal_like(problem.y)
-        each = problem.measured((1 / variance).expand(residual.shape)).flatten(1).mean(dim=1)
+        del told
+        inverse = (1 / deviation.square()).expand(residual.shape)
+        each = problem.measured(inverse).flatten(1).mean(dim=1)
+        del inverse
+        power = as_column(each, c) * self._power
+        spread = c ** (1 - TRUST) * sigma ** (2 * TRUST)
+        given = Unexplained(residual, deviation, spread, power)
+        del residual, deviation, spread, c, power
         shift = explained(
             operator.matvec,
             operator.rmatvec,
-            residual,
-            deviation,
-            c ** (1 - TRUST) * sigma ** (2 * TRUST),
-            as_column(each, c) * self._power,
+            given,
             self.bands,
             scale=scale,
-            **self._effort(sigma, c),
+            **self._effort(sigma, drawn.ndim),
         )
         return self.picture(drawn + scale * self.bands.image(shift))
 

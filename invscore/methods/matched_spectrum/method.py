@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
-import torch
-
 from invscore import levels
 from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
@@ -14,7 +12,7 @@ from invscore.methods.common.equivariant_denoiser import EquivariantDenoiser
 from invscore.methods.common.initial_guess import initial_guess
 from invscore.methods.gaussian_field.frequency_bands import FrequencyBands
 from invscore.methods.matched_spectrum.denoiser_covariance import DenoiserCovariance
-from invscore.methods.matched_spectrum.measurement import measurement_for
+from invscore.methods.matched_spectrum.measurement import AtLevel, measurement_for
 from invscore.operators import LinearOperator
 from invscore.priors.base import Prior
 from invscore.ranges import Count, Level
@@ -77,14 +75,17 @@ def matched_spectrum(
     bands = FrequencyBands(guess)
     measurement = measurement_for(problem, operator, bands)
     covariance = DenoiserCovariance(bands)
-    middle = bands.spectrum(torch.zeros_like(guess) + prior.mean)
     clean = measurement.picture(guess)
+    del guess
     x = measurement.state(clean, sigmas[0], rng)
     denoise = EquivariantDenoiser(prior, rng)
     for sigma, lower in pairwise(sigmas):
-        denoised = measurement.picture(denoise(x.image, sigma))
-        d, c0, noisy = (z.spectrum - middle for z in (denoised, clean, x))
-        c = covariance.estimate(d, c0, noisy, sigma)
-        clean = measurement.draw(x, clean, denoised, c, sigma, rng)
+        before = clean.spectrum
+        del clean  # what is as large as an image is not held longer than it is needed
+        denoised = bands.spectrum(denoise(x.image, sigma))
+        c = covariance.estimate(denoised, before, x.spectrum, sigma, prior.mean)
+        level = AtLevel(sigma, c, denoised, before, x)
+        del c, denoised, before, x
+        clean = measurement.draw(level, rng)
         x = measurement.state(clean, lower, rng) if lower > 0 else clean
         yield Step(x.image, clean.image, lower)

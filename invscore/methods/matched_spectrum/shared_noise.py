@@ -39,10 +39,12 @@ class SharedNoise:
         noise = rng.normal_like(clean)
         ratio = sigma**2 * self.precision
         correlation = torch.minimum(ratio, 1 / ratio.clamp_min(1.0))
-        shared = ratio.clamp_max(1.0) * (self.u - self.coefficients(clean))
-        left = sigma * ((1 - correlation).sqrt() - 1) * self.coefficients(noise)
-        moved = shared + left
-        return clean + sigma * noise + (moved if self.basis is None else self.basis.v(moved))
+        moved = sigma * ((1 - correlation).sqrt_() - 1) * self.coefficients(noise)
+        del correlation
+        moved += ratio.clamp_max_(1.0) * (self.u - self.coefficients(clean))
+        del ratio
+        noise = clean + noise.mul_(sigma)
+        return noise.add_(moved if self.basis is None else self.basis.v(moved))
 
     def beyond(self, x: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
         """What u tells of x0 and ``x``, a state of level ``sigma``, does not.
@@ -52,8 +54,9 @@ class SharedNoise:
         ratio = sigma**2 * self.precision
         asked = ratio > 1 + MARGIN
         more = torch.where(asked, ratio - 1, 1.0)
-        told = torch.where(asked, (ratio * self.u - self.coefficients(x)) / more, 0)
-        return told, torch.where(asked, more / sigma**2, 0.0)
+        told = (ratio * self.u).sub_(self.coefficients(x)).div_(more)
+        del ratio
+        return told.where(asked, 0), more.div_(sigma**2).where(asked, 0.0)
 
     def coefficients(self, x: Tensor) -> Tensor:
         """Those of images on the singular vectors."""

@@ -17,7 +17,7 @@ from invscore.methods.common.initial_guess import initial_guess
 from invscore.methods.gaussian_field.frequency_bands import FrequencyBands
 from invscore.methods.matched_spectrum.denoiser_covariance import DenoiserCovariance
 from invscore.methods.matched_spectrum.local_scale import EVEN, WIDTH, LocalScale
-from invscore.methods.matched_spectrum.measurement import measurement_for
+from invscore.methods.matched_spectrum.measurement import AtLevel, measurement_for
 from invscore.operators import (
     MRI,
     Blur,
@@ -190,8 +190,8 @@ def drawn(
     assert isinstance(problem.operator, LinearOperator)
     measurement = measurement_for(problem, problem.operator, FrequencyBands(mean))
     nothing = measurement.picture(torch.zeros_like(mean))
-    about = measurement.picture(mean)
-    return measurement.draw(nothing, about, about, c, sigma, rng).image
+    about = measurement.picture(mean).spectrum
+    return measurement.draw(AtLevel(sigma, c, about, about, nothing), rng).image
 
 
 @pytest.fixture
