@@ -186,7 +186,9 @@ def sampler(
 ) -> tuple[int, Callable[[int], object]]:
     """The number of steps by default, and what runs so many."""
     method = name.removeprefix("deepinv-")
-    own = METHODS[method].defaults["steps"]
+    info = METHODS[method]
+    options = info.options({})
+    own = (resolve(problem, prior, options)[1] if method == "auto" else options)["steps"]
     if name == method:
         seeds = list(range(len(problem.y)))
         return own, lambda steps: reconstruct(

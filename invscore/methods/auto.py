@@ -6,10 +6,14 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import torch
+
 from invscore import levels
 from invscore.likelihood import InverseProblem
 from invscore.methods.base import MethodInfo, Step, get_method, register
 from invscore.methods.exact_score import serves
+from invscore.methods.gaussian_field.frequency_bands import FrequencyBands
+from invscore.methods.gaussian_field.operator_power import is_low_pass
 from invscore.methods.particles.local_gaussian import measured_numbers
 from invscore.operators import LinearOperator
 from invscore.priors.base import Prior
@@ -21,6 +25,12 @@ NARROW = 1.5
 
 BLIND = 30.0
 """Of a pixel's deviations: noise at which no first guess chooses between the modes of an image."""
+
+DETAIL = (1.0, 0.08)
+"""Of a pixel's deviations: between these levels all is decided that a low-pass leaves open."""
+
+STEPS, STEPS_FOR_DETAIL = 20, 10
+"""Evaluations of a sample, and where fine detail alone is left open."""
 
 FEW = 64
 """Measured numbers to which a product with the Jacobian each is worth its price."""
@@ -46,6 +56,14 @@ def measures_few(problem: InverseProblem) -> bool:
     return len(measured_numbers(problem)) <= FEW
 
 
+def leaves_detail(problem: InverseProblem, operator: LinearOperator) -> bool:
+    """Whether the measurement leaves nothing open but fine detail."""
+    if len(operator.in_shape) < 2:
+        return False
+    image = torch.zeros(1, *operator.in_shape, dtype=problem.image_dtype, device=problem.y.device)
+    return is_low_pass(operator, FrequencyBands(image))
+
+
 @register(
     "auto",
     exact=False,
@@ -61,7 +79,7 @@ def auto(
     prior: Prior,
     rng: SampleRNG,
     *,
-    steps: Count = 20,
+    steps: Count | None = None,
     particles: Count = 100,
 ) -> Iterator[Step]:
     """`exact_score`, or `matched_smc` for at most 64 numbers, `matched_spectrum` or `daps`.
@@ -79,7 +97,13 @@ def auto(
     `matched_spectrum` starts at the highest level that there is (with FFDNet, and levels up to 0.3,
     3 dB better at a blur than `hqs` with its default `lam`).
 
-    ``steps``: evaluations of a particle, or of a sample by the others. ``particles``: in a
+    A low-pass, such as a blur or a smaller image, leaves fine detail open alone. `matched_spectrum`
+    then begins at a level of 1 standard deviation of a pixel and ends at 0.08 of it, and ten
+    evaluations are as good as twenty: on crops of four validation photographs blurs gain and lose
+    less than 0.06 dB, super-resolution gains. Of masks, motion blur and MRI they are not.
+
+    ``steps``: evaluations of a particle, or of a sample by the others (default: 20, and 10 of a
+    sample where a network restores what a low-pass has left). ``particles``: in a
     set of `matched_smc`; ask for as many samples, or a multiple, so that none is drawn in
     vain.
 
@@ -99,18 +123,25 @@ def resolve(
     """The method that ``auto`` with ``options`` runs on ``problem``, and that method's options."""
     own: dict[str, Any] = {}
     everywhere = math.isinf(prior.sigma_max)
+    given = options["steps"]
+    steps = STEPS if given is None else given
     if serves(problem, prior) is not None:
         info = get_method("exact_score")
-        return info, info.options({"steps": options["steps"]})
+        return info, info.options({"steps": steps})
     many = not measures_few(problem) and isinstance(problem.operator, LinearOperator)
     if is_narrow(prior) and not many:
         info = get_method("hqs")
-        return info, info.options({"steps": options["steps"]})
+        return info, info.options({"steps": steps})
     if measures_few(problem):
         info, own = get_method("matched_smc"), {"particles": options["particles"]}
     elif isinstance(problem.operator, LinearOperator):
         info = get_method("matched_spectrum")
-        own = {"sigma_max": levels.of_pixel(prior, BLIND)} if everywhere else {}
+        if everywhere:
+            own = {"sigma_max": levels.of_pixel(prior, BLIND)}
+        elif leaves_detail(problem, problem.operator):
+            high, low = (levels.of_pixel(prior, level) for level in DETAIL)
+            own = {"sigma_max": high, "sigma_min": low}
+            steps = STEPS_FOR_DETAIL if given is None else given
     else:
         info, own = get_method("daps"), {"ode_steps": 1}
-    return info, info.options({"steps": options["steps"], **own})
+    return info, info.options({"steps": steps, **own})

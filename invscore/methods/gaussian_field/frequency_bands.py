@@ -110,6 +110,10 @@ class FrequencyBands:
         ordered = quarters.flatten(1).index_select(1, self._order)
         return torch.stack([part.sum(1) for part in torch.split(ordered, self._sizes, 1)], dim=1)
 
+    def mean(self, values: Tensor) -> Tensor:
+        """Real ``values`` on spectra, (b, \\*shape), averaged over the bands: (b, n)."""
+        return self.sum(values) * (2 if self._complex else 1) / self.count
+
     def spread(self, values: Tensor) -> Tensor:
         """Values of the bands, (b, n), on spectra: linear in the octave between their centres."""
         low, high = (

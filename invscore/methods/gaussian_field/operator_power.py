@@ -31,6 +31,23 @@ class OperatorPower(NamedTuple):
         return cls(power[0], bool(error <= FILTER * power.max()))
 
 
+def is_low_pass(operator: LinearOperator, bands: FrequencyBands) -> bool:
+    """Whether what passes are the lowest frequencies, as of blurred and of shrunken images.
+
+    What the measurement leaves open is then fine detail. As many of the lowest frequencies as pass,
+    counted by their gain as a share of the largest, have to hold half of what passes, and to be no
+    more than half of all. Gains are those of bands, which random images tell well enough.
+    """
+    probes = bands.probes()
+    answers = bands.spectrum(operator.normal(bands.image(probes)))
+    gain = bands.mean((probes.conj() * answers).real).mean(dim=0, keepdim=True).clamp_min(0)
+    share = (bands.spread(gain) / gain.max()).flatten()
+    order = bands.radius.expand(bands.shape).flatten().argsort()
+    passed = float(share.sum())
+    lowest = float(share[order[: round(passed)]].sum())
+    return passed <= len(share) / 2 and lowest >= passed / 2
+
+
 def steadied(found: Tensor) -> tuple[Tensor, Tensor]:
     """The mean of estimates, (k, b, \\*shape), as far as they are noise drawn to one number.
 

@@ -1,0 +1,73 @@
+"""Where a measurement leaves fine detail open alone, `auto` makes half the evaluations."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from invscore import GaussianNoise, InverseProblem, reconstruct, simulate
+from invscore.methods import METHODS
+from invscore.methods.auto import leaves_detail, resolve
+from invscore.networks import build_network
+from invscore.operators import MRI, Blur, Identity, Inpainting, LinearOperator, SuperResolution
+from invscore.priors import NetworkPrior
+
+SHAPE = (1, 48, 40)
+COLOUR = (3, 32, 32)
+DETAIL: dict[str, LinearOperator] = {
+    "blur": Blur.gaussian(1.6, SHAPE),
+    "mild blur": Blur.gaussian(0.6, SHAPE),
+    "wide blur": Blur.gaussian(3.0, SHAPE),
+    "colour": Blur.gaussian(1.6, COLOUR),
+    "defocus": Blur.disk(3, SHAPE),
+    "reflect": Blur.gaussian(1.6, SHAPE, boundary="reflect"),
+    "valid": Blur.gaussian(1.6, SHAPE, boundary="valid"),
+    "halved": SuperResolution(2, SHAPE),
+    "quartered": SuperResolution(4, SHAPE),
+}
+MORE: dict[str, LinearOperator] = {
+    "noise": Identity(SHAPE),
+    "faint blur": Blur.gaussian(0.3, SHAPE),
+    "motion": Blur.motion(15, 30, SHAPE),
+    "missing": Inpainting.random(SHAPE, keep=0.3),
+    "few left": Inpainting.random(SHAPE, keep=0.1),
+    "hole": Inpainting.box(SHAPE, 16),
+    "mri": MRI.random(SHAPE, acceleration=4, real=True),
+}
+
+
+def problem_of(operator: LinearOperator) -> InverseProblem:
+    noise = GaussianNoise(0.02)
+    truth = torch.rand(1, *operator.in_shape)
+    return InverseProblem(operator, simulate(operator, truth, noise, 0), noise)
+
+
+def network_prior() -> NetworkPrior:
+    network = build_network("unet", channels=1, widths=(4, 8), blocks=1, embedding=8)
+    return NetworkPrior(network, channels=1, sigma_max=20.0)
+
+
+@pytest.mark.parametrize("name", [*DETAIL, *MORE])
+def test_what_a_measurement_leaves_open(name: str) -> None:
+    problem = problem_of({**DETAIL, **MORE}[name])
+    assert isinstance(problem.operator, LinearOperator)
+    assert leaves_detail(problem, problem.operator) == (name in DETAIL)
+
+
+def test_evaluations_of_auto() -> None:
+    """Ten of a blurred image between 1 and 0.08 deviations, or as many as are asked for."""
+    prior = network_prior()
+    few = problem_of(DETAIL["blur"])
+    info, options = resolve(few, prior, METHODS["auto"].options({}))
+    assert (info.name, options["steps"]) == ("matched_spectrum", 10)
+    assert options["sigma_max"] == pytest.approx(0.25)
+    assert options["sigma_min"] == pytest.approx(0.02)
+    result = reconstruct(few, prior)
+    assert (result.evaluations, result.options) == (10, options)
+
+    _, asked = resolve(few, prior, METHODS["auto"].options({"steps": 7}))
+    assert asked == {**options, "steps": 7}
+    assert reconstruct(few, prior, steps=7).evaluations == 7
+
+    _, many = resolve(problem_of(MORE["hole"]), prior, METHODS["auto"].options({}))
+    assert many == METHODS["matched_spectrum"].options({"steps": 20})
