@@ -80,3 +80,13 @@ def test_the_quick_run_has_all_tasks_and_all_our_methods() -> None:
     assert [task.noise for task in quick.tasks] == [task.noise for task in whole.tasks]
     ours = {method.name for method in whole.methods if method.name in METHODS}
     assert {method.name for method in quick.methods} == ours
+
+
+def test_the_speed_run_has_the_tasks_and_tuned_options_of_the_whole() -> None:
+    whole, speed = (read_imaging_config(SHIPPED / f"{name}.yaml") for name in ("imaging", "speed"))
+    tasks = {task.name: task for task in whole.tasks}
+    assert list(speed.tasks) == [tasks[task.name] for task in speed.tasks]
+    tuned = {m.name: m.tasks for m in whole.methods if m.label.endswith("-tuned")}
+    theirs = [method for method in speed.methods if method.name != "auto"]
+    assert {method.name for method in theirs} == set(tuned)
+    assert all(method.tasks == tuned[method.name] for method in theirs)
