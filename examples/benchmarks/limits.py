@@ -81,7 +81,7 @@ def figure(
 ) -> float:
     """PSNR, or the distance from the prior's mean; NaN where the method does not serve."""
     own = METHODS[name].defaults["steps"]
-    few = {"steps": LONGEST} if own is not None and own > LONGEST else {}
+    few: dict[str, Any] = {"steps": LONGEST} if own is not None and own > LONGEST else {}
     try:
         problem = InverseProblem(operator, y, GaussianNoise(level))
         samples = 1 if level >= 1 or METHODS[name].point_estimate else SAMPLES
