@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -53,7 +54,7 @@ def main(folder: Path, methods: list[str]) -> None:
     for method in methods:
         info = METHODS[method]
         own = info.defaults["steps"]
-        few = {"steps": LONGEST} if own is not None and own > LONGEST else {}
+        few: dict[str, Any] = {"steps": LONGEST} if own is not None and own > LONGEST else {}
         samples = 1 if info.point_estimate else SAMPLES
         scores, inside, seconds = [], [], 0.0
         for operator in TASKS.values():
