@@ -27,9 +27,10 @@ class FrequencyBands:
     The band of a frequency is that of its distance from 0 along the last two axes. Frequencies
     along the channels are told apart in two: 0, what channels have in common, has bands of its own.
 
-    ``count`` (n,): the real numbers that a band of n holds. ``radius``: the size of each frequency
-    in cycles a pixel, for those of the first quarter, (h // 2 + 1, w // 2 + 1): the others are
-    their mirror images, and nothing as large as an image is held.
+    ``numbers`` (n,): the coefficients that a band of n holds, ``count`` the real numbers that they
+    are. ``radius``: the size of each frequency in cycles a pixel, for those of the first quarter,
+    (h // 2 + 1, w // 2 + 1): the others are their mirror images, and nothing as large as an image
+    is held.
     """
 
     def __init__(self, like: Tensor) -> None:
@@ -67,7 +68,8 @@ class FrequencyBands:
         self._order = order.to(device)
         self._sizes = torch.bincount(members).tolist()
         numbers = torch.bincount(members, alike.expand(self._channels, -1, -1).flatten()[order])
-        self.count = (2 if self._complex else 1) * numbers.to(device, real)
+        self.numbers = numbers.to(device, real)
+        self.count = (2 if self._complex else 1) * self.numbers
 
     def probes(self) -> Iterator[Tensor]:
         """Spectra of PROBES random images, (k, \\*shape) at once, of modulus 1 at every frequency.
@@ -110,9 +112,9 @@ class FrequencyBands:
         ordered = quarters.flatten(1).index_select(1, self._order)
         return torch.stack([part.sum(1) for part in torch.split(ordered, self._sizes, 1)], dim=1)
 
-    def mean(self, values: Tensor) -> Tensor:
-        """Real ``values`` on spectra, (b, \\*shape), averaged over the bands: (b, n)."""
-        return self.sum(values) * (2 if self._complex else 1) / self.count
+    def of_size(self, values: Tensor) -> Tensor:
+        """Values of the bands, (b, n), with those of one size added, the smallest first."""
+        return values.reshape(len(values), min(self._channels, 2), -1).sum(dim=1)
 
     def spread(self, values: Tensor) -> Tensor:
         """Values of the bands, (b, n), on spectra: linear in the octave between their centres."""

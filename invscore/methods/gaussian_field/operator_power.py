@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
@@ -23,11 +24,7 @@ class OperatorPower(NamedTuple):
     @classmethod
     def of(cls, operator: LinearOperator, bands: FrequencyBands) -> OperatorPower:
         """Found by random images, and exact for filters, as blurs and Fourier sampling are."""
-        products = [
-            (probes.conj() * bands.spectrum(operator.normal(bands.image(probes)))).real
-            for probes in bands.probes()
-        ]
-        power, error = steadied(torch.cat(products)[:, None])
+        power, error = steadied(torch.cat(list(_gains(operator, bands)))[:, None])
         return cls(power[0], bool(error <= FILTER * power.max()))
 
 
@@ -38,14 +35,19 @@ def is_low_pass(operator: LinearOperator, bands: FrequencyBands) -> bool:
     counted by their gain as a share of the largest, have to hold half of what passes, and to be no
     more than half of all. Gains are those of bands, which random images tell well enough.
     """
-    probes = bands.probes()
-    answers = bands.spectrum(operator.normal(bands.image(probes)))
-    gain = bands.mean((probes.conj() * answers).real).mean(dim=0, keepdim=True).clamp_min(0)
-    share = (bands.spread(gain) / gain.max()).flatten()
-    order = bands.radius.expand(bands.shape).flatten().argsort()
-    passed = float(share.sum())
-    lowest = float(share[order[: round(passed)]].sum())
-    return passed <= len(share) / 2 and lowest >= passed / 2
+    gains = bands.sums(_gains(operator, bands)).mean(dim=0, keepdim=True).clamp_min(0)
+    share = bands.of_size(gains / (gains / bands.numbers).max())
+    number = bands.of_size(bands.numbers[None])
+    passed = share.sum()
+    below = number.cumsum(dim=1) - number
+    lowest = share * ((passed - below) / number).clamp(0, 1)
+    return bool((passed <= number.sum() / 2) & (lowest.sum() >= passed / 2))
+
+
+def _gains(operator: LinearOperator, bands: FrequencyBands) -> Iterator[Tensor]:
+    """What random images tell of the gain at each frequency, a few of (k, \\*shape) at once."""
+    for probes in bands.probes():
+        yield (probes.conj() * bands.spectrum(operator.normal(bands.image(probes)))).real
 
 
 def steadied(found: Tensor) -> tuple[Tensor, Tensor]:
