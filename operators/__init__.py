@@ -33,6 +33,7 @@ from invscore.operators.stacked import stack
 from invscore.operators.superresolution import SuperResolution
 from invscore.operators.svd import SVD
 from invscore.operators.tomography import Tomography
+from invscore.operators.volume_blur import VolumeBlur
 
 __all__ = [
     "MRI",
@@ -56,6 +57,7 @@ __all__ = [
     "SpectralOperator",
     "SuperResolution",
     "Tomography",
+    "VolumeBlur",
     "check_operator",
     "from_deepinv",
     "from_finufft",

@@ -17,7 +17,8 @@ from invscore.operators.svd import SVD
 
 Shape = tuple[int, ...]
 View = Literal["image", "spectrum", "stretched"]
-Window = tuple[slice, slice]
+Window = tuple[slice, slice] | tuple[slice, slice, slice]
+"""Of the last axes of an image: rows and columns, or slices, rows and columns of a volume."""
 
 
 class Operator(Movable, abc.ABC):
@@ -62,7 +63,8 @@ class Operator(Movable, abc.ABC):
         """The shape of the part of an image that the measurement shows: of its ``window``."""
         if self.window is None:
             return self.in_shape
-        return (*self.in_shape[:-2], *(part.stop - part.start for part in self.window))
+        rest = self.in_shape[: -len(self.window)]
+        return (*rest, *(part.stop - part.start for part in self.window))
 
     @abc.abstractmethod
     def __call__(self, x: Tensor) -> Tensor:

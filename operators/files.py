@@ -74,16 +74,18 @@ def read_mask(
     return ~measured if invert else measured
 
 
-def read_kernel(path: str | Path, *, image: Shape | None = None) -> Tensor:
+def read_kernel(path: str | Path, *, image: Shape | None = None, stack: bool = False) -> Tensor:
     """The kernel in a file, (kh, kw) float64, in the file's own units; colours become gray.
 
-    Raises ``ValueError`` for what cannot be read, has other axes, or far more values than the
+    With ``stack`` it may be one of volumes, (kd, kh, kw). Raises ``ValueError`` for what cannot be
+    read, has other axes, or far more values than the
     ``image`` that it is for.
     """
     name = f"the kernel {str(path)!r}"
     values, opacity = _read(path, "kernel", ("kernel", "psf", "image"), name, image)
-    if values.ndim != 2:
-        raise ValueError(f"{name} must have shape (h, w), got {values.shape}")
+    if values.ndim != 2 and not (stack and values.ndim == 3):
+        expected = "(h, w) or (d, h, w)" if stack else "(h, w)"
+        raise ValueError(f"{name} must have shape {expected}, got {values.shape}")
     return torch.from_numpy(values if opacity is None else values * opacity)
 
 

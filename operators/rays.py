@@ -35,21 +35,22 @@ def _met(
     right: Tensor, up: Tensor, dx: Tensor, dy: Tensor, height: int, width: int
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Of each ray: how many pixels it meets, their indices, and lengths in pixels."""
-    right, up, dx, dy = torch.broadcast_tensors(right, up, dx, dy)
+    number = max(len(each) for each in (right, up, dx, dy))
+    right, up, dx, dy = (each.expand(number) for each in (right, up, dx, dy))
     size = torch.hypot(dx, dy)
     steep = dy.abs() >= dx.abs()
     if bool(steep.all()) or not bool(steep.any()):
         return _through(right, up, dx / size, dy / size, height, width, bool(steep.all()))
-    number = torch.arange(len(right))
+    rays = torch.arange(number)
     groups = []
     for rows in (True, False):
         chosen = steep == rows
-        line = [value[chosen] for value in (right, up, dx / size, dy / size)]
-        counts, pixels, lengths = _through(*line, height, width, rows)
-        groups.append((number[chosen].repeat_interleave(counts), pixels, lengths))
+        x, y, ahead, above = (value[chosen] for value in (right, up, dx / size, dy / size))
+        counts, pixels, lengths = _through(x, y, ahead, above, height, width, rows)
+        groups.append((rays[chosen].repeat_interleave(counts), pixels, lengths))
     ray, pixels, lengths = (torch.cat(each) for each in zip(*groups, strict=True))
     order = ray.argsort(stable=True)
-    return torch.bincount(ray, minlength=len(right)), pixels[order], lengths[order]
+    return torch.bincount(ray, minlength=number), pixels[order], lengths[order]
 
 
 def _through(

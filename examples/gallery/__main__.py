@@ -37,7 +37,7 @@ def main() -> None:
         print(outcome.row(), flush=True)
         if given.pictures is not None:
             given.pictures.mkdir(parents=True, exist_ok=True)
-            save_pictures(outcome, given.pictures / f"{name}.png")
+            save_pictures(outcome, given.pictures / f"{name}.jpg")
 
 
 if __name__ == "__main__":

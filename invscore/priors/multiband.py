@@ -25,6 +25,12 @@ class Multiband(Channelwise):
     noise stays white: the mean of the bands is denoised as an image with ``sigma / sqrt(c)``, each
     difference as one of less contrast about the prior's mean. Raises ``ValueError`` as
     ``Channelwise`` does.
+
+        >>> import torch
+        >>> from invscore.priors import Multiband, load_prior
+        >>> prior = Multiband(load_prior("photos-gray"), bands=9)
+        >>> prior.denoise(torch.rand(1, 9, 16, 16), 0.2).shape
+        torch.Size([1, 9, 16, 16])
     """
 
     def __init__(self, prior: Prior, bands: int) -> None:

@@ -313,6 +313,8 @@ def get_builder(name: str) -> Builder:
 def build(name: str, in_shape: Shape, options: Mapping[str, Any]) -> Operator:
     """The operator ``name`` on images of ``in_shape``, or on each slice of volumes (c, d, h, w).
 
+    A blur whose kernel is a stack is one of whole volumes.
+
     Raises ``ValueError`` for an unknown operator, option or value, and for volumes where the
     operator is not linear.
     """
@@ -320,11 +322,27 @@ def build(name: str, in_shape: Shape, options: Mapping[str, Any]) -> Operator:
         return get_builder(name)(in_shape, **check_options(name, options))
     from invscore.operators import LinearOperator, Slicewise
 
+    if (stack := kernel_stack(name, in_shape, options)) is not None:
+        return stack
     channels, depth, *slices = in_shape
     operator = build(name, (channels, *slices), options)
     if not isinstance(operator, LinearOperator):
         raise ValueError(f"operator {name!r} must be linear for volumes, got a nonlinear one")
     return Slicewise(operator, depth)
+
+
+def kernel_stack(name: str, in_shape: Shape, options: Mapping[str, Any]) -> Operator | None:
+    """The blur of volumes (c, d, h, w) where its kernel is a stack (kd, kh, kw), or None."""
+    if name != "blur":
+        return None
+    from invscore.operators import VolumeBlur
+    from invscore.operators.files import read_kernel
+
+    given = check_options(name, options)
+    kernel = read_kernel(given["kernel"], image=in_shape, stack=True)
+    if kernel.ndim != 3:
+        return None
+    return VolumeBlur(kernel / kernel.sum(), in_shape, given.get("boundary", "circular"))
 
 
 def option_defaults(name: str) -> dict[str, Any]:

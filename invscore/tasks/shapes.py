@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from invscore.operators.files import read_kernel
 from invscore.tasks.builtin import Shape, build, check_options, option_defaults
 from invscore.tasks.mosaics import channels_of_mosaic, shape_behind_aperture
 
@@ -43,6 +44,11 @@ def image_shape(name: str, y_shape: Shape, options: Mapping[str, Any]) -> Shape:
 
 def _around(name: str, y_shape: Shape, options: Mapping[str, Any]) -> Shape:
     """The shape of the images of which a blur sees ``y_shape``."""
+    if len(y_shape) == 4 and name == "blur":
+        kernel = read_kernel(options["kernel"], stack=True)
+        if kernel.ndim == 3:
+            around = (n + k - 1 for n, k in zip(y_shape[1:], kernel.shape, strict=True))
+            return (y_shape[0], *around)
     shape = (*y_shape[:-2], 2 * y_shape[-2] + 128, 2 * y_shape[-1] + 128)
     for _ in range(4):
         # The border that is lost does not depend on the size of the image, once that is larger

@@ -20,6 +20,7 @@ from invscore.operators import (
     Slicewise,
     SuperResolution,
     Tomography,
+    VolumeBlur,
     check_operator,
     from_function,
     from_matrix,
@@ -120,6 +121,10 @@ OPERATORS: dict[str, Operator] = {
     "bayer mosaic": Mosaic.bayer("RGGB", (3, 7, 8)),
     "mosaic of responses": Mosaic(torch.rand(4, 3, 2, generator=generator), (4, 7, 5)),
     "coded aperture": Mosaic.coded_aperture(torch.rand(6, 7, generator=generator) < 0.5, 4, 2),
+    "volume blur": VolumeBlur(torch.rand(3, 4, 2, generator=generator), (2, 5, 6, 7)),
+    "valid volume blur": VolumeBlur(
+        torch.rand(3, 4, 2, generator=generator), (1, 5, 6, 7), boundary="valid"
+    ),
     "compressed sensing": CompressedSensing((3, 7, 10), ratio=0.4),
     "compressed sensing, everything": CompressedSensing((1, 8, 8), ratio=1.0),
     "jacobian of a camera": jacobian(HighDynamicRange((1, 4, 5)), point),

@@ -89,6 +89,17 @@ def test_rays_are_those_of_astra() -> None:
     assert float((ours - theirs).norm() / theirs.norm()) < 0.02
 
 
+def test_parallel_rays_are_those_of_astra() -> None:
+    astra = pytest.importorskip("astra")
+    operator = Tomography(17, (1, 20, 20), 26, pixel=1.0, detector_pixel=1.2)
+    angles = [math.radians(a) for a in operator.angles]
+    geometry = astra.create_proj_geom("parallel", 1.2, 26, angles)
+    projector = astra.create_projector("linear", geometry, astra.create_vol_geom(20, 20))
+    x = torch.rand(1, 1, 20, 20)
+    theirs = torch.from_numpy(astra.OpTomo(projector) @ x.flatten().numpy()).reshape(17, 26)
+    torch.testing.assert_close(operator(x)[0, 0], theirs, rtol=1e-4, atol=1e-3)
+
+
 @pytest.mark.parametrize(
     "options",
     [
