@@ -18,7 +18,7 @@ COMMAND = (
     'reconstruct --op "blur(kernel={folder}/psf.ome.tif)" --prior photos-gray '
     '--measurement {folder}/stack.ome.tif --volume z --noise "poisson(photons=1)"'
 )
-SEEN, MARGIN, PHOTONS = (8, 24, 24), (3, 4, 4), 200.0
+SEEN, MARGIN, PHOTONS = (10, 32, 32), (3, 4, 4), 200.0
 
 
 def psf() -> np.ndarray:

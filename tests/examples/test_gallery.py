@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import sys
 from pathlib import Path
@@ -11,8 +12,14 @@ import pytest
 GALLERY = Path(__file__).parents[2] / "examples/gallery"
 OTHERS = {"__main__", "running", "scenes"}
 JOBS = sorted(file.stem for file in GALLERY.glob("*.py") if file.stem not in OTHERS)
-NATIVE = {"sky_with_noise_map": "reconstruction.fits"}
+NATIVE = {
+    "sky_with_noise_map": "reconstruction.fits",
+    "fan_beam_low_dose": "reconstruction.h5",
+    "z_stack": "reconstruction.tif",
+}
 """Results in the format of the measurement."""
+SMALL = {"z_stack": {"SEEN": (8, 24, 24)}}
+"""What takes long is tested with less."""
 
 
 @pytest.fixture(autouse=True)
@@ -21,9 +28,13 @@ def gallery(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("name", JOBS)
-def test_a_job_beats_its_baseline(name: str, tmp_path: Path) -> None:
+def test_a_job_beats_its_baseline(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     running = pytest.importorskip("running")
     try:
+        for option, value in SMALL.get(name, {}).items():
+            monkeypatch.setattr(importlib.import_module(name), option, value)
         outcome = running.run(name, tmp_path)
     except ImportError as error:
         pytest.skip(f"needs {error.name}")
