@@ -40,6 +40,7 @@ def read(file: Path, opened: Any, held: list[str], wanted: Wanted) -> Recording 
     )
     if not kept.any():
         raise Unfit(f"{str(file)!r} must hold lines of an image, got none")
+    noise = _noise(lines, heads, kept)
     lines, heads = lines[kept], heads[kept]
     if encoding.trajectory != "cartesian":
         return _along_trajectory(file, lines, heads, encoding, text)
@@ -60,8 +61,21 @@ def read(file: Path, opened: Any, held: list[str], wanted: Wanted) -> Recording 
         values[(*place, slice(None), slice(first, first + width), row)] += numbers
         times[(*place, row)] += 1
     values /= np.maximum(times, 1)[..., None, None, :]
-    header = {"key": "reconstruction", "attributes": {}, "texts": {"ismrmrd_header": text}}
+    header: dict[str, Any] = {"key": "reconstruction", "attributes": {}, "noise": noise}
+    header["texts"] = {"ismrmrd_header": text}
     return Recording(values, LETTERS + "chw", units="ISMRMRD", header=header)
+
+
+def _noise(lines: Any, heads: Any, kept: Any) -> Any:
+    """Samples without signal, (coils, n), of the bandwidth of the image's lines; or None."""
+    coils = int(heads["active_channels"][kept].max())
+    chosen = ((heads["flags"] & np.uint64(NOISE)) != 0) & (heads["active_channels"] == coils)
+    if not chosen.any():
+        return None
+    parts = [np.asarray(d).view(np.complex64).reshape(coils, -1) for d in lines["data"][chosen]]
+    dwell, own = float(heads["sample_time_us"][chosen][0]), float(heads["sample_time_us"][kept][0])
+    factor = np.sqrt(dwell / own) if dwell > 0 and own > 0 else 1.0
+    return (factor * np.concatenate(parts, axis=1)).astype(np.complex64)
 
 
 def _along_trajectory(

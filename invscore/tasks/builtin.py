@@ -162,11 +162,18 @@ def multicoil_mri(
     real: bool = True,
     mask: str | None = None,
     invert: bool = False,
+    noise_covariance: str | None = None,
 ) -> Operator:
     """MRI with several coils: maps from a file, from the centre of k-space, or simulated"""
     from invscore.operators import MRI
     from invscore.operators.files import read_mask
     from invscore.tasks.multicoil import simulated_coils
+
+    if noise_covariance is not None:
+        raise ValueError(
+            "`noise_covariance` is that of a --measurement, which is whitened by it, got "
+            f"{noise_covariance!r} for an --image"
+        )
 
     make = {"random": MRI.random, "equispaced": MRI.equispaced, "gaussian": MRI.gaussian}[pattern]
     if mask is not None:

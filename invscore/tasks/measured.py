@@ -77,6 +77,7 @@ def measured_task(
     apart: Hashable = None
     if not (part and part.get("reader")):
         spec, found = _with_its_holes(spec, measurement)
+        spec = multicoil.with_its_noise(spec, measurement, (part or {}).get("key"))
         spec, angles = _with_its_angles(spec, measurement, (part or {}).get("key"))
         spec, filters = _with_its_pattern(spec, measurement, (part or {}).get("key"))
         found = (*found, *angles, *filters)
@@ -193,8 +194,9 @@ def task_of_measurement(
         shape = image_shape(spec.name, tuple(y.shape), spec.options)
     operator: Operator
     if coils:
+        y = multicoil.whitened(y.nan_to_num(0.0), spec.options)
         operator, told = multicoil.measured_coils(y, spec.options, name, moving=depth == "t")
-        y, assumed = y.nan_to_num(0.0), (*assumed, *told)
+        assumed = (*assumed, *told)
     elif masked:
         assert shape is not None
         y = _fitted(y, shape, name)
@@ -205,6 +207,8 @@ def task_of_measurement(
         rays = isinstance(operator, Tomography)
         y = _fitted(y, operator.out_shape, name, SINOGRAM if rays else "")
     operator, y = operator.to(device), y[None].to(device)
+    if noise == "auto" and coils and spec.options.get("noise_covariance") is not None:
+        noise = 1.0
     if noise == "auto" and coils:
         assert operator.measured is not None
         noise = multicoil.corner_noise(y[0], operator.measured)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,9 +12,16 @@ import torch
 from torch import Tensor
 
 from invscore.operators import MRI, CoilMaps
-from invscore.operators.coils import birdcage_maps, estimate_maps, real_maps
+from invscore.operators.coils import (
+    birdcage_maps,
+    estimate_maps,
+    noise_covariance,
+    real_maps,
+    whitening,
+)
 from invscore.operators.files import read_mask
 from invscore.readers import pick, read
+from invscore.tasks.specs import Spec
 
 if TYPE_CHECKING:
     from invscore.operators import LinearOperator
@@ -23,6 +32,9 @@ NAME = "multicoil-mri"
 
 CORNERS = 0.05
 """Share of the measured entries, those of the highest frequencies, that tell the noise."""
+
+FEWEST_SAMPLES = 4
+"""Of a scan of noise, for each coil: the covariance of fewer is hardly one."""
 
 MEDIAN = 0.6744897501960817
 """Of the magnitude of a standard normal number."""
@@ -41,6 +53,46 @@ def simulated_coils(
     return MRI(mask, tuple(found.shape)) @ CoilMaps(found, real)
 
 
+def read_covariance(file: str, coils: int) -> Tensor:
+    """The covariance of coils' noise in a file, (coils, coils) complex128.
+
+    A covariance of that shape, a scan without signal, (coils, n) or (coils, ...), or an ISMRMRD
+    file whose acquisitions have one. Raises ``ValueError`` for anything else.
+    """
+    name = f"the noise covariance {file!r}"
+    recording = read(file, names=("covariance", "noise", "noise_scan"))
+    header = recording.header if isinstance(recording.header, dict) else {}
+    scan = header.get("noise")
+    values = np.asarray(recording.values if scan is None else scan)
+    values = values.squeeze() if values.ndim > 2 else values
+    if values.ndim < 2 or len(values) != coils or values.dtype.kind not in "fc":
+        raise ValueError(
+            f"{name} must be of {coils} coils, ({coils}, {coils}) or a scan ({coils}, n), got "
+            f"{values.dtype} of shape {values.shape}"
+        )
+    if not np.isfinite(values).all():
+        raise ValueError(f"{name} must be finite, got NaN or infinite values")
+    found = torch.from_numpy(values.astype(np.complex128)).flatten(1)
+    if found.shape[1] == coils:
+        return found
+    if found.shape[1] < FEWEST_SAMPLES * coils:
+        raise ValueError(
+            f"{name} must have {FEWEST_SAMPLES * coils} samples of each coil or more, got "
+            f"{found.shape[1]}"
+        )
+    return noise_covariance(found)
+
+
+def with_its_noise(spec: Spec, measurement: str, key: str | None) -> Spec:
+    """``spec`` with the scan of noise that a file of k-space holds, if it holds one."""
+    if spec.is_plugin or spec.name != NAME or spec.options.get("noise_covariance") is not None:
+        return spec
+    header = read(measurement, key, ("y", "measurement", "image")).header
+    if not isinstance(header, dict) or header.get("noise") is None:
+        return spec
+    return replace(spec, options={**spec.options, "noise_covariance": measurement})
+
+
 def measured_coils(
     kspace: Tensor, options: dict[str, Any], name: str, *, moving: bool = False
 ) -> tuple[LinearOperator, tuple[str, ...]]:
@@ -51,12 +103,14 @@ def measured_coils(
 
     Its mask is that of the option ``mask``, or what is not exactly zero (nor NaN) in all coils;
     its sensitivity maps those of the option ``maps``, or estimated from the centre of k-space by
-    ESPIRiT. Raises ``ValueError`` where neither can be had.
+    ESPIRiT; ``kspace`` is ``whitened`` already. Raises ``ValueError`` where neither can be had.
     """
     if not kspace.is_complex():
         raise ValueError(f"{name} must be complex k-space (coils, h, w), got {kspace.dtype}")
     shape, assumed = tuple(kspace.shape), []
     real = bool(options.get("real", True))
+    if options.get("coils") not in (None, shape[0]):
+        raise ValueError(f"{name} must have {options['coils']} coils, got {shape[0]}")
     image = (1, *shape[1:])
     if options.get("mask") is not None:
         mask = read_mask(options["mask"], invert=bool(options.get("invert")), image=image)
@@ -67,8 +121,11 @@ def measured_coils(
         share = 1 - float(mask.double().mean())
         assumed.append(f"mask: {share:.0%} of k-space is exactly 0 and counts as not measured")
     whole = MRI(mask, shape).measured[0]
+    if options.get("noise_covariance") is not None:
+        assumed.append(f"noise: coils whitened by {options['noise_covariance']!r}")
     if options.get("maps") is not None:
         maps = maps_of_file(options["maps"], (shape[0], *shape[-2:]))
+        maps = whitened(maps, options)
     else:
         maps = _estimated(torch.where(whole, kspace, 0), whole, moving=moving, real=real)
         assumed.append(f"maps: of {len(maps)} coils, estimated from the centre by ESPIRiT")
@@ -91,6 +148,15 @@ def _estimated(kspace: Tensor, whole: Tensor, *, moving: bool, real: bool) -> Te
         kspace, whole = kspace.sum(dim=1) / times.clamp_min(1), times > 0
     maps = estimate_maps(kspace, whole)
     return real_maps(maps, kspace) if real else maps
+
+
+def whitened(kspace: Tensor, options: Mapping[str, Any]) -> Tensor:
+    """``kspace``, (coils, ...), with independent noise of level 1 where its covariance is given."""
+    file = options.get("noise_covariance")
+    if file is None:
+        return kspace
+    mixing = whitening(read_covariance(file, len(kspace)))
+    return torch.tensordot(mixing.to(kspace.dtype), kspace, 1)
 
 
 def corner_noise(kspace: Tensor, measured: Tensor) -> float:

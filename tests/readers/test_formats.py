@@ -205,6 +205,7 @@ def test_ismrmrd(tmp_path: Path, centre: int) -> None:
     expected = KSPACE[1].copy()
     expected[..., 1::2] = 0
     np.testing.assert_allclose(like.values, expected, rtol=1e-6)
+    np.testing.assert_allclose(like.header["noise"], 99 * KSPACE[0, :, :, 0], rtol=1e-6)
     write_ismrmrd(tmp_path / "spiral.mrd", "spiral")
     with pytest.raises(ValueError, match="trajectory that is spiral, got several by slice"):
         load_measurement(tmp_path / "spiral.mrd")

@@ -12,6 +12,7 @@ from invscore import InverseProblem
 from invscore.operators import MRI, CoilMaps
 from invscore.operators.coils import birdcage_maps
 from invscore.operators.masks import random_lines
+from invscore.tasks import multicoil
 from invscore.tasks.measured import measured_task
 from invscore.tasks.specs import parse_spec
 from invscore.tasks.task import task_of_image
@@ -89,3 +90,48 @@ def test_maps_that_do_not_fit(tmp_path: Path, maps: np.ndarray, message: str) ->
             device="cpu",
             part={"index": 1},
         )
+
+
+def _correlated(seed: int, coils: int, count: int) -> torch.Tensor:
+    """Noise of coils that is correlated and unlike, (coils, count)."""
+    rng = torch.Generator().manual_seed(seed)
+    mixing = torch.randn(coils, coils, dtype=torch.complex128, generator=rng)
+    mixing = torch.diag(torch.linspace(0.01, 0.2, coils).to(torch.complex128)) @ (
+        torch.eye(coils) + 0.4 * mixing
+    )
+    white = torch.randn(coils, count, 2, dtype=torch.float64, generator=rng)
+    return mixing @ torch.view_as_complex(white)
+
+
+def test_a_scan_of_noise_whitens_kspace_and_maps(tmp_path: Path) -> None:
+    noise = _correlated(0, 4, 5000)
+    np.save(tmp_path / "noise.npy", noise.numpy())
+    covariance = multicoil.read_covariance(str(tmp_path / "noise.npy"), 4)
+    np.save(tmp_path / "covariance.npy", covariance.numpy())
+    for file in ("noise.npy", "covariance.npy"):
+        options = {"noise_covariance": str(tmp_path / file)}
+        white = multicoil.whitened(noise, options)
+        found = white @ white.mH / (2 * white.shape[1])
+        torch.testing.assert_close(found, torch.eye(4, dtype=found.dtype), rtol=0, atol=1e-6)
+    maps = birdcage_maps(4, 16, 16)
+    np.save(tmp_path / "maps.npy", maps.numpy())
+    mask = torch.ones(16, 16, dtype=torch.bool)
+    image = torch.rand(1, 1, 16, 16) + 0j
+    clean = (MRI(mask, (4, 16, 16)) @ CoilMaps(maps))(image)[0]
+    given = {"noise_covariance": str(tmp_path / "noise.npy"), "maps": str(tmp_path / "maps.npy")}
+    seen = multicoil.whitened(clean, given)
+    operator, told = multicoil.measured_coils(seen, {**given, "real": False}, "k")
+    torch.testing.assert_close(operator(image)[0], seen, rtol=1e-3, atol=1e-3)
+    assert any("whitened" in sentence for sentence in told)
+
+
+def test_covariances_of_other_coils_are_refused(tmp_path: Path) -> None:
+    np.save(tmp_path / "noise.npy", _correlated(0, 3, 100).numpy())
+    np.save(tmp_path / "few.npy", _correlated(0, 4, 9).numpy())
+    with pytest.raises(ValueError, match=r"must be of 4 coils, \(4, 4\) or a scan \(4, n\)"):
+        multicoil.read_covariance(str(tmp_path / "noise.npy"), 4)
+    with pytest.raises(ValueError, match="must have 16 samples of each coil or more, got 9"):
+        multicoil.read_covariance(str(tmp_path / "few.npy"), 4)
+    kspace = torch.ones(3, 16, 16, dtype=torch.complex64)
+    with pytest.raises(ValueError, match="k must have 4 coils, got 3"):
+        multicoil.measured_coils(kspace, {"coils": 4}, "k")
