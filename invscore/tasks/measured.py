@@ -14,17 +14,15 @@ from typing import Literal
 from torch import Tensor
 
 from invscore.images import (
-    MEASUREMENT_KEYS,
     as_image,
     load_image,
     read_measurement,
-    transparent,
 )
 from invscore.noise import Noise
 from invscore.noise_level import estimate_noise
 from invscore.operators import MRI, Inpainting, Operator, Tomography
 from invscore.priors.base import Prior
-from invscore.readers import Part, read
+from invscore.readers import Part
 from invscore.tasks import blind, multicoil, noncartesian
 from invscore.tasks.builtin import option_defaults
 from invscore.tasks.counts import counts_of_file, in_law
@@ -34,6 +32,7 @@ from invscore.tasks.random_options import require_known
 from invscore.tasks.shapes import image_shape
 from invscore.tasks.specs import Spec
 from invscore.tasks.task import Shape, Task, make_operator
+from invscore.tasks.told import draws, with_its_angles, with_its_holes, with_its_noise
 
 FitPrior = Callable[[Operator], Prior]
 
@@ -76,9 +75,10 @@ def measured_task(
     found: tuple[str, ...] = ()
     apart: Hashable = None
     if not (part and part.get("reader")):
-        spec, found = _with_its_holes(spec, measurement)
-        spec = multicoil.with_its_noise(spec, measurement, (part or {}).get("key"))
-        spec, angles = _with_its_angles(spec, measurement, (part or {}).get("key"))
+        key = (part or {}).get("key")
+        spec, found = with_its_holes(spec, measurement)
+        spec = with_its_noise(spec, measurement, key)
+        spec, angles = with_its_angles(spec, measurement, key)
         spec, filters = _with_its_pattern(spec, measurement, (part or {}).get("key"))
         found = (*found, *angles, *filters)
         apart = spec.options["angles"] if angles else None
@@ -176,7 +176,7 @@ def task_of_measurement(
     user knows, or where shapes do not fit.
     """
     assumed, spec = options_assumed(spec), as_of_a_camera(spec)
-    masked = not spec.is_plugin and spec.name in FROM_ZEROS and not _draws(spec)
+    masked = not spec.is_plugin and spec.name in FROM_ZEROS and not draws(spec)
     coils = not spec.is_plugin and spec.name == multicoil.NAME
     if not masked and not coils:
         require_known(spec)
@@ -263,47 +263,6 @@ def known_task(
     return replace(job, truth=truth[None].to(device, job.problem.image_dtype))
 
 
-def _with_its_holes(spec: Spec, measurement: str) -> tuple[Spec, tuple[str, ...]]:
-    """``spec`` with the transparent pixels of the file for its mask, and a sentence about them."""
-    if spec.options.get("mask") is not None or not transparent(measurement):
-        return spec, ()
-    if not spec.is_plugin and spec.name == "inpaint" and not _draws(spec):
-        masked = replace(spec, options={**spec.options, "mask": measurement})
-        return masked, (f"mask: what is transparent in {measurement!r} counts as missing",)
-    return spec, (f"transparent pixels of {measurement!r} count as measured, and as white",)
-
-
-def _with_its_angles(spec: Spec, measurement: str, key: str | None) -> tuple[Spec, tuple[str, ...]]:
-    """``spec`` with the angles that the file of a sinogram has, and a sentence about them."""
-    if spec.is_plugin or spec.name != "ct" or {"angles", "span"} & set(spec.options):
-        return spec, ()
-    header = read(measurement, key, MEASUREMENT_KEYS).header
-    theta = header.get("theta") if isinstance(header, dict) else None
-    if theta is None:
-        return spec, ()
-    angles = tuple(float(angle) for angle in theta)
-    told = f"angles: {len(angles)}, the theta of {measurement!r}"
-    return replace(spec, options={**spec.options, "angles": angles}), (told,)
-
-
-def _with_its_pattern(
-    spec: Spec, measurement: str, key: str | None
-) -> tuple[Spec, tuple[str, ...]]:
-    """``spec`` with the colour filters that a raw file has, and a sentence about them."""
-    if spec.is_plugin or spec.name != "mosaic" or {"pattern", "filters"} & set(spec.options):
-        return spec, ()
-    header = read(measurement, key, MEASUREMENT_KEYS).header
-    rows = header.get("pattern") if isinstance(header, dict) else None
-    if rows is None:
-        raise ValueError(
-            f"operator 'mosaic' needs a pattern, which {measurement!r} does not tell: for example "
-            "'mosaic(pattern=RGGB)'"
-        )
-    pattern = "".join(letter for row in rows for letter in row)
-    told = f"pattern: {pattern}, the colour filters of {measurement!r}"
-    return replace(spec, options={**spec.options, "pattern": pattern}), (told,)
-
-
 def as_of_a_camera(spec: Spec) -> Spec:
     """``spec`` with the border of a camera, unless it has one of its own."""
     if spec.is_plugin or "boundary" not in option_defaults(spec.name):
@@ -339,11 +298,6 @@ def _whole(spec: Spec, shape: Shape, y: Tensor, axes: str) -> Shape | None:
     if spec.is_plugin or spec.options.get("boundary") != "valid" or len(shape) != 3:
         return shape
     return None if tuple(as_image(y, axes=axes, finite=False).shape[-2:]) == shape[-2:] else shape
-
-
-def _draws(spec: Spec) -> bool:
-    """Whether an operator of a mask has been told which: a file, or the seed of a simulation."""
-    return spec.options.get("mask") is not None or "seed" in spec.options
 
 
 def _of_zeros(spec: Spec, y: Tensor, name: str) -> tuple[Operator, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +20,6 @@ from invscore.operators.coils import (
 )
 from invscore.operators.files import read_mask
 from invscore.readers import pick, read
-from invscore.tasks.specs import Spec
 
 if TYPE_CHECKING:
     from invscore.operators import LinearOperator
@@ -81,16 +79,6 @@ def read_covariance(file: str, coils: int) -> Tensor:
             f"{found.shape[1]}"
         )
     return noise_covariance(found)
-
-
-def with_its_noise(spec: Spec, measurement: str, key: str | None) -> Spec:
-    """``spec`` with the scan of noise that a file of k-space holds, if it holds one."""
-    if spec.is_plugin or spec.name != NAME or spec.options.get("noise_covariance") is not None:
-        return spec
-    header = read(measurement, key, ("y", "measurement", "image")).header
-    if not isinstance(header, dict) or header.get("noise") is None:
-        return spec
-    return replace(spec, options={**spec.options, "noise_covariance": measurement})
 
 
 def measured_coils(

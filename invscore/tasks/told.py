@@ -1,0 +1,64 @@
+"""What the file of a measurement tells of its operator: holes, angles, the noise of coils."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from invscore.images import MEASUREMENT_KEYS, transparent
+from invscore.readers import read
+from invscore.tasks import multicoil
+from invscore.tasks.specs import Spec
+
+
+def draws(spec: Spec) -> bool:
+    """Whether an operator of a mask has been told which: a file, or the seed of a simulation."""
+    return spec.options.get("mask") is not None or "seed" in spec.options
+
+
+def with_its_holes(spec: Spec, measurement: str) -> tuple[Spec, tuple[str, ...]]:
+    """``spec`` with the transparent pixels of the file for its mask, and a sentence about them."""
+    if spec.options.get("mask") is not None or not transparent(measurement):
+        return spec, ()
+    if not spec.is_plugin and spec.name == "inpaint" and not draws(spec):
+        masked = replace(spec, options={**spec.options, "mask": measurement})
+        return masked, (f"mask: what is transparent in {measurement!r} counts as missing",)
+    return spec, (f"transparent pixels of {measurement!r} count as measured, and as white",)
+
+
+def with_its_angles(spec: Spec, measurement: str, key: str | None) -> tuple[Spec, tuple[str, ...]]:
+    """``spec`` with the angles that the file of a sinogram has, and a sentence about them."""
+    if spec.is_plugin or spec.name != "ct" or {"angles", "span"} & set(spec.options):
+        return spec, ()
+    header = read(measurement, key, MEASUREMENT_KEYS).header
+    theta = header.get("theta") if isinstance(header, dict) else None
+    if theta is None:
+        return spec, ()
+    angles = tuple(float(angle) for angle in theta)
+    told = f"angles: {len(angles)}, the theta of {measurement!r}"
+    return replace(spec, options={**spec.options, "angles": angles}), (told,)
+
+
+def with_its_pattern(spec: Spec, measurement: str, key: str | None) -> tuple[Spec, tuple[str, ...]]:
+    """``spec`` with the colour filters that a raw file has, and a sentence about them."""
+    if spec.is_plugin or spec.name != "mosaic" or {"pattern", "filters"} & set(spec.options):
+        return spec, ()
+    header = read(measurement, key, MEASUREMENT_KEYS).header
+    rows = header.get("pattern") if isinstance(header, dict) else None
+    if rows is None:
+        raise ValueError(
+            f"operator 'mosaic' needs a pattern, which {measurement!r} does not tell: for example "
+            "'mosaic(pattern=RGGB)'"
+        )
+    pattern = "".join(letter for row in rows for letter in row)
+    told = f"pattern: {pattern}, the colour filters of {measurement!r}"
+    return replace(spec, options={**spec.options, "pattern": pattern}), (told,)
+
+
+def with_its_noise(spec: Spec, measurement: str, key: str | None) -> Spec:
+    """``spec`` of several coils with the scan of noise that the file of k-space holds, if any."""
+    if spec.is_plugin or spec.name != multicoil.NAME or "noise_covariance" in spec.options:
+        return spec
+    header = read(measurement, key, MEASUREMENT_KEYS).header
+    if not isinstance(header, dict) or header.get("noise") is None:
+        return spec
+    return replace(spec, options={**spec.options, "noise_covariance": measurement})
