@@ -32,7 +32,13 @@ from invscore.tasks.random_options import require_known
 from invscore.tasks.shapes import image_shape
 from invscore.tasks.specs import Spec
 from invscore.tasks.task import Shape, Task, make_operator
-from invscore.tasks.told import draws, with_its_angles, with_its_holes, with_its_noise
+from invscore.tasks.told import (
+    draws,
+    with_its_angles,
+    with_its_holes,
+    with_its_noise,
+    with_its_pattern,
+)
 
 FitPrior = Callable[[Operator], Prior]
 
@@ -79,7 +85,7 @@ def measured_task(
         spec, found = with_its_holes(spec, measurement)
         spec = with_its_noise(spec, measurement, key)
         spec, angles = with_its_angles(spec, measurement, key)
-        spec, filters = _with_its_pattern(spec, measurement, (part or {}).get("key"))
+        spec, filters = with_its_pattern(spec, measurement, key)
         found = (*found, *angles, *filters)
         apart = spec.options["angles"] if angles else None
     y, law, counted = counts_of_file(noise, y, measurement, part or {})
