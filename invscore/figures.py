@@ -25,7 +25,7 @@ CAPTION = 0.2
 BAR = 0.09
 TICKS = 0.5  # room to the right of the bar for its numbers
 DPI = 200
-LARGEST = 1200  # pixels of a side that are drawn, twice those on paper
+LARGEST = 600  # pixels of a side that are on paper, at least
 
 
 def picture(

@@ -13,12 +13,14 @@ from invscore.cli.arguments import (
     BenchConfig,
     BenchMethods,
     BenchTasks,
+    ClusterOf,
     Crops,
     Debug,
     Device,
     ValidationImages,
+    Workers,
 )
-from invscore.cli.errors import guarded
+from invscore.cli.errors import guarded, note
 from invscore.cli.progress import StepBar
 from invscore.cli.tables import as_options, print_table
 from invscore.literals import split
@@ -59,17 +61,21 @@ def tune(
             "the same command, or one with more trials, goes on.",
         ),
     ] = Path("tuned.yaml"),
+    workers: Workers = 1,
+    cluster: ClusterOf = None,
     device: Device = "auto",
     debug: Debug = False,  # noqa: ARG001
 ) -> None:
     """Find the options that give the highest mean PSNR on validation images.
 
     Each method on each task: its defaults first, then what a tree of Parzen estimators suggests;
-    trials that fall behind end early. Interrupt it whenever you like: what is found is kept.
+    trials that fall behind end early. Interrupt it whenever you like: what is found is kept. The
+    images of a trial are shared by workers, whose number changes nothing in what is found.
     """
     from invscore.bench.imaging.config import read_imaging_config
     from invscore.bench.imaging.plan import selected
     from invscore.cli.devices import choose_device
+    from invscore.engine import open_engine
     from invscore.files import check_writable
     from invscore.priors import load_prior
     from invscore.tune.record import Row, write_record
@@ -110,7 +116,7 @@ def tune(
             bar(done, total)
 
     try:
-        with StepBar("tune") as bar:
+        with open_engine(workers, cluster, tell=note) as engine, StepBar("tune") as bar:
             for problem in todo:
                 space = spaces[problem.method.label]
                 names = f"{problem.method.name} {problem.task.op}"
@@ -126,6 +132,7 @@ def tune(
                         images=len(known),
                         trials=trials,
                         seed=seed,
+                        engine=engine,
                         on_image=on_image,
                     )
                     refusal = "no options give numbers"

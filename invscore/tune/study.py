@@ -10,6 +10,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from invscore.driver import NumericalError
+from invscore.engine import Alone, Engine, in_order
 from invscore.tune.space import Space, suggest
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ def search(
     images: int,
     trials: int,
     seed: int,
+    engine: Engine | None = None,
     on_image: Callable[[int], None] = lambda count: None,
 ) -> None:
     """Go on until ``study`` has ``trials`` trials: the defaults first, then what TPE suggests.
@@ -78,10 +80,17 @@ def search(
     ``seed + n``: a search that was stopped goes on as if it had not been. ``on_image(count)`` is
     told of images that are done, those spared included.
 
+    Trials are made here, one after the other; the images of one are scored by the ``engine``, here
+    by default. Their scores count in their order, so that the search is the same whoever makes
+    them: those of a trial that has ended before are let go.
+
     Options that give no number, or that the method refuses, are trials that end early; defaults
     that it refuses raise its ``ValueError``.
     """
     import optuna
+
+    engine = engine or Alone()
+    shared = (engine.share(score),)
 
     def objective(trial: optuna.Trial) -> float:
         first = not _finished(study)
@@ -89,15 +98,11 @@ def search(
         trial.set_user_attr(DEFAULT, first)
         trial.set_user_attr(OPTIONS, options)
         total = 0.0
-        for index in range(images):
-            try:
-                total += score(index, options)
-            except NumericalError:
-                total = math.nan
-            except ValueError:
-                if first:
-                    raise
-                total = math.nan
+        items = ((index, options) for index in range(images))
+        for index, scored in enumerate(in_order(engine.run(_scored, items, shared=shared))):
+            if isinstance(scored, ValueError) and first:
+                raise scored
+            total += scored if isinstance(scored, float) else math.nan
             on_image(1)
             mean, last = total / (index + 1), index + 1 == images
             if math.isfinite(mean):
@@ -130,6 +135,16 @@ def best(study: optuna.Study, trials: int) -> Found | None:
     return Found(
         known[number][OPTIONS], scored[number], defaults[0] if defaults else None, len(looked_at)
     )
+
+
+def _scored(item: tuple[int, Mapping[str, Any]], score: Score) -> float | ValueError:
+    """The score of an image with options: NaN where it is none, or why they are refused."""
+    try:
+        return float(score(*item))
+    except NumericalError:
+        return math.nan
+    except ValueError as error:
+        return error
 
 
 def _behind(study: optuna.Study, index: int, mean: float) -> bool:

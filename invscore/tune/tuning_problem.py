@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Tensor
+from torch.nn import Module
 
 from invscore import __version__
 from invscore.bench.imaging.algorithms import Algorithm, find_algorithm
@@ -16,6 +17,7 @@ from invscore.bench.imaging.config import ImagingConfig, MethodConfig, TaskConfi
 from invscore.bench.imaging.plan import STRIDE
 from invscore.bench.imaging.restore import Restored, restore
 from invscore.calibration.setting import describe_setting
+from invscore.engine import own_device
 from invscore.images import to_gray
 from invscore.methods import MethodInfo
 from invscore.metrics import psnr
@@ -52,7 +54,8 @@ class TuningProblem:
 
     def restored(self, index: int, options: Mapping[str, Any]) -> tuple[Task, Restored]:
         """Image number ``index`` measured, and restored with ``options``; the rest is as given."""
-        seed = self.seed + STRIDE * index
+        seed, device = self.seed + STRIDE * index, own_device(self.device)
+        network = self.network.to(device) if isinstance(self.network, Module) else self.network
         image = list(self.images.values())[index]
         spec = fit_operator(parse_spec(self.task.op), complex_valued=self.network.complex)
         task = task_of_image(
@@ -60,12 +63,12 @@ class TuningProblem:
             to_gray(image) if self.network.channels == 1 else image,
             noise=self.task.noise,
             seed=seed,
-            device=self.device,
+            device=device,
         )
         restored = restore(
             self.who,
             task.problem,
-            fit_prior(self.network, task.problem.operator, self.prior),
+            fit_prior(network, task.problem.operator, self.prior),
             samples=self.samples,
             seed=seed,
             options=self.options(options),

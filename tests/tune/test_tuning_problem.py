@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,10 +11,13 @@ import torch
 
 from invscore import GaussianNoise, InverseProblem, reconstruct, simulate
 from invscore.bench.imaging.config import ImagingConfig
+from invscore.engine import Alone, Engine, open_engine
 from invscore.metrics import psnr
 from invscore.networks import build_network
 from invscore.operators import Inpainting
 from invscore.priors import NetworkPrior
+from invscore.tune.space import get_space
+from invscore.tune.study import open_study, search
 from invscore.tune.tuning_problem import TuningProblem, tuning_problems
 
 SIZES: dict[str, Any] = {"channels": 1, "widths": [4, 8], "blocks": 1}
@@ -116,3 +120,29 @@ def test_the_digest_is_that_of_what_decides(network: NetworkPrior) -> None:
     renamed = problem.task.model_copy(update={"name": "another"})
     assert problem.digest() == dataclasses.replace(problem, task=renamed).digest()
     assert tv.digest() == dataclasses.replace(tv, network=other).digest(), "it has no prior"
+
+
+def test_workers_change_nothing_in_what_is_found(network: NetworkPrior, tmp_path: Path) -> None:
+    """Trials that end early and defaults included: the images of a trial count in their order."""
+    pytest.importorskip("optuna")
+    pytest.importorskip("distributed")
+    problem = made(network)[0]
+
+    def tried(engine: Engine, name: str) -> list[tuple[Any, ...]]:
+        study = open_study(name, tmp_path / name)
+        space = get_space("diffpir")
+        search(study, space, problem.score, images=2, trials=6, seed=1, engine=engine)
+        return [
+            (t.state.name, t.user_attrs["options"], t.value, t.intermediate_values)
+            for t in study.trials
+        ]
+
+    alone = tried(Alone(), "alone")
+    unknown = problem.method.model_copy(update={"options": {"none": 1}})
+    refused = dataclasses.replace(problem, method=unknown)
+    study = open_study("refused", tmp_path / "refused")
+    with open_engine(2) as engine:
+        assert tried(engine, "two") == alone
+        with pytest.raises(ValueError, match="has no option 'none'"):
+            search(study, {}, refused.score, images=2, trials=1, seed=1, engine=engine)
+    assert len(alone) == 6
