@@ -130,8 +130,9 @@ class FrequencyBands:
         The constant has the power of the lowest other frequency.
         """
         lowest = 1 / max((1, *self.shape)[-2:])
-        power = self.everywhere((self.radius.clamp_min(lowest) ** -exponent)[None, None])
-        return power.mul_(variance / power.mean())
+        power = (self.radius.clamp_min(lowest) ** -exponent)[None, None]
+        # Of a volume it is the same in all slices, and those are one in memory.
+        return self.everywhere(power * (variance / self.everywhere(power).mean()))
 
     def everywhere(self, quarter: Tensor) -> Tensor:
         """Values on spectra, (b, \\*shape), of those (b, channels, h // 2 + 1, w // 2 + 1) at the
