@@ -1,0 +1,104 @@
+"""Files that are damaged, and packages that are missing, give one sentence."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from invscore.images import load_image, load_measurement
+
+VOLUME = np.random.default_rng(0).normal(size=(12, 10, 5)).astype(np.float32)
+
+
+def damaged(folder: Path) -> dict[str, str]:
+    """Files that are not what they should be, and a part of what must be said."""
+    (folder / "text.nii").write_text("hello")
+    (folder / "text.fits").write_text("hello")
+    (folder / "text.h5").write_text("hello")
+    (folder / "text.mat").write_text("hello")
+    (folder / "text.dcm").write_text("hello")
+    (folder / "text.mrc").write_text("hello")
+    (folder / "text.dng").write_text("hello")
+    (folder / "text.cfl").write_text("hello")
+    (folder / "empty.zarr").mkdir()
+    return {
+        "text.nii": "cannot be read as NIfTI",
+        "text.fits": "cannot be read as FITS",
+        "text.h5": "cannot be read as HDF5",
+        "text.mat": "cannot be read as MAT",
+        "text.dcm": "cannot be read as DICOM",
+        "text.mrc": "cannot be read as MRC",
+        "text.dng": "cannot be read as raw",
+        "text.cfl": "needs 'text.hdr' beside it",
+        "empty.zarr": "cannot be read as Zarr",
+        "none.fits": "no such file",
+    }
+
+
+@pytest.mark.filterwarnings("error")
+def test_damaged_files_give_one_sentence(tmp_path: Path) -> None:
+    for package in ("nibabel", "astropy", "h5py", "pydicom", "mrcfile", "zarr", "rawpy"):
+        pytest.importorskip(package)
+    for name, message in damaged(tmp_path).items():
+        with pytest.raises(ValueError, match=message) as caught:
+            load_measurement(tmp_path / name)
+        assert "\n" not in str(caught.value)
+        assert name in str(caught.value)
+
+
+def cut_hdf5(file: Path) -> None:
+    with pytest.importorskip("h5py").File(file, "w") as opened:
+        opened["y"] = VOLUME
+
+
+def cut_nifti(file: Path) -> None:
+    nibabel = pytest.importorskip("nibabel")
+    nibabel.Nifti1Image(VOLUME, np.eye(4)).to_filename(file)
+
+
+def cut_fits(file: Path) -> None:
+    pytest.importorskip("astropy.io.fits").PrimaryHDU(np.tile(VOLUME, (4, 4, 1))).writeto(file)
+
+
+@pytest.mark.parametrize(
+    ("write", "suffix"),
+    [(cut_hdf5, "h5"), (cut_nifti, "nii"), (cut_nifti, "nii.gz"), (cut_fits, "fits")],
+)
+def test_half_a_file_gives_one_sentence(
+    tmp_path: Path, write: Callable[[Path], None], suffix: str
+) -> None:
+    file = tmp_path / f"a.{suffix}"
+    write(file)
+    content = file.read_bytes()
+    file.write_bytes(content[: len(content) // 2])
+    with pytest.raises(ValueError, match="cannot be read"):
+        load_measurement(file)
+
+
+PACKAGES = {
+    "a.fits": "astropy",
+    "a.nii": "nibabel",
+    "a.h5": "h5py",
+    "a.dcm": "pydicom",
+    "a.mrc": "mrcfile",
+    "a.zarr": "zarr",
+    "a.dng": "rawpy",
+}
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_a_package_that_is_missing_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    (tmp_path / name).write_bytes(b"content")
+    for module in [m for m in sys.modules if m.split(".")[0] == PACKAGES[name]]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, PACKAGES[name], None)
+    with pytest.raises(
+        ValueError, match=rf"needs the package {PACKAGES[name]}: pip install 'invscore\[files\]'"
+    ):
+        load_image(tmp_path / name)
