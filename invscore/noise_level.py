@@ -6,10 +6,11 @@ The rule, by what is measured:
   noise alone, wherever both are measured.
 - Pictures (blurred, small, or noisy alone), and what measures an image entry by entry (masks,
   k-space of complex images, orthonormal mixtures): Stein's identity. With D the posterior mean at
-  the true level s, ``E (y_i - D(y)_i)^2 = s^2 (1 - E dD_i / dy_i)`` for each measured number, so
-  the level is the s at which both sides agree, summed; the trace of the Jacobian is seen by
-  random probes (Hutchinson 1990; Ramani, Blu & Unser 2008). What is missing is filled by a short
-  reconstruction and noise of that level.
+  the true level s, ``E <y - D, h> = s^2 E div h`` for whatever h makes of y, so the level is the s
+  at which both sides agree. Here ``h = w (y - D)`` with weights w of pixels that are small where D
+  is not flat, since that is where priors are wrong; the divergence is seen by random probes
+  (Hutchinson 1990; Ramani, Blu & Unser 2008). What is missing is filled by a short reconstruction
+  and noise of that level.
 - Blurs: the geometric mean of that and of the power at frequencies that the blur and the falling
   spectrum of images leave nothing of.
 - Without a prior, and for smooth data such as sinograms: the median of finest diagonal differences
@@ -56,6 +57,9 @@ ITERATIONS, TOLERANCE = 6, 0.03
 PROBES, PROBED = 8, 2**15
 """Random probes of the trace at most, and the numbers that they have in all in small pictures."""
 
+NEIGHBOURS = 5
+"""Pixels along a side of the neighbourhood in which a picture may be flat."""
+
 NEAR = 0.06
 """The relative difference of a declared level that is not followed up."""
 
@@ -65,7 +69,7 @@ FILL_STEPS, FILLS = 10, 2
 SLICES = (0.25, 0.5, 0.75)
 """Where in the depth of a volume the slices lie whose median level is that of all."""
 
-TRUSTED = 5.0
+TRUSTED = 10.0
 """How far below what texture allows a prior is believed that the noise is."""
 
 ADVICE = "give the noise level (--noise), its standard deviation in units of the measurement"
@@ -264,28 +268,64 @@ def _explained(
     """The noise that Stein's identity sees in ``y`` with D at ``level``: that level if it is so."""
     generator = torch.Generator().manual_seed(0)
     number = min(PROBES, max(1, PROBED // y.numel())) if fill is None else 1
-    probe = torch.randn(number, *y.shape[1:], dtype=y.dtype, generator=generator).to(y.device)
+    draw = _signs if fill is None else _normal
+    probe = draw(torch.Size([number, *y.shape[1:]]), y.dtype, generator).to(y.device)
     if operator.measured is not None:
         probe = probe * operator.measured.to(probe)
-    count = float(probe.abs().square().sum()) / number
     x, direction = operator.rmatvec(y), operator.rmatvec(probe)
     if fill is not None:
-        grain = torch.randn(x.shape, dtype=x.dtype, generator=generator).to(x.device)
-        if x.is_complex():  # torch's complex normal has unit variance in both parts together
-            grain = 2**0.5 * grain
+        grain = _normal(x.shape, x.dtype, generator).to(x.device)
         filled = fill + level * grain
         x = x + filled - operator.rmatvec(operator.matvec(filled))
     step = 0.1 * level
     both = prior.denoise(torch.cat([x, x + step * direction]), level)
-    denoised, moved = both[:1], (both[1:] - both[:1]) / step
-    passed = float((probe.conj() * operator.matvec(moved)).real.sum()) / (number * count)
-    residual = y - operator.matvec(denoised)
+    moved = torch.cat([y, y + step * probe])
+    residual = moved - operator.matvec(both)
     if operator.measured is not None:
         residual = residual * operator.measured.to(residual)
-    # count has the size of the probe, not its expectation: both sums see the same entries.
-    energy = float(residual.abs().square().sum()) / count
-    found = (energy / max(1 - passed, 0.02)) ** 0.5
-    return found / 2**0.5 if y.is_complex() else found
+    # What fills depends on the noise beside it: all pixels together bear that best.
+    flat = _flatness(both, level) if fill is None else torch.ones_like(both.real)
+    trusted = operator.matvec(flat * operator.rmatvec(residual))
+    divergence = _inner(probe, trusted[1:] - trusted[:1]) / step / number
+    most = _inner(probe, operator.matvec(flat[:1] * direction)) / number
+    return (_inner(residual[:1], trusted[:1]) / max(divergence, 0.02 * most)) ** 0.5
+
+
+def _signs(shape: torch.Size, dtype: torch.dtype, generator: torch.Generator) -> Tensor:
+    """1 or -1 by chance, in both parts of complex numbers: they see a diagonal without error."""
+    if dtype.is_complex:
+        return torch.view_as_complex(_signs(torch.Size([*shape, 2]), dtype.to_real(), generator))
+    return torch.randint(0, 2, shape, generator=generator).to(dtype) * 2 - 1
+
+
+def _normal(shape: torch.Size, dtype: torch.dtype, generator: torch.Generator) -> Tensor:
+    """Numbers of unit variance, in both parts of complex ones."""
+    if dtype.is_complex:
+        return torch.view_as_complex(_normal(torch.Size([*shape, 2]), dtype.to_real(), generator))
+    return torch.randn(shape, dtype=dtype, generator=generator)
+
+
+def _flatness(x: Tensor, level: float) -> Tensor:
+    """Weights of pixels: 1 where images (b, c, h, w) are flat, less where they are not.
+
+    Where squared gradients, their mean over neighbours, are more than twice the noise of ``level``.
+    A prior is wrong about texture first.
+    """
+    if x.ndim != 4:
+        return torch.ones_like(x.real)
+    squared = torch.zeros_like(x.real)
+    squared[..., :-1, :] += (x[..., 1:, :] - x[..., :-1, :]).abs().square()
+    squared[..., :-1] += (x[..., 1:] - x[..., :-1]).abs().square()
+    squared = squared.mean(dim=1, keepdim=True)
+    mean = torch.nn.functional.avg_pool2d(
+        squared, NEIGHBOURS, stride=1, padding=NEIGHBOURS // 2, count_include_pad=False
+    )
+    return 1 / (1 + mean / (2 * level) ** 2)
+
+
+def _inner(a: Tensor, b: Tensor) -> float:
+    """The inner product over the reals."""
+    return float((a.conj() * b).real.sum())
 
 
 def _selects(operator: LinearOperator) -> bool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from invscore import GaussianNoise, estimate_noise, simulate
+from invscore import GaussianNoise, estimate_noise, load_prior, simulate
+from invscore.bench.held_out import gray_photograph
 from invscore.operators import (
     MRI,
     Blur,
@@ -74,6 +75,16 @@ def test_a_small_picture_is_a_picture() -> None:
     y = X + 0.05 * torch.randn(X.shape, generator=torch.Generator().manual_seed(0))
     found = estimate_noise(operator, y, PRIOR)
     torch.testing.assert_close(found, torch.full((2,), 0.05).double(), rtol=0.15, atol=0)
+
+
+@pytest.mark.parametrize("name", ["astronaut", "coins"])
+def test_texture_is_not_taken_for_noise(name: str) -> None:
+    """Small photographs are rougher than those that the prior has seen, but not where flat."""
+    operator = SuperResolution(2, (1, 96, 96))
+    photo = gray_photograph(name, 96)[None]
+    y = simulate(operator, photo, GaussianNoise(0.01), 0 if name == "astronaut" else 4)
+    found = float(estimate_noise(operator, y, load_prior("photos-gray")))
+    assert found == pytest.approx(0.01, rel=0.15)
 
 
 def test_opposed_frequencies_need_no_prior() -> None:

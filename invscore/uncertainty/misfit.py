@@ -38,8 +38,9 @@ STEEP = 2.0
 WITHOUT_KERNEL = (Identity, Inpainting, MRI)
 """Operators with nothing in them that could be wrong but what is measured."""
 
-LEAST, MOST = 0.7, 1.4
-"""Noise that a prior sees over that which is declared, beyond which it is told: it errs itself."""
+LEAST, MOST = 0.75, 1.33
+"""Noise that a prior sees over that which is declared, beyond which it is told: it errs itself,
+from 0.82 to 1.22 times on held-out photographs of 64 pixels."""
 
 FAR = 6.0
 """Deviations of the noise by which a zero differs from its neighbours if it is no measurement."""

@@ -30,7 +30,7 @@ HOLES = Inpainting.random(SHAPE, keep=0.5)
 
 @pytest.fixture(scope="module")
 def photos() -> Tensor:
-    names = ("camera", "chelsea")
+    names = ("camera", "chelsea", "coffee")
     images = [to_gray(crop_and_shrink(load_image(name), 200)) for name in names]
     return torch.stack([image[:, 68:132, 68:132] for image in images])
 
@@ -49,7 +49,7 @@ def restored(x: Tensor, true: LinearOperator, told: LinearOperator, noise: float
     ids=["blur", "motion", "holes", "superres", "mri"],
 )
 def test_nothing_is_said_where_all_fits(photos: Tensor, operator: LinearOperator) -> None:
-    for result in restored(photos, operator, operator, SIGMA):
+    for result in restored(photos[:2], operator, operator, SIGMA):
         assert result.warnings == ()
 
 
@@ -57,7 +57,7 @@ def test_nothing_is_said_where_all_fits(photos: Tensor, operator: LinearOperator
 def test_another_level_of_noise_is_named_with_the_level_that_fits(
     photos: Tensor, factor: float
 ) -> None:
-    for result in restored(photos, GAUSSIAN, GAUSSIAN, factor * SIGMA):
+    for result in restored(photos[:2], GAUSSIAN, GAUSSIAN, factor * SIGMA):
         (sentence,) = result.warnings
         found = re.search(r"the noise is at (least|most) ([\d.]+), not 0.01", sentence)
         assert found is not None, sentence
@@ -71,7 +71,7 @@ def test_the_prior_sees_another_level_of_noise(
     photos: Tensor, operator: LinearOperator, factor: float
 ) -> None:
     """Where residuals do not tell it, since samples follow the noise."""
-    (result,) = restored(photos[:1], operator, operator, factor * SIGMA)
+    (result,) = restored(photos[2:], operator, operator, factor * SIGMA)
     assert re.search(r"noise .* (about|at least|at most) [\d.]+", result.warnings[0])
 
 
