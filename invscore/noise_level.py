@@ -4,8 +4,9 @@ The rule, by what is measured:
 
 - k-space of real images: opposed frequencies are complex conjugates, so that their difference is
   noise alone, wherever both are measured.
+- k-space of complex images: the frequencies where an image has least (``noise_of_kspace``).
 - Pictures (blurred, small, or noisy alone), and what measures an image entry by entry (masks,
-  k-space of complex images, orthonormal mixtures): Stein's identity. With D the posterior mean at
+  orthonormal mixtures): Stein's identity. With D the posterior mean at
   the true level s, ``E <y - D, h> = s^2 E div h`` for whatever h makes of y, so the level is the s
   at which both sides agree. Here ``h = w (y - D)`` with weights w of pixels that are small where D
   is not flat, since that is where priors are wrong; the divergence is seen by random probes
@@ -26,6 +27,7 @@ from torch import Tensor
 
 from invscore.likelihood import GaussianNoise, InverseProblem
 from invscore.methods import get_method
+from invscore.noise_of_kspace import level_of_kspace
 from invscore.operators import (
     MRI,
     Blur,
@@ -161,6 +163,10 @@ def _of_one(operator: LinearOperator, y: Tensor, prior: Prior | None) -> float:
     if isinstance(operator, MRI) and not operator.in_complex:
         assert operator.measured is not None
         level = _opposed(operator.measured.to(y.device), y)
+        if level is not None:
+            return level
+    if isinstance(operator, MRI) and operator.measured is not None:
+        level = level_of_kspace(operator.measured, y)
         if level is not None:
             return level
     picture = operator.view == "image" and not y.is_complex() and y.ndim == 4

@@ -95,6 +95,18 @@ def test_opposed_frequencies_need_no_prior() -> None:
         assert float(estimate_noise(operator, y)) == pytest.approx(0.03, rel=0.08)
 
 
+@pytest.mark.parametrize("width", [71, 72])
+@pytest.mark.parametrize("sigma", [0.01, 0.05])
+def test_complex_images_leave_room_at_high_frequencies(width: int, sigma: float) -> None:
+    """Without a prior: what falls as photographs do."""
+    shape = (1, 96, width)
+    field = StationaryGaussianPrior.power_law(shape, exponent=4.0, variance=0.04, mean=0.5)
+    real, imaginary = field.sample(2, 3).float()
+    operator = MRI.random(shape, acceleration=3.0)
+    y = simulate(operator, torch.complex(real, imaginary)[None], GaussianNoise(sigma), 2)
+    assert float(estimate_noise(operator, y)) == pytest.approx(sigma, rel=0.12)
+
+
 def test_a_sinogram_is_smooth() -> None:
     smooth = StationaryGaussianPrior.power_law(SHAPE, exponent=4.0, variance=0.04, mean=0.5)
     operator = Tomography(60, SHAPE)

@@ -1,0 +1,60 @@
+"""The noise level of k-space, from the frequencies where an image has least.
+
+Images have power that falls with frequency, noise does not. The measured powers ``|k|^2 / 2``
+beyond ``LOW`` cycles a pixel are taken to be exponential with the mean ``c r^-a + s^2``, r the
+frequency, and s is that of most likelihood (Whittle 1953). Where the power law does not hold to
+the corners it finds too little, and the mean power of the ``OUTER`` of the frequencies that are
+measured, the outermost, is too much by what the image has there: the geometric mean of both.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy.optimize import minimize
+from torch import Tensor
+
+LOW, OUTER = 0.2, 0.1
+
+LEAST = 0.1
+"""Share of the outermost power that is noise at least, whatever the fit says."""
+
+FEWEST = 256
+"""Measured frequencies beyond ``LOW`` that such a fit wants."""
+
+Array = npt.NDArray[np.float64]
+
+
+def level_of_kspace(mask: Tensor, y: Tensor) -> float | None:
+    """The standard deviation of the noise in each part of ``y``, (1, c, h, w), centred k-space.
+
+    ``mask``, (c, h, w): what is measured. None where that is too little.
+    """
+    along, across = ((torch.arange(n) - n // 2) / n for n in y.shape[-2:])
+    radius = torch.hypot(along[:, None], across).expand(mask.shape)
+    mask = mask.cpu() & (radius > LOW)
+    r = radius[mask].double().numpy()
+    if len(r) < FEWEST:
+        return None
+    power = (y[0].cpu()[mask].abs().square() / 2).double().numpy()
+    outer = float(power[np.argsort(r)[-int(OUTER * len(r)) :]].mean())
+    if not outer > 0:
+        return None
+    return (outer * outer * _share(r, power / outer)) ** 0.25
+
+
+def _share(r: Array, power: Array) -> float:
+    """The s^2 of most likelihood of powers, in units of the mean of the outermost."""
+
+    def surprise(parameters: Array) -> float:
+        mean = np.exp(parameters[0]) * (r / r.max()) ** -np.exp(parameters[1])
+        mean += np.exp(parameters[2])
+        return float((np.log(mean) + power / mean).mean())
+
+    starts = ((-1.0, 1.0, -1.0), (-2.0, 1.0, -0.2))
+    found = [minimize(surprise, np.array(start), method="Nelder-Mead") for start in starts]
+    best = min(found, key=lambda fit: float(fit.fun))
+    return min(1.0, max(LEAST, math.exp(min(0.0, float(best.x[2])))))
