@@ -108,7 +108,9 @@ def by_command(command: str, folder: Path) -> tuple[Tensor, bool]:
     out = folder / "results"
     words = [word.replace("{folder}", str(folder)) for word in split(command)]
     with contextlib.redirect_stdout(io.StringIO()):
-        app(["--quiet", *words, "--out", str(out)], standalone_mode=False)
+        status = app(["--quiet", *words, "--out", str(out)], standalone_mode=False)
+    if status:
+        raise RuntimeError(f"invscore {command} ended with the status {status}")
     told = json.loads((out / "metrics.json").read_text(encoding="utf-8"))
     with np.load(out / "arrays.npz") as arrays:
         return torch.from_numpy(arrays["samples"]), bool(told["paired"])
