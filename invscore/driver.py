@@ -19,6 +19,7 @@ from invscore.likelihood import GaussianNoise, InverseProblem
 from invscore.methods import METHODS, MethodInfo, get_method
 from invscore.methods.auto import narrow_warnings, resolve
 from invscore.methods.common.discrepancy_principle import reconciled
+from invscore.methods.particles.resampling import SIZE
 from invscore.noise_level import noise_seen
 from invscore.operators import LinearOperator, Operator
 from invscore.operators.base import Window
@@ -26,6 +27,7 @@ from invscore.operators.probe import operator_warnings
 from invscore.priors import tiled
 from invscore.priors.base import Prior
 from invscore.priors.counted import CountedPrior
+from invscore.probing import draw_probes, starts_at_a_guess
 from invscore.rng import AntitheticRNG, SampleRNG
 from invscore.running import NumericalError as NumericalError
 from invscore.running import Trace, run_to_end
@@ -35,7 +37,9 @@ from invscore.uncertainty import (
     check_residual,
     credible_interval,
     misfit_warnings,
+    mode_warnings,
     noise_warnings,
+    particle_warnings,
     quantile,
     spread,
 )
@@ -168,6 +172,7 @@ def reconstruct(
     scale: float | Literal["auto"] = "auto",
     antithetic: bool | None = None,
     most_memory: float | None = None,
+    probes: int = 0,
     on_step: Callable[[int, int], None] = lambda done, total: None,
     **options: Any,
 ) -> Result:
@@ -187,8 +192,10 @@ def reconstruct(
     and spread, intervals and quantiles allow for it (default: where the method gains by it; never
     for particles and point estimates). Networks of large images are
     evaluated in tiles, so that ``most_memory`` bytes, or else those that are free, hold them
-    (``invscore.priors.tiled``). ``options`` are the method's own, for example ``steps``;
-    ``invscore methods`` lists them.
+    (``invscore.priors.tiled``). ``probes``: of each measurement, samples by six evaluations from a
+    start at which no first guess picks one of several explanations, compared with four samples or
+    more where the method starts at a guess; a warning tells of what the samples miss. ``options``
+    are the method's own, for example ``steps``; ``invscore methods`` lists them.
 
     Raises ``ValueError`` for unknown methods and options, or a problem that the method does not
     serve, and ``NumericalError`` when a state is no longer finite.
@@ -206,6 +213,8 @@ def reconstruct(
     if samples < 1:
         raise ValueError(f"`samples` must be at least 1, got {samples}")
     seeds, streams = _seeds(seed, len(problem.y))
+    if probes < 0:
+        raise ValueError(f"`probes` must be at least 0, got {probes}")
     if batch_size is not None and batch_size < 1:
         raise ValueError(f"`batch_size` must be at least 1, got {batch_size}")
     info = get_method(method)
@@ -268,6 +277,9 @@ def reconstruct(
             drawn[k, image] = fitted[at] if scales[at] == 1 else scales[at] * fitted[at]
         del part, state, fitted  # the next ones are not made beside them
         traces.append({name: each * len(chunk) / len(places) for name, each in trace.items()})
+    seen_elsewhere = None
+    if probes and starts_at_a_guess(info, prior, chosen):
+        seen_elsewhere = draw_probes(info, problem, counted, factors, probes, seeds)
     seconds = time.monotonic() - began
     residual = check_residual(problem, drawn, point_estimate=info.point_estimate or moved)
     white = info.white and not moved
@@ -277,12 +289,15 @@ def reconstruct(
         factor = per_image(_number(factors), first[0], "scale")
         seen = noise_seen(_scaled(looked_at, factors), used, first / factor)
         found = noise_warnings(problem, seen)
+    trace_of_all = {
+        name: torch.stack([part[name] for part in traces]).sum(dim=0).tolist() for name in traces[0]
+    }
+    if particles is not None and SIZE in trace_of_all:
+        found += particle_warnings(trace_of_all[SIZE], chosen[particles])
+    found += doubts(problem, info, drawn, seen_elsewhere)
     return Result(
         samples=drawn,
-        trace={
-            name: torch.stack([part[name] for part in traces]).sum(dim=0).tolist()
-            for name in traces[0]
-        },
+        trace=trace_of_all,
         evaluations=counted.evaluations,
         jacobian_products=counted.jacobian_products,
         seconds=seconds,
@@ -305,6 +320,15 @@ def own_warnings(
     """What is odd about an operator of one's own, and about a choice that ``auto`` had to make."""
     odd = operator_warnings(problem.operator, problem.y)
     return odd + narrow_warnings(prior, info) if asked == "auto" else odd
+
+
+def doubts(
+    problem: InverseProblem, info: MethodInfo, samples: Tensor, probes: Tensor | None = None
+) -> tuple[str, ...]:
+    """Whether the ``samples`` of a method that has no exact limit tell the weights of modes."""
+    if info.exact or info.point_estimate:
+        return ()
+    return mode_warnings(samples, probes, problem.operator.window)
 
 
 def _require_served(operator: Operator, info: MethodInfo) -> None:

@@ -167,7 +167,9 @@ def split(result: Result, prior: Prior) -> list[Result]:
                 seed=seeds[index],
                 seconds=result.seconds / number,
                 scale=float(factors[index if len(factors) > 1 else 0]),
-                warnings=own + misfit_warnings(alone, samples, residual, white=info.white),
+                warnings=own
+                + misfit_warnings(alone, samples, residual, white=info.white)
+                + driver.doubts(alone, info, samples),
             )
         )
     return parts

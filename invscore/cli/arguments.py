@@ -116,6 +116,17 @@ Memory = Annotated[
     ),
 ]
 
+Probes = Annotated[
+    int,
+    typer.Option(
+        metavar="N",
+        min=0,
+        help="Samples by 6 evaluations from a start at which no first guess picks one of several "
+        "explanations, to warn of those that the samples miss.",
+        rich_help_panel=METHOD,
+    ),
+]
+
 Key = Annotated[
     str | None,
     typer.Option(

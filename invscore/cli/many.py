@@ -268,7 +268,12 @@ def _chunks(sources: Sequence[Source], size: int) -> list[Sequence[Source]]:
 
 
 def _together(job: Job, sources: Sequence[Source], device: str) -> int:
-    """How many measurements make a batch: told by the size of the first."""
+    """How many measurements make a batch: told by the size of the first.
+
+    One where there are probes, which warn of a single measurement.
+    """
+    if job.probes:
+        return 1
     if job.batch_size is not None:
         return max(1, job.batch_size // job.samples)
     try:

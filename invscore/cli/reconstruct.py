@@ -25,6 +25,7 @@ from invscore.cli.arguments import (
     OperatorSpec,
     Planes,
     PriorName,
+    Probes,
     ReaderOf,
     Scale,
     Seed,
@@ -114,6 +115,7 @@ def reconstruct(
     scale: Scale = "auto",
     batch_size: BatchSize = None,
     memory: Memory = None,
+    probes: Probes = 0,
     workers: Workers = 1,
     cluster: ClusterOf = None,
     calibration: Annotated[
@@ -280,6 +282,7 @@ def reconstruct(
         scale=factor,
         batch_size=batch_size,
         memory=most,
+        probes=probes,
         calibration=calibrated,
         figure=many is None,
         page=page,

@@ -30,6 +30,7 @@ class Job:
     ``op`` and ``prior`` as they were written, ``spec`` what the former means for this prior.
     ``simulated``: the sources are images, whose measurement is made first. ``figure`` and ``page``:
     the files that are drawn beside the pictures. ``planes``: in which the prior sees volumes.
+    ``probes``: samples from another start, see ``driver.reconstruct``.
     """
 
     op: str
@@ -50,6 +51,7 @@ class Job:
     figure: bool
     page: bool
     planes: tuple[str, ...] = PLANES
+    probes: int = 0
 
     def task(self, source: Source, network: Prior, *, seed: int, device: str) -> Task:
         """The problem of a source. Raises ``ValueError`` where there is none."""
@@ -107,6 +109,7 @@ class Job:
             batch_size=task.together(problem) if self.batch_size is None else self.batch_size,
             scale=self.factor(job),
             most_memory=self.memory,
+            probes=self.probes,
             **more,
             **self.options,
         )

@@ -14,6 +14,7 @@ The examples of its functions go on from this one:
 
 from invscore.uncertainty.intervals import Interval, credible_interval, quantile
 from invscore.uncertainty.misfit import misfit_warnings, noise_warnings
+from invscore.uncertainty.modes import mode_warnings, particle_warnings
 from invscore.uncertainty.pairs import spread
 from invscore.uncertainty.residual import Residual, check_residual
 
@@ -23,7 +24,9 @@ __all__ = [
     "check_residual",
     "credible_interval",
     "misfit_warnings",
+    "mode_warnings",
     "noise_warnings",
+    "particle_warnings",
     "quantile",
     "spread",
 ]
