@@ -259,7 +259,8 @@ def _setting(job: Job, network: Prior, seed: int) -> str:
         scale=job.scale,
     )
     widened = None if job.calibration is None else job.calibration.content()
-    more = [__version__, seed, job.simulated, job.size, job.shape, job.part, job.page, widened]
+    shape = [job.size, job.shape, job.part]
+    more = [__version__, seed, job.simulated, *shape, job.page, job.probes, widened]
     return json.dumps([described, more], sort_keys=True, default=str)
 
 
