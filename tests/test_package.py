@@ -28,7 +28,7 @@ FLOORS = (
     "discrete levels likelihood priors sampling training",
     "blur_kernel exact excerpt methods metrics noise_level noise_map noise_of_kspace scale tasks"
     " uncertainty",
-    "baselines driver reconstructor running saving",
+    "baselines driver probing reconstructor running saving",
     "bench calibration many tune",
     "cli",
     "__main__",
