@@ -242,6 +242,8 @@ def reconstruct(
     else:
         chunks = _particle_sets(places, seeds, chosen[particles])
     most = max(map(len, chunks))
+    if most_memory is not None:
+        memory.give_back_at_once()
     room = tiled.room(most_memory, memory.FLOAT * number * most)
     shape = problem.operator.in_shape
     used = tiled.fitted(prior, shape, room, images=most, derivatives=info.products != "0")

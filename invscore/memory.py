@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -19,6 +20,12 @@ FLOAT = 4
 
 PROCESS = 650_000_000
 """Bytes of a process with all libraries, before it does anything."""
+
+TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
+"""Of ``mallopt``, in malloc.h of glibc."""
+
+KEPT = 2**20
+"""Bytes below which what is freed is kept."""
 
 UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB", "EB")
 
@@ -39,6 +46,18 @@ def require(bytes_needed: float, what: str, advice: str = "") -> None:
             f"{what} would need {in_words(bytes_needed)} of memory, {in_words(free)} are free"
             f"{f': {advice} would fit' if advice else ''}"
         )
+
+
+def give_back_at_once() -> bool:
+    """Have freed tensors of a megabyte or more returned to the system: whether that can be asked.
+
+    The C library of Linux keeps what is smaller than 32 megabytes for the next, in pieces that fit
+    less and less: half as much again as is in use, where a network works tile by tile.
+    """
+    with suppress(AttributeError, OSError, TypeError):
+        library = ctypes.CDLL(None)
+        return bool(library.mallopt(MMAP_THRESHOLD, KEPT) and library.mallopt(TRIM_THRESHOLD, KEPT))
+    return False
 
 
 def in_words(count: float) -> str:
