@@ -65,12 +65,13 @@ def conditioned(problem: InverseProblem, prior: Prior) -> ConditionedDenoiser:
 class Rule:
     """``p(x0 | x, y)``, proportional to ``p(x0) N(mu; x0, L^-1)``, by its mean."""
 
-    def __init__(self, told: Told) -> None:
+    def __init__(self, told: Told, alike: bool) -> None:
         self.told = told
+        self.alike = alike  # the noise of all images, so that L is one for all
 
     @classmethod
     def of(cls, problem: InverseProblem, prior: Prior) -> Rule:
-        problem.linear_gaussian("exact_score")
+        _, _, variance = problem.linear_gaussian("exact_score")
         if (told := serves(problem, prior)) is None:
             known = ", ".join(sorted(prior.noise_kinds)) or "nothing: it knows white noise alone"
             raise ValueError(
@@ -78,7 +79,7 @@ class Rule:
                 f"Prior.denoise_with; this one knows noise that differs between "
                 f"{known}"
             )
-        return cls(told)
+        return cls(told, alike=bool((variance == variance[0]).all()))
 
     def __call__(
         self, problem: InverseProblem, prior: Prior, x: Tensor, sigma: PerImage
@@ -94,6 +95,7 @@ class Rule:
         operator, (basis, weights), dtype = self.told
         precise = x.to(dtype)
         level, s = per_image(sigma, precise) ** 2, per_image(variance, precise)
+        s = s[:1] if self.alike else s
         seen = operator.rmatvec(y.to(dtype.to_complex() if y.is_complex() else dtype.to_real()))
         precision = weights / s + 1 / level
         pulls = basis.analyse(seen) / s + basis.analyse(precise) / level

@@ -66,11 +66,9 @@ class NoiseCovariance:
         return self.basis.synthesise(gain * self.basis.analyse(x))
 
     def dense(self) -> Tensor:
-        """The covariance of real images as matrices, in float64: (b, d, d), or (1, d, d) where all
-        images have the same."""
+        """The covariance of real images as matrices, in float64: (b, d, d), or (1, d, d) where
+        ``variances`` is one for all."""
         variances = doubled(self.variances)
-        if bool((variances == variances[:1]).all()):
-            variances = variances[:1]
         shape, d = variances.shape[1:], math.prod(variances.shape[1:])
         if self.basis.kind == "pixels":
             return torch.diag_embed(variances.flatten(1))
