@@ -7,6 +7,7 @@ import importlib
 import inspect
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -154,6 +155,15 @@ def test_a_former_type_warns() -> None:
 def test_operators_have_one_home() -> None:
     assert Blur.__module__ == "invscore.operators.blur"
     assert Path(inspect.getfile(Blur)).resolve().parent.name == "operators"
+
+
+def test_every_package_is_installed() -> None:
+    project = Path(__file__).parents[1]
+    settings = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))
+    files = project.glob("invscore/**/__init__.py"), project.glob("operators/**/__init__.py")
+    below = [[".".join(f.parent.relative_to(project).parts) for f in found] for found in files]
+    there = {*below[0], *(f"invscore.{name}" for name in below[1])}
+    assert there == set(settings["tool"]["setuptools"]["packages"])
 
 
 def test_the_import_is_light() -> None:

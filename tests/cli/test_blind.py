@@ -1,15 +1,18 @@
 """Pictures blurred by a kernel that nobody tells, from files that other programs write."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 from scipy.ndimage import uniform_filter1d
+from typer.testing import Result
 
 from invscore.images import crop_and_shrink, load_image, to_gray
-from tests.cli.conftest import Run
+
+Run = Callable[..., Result]
 
 
 @pytest.fixture

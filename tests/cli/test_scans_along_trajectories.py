@@ -1,6 +1,7 @@
 """Scans along a trajectory from files that other programs write."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import h5py
@@ -8,14 +9,15 @@ import numpy as np
 import pytest
 import torch
 from sigpy.mri import birdcage_maps
+from typer.testing import Result
 
 from invscore.images import load_image
 from invscore.operators.noncartesian import radial_trajectory
-from tests.cli.conftest import Run
 
 pytest.importorskip("pytorch_finufft")
 
 MRI = "noncartesian-mri"
+Run = Callable[..., Result]
 SIZE, SPOKES, SAMPLES = 32, 40, 48
 HEADER = f"""<?xml version="1.0"?><ismrmrdHeader xmlns="http://www.ismrm.org/ISMRMRD"><encoding>
 <trajectory>radial</trajectory><encodedSpace><matrixSize><x>{SIZE}</x><y>{SIZE}</y><z>1</z>

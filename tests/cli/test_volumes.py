@@ -1,13 +1,15 @@
 """Volumes of one file, restored as such."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import nibabel
 import numpy as np
 import pytest
 import tifffile
+from typer.testing import Result
 
-from tests.cli.conftest import Run
+Run = Callable[..., Result]
 
 AFFINE = np.array([[-1, 0.1, 0, 9], [0, 1, 0.2, -4], [0, 0, 1.5, 2], [0, 0, 0, 1.0]])
 
