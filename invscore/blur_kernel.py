@@ -193,8 +193,11 @@ def estimate_kernel(
     if picture.ndim != 3 or picture.is_complex() or min(picture.shape[1:]) < SMALLEST:
         raise ValueError(
             f"the picture must be a real one (c, h, w) of {SMALLEST} pixels a side or more to tell "
-            f"its kernel, got {picture.dtype} of shape {tuple(picture.shape)}"
+            f"its kernel, got {'a complex' if picture.is_complex() else 'a real'} one of shape "
+            f"{tuple(picture.shape)}"
         )
+    if bool((picture == picture[:, :1, :1]).all()):
+        raise ValueError("the measurement does not tell its kernel: it is the same everywhere")
     seen = Periodogram(picture, noise)
     longest = min(LAST, min(picture.shape[1:]) / 4)
     none = seen.log_likelihood(Candidate(None).kernel)

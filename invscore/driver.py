@@ -224,11 +224,10 @@ def reconstruct(
     steps = chosen["steps"]
     if steps < 1:
         raise ValueError(f"`steps` must be at least 1, got {steps}")
-    wanted = samples * len(problem.y)
     number = math.prod(problem.operator.in_shape) * (2 if problem.operator.in_complex else 1)
-    memory.require(
-        memory.FLOAT * COPIES * wanted * number, f"{samples} samples of an image", "fewer samples"
-    )
+    for what, each in (("samples", samples), ("probes", probes)):
+        needed = memory.FLOAT * COPIES * each * len(problem.y) * number
+        memory.require(needed, f"{each} {what} of an image", f"fewer {what}")
     factors = _factors(problem, prior, scale)
     _require_served(problem.operator, info)
     own = own_warnings(problem, prior, method, info)

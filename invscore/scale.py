@@ -138,6 +138,12 @@ def _of_point(
     around = ((y.flatten(1).abs().square() - noise) * near).sum(dim=1)
     tiny = torch.finfo(energy.dtype).tiny
     explained = match.square() / (energy * around).clamp_min(tiny)
+    # A wide kernel of which the measurement shows the middle alone makes of a point what it makes
+    # of a uniform image.
+    flat = operator.matvec(torch.ones_like(point)).flatten(1)
+    uniform = (flat.conj() * y.flatten(1) * near).sum(dim=1).abs().square()
+    uniform = uniform / ((flat.abs().square() * near).sum(dim=1) * around).clamp_min(tiny)
+    explained = (explained - uniform) / (1 - uniform).clamp_min(POINT[1] - POINT[0])
     low, high = POINT
     share = ((explained - low) / (high - low)).clamp(0, 1)
     deviation = problem.noise.variance(y).expand(y.shape).flatten(1).mean(dim=1).sqrt()

@@ -148,6 +148,8 @@ def read_filters(path: str | Path, image: Shape | None) -> Tensor:
             f"{name} must be finite numbers from 0 of shape ({channels}, h, w), got "
             f"{values.dtype} of shape {values.shape}"
         )
+    if not values.any():
+        raise ValueError(f"{name} must let light through somewhere, got zeros alone")
     return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float64))
 
 
@@ -190,9 +192,16 @@ def _of_text(file: Path, name: str) -> Array:
     try:
         lines = file.read_text(encoding="utf-8-sig").splitlines()
         words = " ".join(line.partition("#")[0] for line in lines).replace(",", " ").split()
-        return np.array([float(word) for word in words])
+        return np.array([_number(word) for word in words])
     except FileNotFoundError:
         raise ValueError(f"angles {str(file)!r}: no such file") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise ValueError(f"{name} must be numbers of degrees: {reason}") from error
+        raise ValueError(f"{name} must be numbers of degrees, {reason}") from error
+
+
+def _number(word: str) -> float:
+    try:
+        return float(word)
+    except ValueError:
+        raise ValueError(f"got {word[:20]!r}") from None

@@ -101,6 +101,11 @@ class Tomography(LinearOperator):
         self.out_shape = (channels, len(degrees), detectors)
         self.angles = tuple(degrees.tolist())
         begins, columns, lengths = joseph(self._lines(), height, width)
+        if not len(columns):
+            raise ValueError(
+                f"`center` must be a column whose detectors see the image, got {self.center:g}: no "
+                "ray meets it"
+            )
         self._matrix = (begins, columns, self.pixel * lengths)
         self._transpose = transposed(self._matrix, height * width)
 

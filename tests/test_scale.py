@@ -74,6 +74,12 @@ def test_points(name: str) -> None:
     assert 0.4 < factor(OPERATORS[name], STAR, unit=1e4) / 1e4 < 1.2
 
 
+def test_a_kernel_as_wide_as_what_is_seen_makes_no_points_of_photographs() -> None:
+    flat = Blur(torch.ones(17, 17) / 17**2, SHAPE, boundary="valid")
+    assert flat.out_shape == (1, 16, 16)
+    assert 0.7 < factor(flat, PHOTO, 0.002) < 1.4
+
+
 def test_sparse_constant_and_empty_images() -> None:
     sparse = torch.zeros(1, *SHAPE)
     sparse.view(-1)[torch.randperm(1024, generator=torch.Generator().manual_seed(0))[:12]] = 1.0

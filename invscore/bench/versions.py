@@ -30,7 +30,9 @@ def commit() -> str | None:
     root = Path(invscore.__file__).resolve().parents[1]
     if not (root / ".git").exists():
         return None
-    command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=10"]
+    # Without a lock, which whoever is killed would leave behind.
+    command = ["git", "--no-optional-locks", "-C", str(root)]
+    command += ["describe", "--always", "--dirty", "--abbrev=10"]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):

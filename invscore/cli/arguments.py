@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from invscore.memory import PROCESS, in_words
 from invscore.tasks.noises import Declared, parse_declared
 
 if TYPE_CHECKING:
@@ -310,7 +311,13 @@ def parse_memory(text: str | None) -> float | None:
         number = 0.0
     if found is None or number <= 0:
         raise ValueError(f"`memory` must be a size such as 2GB or 800MB, got {text!r}")
-    return number * 1000 ** " KMGT".index(found[2].upper() or " ")
+    size = number * 1000 ** " KMGT".index(found[2].upper() or " ")
+    if size <= PROCESS:
+        raise ValueError(
+            f"`memory` must be more than the {in_words(PROCESS)} that a process takes before it "
+            f"does anything, got {text!r}"
+        )
+    return size
 
 
 def check_seed(seed: int) -> None:

@@ -159,10 +159,15 @@ def _places(
         image = IMAGE + (slices or "")
         stack = [k for k in range(len(shape)) if not letters or letters[k] not in image]
         stack = stack if letters else stack[: max(0, len(shape) - 2)]
+        if not stack:
+            raise ValueError(
+                f"index must be left out, as no axis of {name} of {described(letters, shape)} has "
+                f"several images, got {numbers[0]}"
+            )
         if len(numbers) > len(stack):
             raise ValueError(
-                f"index has {len(numbers)} numbers: {name} of {described(letters, shape)} has "
-                f"{len(stack)} axes of several images"
+                f"index must have a number for each of the {len(stack)} axes of several images of "
+                f"{name} of {described(letters, shape)}, got {len(numbers)}"
             )
         chosen = dict(zip(stack, numbers, strict=False))
     for axis, k in chosen.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Literal
 
@@ -10,11 +11,14 @@ import torch
 from torch import Tensor
 
 from invscore.images import MEASUREMENT_KEYS
-from invscore.noise import Noise, PoissonNoise, TransmissionNoise
+from invscore.noise import Noise, PoissonGaussianNoise, PoissonNoise, TransmissionNoise
 from invscore.readers import Part, pick, read
 from invscore.tasks.noises import Declared, Law, Poisson, PoissonGaussian, Transmission
 
 Told = tuple[str, ...]
+
+FAR = 6.0
+"""Standard deviations by which the sum of all counts may fall below that of the background."""
 
 
 def counts_of_file(
@@ -75,8 +79,26 @@ def in_law(y: Tensor, declared: Law, law: Noise) -> tuple[Tensor, Told]:
             raise ValueError(
                 f"the measurement must hold counts from 0 for noise 'transmission', got {lowest:g}"
             )
+        _require_counted(y, law.background, 0.0)
         return law.line_integrals(y), ("counts taken for line integrals, -log(counts / photons)",)
     if isinstance(declared, Poisson | PoissonGaussian) and declared.background != 0:
         assert isinstance(law, PoissonNoise)
+        read = law.sigma if isinstance(law, PoissonGaussianNoise) else 0.0
+        _require_counted(law.photons * y, law.background, law.photons * read)
         return y - law.background / law.photons, ("the background is taken off the measurement",)
     return y, ()
+
+
+def _require_counted(counts: Tensor, background: float | Tensor, read: float | Tensor) -> None:
+    """Raise ``ValueError`` for fewer ``counts`` than the ``background`` makes by itself.
+
+    ``read``: the standard deviation of the noise with which each is read.
+    """
+    number = counts.numel()
+    behind = float(torch.as_tensor(background).to(counts).expand(counts.shape).double().sum())
+    counted, spread = float(counts.double().sum()), torch.as_tensor(read).double()
+    if counted < behind - FAR * math.sqrt(behind + number * float(spread.square().mean())):
+        raise ValueError(
+            f"`background` must not exceed what was counted, {counted / number:.4g} on average, "
+            f"got {behind / number:.4g}"
+        )

@@ -220,6 +220,8 @@ def task_of_measurement(
         noise = multicoil.corner_noise(y[0], operator.measured)
         assumed = (*assumed, f"noise {noise:.3g}, estimated from the highest frequencies")
     if noise == "auto":
+        if not bool(y.any()):
+            raise ValueError(f"{name} is zero everywhere: it tells no noise, and `noise` must")
         prior = None if fit_prior is None else fit_prior(operator)
         noise = float(estimate_noise(operator, y, prior))
         assumed = (*assumed, f"noise {noise:.3g}, estimated from the measurement")

@@ -61,6 +61,8 @@ def cassi(
                 f"the mask {mask!r} must have the image's shape {tuple(in_shape[1:])}, got "
                 f"{tuple(aperture.shape)}"
             )
+        if not bool(aperture.any()):
+            raise ValueError(f"the mask {mask!r} must let light through somewhere, got zeros alone")
     return Mosaic.coded_aperture(aperture, in_shape[0], dispersion)
 
 
@@ -81,9 +83,14 @@ def channels_of_mosaic(options: Mapping[str, Any]) -> int:
 
 
 def shape_behind_aperture(y_shape: Shape, options: Mapping[str, Any]) -> Shape:
-    """Of the images of ``cassi``. Raises ``ValueError`` without their number of channels."""
+    """Of the images of ``cassi``. Raises ``ValueError`` for channels not told, or too many."""
     channels = options.get("channels")
     if channels is None:
         raise ValueError("operator 'cassi' needs channels: for example 'cassi(channels=28)'")
     moved = options.get("dispersion", DISPERSION) * (channels - 1)
+    if y_shape[-1] <= moved:
+        raise ValueError(
+            f"the measurement must have more than the {moved} columns by which its last channel is "
+            f"moved, dispersion * (channels - 1), got {y_shape[-1]}"
+        )
     return (channels, y_shape[-2], y_shape[-1] - moved)

@@ -94,7 +94,7 @@ def measured_coils(
     ESPIRiT; ``kspace`` is ``whitened`` already. Raises ``ValueError`` where neither can be had.
     """
     if not kspace.is_complex():
-        raise ValueError(f"{name} must be complex k-space (coils, h, w), got {kspace.dtype}")
+        raise ValueError(f"{name} must be complex k-space (coils, h, w), got real ones")
     shape, assumed = tuple(kspace.shape), []
     real = bool(options.get("real", True))
     if options.get("coils") not in (None, shape[0]):

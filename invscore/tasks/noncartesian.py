@@ -73,7 +73,9 @@ def measured(
     Raises ``ValueError`` where there is no trajectory, or not one of as many samples.
     """
     if not samples.is_complex():
-        raise ValueError(f"{name} must be complex samples of k-space, got {samples.dtype}")
+        raise ValueError(f"{name} must be complex samples of k-space, got real numbers")
+    if samples.numel() and not bool(samples.any()):
+        raise ValueError(f"{name} is zero everywhere: it measures nothing")
     given = options.get("trajectory")
     if given is None:
         raise ValueError(f"{name} does not tell its trajectory: give trajectory=FILE")
@@ -152,6 +154,8 @@ def read_trajectory(file: str, image: tuple[int, ...], units: str = "auto") -> t
     recording = read(file, names=NAMES)
     header = recording.header if isinstance(recording.header, dict) else {}
     values = np.asarray(header.get("trajectory", recording.values))
+    if not values.size:
+        raise ValueError(f"{name} must hold frequencies, got none")
     values = _two(values.real if values.dtype.kind == "c" else values, name, recording.units)
     largest = float(np.abs(values).max())
     if units == "auto":

@@ -51,7 +51,8 @@ def open_study(name: str, file: Path) -> optuna.Study:
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    # A trial that is stopped is warned of with a traceback.
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
     file.parent.mkdir(parents=True, exist_ok=True)
     backend = JournalFileBackend(str(file), lock_obj=JournalFileOpenLock(str(file)))
     return optuna.create_study(

@@ -18,6 +18,8 @@ from torch import Tensor
 
 from invscore.likelihood import GaussianNoise, InverseProblem
 from invscore.operators import MRI, Identity, Inpainting
+from invscore.operators.base import Composition
+from invscore.operators.weighting import Weighting
 from invscore.uncertainty.border import border_warnings
 from invscore.uncertainty.residual import Residual
 from invscore.uncertainty.spectrum import RINGS, SECTORS, ResidualSpectrum, residual_spectrum
@@ -86,6 +88,11 @@ def noise_warnings(problem: InverseProblem, seen: Tensor | None) -> tuple[str, .
     ratio = float(seen[worst])
     if LEAST <= ratio <= MOST:
         return ()
+    if _has_noise_map(problem):
+        return (
+            f"the measurement has noise of about {ratio:.2g} times what its map says, where the "
+            "prior tells it from the image, unless the image is unlike those that the prior knows",
+        )
     level = torch.as_tensor(problem.noise.sigma).cpu()
     declared = float(level[worst] if level.ndim else level)
     return (
@@ -93,6 +100,12 @@ def noise_warnings(problem: InverseProblem, seen: Tensor | None) -> tuple[str, .
         f"the image, not {declared:.2g} as declared, unless the image is unlike those that the "
         "prior knows",
     )
+
+
+def _has_noise_map(problem: InverseProblem) -> bool:
+    """Whether numbers are weighted, so that their noise is 1 in no unit of the measurement."""
+    operator = problem.operator
+    return isinstance(operator, Composition) and isinstance(operator.outer, Weighting)
 
 
 def _zeros(problem: InverseProblem) -> tuple[str, ...]:
@@ -157,9 +170,11 @@ def _noise_sentence(problem: InverseProblem, power: Tensor, found: Tensor) -> st
     )
     if not isinstance(problem.noise, GaussianNoise):
         return sentence + f"the noise is {'more' if factor > 1 else 'less'} than declared"
+    bound = "at least" if factor > 1 else "at most"  # the samples follow a part of the noise
+    if _has_noise_map(problem):
+        return sentence + f"the noise is {bound} {factor:.2g} times what its map says"
     level = torch.as_tensor(problem.noise.sigma).cpu()
     declared = float(level[found][0] if level.ndim else level)
-    bound = "at least" if factor > 1 else "at most"  # the samples follow a part of the noise
     return sentence + f"the noise is {bound} {factor * declared:.2g}, not {declared:.2g}"
 
 

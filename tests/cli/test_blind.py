@@ -42,9 +42,13 @@ def test_the_kernel_is_found_and_kept(reconstruct: Run, blurred: np.ndarray) -> 
     assert Path("out/kernel.png").exists()
 
 
-def test_what_tells_no_kernel_is_refused(reconstruct: Run, blurred: np.ndarray) -> None:  # noqa: ARG001
+def test_what_tells_no_kernel_is_refused(reconstruct: Run, blurred: np.ndarray) -> None:
+    np.save("flat.npy", np.full((40, 40), 0.5))
+    np.save("little.npy", blurred[:9, :9])
     for arguments, sentence in (
         (("--op", "blind-deblur", "--measurement", "gray.png"), "does not tell its kernel"),
+        (("--op", "blind-deblur", "--measurement", "flat.npy"), "it is the same everywhere"),
+        (("--op", "blind-deblur", "--measurement", "little.npy"), "got a real one of shape (1, 9"),
         (("--op", "blind-deblur", "--image", "gray.png"), "finds the kernel of a --measurement"),
         (("--op", "blind-deblur(model=spiral)", "--measurement", "seen.png"), "model"),
     ):

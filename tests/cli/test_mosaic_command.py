@@ -52,9 +52,15 @@ def test_images_of_several_channels(
         ("cassi(mask=mask.npy)", "operator 'cassi' needs channels"),
         ("cassi(mask=mask.npy, channels=6)", "must have the image's shape (16, 15)"),
         ("cassi(channels=4)", "would draw at random"),
+        ("cassi(seed=0, channels=40)", "must have more than the 39 columns by which"),
+        ("cassi(mask=dark.npy, channels=2)", "'dark.npy' must let light through somewhere"),
+        ("mosaic(filters=filters.npy)", "'filters.npy' must let light through somewhere"),
     ],
 )
 def test_what_does_not_fit(op: str, message: str, reconstruct: Run, sensor: Path) -> None:
+    height, width = np.load("y.npy").shape[-2:]
+    np.save("dark.npy", np.zeros((height, width - 1)))
+    np.save("filters.npy", np.zeros((3, 2, 2)))
     done = reconstruct("--op", op, "--measurement", "y.npy", "--out", "o")
     assert done.exit_code == 2, done.output
     assert message in " ".join(done.output.split())

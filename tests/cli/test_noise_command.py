@@ -86,11 +86,28 @@ def test_many(noise: str, first: str, reconstruct: Run, y: np.ndarray) -> None:
         (["--noise", "minus.npy"], "must hold standard deviations from 0, got -0.1"),
         (["--noise", "poisson(photons=-1)"], "`photons` must lie in (0, "),
         (["--noise", "loud"], "`noise` must be auto, a standard deviation from 0"),
+        (
+            ["--noise", "poisson(photons=9, background=1e4)"],
+            "`background` must not exceed what was counted",
+        ),
+        (
+            ["--noise", "poisson-gaussian(photons=9, sigma=1e-3, background=50)"],
+            "`background` must not exceed what was counted",
+        ),
+        (
+            ["--noise", "transmission(photons=9, background=1e4)"],
+            "`background` must not exceed what was counted",
+        ),
+        (["--measurement", "black.npy"], "'black.npy' is zero everywhere: it tells no noise"),
+        (["--memory", "1MB", "--noise", "0.1"], "`memory` must be more than the 650 MB"),
+        (["--probes", "99999999", "--noise", "0.1"], "fewer probes would fit"),
         (["--noise", "poisson(photons=5)", "--calibration", "c.json"], "--calibration"),
     ],
 )
 def test_faults(options: list[str], message: str, reconstruct: Run, y: np.ndarray) -> None:
-    done = reconstruct("--op", "denoise", "--measurement", "y.npy", "--out", "o", *options)
+    np.save("black.npy", np.zeros((24, 32)))
+    own = () if "--measurement" in options else ("--measurement", "y.npy")
+    done = reconstruct("--op", "denoise", *own, "--out", "o", *options)
     assert done.exit_code == 2
     assert message in done.stderr
     assert not Path("o").exists()

@@ -144,6 +144,8 @@ def test_what_does_not_fit_is_refused(
     np.save("wrong.npy", np.zeros((5, 7)))
     np.save("real.npy", samples.real)
     np.save("path.npy", cycles)
+    np.save("none.npy", cycles[:0])
+    np.save("silent.npy", 0 * samples)
     shape = ("--shape", f"1,{SIZE},{SIZE}")
     given = "noncartesian-mri(trajectory=path.npy"
     for operator, file, more, sentence in (
@@ -156,7 +158,9 @@ def test_what_does_not_fit_is_refused(
             shape,
             "of shape (n, 2) or (2, n)",
         ),
-        ("noncartesian-mri(trajectory=none.npy)", "kspace.npy", shape, "no such file"),
+        ("noncartesian-mri(trajectory=no.npy)", "kspace.npy", shape, "no such file"),
+        ("noncartesian-mri(trajectory=none.npy)", "kspace.npy", shape, "frequencies, got none"),
+        (f"{given})", "silent.npy", shape, "is zero everywhere: it measures nothing"),
         (f"{given})", "real.npy", shape, "must be complex samples"),
         (f"{given}, coils=3)", "kspace.npy", shape, "must have 3 coils, got 4"),
         (f"{given}, units=fov, maps=path.npy)", "kspace.npy", shape, "the maps 'path.npy' must"),

@@ -71,6 +71,8 @@ def test_rows_have_each_their_own_beam(reconstruct: Run, scan: Path) -> None:
         ),
         (("--index", "0", "--op", "ct(source_distance=1, pixel=1)"), "half diagonal of 11.31"),
         (("--index", "0", "--op", "ct(detector_distance=9)"), "`detector_distance` must be left"),
+        (("--index", "0", "--op", "ct(center=500)"), "see the image, got 500: no ray meets it"),
+        (("--index", "0", "--op", "ct(angles=words.txt)"), "must be numbers of degrees, got 'two'"),
         (("--index", "0", "--op", "ct(pixel=-1)"), "`pixel` must lie in (0, "),
     ],
 )
@@ -78,6 +80,7 @@ def test_what_does_not_fit(
     arguments: tuple[str, ...], message: str, reconstruct: Run, scan: Path
 ) -> None:
     own = ("--measurement", "scan.h5", "--shape", "1,16,16", "--out", "o")
+    (scan.parent / "words.txt").write_text("1\ntwo\n")
     done = reconstruct(*own, *arguments)
     assert done.exit_code == 2, done.output
     assert message in " ".join(done.output.split())

@@ -80,6 +80,7 @@ def test_a_stack_of_images_is_a_volume_where_its_axes_are_said(
         (("--planes", "hw"), "`planes` are those of a --volume"),
         (("--volume", "z", "--planes", "xy"), "`planes` must be some of hw, dw, dh"),
         (("--volume", "z", "--index", "z=3"), "index must not choose along z"),
+        (("--volume", "z", "--index", "0"), "index must be left out, as no axis of 'vol.nii.gz'"),
         (("--volume", "z", "--op", "hdr"), "must be linear for volumes"),
     ],
 )

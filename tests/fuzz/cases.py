@@ -19,6 +19,7 @@ import yaml
 
 from invscore.cli.main import app
 from tests.fuzz.sandbox import ARCHITECTURE, BENCH, CALIBRATION, FORM, RECIPE, checkpoint
+from tests.fuzz.specifications import FILES, MEASUREMENTS, NUMBERS, noise_spec, operator_spec
 
 PROBLEM = "--op deblur(sigma=1) --prior tiny.safetensors --noise 0.05"
 DRAWS = "--method diffpir --steps 2 --samples 2"
@@ -58,46 +59,6 @@ WORDS = [
     *("💥", "é" * 300, "x" * 5000, "(" * 3000, "[" * 3000, "'", '"', "\\", "%s", "{}", "[bold]x"),
     *("\x1b[31m", "\n", "\t", "a\nb", "--", "-", "-h", "*", "?", "~", "~nobody/x", "$HOME", "."),
     *("..", "./", "dps", "deblr", "digts", "gray.pgn", "steps=2", "../up", "a" * 260 + "/b"),
-]
-FILES = [
-    *("gray.png", "colour.png", "mask.png", "empty.png", "text.png", "cut.png", "noise.png"),
-    *("huge-header.png", "bomb.png", "tiff.tif", "gif.gif", "jpeg.jpg", "fits.fits", "h5.h5"),
-    *("nifti.nii", "mat.mat", "dicom.dcm", "one-pixel.png", "folder.png", "gray.npy"),
-    *(f"{name}.npy" for name in ("zero-d", "seven-d", "no-pixels", "row", "nan", "infinite")),
-    *(f"{name}.npy" for name in ("big", "float32-max", "tiny", "zeros", "negative", "complex")),
-    *(f"{name}.npy" for name in ("bool", "int64", "words", "dates", "fields", "half", "long")),
-    *(f"{name}.npy" for name in ("channels", "batch", "kspace", "objects", "claims", "cut")),
-    *(f"{name}.npy" for name in ("overflows", "minus", "deep", "object-header", "text", "pickle")),
-    *("several.npz", "none.npz", "good.npz", "bomb.npz", "cut.npz"),
-    *("fifo", "fifo.png", "fifo.npy", "fifo.safetensors", "fifo.yaml", "socket.png", "loop.png"),
-    *("sparse.png", "sparse.npy", "sparse.safetensors", "sparse.yaml", "sparse.json", "broken.png"),
-    *("link.png", "zero.png", "zero.npy", "null.yaml", "linked-folder", "/dev/null", "/dev/zero"),
-    *("missing.png", "missing.yaml", "missing/", "full-folder", "photos", "photos/train", "ops.py"),
-    *("empty.yaml", "bytes.yaml", "list.yaml", "deep.yaml", "deep-keys.yaml", "laughs.yaml"),
-    *("itself.yaml", "python.yaml", "recipe.yaml", "bench.yaml", "empty.json", "bytes.json"),
-    *("deep.json", "number.json", "infinite.json", "calibration.json", "tiny.safetensors"),
-    *("gray.png/inside", "ops.py:Half", "empty.py", "syntax.py", "bytes.py"),
-]
-OPERATORS = [
-    *("deblur", "motion", "shake", "defocus", "blur(kernel={f})", "nonlinear-blur", "inpaint"),
-    *("inpaint(mask={f})", "mri(mask={f})", "mri", "cs", "phase", "hdr", "denoise", "ct", "box"),
-    *("superres", "superres(factor={n})", "deblur(sigma={n})", "deblur(boundary={n})"),
-    *("motion(length={n})", "motion(angle={n})", "shake(size={n})", "shake(intensity={n})"),
-    *("defocus(radius={n})", "inpaint(keep={n})", "box(size={n})", "box(position=({n},{n}))"),
-    *("mri(acceleration={n})", "mri(center_fraction={n})", "ct(angles={n})", "ct(span={n})"),
-    *("ct(detectors={n})", "cs(ratio={n})", "phase(oversampling={n})", "hdr(factor={n})"),
-    *("nonlinear-blur(exposure={n})", "nonlinear-blur(size={n})", "inpaint(seed={n})"),
-    *("{n}", "{n}(1)", "deblur({n})", "deblur(sigma=1,sigma=2)", "deblur(sgima=2)", "{f}:Half"),
-    *(f"ops.py:{name}" for name in ("Half", "FailsLater", "FailsInAdjoint", "WrongShape")),
-    *(f"ops.py:{name}" for name in ("GivesNone", "GivesNaN", "Zero", "Leaves", "Recurses")),
-    *(f"ops.py:{name}" for name in ("NotAnAdjoint", "Numpy", "BadShapes", "HugeShapes", "Squares")),
-    *(f"ops.py:{name}" for name in ("RaisesOddly", "stops", "interrupts", "number", "nothing")),
-    *("ops.py:instance", "ops.py:Half(gain={n})", "ops.py:{n}", "exits.py:Half", "syntax.py:Half"),
-    *("interrupts.py:Half", "bytes.py:Half", "empty.py:Half", "missing.py:Half", "ops.py:"),
-]
-NUMBERS = [
-    *("0", "-1", "1", "3", "1e9", "1000000000", "1e21", "nan", "inf", "-inf", "1e-300", "1e300"),
-    *("true", "none", "wide", "''", "()", "(1,2)", "99999999999999999999", "0.5", "2.5", "1.0"),
 ]
 STOPPABLE = ["reconstruct", "calibrate", "sample", "train", "tune", "bench imaging"]
 STOPPABLE += ["bench posterior"]
@@ -202,8 +163,7 @@ def _options(chance: random.Random) -> Case:
             words += [name, value]
     if command in ("likelihood", "check", "train") and chance.random() < 0.4:
         place = len(command.split())
-        pool = OPERATORS if command == "check" else FILES
-        words[place] = _filled(chance, chance.choice(pool))
+        words[place] = operator_spec(chance) if command == "check" else chance.choice(FILES)
         if words[place].startswith("-"):
             words[place] = "x"
     if chance.random() < 0.03:
@@ -214,7 +174,9 @@ def _options(chance: random.Random) -> Case:
 def _value(chance: random.Random, option: Any) -> str:
     name = option.name or ""
     if name == "op" and chance.random() < 0.8:
-        return _filled(chance, chance.choice(OPERATORS))
+        return operator_spec(chance)
+    if name == "noise" and chance.random() < 0.8:
+        return noise_spec(chance)
     if name == "set_" and chance.random() < 0.8:
         known = ["steps", "zeta", "lam", "eta", "guidance", "snr", "particles", "order", "stesp"]
         return f"{chance.choice(known)}={chance.choice(NUMBERS)}"
@@ -228,10 +190,6 @@ def _value(chance: random.Random, option: Any) -> str:
     if name in (*files, "guide", "out", "work", "json", "page") and chance.random() < 0.75:
         return chance.choice(FILES)
     return chance.choice(WORDS)
-
-
-def _filled(chance: random.Random, template: str) -> str:
-    return template.replace("{f}", chance.choice(FILES)).replace("{n}", chance.choice(NUMBERS))
 
 
 def _files(chance: random.Random) -> Case:
@@ -254,6 +212,28 @@ def _files(chance: random.Random) -> Case:
         spec = {"mask": "inpaint(mask={})", "mri": "mri(mask={})", "kernel": "blur(kernel={})"}
         words[words.index("--op") + 1] = spec[role].format(file)
     return Case("reconstruct", words, kind="files")
+
+
+def _measurements(chance: random.Random) -> Case:
+    """A measurement of an instrument, with an operator and noise that may be another's."""
+    words = list(BASES["reconstruct"])
+    words[words.index("--image")] = "--measurement"
+    words[words.index("gray.png")] = chance.choice(MEASUREMENTS)
+    words[words.index("--op") + 1] = operator_spec(chance)
+    words[words.index("--noise") + 1] = noise_spec(chance)
+    more = [
+        *(
+            ["--volume", "z"],
+            ["--volume", "z", "--axes", "zhw"],
+            ["--volume", "t"],
+            ["--probes", "1"],
+        ),
+        *(["--shape", "1,16,16"], ["--shape", "3,16,16"], ["--memory", "1MB"], ["--axes", "hw"]),
+        *(["--memory", "2GB"], ["--planes", "hw"], ["--index", "1"]),
+    ]
+    for extra in chance.sample(more, chance.choice([0, 1, 1, 2])):
+        words += extra
+    return Case("reconstruct", words, kind="measurements")
 
 
 def _checkpoints(chance: random.Random) -> Case:
@@ -405,6 +385,7 @@ def _spoil(chance: random.Random, content: Any) -> None:
 KINDS: dict[str, tuple[Callable[[random.Random], Case], float]] = {
     "options": (_options, 5),
     "files": (_files, 2),
+    "measurements": (_measurements, 4),
     "checkpoints": (_checkpoints, 2),
     "foreign checkpoints": (_foreign_checkpoints, 1),
     "signals": (_signals, 1),

@@ -158,6 +158,7 @@ def lay_out(folder: Path) -> None:
     Path("recipe.yaml").write_text(yaml.safe_dump(RECIPE), encoding="utf-8")
     Path("bench.yaml").write_text(yaml.safe_dump(BENCH), encoding="utf-8")
     Path("calibration.json").write_text(json.dumps(CALIBRATION), encoding="utf-8")
+    _measurements(photo.numpy())
     _bad_pictures(photo.numpy())
     _bad_arrays()
     _bad_texts()
@@ -231,6 +232,37 @@ CALIBRATION: dict[str, Any] = {
     "setting": {"method": "diffpir", "options": {"steps": 2}, "samples": 2},
     "images": [HELD] * 6,
 }
+
+
+def _measurements(photo: np.ndarray) -> None:
+    """What instruments measure, and what describes them."""
+    rng = np.random.default_rng(1)
+    pixels = photo[0]
+    samples = rng.uniform(-0.5, 0.5, (2, 40))
+    arrays: dict[str, Any] = {
+        "counts": rng.poisson(50 * pixels),
+        "sinogram": rng.random((12, SIDE)),
+        "odd": rng.random((15, 17)),
+        "stack": np.stack([pixels, pixels[::-1], pixels]),
+        "one-slice": pixels[None],
+        "constant": np.full((SIDE, SIDE), 0.5),
+        "spokes": rng.normal(size=40) + 1j * rng.normal(size=40),
+        "coils": np.fft.fft2(rng.normal(size=(3, 1, 1)) * pixels, norm="ortho"),
+        "coded": rng.random((SIDE, SIDE + 2)),
+        "trajectory": samples,
+        "wide-trajectory": 40 * samples,
+        "kernel": np.full((3, 3), 1 / 9),
+        "large-kernel": np.full((33, 33), 33.0**-2),
+        "kernel-3d": np.full((3, 3, 3), 1 / 27),
+        "filters": rng.random((3, SIDE, SIDE)),
+        "covariance": np.eye(3),
+        "deviations": np.full((SIDE, SIDE), 0.05),
+        "beam": np.full((SIDE, SIDE), 100.0),
+    }
+    for name, array in arrays.items():
+        np.save(f"{name}.npy", array)
+    Path("angles.txt").write_text("\n".join(str(15 * angle) for angle in range(12)))
+    Path("words.txt").write_text("none of these\nis a number\n")
 
 
 def _bad_pictures(photo: np.ndarray) -> None:

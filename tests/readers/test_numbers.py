@@ -63,7 +63,7 @@ def test_axes_overrule_the_guess(tmp_path: Path) -> None:
         ("zhh", None, "each axis by one letter"),
         ("zhw", None, r"several images, of shape \(z=4, h=12, w=9\): index must say which"),
         ("zhw", 4, "index must be from 0 to 3 along axis z"),
-        ("zhw", (1, 2), "has 1 axes of several images"),
+        ("zhw", (1, 2), "a number for each of the 1 axes of several images"),
         ("zhw", {"t": 1}, "index has t: the axes of .* are z, h, w"),
     ):
         with pytest.raises(ValueError, match=message):

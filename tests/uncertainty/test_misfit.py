@@ -18,6 +18,7 @@ from invscore import (
     simulate,
 )
 from invscore.images import crop_and_shrink, load_image, to_gray
+from invscore.noise_map import with_noise_map
 from invscore.operators import MRI, Blur, Identity, Inpainting, LinearOperator, SuperResolution
 from invscore.uncertainty import check_residual, misfit_warnings
 
@@ -63,6 +64,13 @@ def test_another_level_of_noise_is_named_with_the_level_that_fits(
         assert found is not None, sentence
         assert found.group(1) == ("least" if factor > 1 else "most")
         assert float(found.group(2)) == pytest.approx(factor * SIGMA, rel=0.05)
+
+
+def test_another_level_of_a_noise_map_is_a_factor(photos: Tensor) -> None:
+    y = simulate(GAUSSIAN, photos[:1], GaussianNoise(SIGMA), 1)
+    problem = with_noise_map(GAUSSIAN, y, torch.full(SHAPE, (2 * SIGMA) ** 2))
+    (sentence,) = reconstruct(problem, load_prior("photos-gray"), samples=1, scale=1.0).warnings
+    assert sentence.endswith("times what its map says")
 
 
 @pytest.mark.parametrize("operator", [Identity(SHAPE), SuperResolution(2, SHAPE)])

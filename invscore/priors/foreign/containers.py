@@ -108,9 +108,10 @@ def open_content(path: Path) -> Content:
     except MemoryError as error:
         raise CheckpointError(f"checkpoint {str(path)!r} asks for too much memory") from error
     except Exception as error:  # whatever a file made by anybody leads pickle or torch to
-        raise CheckpointError(
-            f"checkpoint {str(path)!r} is damaged: {type(error).__name__}: {error}"
-        ) from error
+        told = f"{type(error).__name__}: {error}"
+        if isinstance(error, UnicodeError):
+            told = "a name in it is no text"
+        raise CheckpointError(f"checkpoint {str(path)!r} is damaged: {told}") from error
     known = next((what for magic, what in MAGIC.items() if head.startswith(magic)), None)
     raise CheckpointError(
         f"checkpoint {str(path)!r} is {known or 'no file of torch.save or of safetensors'}"

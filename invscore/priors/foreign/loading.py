@@ -19,6 +19,12 @@ from invscore.priors.stored import FOREIGN
 
 Made = TypeVar("Made")
 
+WORDS = {
+    **{str: "text", bytes: "bytes", type(None): "nothing", bool: "true or false"},
+    **{int: "a number", float: "a number", list: "a list", tuple: "a list", Tensor: "one tensor"},
+}
+"""What a file holds that is no mapping, by its type."""
+
 
 def load_foreign(path: Path, facts: Mapping[str, Any]) -> DenoiserPrior:
     """The prior in a file or folder of another code, with the ``facts`` that it doesn't tell.
@@ -148,4 +154,4 @@ def _seen(content: Content) -> str:
         tail = f" and {len(names) - 4} more" if len(names) > 4 else ""
         tensors = sum(isinstance(value, Tensor) for value in content.data.values())
         return f"it holds {some or 'nothing'}{tail} ({tensors} of them tensors)"
-    return f"it holds a {type(content.data).__name__}"
+    return f"it holds {WORDS.get(type(content.data), f'a {type(content.data).__name__}')}"
