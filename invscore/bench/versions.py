@@ -30,10 +30,15 @@ def commit() -> str | None:
     root = Path(invscore.__file__).resolve().parents[1]
     if not (root / ".git").exists():
         return None
-    # Without a lock, which whoever is killed would leave behind.
-    command = ["git", "--no-optional-locks", "-C", str(root)]
-    command += ["describe", "--always", "--dirty", "--abbrev=10"]
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        name = _git(root, "describe", "--always", "--abbrev=10")
+        # What `describe --dirty` says, which locks the index, and leaves it locked if it is killed.
+        changed = _git(root, "status", "--porcelain", "--untracked-files=no")
     except (OSError, subprocess.CalledProcessError):
         return None
+    return f"{name}-dirty" if changed else name
+
+
+def _git(root: Path, *words: str) -> str:
+    command = ["git", "--no-optional-locks", "-C", str(root), *words]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
