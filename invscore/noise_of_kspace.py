@@ -1,10 +1,13 @@
-"""The noise level of k-space, from the frequencies where an image has least.
+"""The noise level of k-space, from the frequencies where an image has least, and of coils.
 
 Images have power that falls with frequency, noise does not. The measured powers ``|k|^2 / 2``
 beyond ``LOW`` cycles a pixel are taken to be exponential with the mean ``c r^-a + s^2``, r the
 frequency, and s is that of most likelihood (Whittle 1953). Where the power law does not hold to
 the corners it finds too little, and the mean power of the ``OUTER`` of the frequencies that are
 measured, the outermost, is too much by what the image has there: the geometric mean of both.
+
+Where more is measured than an image has numbers, by several coils or along spokes, no image at all
+agrees with the noise: it is what the best fit leaves, over what that leaves of noise alone.
 """
 
 from __future__ import annotations
@@ -17,6 +20,9 @@ import torch
 from scipy.optimize import minimize
 from torch import Tensor
 
+from invscore.operators import LinearOperator
+from invscore.operators.cg import conjugate_gradient
+
 LOW, OUTER = 0.2, 0.1
 
 LEAST = 0.1
@@ -24,6 +30,12 @@ LEAST = 0.1
 
 FEWEST = 256
 """Measured frequencies beyond ``LOW`` that such a fit wants."""
+
+ITERATIONS = 40
+"""Of conjugate gradients, on the best fit."""
+
+LEFT = 0.2
+"""Share of white noise that the best fit has to leave, to tell a level."""
 
 Array = npt.NDArray[np.float64]
 
@@ -44,6 +56,27 @@ def level_of_kspace(mask: Tensor, y: Tensor) -> float | None:
     if not outer > 0:
         return None
     return (outer * outer * _share(r, power / outer)) ** 0.25
+
+
+@torch.no_grad()
+def level_left(operator: LinearOperator, y: Tensor) -> float | None:
+    """The standard deviation of the noise in each part of ``y``, (1, \\*out_shape), by a fit.
+
+    None where the fit leaves too little. Maps of coils that are not quite right make it too large.
+    """
+    generator = torch.Generator().manual_seed(0)
+    parts = torch.randn(*y.shape, 2, generator=generator).to(y.device, y.real.dtype)
+    white = torch.view_as_complex(parts)
+    if operator.measured is not None:
+        seen = operator.measured.to(y.device)
+        y, white = torch.where(seen, y, 0), torch.where(seen, white, 0)
+    both = torch.cat([y, white])
+    fit = conjugate_gradient(
+        operator.normal, operator.rmatvec(both), tolerance=1e-4, iterations=ITERATIONS
+    )
+    found = (both - operator.matvec(fit)).abs().square().flatten(1).sum(dim=1)
+    share = found[1] / white.abs().square().sum()
+    return float((found[0] / found[1]).sqrt()) if float(share) > LEFT else None
 
 
 def _share(r: Array, power: Array) -> float:

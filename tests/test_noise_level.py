@@ -7,18 +7,23 @@ import torch
 
 from invscore import GaussianNoise, estimate_noise, load_prior, simulate
 from invscore.bench.held_out import gray_photograph
+from invscore.noise_of_kspace import level_left
 from invscore.operators import (
     MRI,
     Blur,
+    CoilMaps,
     CompressedSensing,
     Identity,
     Inpainting,
     LinearOperator,
+    NonCartesianMRI,
     SuperResolution,
     Tomography,
     from_function,
     from_matrix,
 )
+from invscore.operators.coils import birdcage_maps
+from invscore.operators.noncartesian import radial_trajectory
 from invscore.priors import StationaryGaussianPrior
 
 SHAPE = (1, 48, 48)
@@ -126,3 +131,18 @@ def test_where_no_estimate_can_be_had() -> None:
         estimate_noise(mixed, mixed(X), PRIOR)
     with pytest.raises(ValueError, match="give the noise level"):
         estimate_noise(OPERATORS["inpaint"], OPERATORS["inpaint"](X))
+
+
+def test_what_no_image_explains_is_noise() -> None:
+    """Of radial spokes, and of coils on a grid, however much is at the highest frequencies."""
+    x = torch.rand(1, *SHAPE, generator=torch.Generator().manual_seed(0))
+    maps = birdcage_maps(4, *SHAPE[1:])
+    lines = torch.arange(48)[None].expand(48, 48) % 2 == 0
+    for operator in (
+        NonCartesianMRI(radial_trajectory(30, 96), (48, 48), real=True),
+        MRI(lines, maps.shape) @ CoilMaps(maps, True),
+    ):
+        y = simulate(operator, x, GaussianNoise(0.02), 0)
+        assert level_left(operator, y) == pytest.approx(0.02, rel=0.05)
+    one = MRI(lines, SHAPE)  # of complex images, which explain all of it
+    assert level_left(one, simulate(one, x.to(torch.complex64), GaussianNoise(0.02), 0)) is None

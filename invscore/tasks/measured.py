@@ -20,7 +20,8 @@ from invscore.images import (
 )
 from invscore.noise import Noise
 from invscore.noise_level import estimate_noise
-from invscore.operators import MRI, Inpainting, Operator, Tomography
+from invscore.noise_of_kspace import level_left
+from invscore.operators import MRI, Inpainting, LinearOperator, Operator, Tomography
 from invscore.priors.base import Prior
 from invscore.readers import Part
 from invscore.tasks import blind, multicoil, noncartesian
@@ -126,8 +127,10 @@ def _along_trajectory(
     samples = noncartesian.read_samples(measurement, part)
     operator, y, assumed = noncartesian.measured(samples, image, options, repr(measurement))
     if noise == "auto":
-        noise = noncartesian.outer_noise(y, operator.omega)
-        assumed = (*assumed, f"noise {noise:.3g}, estimated from the highest frequencies")
+        exact = operator if len(y) == 1 or options.get("maps") is not None else None
+        outer = noncartesian.outer_noise(y, operator.omega)
+        noise, found = _noise_of_coils(exact, y[None], outer)
+        assumed = (*assumed, found)
     moved, y = operator.to(device), y[None].to(device)
     problem, unweighted, told = problem_with(moved, y, law_of(noise, moved))
     apart = (options["trajectory"], options.get("maps"))
@@ -139,6 +142,17 @@ def _along_trajectory(
         unweighted=unweighted,
         apart=object() if several else apart,
     )
+
+
+def _noise_of_coils(exact: LinearOperator | None, y: Tensor, outer: float) -> tuple[float, str]:
+    """The noise of k-space, at most that of its ``outer`` frequencies, and a sentence on it.
+
+    ``exact``: the operator, if it is right to the noise, as one with estimated maps is not.
+    """
+    left = None if exact is None else level_left(exact, y)
+    if left is None or left >= outer:
+        return outer, f"noise {outer:.3g}, estimated from the highest frequencies"
+    return left, f"noise {left:.3g}, what the image that fits best leaves of k-space"
 
 
 def _of_unknown_kernel(
@@ -217,11 +231,16 @@ def task_of_measurement(
         noise = 1.0
     if noise == "auto" and coils:
         assert operator.measured is not None
-        noise = multicoil.corner_noise(y[0], operator.measured)
-        assumed = (*assumed, f"noise {noise:.3g}, estimated from the highest frequencies")
+        assert isinstance(operator, LinearOperator)
+        exact = operator if spec.options.get("maps") is not None else None
+        outer = multicoil.corner_noise(y[0], operator.measured)
+        noise, found = _noise_of_coils(exact, y, outer)
+        assumed = (*assumed, found)
     if noise == "auto":
         if not bool(y.any()):
-            raise ValueError(f"{name} is zero everywhere: it tells no noise, and `noise` must")
+            raise ValueError(
+                f"`noise` must be given for {name}, which is zero everywhere and tells none"
+            )
         prior = None if fit_prior is None else fit_prior(operator)
         noise = float(estimate_noise(operator, y, prior))
         assumed = (*assumed, f"noise {noise:.3g}, estimated from the measurement")

@@ -98,7 +98,7 @@ def test_many(noise: str, first: str, reconstruct: Run, y: np.ndarray) -> None:
             ["--noise", "transmission(photons=9, background=1e4)"],
             "`background` must not exceed what was counted",
         ),
-        (["--measurement", "black.npy"], "'black.npy' is zero everywhere: it tells no noise"),
+        (["--measurement", "black.npy"], "`noise` must be given for 'black.npy'"),
         (["--memory", "1MB", "--noise", "0.1"], "`memory` must be more than the 650 MB"),
         (["--probes", "99999999", "--noise", "0.1"], "fewer probes would fit"),
         (["--noise", "poisson(photons=5)", "--calibration", "c.json"], "--calibration"),
