@@ -28,6 +28,7 @@ from invscore.methods.mala import mala
 from invscore.methods.map.accelerated import map_accelerated
 from invscore.methods.map.gradient import maximum_a_posteriori as map
 from invscore.methods.map.lbfgs import map_lbfgs
+from invscore.methods.matched_pixels import matched_pixels
 from invscore.methods.matched_spectrum.method import matched_spectrum
 from invscore.methods.mcg import mcg
 from invscore.methods.mmps import mmps
@@ -59,6 +60,7 @@ __all__ += [
     "map",
     "map_accelerated",
     "map_lbfgs",
+    "matched_pixels",
     "matched_smc",
     "matched_spectrum",
     "mcg",

@@ -15,6 +15,7 @@ from invscore.methods.exact_score import serves
 from invscore.methods.gaussian_field.frequency_bands import FrequencyBands
 from invscore.methods.gaussian_field.operator_power import is_low_pass
 from invscore.methods.particles.local_gaussian import measured_numbers
+from invscore.methods.particles.matched_smc import MOST
 from invscore.operators import LinearOperator
 from invscore.priors.base import Prior
 from invscore.ranges import Count
@@ -33,7 +34,7 @@ STEPS, STEPS_FOR_DETAIL = 20, 10
 """Evaluations of a sample, and where fine detail alone is left open."""
 
 FEW = 64
-"""Measured numbers to which a product with the Jacobian each is worth its price."""
+"""Numbers, measured or unknown, up to which a product with the Jacobian each is worth its price."""
 
 
 def is_narrow(prior: Prior) -> bool:
@@ -52,8 +53,10 @@ def narrow_warnings(prior: Prior, info: MethodInfo) -> tuple[str, ...]:
 
 
 def measures_few(problem: InverseProblem) -> bool:
-    """Whether `matched_smc` is what the problem calls for."""
-    return len(measured_numbers(problem)) <= FEW
+    """Whether `matched_smc` is what the problem calls for: few numbers are measured, or unknown."""
+    measured = len(measured_numbers(problem))
+    unknown = (2 if problem.operator.in_complex else 1) * math.prod(problem.operator.in_shape)
+    return measured <= MOST and min(measured, unknown) <= FEW
 
 
 def leaves_detail(problem: InverseProblem, operator: LinearOperator) -> bool:
@@ -67,9 +70,9 @@ def leaves_detail(problem: InverseProblem, operator: LinearOperator) -> bool:
 @register(
     "auto",
     exact=False,
-    law="that of `exact_score`, `matched_smc`, `matched_spectrum` or `daps`",
-    evaluations=f"particles if measurements <= {FEW} else 1",
-    products=f"particles * (measurements + 2) if measurements <= {FEW} else 0",
+    law="that of `exact_score`, `matched_smc`, `matched_spectrum`, `matched_pixels` or `daps`",
+    evaluations=f"particles if numbers <= {FEW} else 1",
+    products=f"particles * (numbers + 2) if numbers <= {FEW} else 2 * nonlinear",
     cites="here",
     particles=lambda problem: "particles" if measures_few(problem) else None,
     white=True,
@@ -82,15 +85,17 @@ def auto(
     steps: Count | None = None,
     particles: Count = 100,
 ) -> Iterator[Step]:
-    """`exact_score`, or `matched_smc` for at most 64 numbers, `matched_spectrum` or `daps`.
+    """`exact_score`, `matched_smc` for few numbers, `matched_spectrum`, `matched_pixels` or `daps`.
 
     Where the prior denoises the noise that the measurement leaves (`Prior.denoise_with`),
     `exact_score` draws from the posterior itself, whatever its modes. Elsewhere it depends.
     Few numbers leave several explanations open, and weighted particles find how likely each of them
-    is. Many, such as an image's, need a product with the Jacobian each, and their likelihood is too
-    sharp for weights: `matched_spectrum` does without either where the operator is linear, and
-    `daps`, with one evaluation a level, takes operators that are not. A prior that is known at any
-    level, as no network is, makes `matched_spectrum` start where no guess picks the mode.
+    is: at most 64 that are measured, or 256 of at most 64 unknowns. Many, such as an image's, need
+    a product with the Jacobian each, and their likelihood is too
+    sharp for weights: `matched_spectrum` does without either where the operator is linear. Where it
+    is not, `matched_pixels` serves priors that are known at any level, as no network is, and
+    `daps`, with one evaluation a level, networks. Such a prior also makes `matched_spectrum` start
+    where no guess picks the mode.
 
     A prior whose levels end below 1.5 standard deviations of a pixel, a denoiser and no model of
     images, serves no particles and no `daps`: `hqs` takes their place, a point estimate, and
@@ -142,6 +147,8 @@ def resolve(
             high, low = (levels.of_pixel(prior, level) for level in DETAIL)
             own = {"sigma_max": high, "sigma_min": low}
             steps = STEPS_FOR_DETAIL if given is None else given
+    elif everywhere:
+        info = get_method("matched_pixels")
     else:
         info, own = get_method("daps"), {"ode_steps": 1}
     return info, info.options({"steps": steps, **own})

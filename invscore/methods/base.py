@@ -62,10 +62,12 @@ class MethodInfo(Registered):
     ``needs``: what it asks for, of the keys of ``NEEDS``. ``evaluations`` and ``products``: the
     cost of a step for each image in evaluations of the denoiser D and in products with its
     Jacobian, at most: a number, or an expression in the options and ``measurements``, the real
-    numbers measured. ``cites``: its source. ``particles``: where samples of an image are drawn
-    together, the option with their number, or a function of the problem that names it (None: they
-    are drawn apart). ``white``: whether residuals of its samples are white noise at the declared
-    level, within a fifth, where the model is right: what is not then tells of the model.
+    numbers measured, ``numbers``, those or the unknown ones, whichever are fewer, and
+    ``nonlinear``, 1 for an operator that is not linear and else 0. ``cites``: its source.
+    ``particles``: where samples of an image are drawn together, the option with their number, or a
+    function of the problem that names it (None: they are drawn apart). ``white``: whether residuals
+    of its samples are white noise at the declared level, within a fifth, where the model is right:
+    what is not then tells of the model.
     ``antithetic``: whether its samples come as antithetic pairs unless asked for otherwise.
     ``denoiser``: where it is a denoiser of x0 given x and y that a sampler serves, the function
     ``(problem, prior, *, options)`` that makes it, see ``invscore.methods.common.conditioned``.

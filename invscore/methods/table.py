@@ -15,11 +15,12 @@ This page is written by `invscore methods --markdown`; the code is the source.
 
 *Law*: what the results follow. *Evaluations* of the denoiser D and *products* with its Jacobian are
 those of one step for one image, at most; names are options, whose defaults and ranges are in the
-last column, but `measurements` are the real numbers measured. Without products, a step holds one
-evaluation of the denoiser in memory; with them, its graph for automatic differentiation, several
-times as much for a network. Every method that samples takes `antithetic`, true or false, beside its
-own options: samples in antithetic pairs, which is the default of `exact_score` and
-`matched_spectrum`.
+last column, but `measurements` are the real numbers measured, `numbers` those or the unknown ones,
+whichever are fewer, and `nonlinear` is 1 for an operator that is not linear, else 0. Without
+products, a step holds one evaluation of the denoiser in memory; with them, its graph for automatic
+differentiation, several times as much for a network. Every method that samples takes `antithetic`,
+true or false, beside its own options: samples in antithetic pairs, which is the default of
+`exact_score` and `matched_spectrum`.
 
 """
 COLUMNS = ("method", "what it does", "needs", "law", "evaluations", "products", "source", "options")

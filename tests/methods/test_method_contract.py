@@ -97,7 +97,9 @@ def test_cost(info: MethodInfo, many: bool) -> None:
         prior.noise_kinds = frozenset()  # else its cost is that of `exact_score`
     result = reconstruct(problem, prior, method=info.name, steps=8)
     assert problem.operator.measured is not None
-    names = {**result.options, "measurements": int(problem.operator.measured.sum())}
+    measured = int(problem.operator.measured.sum())
+    numbers = min(measured, problem.operator.measured.numel())
+    names = {**result.options, "measurements": measured, "numbers": numbers, "nonlinear": 0}
     for stated, counted in (
         (info.evaluations, result.evaluations),
         (info.products, result.jacobian_products),

@@ -12,14 +12,20 @@ from invscore.operators import LinearOperator, jacobian
 from invscore.operators.base import broadcast
 from invscore.operators.cg import conjugate_gradient, inner
 
-ITERATIONS = 8
+ITERATIONS, PRODUCTS = 8, 200
 HALVINGS = 6
 SPLITTINGS, RELAXATION = 60, 1.6
 """Of the constrained step: how often it is split, and its over-relaxation."""
 
 
 def proximal(
-    problem: InverseProblem, centre: Tensor, width: PerImage, *, nonnegative: bool = False
+    problem: InverseProblem,
+    centre: Tensor,
+    width: PerImage,
+    *,
+    nonnegative: bool = False,
+    iterations: int = ITERATIONS,
+    products: int = PRODUCTS,
 ) -> Tensor:
     """The minimiser z of ``-log p(y | z) + |z - centre|^2 / (2 width^2)``, (b, \\*in_shape).
 
@@ -44,7 +50,7 @@ def proximal(
         return inner(away, away) / (2 * square) - broadcast(problem.log_likelihood(z), z)
 
     z = centre
-    for _ in range(ITERATIONS):
+    for _ in range(iterations):
         tangent, variance = (
             jacobian(problem.operator, z),
             problem.noise.variance(problem.operator(z)),
@@ -53,7 +59,9 @@ def proximal(
         def curvature(v: Tensor, tangent: LinearOperator = tangent, s: Tensor = variance) -> Tensor:
             return tangent.rmatvec(tangent.matvec(v) / s) + v / square
 
-        move = conjugate_gradient(curvature, problem.score(z) + (centre - z) / square)
+        move = conjugate_gradient(
+            curvature, problem.score(z) + (centre - z) / square, iterations=products
+        )
         before = cost(z)
         moved = torch.zeros_like(before, dtype=torch.bool)
         start = z

@@ -20,7 +20,12 @@ from invscore.methods.particles.resampling import (
     survivors,
     tempered_exponent,
 )
-from invscore.methods.particles.twisting import general_twist, is_linear_gaussian, linear_twist
+from invscore.methods.particles.twisting import (
+    general_twist,
+    is_linear_gaussian,
+    likelihood,
+    linear_twist,
+)
 from invscore.priors.base import Prior
 from invscore.ranges import Count, Level, Share
 from invscore.rng import SampleRNG
@@ -92,7 +97,7 @@ def smc(
             task = tasks.select(owner)
             denoised, pull = prior.pullback(some, sigma)
             if last:
-                twist = task.log_likelihood(denoised), torch.zeros_like(some)
+                twist = likelihood(task, denoised), torch.zeros_like(some)
             elif is_linear_gaussian(task):
                 twist = linear_twist(task, prior, denoised, pull, sigma)
             else:

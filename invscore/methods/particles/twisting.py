@@ -17,6 +17,10 @@ from invscore.priors.base import Prior
 Pull = Callable[[Tensor], Tensor]
 SMALLEST = 1e-4
 """The least share of a pixel's variance that a Rayleigh quotient is believed to leave."""
+FARTHEST = 5.0
+"""Deviations of a pixel given x by which a general likelihood may move it in a step."""
+UNLIKELY = -1e30
+"""The log-likelihood of what has none: finite, so that weights can be compared."""
 
 
 def linear_twist(
@@ -84,8 +88,19 @@ def general_twist(
     variance = broadcast(mean_variance(problem), denoised)
     typical = prior.variance * sigma**2 / (prior.variance + sigma**2)
     weight = variance / (variance + strength * typical)
-    potential = weight.flatten() * problem.log_likelihood(denoised)
-    return potential, pull(weight * problem.score(denoised))
+    potential = weight.flatten() * likelihood(problem, denoised)
+    gradient = pull(weight * problem.score(denoised))
+    gradient = torch.where(gradient.isfinite(), gradient, 0)
+    return potential, gradient / (sigma**2 * gradient.abs() / (FARTHEST * typical**0.5)).clamp_min(
+        1
+    )
+
+
+def likelihood(problem: InverseProblem, denoised: Tensor) -> Tensor:
+    """``log p(y | denoised)``, (b,), or ``UNLIKELY``: always finite."""
+    return (
+        problem.log_likelihood(denoised).nan_to_num(UNLIKELY, neginf=UNLIKELY).clamp_min(UNLIKELY)
+    )
 
 
 def is_linear_gaussian(problem: InverseProblem) -> bool:

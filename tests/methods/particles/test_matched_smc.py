@@ -11,6 +11,7 @@ from torch import Tensor
 from invscore import reconstruct
 from invscore.exact import exact_posterior
 from invscore.likelihood import GaussianNoise, InverseProblem, Noise, PoissonNoise
+from invscore.methods.auto import resolve
 from invscore.methods.particles.local_gaussian import LocalGaussian, look
 from invscore.methods.particles.low_rank import LowRank
 from invscore.methods.particles.matched_smc import covariance_of_all
@@ -187,7 +188,7 @@ def test_many_numbers_are_refused() -> None:
         (64, True, "matched_smc"),
         (64, False, "matched_smc"),
         (65, True, "matched_spectrum"),
-        (65, False, "daps"),
+        (65, False, "matched_pixels"),
     ],
 )
 def test_auto(numbers: int, linear: bool, taken: str) -> None:
@@ -200,12 +201,29 @@ def test_auto(numbers: int, linear: bool, taken: str) -> None:
     own: dict[str, dict[str, Any]] = {
         "matched_smc": {"particles": 4},
         "matched_spectrum": {"sigma_max": 30.0},
-        "daps": {"ode_steps": 1},
     }
     expected = reconstruct(problem, prior, method=taken, **options, **own.get(taken, {}))
     found = reconstruct(problem, prior, method="auto", **options, particles=4)
     assert torch.equal(found.samples, expected.samples)
     assert found.evaluations == expected.evaluations  # one particle set, whatever the batch
+
+
+def test_auto_counts_the_unknown_too() -> None:
+    """Eighty repeats of one number are no more than one, to 256 of them."""
+    for repeats, taken in ((80, "matched_smc"), (256, "matched_smc"), (257, "matched_pixels")):
+        bend = from_function(lambda x, n=repeats: x.exp().expand(-1, n), (1,), linear=False)
+        problem = InverseProblem(bend, torch.ones(1, repeats, dtype=F64), GaussianNoise(0.1))
+        prior = GaussianPrior(torch.zeros(1, dtype=F64), 1.0)
+        assert resolve(problem, prior, {"steps": None, "particles": 4})[0].name == taken
+
+
+def test_a_network_of_a_nonlinear_operator_gets_daps() -> None:
+    bend = from_function(lambda x: x + 0.1 * x**2, (65,), linear=False)
+    problem = InverseProblem(bend, torch.ones(1, 65, dtype=F64), GaussianNoise(0.1))
+    prior = GaussianPrior(torch.ones(65, dtype=F64), 1.0)
+    prior.sigma_max = 80.0
+    info, own = resolve(problem, prior, {"steps": None, "particles": 4})
+    assert (info.name, own["ode_steps"]) == ("daps", 1)
 
 
 def test_the_covariance_of_all_images_is_that_of_a_gaussian_prior() -> None:

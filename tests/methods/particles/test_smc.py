@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from invscore import reconstruct
+from invscore.bench.posterior import pixels
 from invscore.exact import exact_posterior
 from invscore.likelihood import GaussianNoise, InverseProblem, Noise, PoissonNoise
-from invscore.methods.particles.twisting import linear_twist, log_volume
+from invscore.methods.particles.twisting import general_twist, linear_twist, log_volume
 from invscore.operators import Identity, LinearOperator, from_function, from_matrix
 from invscore.priors import GaussianMixturePrior, GaussianPrior, Prior
 
@@ -26,6 +27,30 @@ PARTICLES = 2000
 def draw(problem: InverseProblem, prior: Prior, **options: Any) -> Tensor:
     chosen = {"samples": PARTICLES, "particles": PARTICLES, "at_once": PARTICLES, **options}
     return reconstruct(problem, prior, method="smc", **chosen).samples[:, 0]
+
+
+@pytest.mark.parametrize("kind", ["square", "exp"])
+def test_steep_operators_do_not_diverge(kind: str) -> None:
+    """At the prior's mean a square is flat: nothing there tells how steep it is elsewhere."""
+    instance = pixels.build(0, kind)
+    found = reconstruct(
+        instance.problem, instance.prior, method="smc", samples=50, particles=50, steps=20
+    ).samples
+    assert found.isfinite().all()
+    floor = instance.floor(50)[pixels.MARGINAL.name]
+    assert instance.score(found[:, 0])[pixels.MARGINAL.name] < 8 * floor  # 70 and more before
+
+
+def test_what_overflows_is_unlikely() -> None:
+    steep = from_function(torch.exp, (1,), linear=False)
+    x = torch.tensor([[1000.0], [1.0]], dtype=F64)
+    problem = InverseProblem(steep, torch.ones(2, 1, dtype=F64), GaussianNoise(0.1))
+    prior = GaussianPrior(torch.zeros(1, dtype=F64), 1.0)
+    _, pull = prior.pullback(x, 0.5)
+    potential, gradient = general_twist(problem, prior, torch.ones(2, 1, dtype=F64), x, pull, 0.5)
+    assert potential.isfinite().all()
+    assert gradient.isfinite().all()
+    assert float(potential[0]) < -1e20 < float(potential[1])
 
 
 def test_gaussian_prior() -> None:
