@@ -79,7 +79,11 @@ def channels_of_mosaic(options: Mapping[str, Any]) -> int:
         from invscore.operators.files import read_filters
 
         return len(read_filters(options["filters"], None))
-    return 3 if isinstance(pattern, str) else 1 + max(whole_numbers(pattern))
+    if isinstance(pattern, str):
+        return 3
+    if not (bands := whole_numbers(pattern)):
+        raise ValueError("`pattern` must be numbers of bands or letters such as RGGB, got none")
+    return 1 + max(bands)
 
 
 def shape_behind_aperture(y_shape: Shape, options: Mapping[str, Any]) -> Shape:

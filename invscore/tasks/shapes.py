@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
+from invscore import memory
 from invscore.operators.files import read_kernel
 from invscore.tasks.builtin import Shape, build, check_options, option_defaults
 from invscore.tasks.mosaics import channels_of_mosaic, shape_behind_aperture
+
+OF_FILTERS = 64
+"""Bytes that filters take for each number of an image, in double precision, while they are made."""
 
 
 def image_shape(name: str, y_shape: Shape, options: Mapping[str, Any]) -> Shape:
@@ -24,9 +29,9 @@ def image_shape(name: str, y_shape: Shape, options: Mapping[str, Any]) -> Shape:
     if name == "multicoil-mri":
         return (1, *y_shape[1:])
     if name == "mosaic":
-        return (channels_of_mosaic(check_options(name, options)), *y_shape[-2:])
+        return _in_memory((channels_of_mosaic(check_options(name, options)), *y_shape[-2:]))
     if name == "cassi":
-        return shape_behind_aperture(y_shape, check_options(name, options))
+        return _in_memory(shape_behind_aperture(y_shape, check_options(name, options)))
     if name == "phase":
         oversampling = check_options(name, options).get("oversampling", 2.0)
         return (*y_shape[:-2], *(_inner_size(size, oversampling / 8) for size in y_shape[-2:]))
@@ -62,6 +67,14 @@ def _around(name: str, y_shape: Shape, options: Mapping[str, Any]) -> Shape:
         f"operator {name!r} has a kernel too large for a measurement of {y_shape[-2]} x "
         f"{y_shape[-1]} pixels"
     )
+
+
+def _in_memory(shape: Shape) -> Shape:
+    """``shape``. Raises ``ValueError`` where filters for so many channels would not fit."""
+    memory.require(
+        OF_FILTERS * math.prod(shape), f"an image of {shape[0]} channels", "fewer channels"
+    )
+    return shape
 
 
 def _inner_size(padded: int, share: float) -> int:

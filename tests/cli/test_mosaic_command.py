@@ -52,6 +52,8 @@ def test_images_of_several_channels(
         ("cassi(mask=mask.npy)", "operator 'cassi' needs channels"),
         ("cassi(mask=mask.npy, channels=6)", "must have the image's shape (16, 15)"),
         ("cassi(channels=4)", "would draw at random"),
+        ("mosaic(pattern=())", "`pattern` must be numbers of bands or letters"),
+        ("mosaic(pattern=(0, 1, 2, 999999999))", "fewer channels would fit"),
         ("cassi(seed=0, channels=40)", "must have more than the 39 columns by which"),
         ("cassi(mask=dark.npy, channels=2)", "'dark.npy' must let light through somewhere"),
         ("mosaic(filters=filters.npy)", "'filters.npy' must let light through somewhere"),
