@@ -71,8 +71,8 @@ FILL_STEPS, FILLS = 10, 2
 SLICES = (0.25, 0.5, 0.75)
 """Where in the depth of a volume the slices lie whose median level is that of all."""
 
-TRUSTED = 10.0
-"""How far below what texture allows a prior is believed that the noise is."""
+TRUSTED, TRUSTED_IN_BAND = 10.0, 5.0
+"""How far below what texture, or an empty band, allows a prior is believed that the noise is."""
 
 ADVICE = "give the noise level (--noise), its standard deviation in units of the measurement"
 
@@ -212,7 +212,8 @@ def _of_picture(operator: LinearOperator, y: Tensor, prior: Prior | None) -> flo
         if found is not None:
             # Differences and empty bands are too large at most; far below, the prior is not right.
             most = start if empty is None else min(start, empty)
-            found = min(max(found, most / TRUSTED), 1.1 * most)
+            trusted = TRUSTED if empty is None else TRUSTED_IN_BAND
+            found = min(max(found, most / trusted), 1.1 * most)
             return found if empty is None else (found * empty) ** 0.5
     return start if empty is None else min(start, empty)
 

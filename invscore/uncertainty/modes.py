@@ -44,6 +44,14 @@ def mode_warnings(
     groups; nothing is said of fewer than four samples, nor of signals and small images.
 
     ``window``: the part of the images that is looked at.
+
+        >>> from invscore.uncertainty import mode_warnings
+        >>> samples = 0.1 * torch.randn(6, 1, 1, 16, 16, generator=torch.Generator().manual_seed(0))
+        >>> mode_warnings(samples)
+        ()
+        >>> samples[:2, :, :, :8] += 1
+        >>> mode_warnings(samples)[0].split(",")[0]
+        '6 samples fall into 2 groups (4 + 2)'
     """
     own = samples[:MOST]
     pool = own if probes is None else torch.cat([own, probes.to(own)])
@@ -74,7 +82,14 @@ def mode_warnings(
 
 def particle_warnings(sizes: Sequence[float], particles: int) -> tuple[str, ...]:
     """A sentence where few of a set of ``particles`` decided, by the effective ``sizes`` of its
-    steps."""
+    steps.
+
+        >>> from invscore.uncertainty import particle_warnings
+        >>> particle_warnings([90.0, 60.0], particles=100)
+        ()
+        >>> particle_warnings([90.0, 12.0], particles=100)[0].split(":")[0]
+        'the effective sample size of 100 particles fell to 12'
+    """
     least = min(sizes, default=float(particles))
     if least >= UNEVEN * particles:
         return ()

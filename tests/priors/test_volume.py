@@ -6,8 +6,10 @@ from torch import Tensor
 
 from invscore import GaussianNoise, InverseProblem, reconstruct
 from invscore.batches import PerImage
+from invscore.networks import build_network
 from invscore.operators import Blur, Slicewise
 from invscore.priors import GaussianPrior, Prior, StationaryGaussianPrior, VolumePrior
+from invscore.priors.network import NetworkPrior
 from invscore.priors.tiled import Tiled, fitted
 
 F64 = torch.float64
@@ -71,9 +73,8 @@ def test_the_posterior_of_independent_slices_is_theirs() -> None:
 
 
 def test_slices_that_do_not_fit_are_seen_in_tiles() -> None:
-    from tests.priors.test_prior_check import _network
-
-    prior = VolumePrior(_network())
+    network = build_network("unet", channels=1, widths=[4, 8], blocks=1)
+    prior = VolumePrior(NetworkPrior(network, channels=1))
     assert fitted(prior, (1, 4, 64, 64), 1e12) is prior
     small = fitted(prior, (1, 4, 400, 400), 1e5)
     assert isinstance(small, VolumePrior)

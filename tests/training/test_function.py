@@ -132,8 +132,9 @@ def test_a_file_with_a_fault(tmp_path: Path) -> None:
         find_object(f"{tmp_path / 'faulty.py'}:f")
 
 
-def test_a_file_with_a_dataclass(tmp_path: Path) -> None:
+def test_a_file_with_a_dataclass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Dataclasses with postponed annotations look up their module by its name."""
+    monkeypatch.setattr(sys, "path", [*sys.path])  # processes that start later find Python's json
     file = tmp_path / "json.py"
     file.write_text(
         "from __future__ import annotations\n"
