@@ -59,6 +59,18 @@ def measures_few(problem: InverseProblem) -> bool:
     return measured <= MOST and min(measured, unknown) <= FEW
 
 
+def is_differentiable(prior: Prior, problem: InverseProblem) -> bool:
+    """Whether products with the Jacobian of ``prior`` can be had, by one evaluation."""
+    operator, y = problem.operator, problem.y
+    image = torch.zeros(1, *operator.in_shape, dtype=problem.image_dtype, device=y.device)
+    try:
+        denoised, pull = prior.pullback(image, prior.unit)
+        pull(denoised)
+    except RuntimeError:  # a denoiser that leaves torch
+        return False
+    return True
+
+
 def leaves_detail(problem: InverseProblem, operator: LinearOperator) -> bool:
     """Whether the measurement leaves nothing open but fine detail."""
     if len(operator.in_shape) < 2:
@@ -91,11 +103,11 @@ def auto(
     `exact_score` draws from the posterior itself, whatever its modes. Elsewhere it depends.
     Few numbers leave several explanations open, and weighted particles find how likely each of them
     is: at most 64 that are measured, or 256 of at most 64 unknowns. Many, such as an image's, need
-    a product with the Jacobian each, and their likelihood is too
-    sharp for weights: `matched_spectrum` does without either where the operator is linear. Where it
-    is not, `matched_pixels` serves priors that are known at any level, as no network is, and
-    `daps`, with one evaluation a level, networks. Such a prior also makes `matched_spectrum` start
-    where no guess picks the mode.
+    a product with the Jacobian each, and their likelihood is too sharp for weights:
+    `matched_spectrum` does without either where the operator is linear. Where it is not,
+    `matched_pixels` serves priors that are known at any level, as no network is, and have
+    derivatives, and `daps`, with one evaluation a level, the others. A prior known at any level
+    also makes `matched_spectrum` start where no guess picks the mode.
 
     A prior whose levels end below 1.5 standard deviations of a pixel, a denoiser and no model of
     images, serves no particles and no `daps`: `hqs` takes their place, a point estimate, and
@@ -147,7 +159,7 @@ def resolve(
             high, low = (levels.of_pixel(prior, level) for level in DETAIL)
             own = {"sigma_max": high, "sigma_min": low}
             steps = STEPS_FOR_DETAIL if given is None else given
-    elif everywhere:
+    elif everywhere and is_differentiable(prior, problem):
         info = get_method("matched_pixels")
     else:
         info, own = get_method("daps"), {"ode_steps": 1}

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from invscore import reconstruct
+from invscore.batches import PerImage
 from invscore.exact import exact_posterior
 from invscore.likelihood import GaussianNoise, InverseProblem, Noise, PoissonNoise
 from invscore.methods.auto import resolve
@@ -224,6 +225,22 @@ def test_a_network_of_a_nonlinear_operator_gets_daps() -> None:
     prior.sigma_max = 80.0
     info, own = resolve(problem, prior, {"steps": None, "particles": 4})
     assert (info.name, own["ode_steps"]) == ("daps", 1)
+
+
+class OutsideTorch(GaussianPrior):
+    """A denoiser that computes in NumPy, and whose derivatives nobody knows."""
+
+    def denoise(self, x: Tensor, sigma: PerImage) -> Tensor:
+        return torch.from_numpy(super().denoise(x.detach(), sigma).numpy())
+
+    pullback = Prior.pullback
+
+
+def test_a_prior_without_derivatives_gets_daps_behind_a_nonlinear_operator() -> None:
+    bend = from_function(lambda x: x + 0.1 * x**2, (65,), linear=False)
+    problem = InverseProblem(bend, torch.ones(1, 65, dtype=F64), GaussianNoise(0.1))
+    result = reconstruct(problem, OutsideTorch(torch.ones(65, dtype=F64), 1.0), steps=3, samples=1)
+    assert result.method == "daps"
 
 
 def test_the_covariance_of_all_images_is_that_of_a_gaussian_prior() -> None:
