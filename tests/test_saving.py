@@ -51,7 +51,7 @@ def test_a_result_is_one_short_line() -> None:
         (from_matrix(torch.eye(16)[:4]), "matched_smc", {"steps": 3, "particles": 2}),
         (from_matrix(torch.eye(100)), "matched_spectrum", {"steps": 3}),
         (from_matrix(torch.eye(9)), "exact_score", {"steps": 3}),
-        (Saturates(), "daps", {"steps": 3, "ode_steps": 1}),
+        (Saturates(), "matched_pixels", {"steps": 3}),
     ],
 )
 def test_auto_tells_what_ran(operator: Operator, ran: str, options: dict[str, int]) -> None:

@@ -159,7 +159,7 @@ def _places(
         image = IMAGE + (slices or "")
         stack = [k for k in range(len(shape)) if not letters or letters[k] not in image]
         stack = stack if letters else stack[: max(0, len(shape) - 2)]
-        if not stack:
+        if numbers and not stack:
             raise ValueError(
                 f"index must be left out, as no axis of {name} of {described(letters, shape)} has "
                 f"several images, got {numbers[0]}"

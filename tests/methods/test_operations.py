@@ -53,7 +53,7 @@ def counted_network() -> Counting:
 
 # Weights of particles decide on the host how they are drawn again, there lines are searched, and
 # there it is asked whether iterations without a bound have come to their end.
-ASK = {"mala", "matched_smc", "prox_gradient", "smc", "tmpd"}
+ASK = {"mala", "matched_pixels", "matched_smc", "prox_gradient", "smc", "tmpd"}
 
 
 @pytest.mark.parametrize("method", sorted(set(METHODS) - ASK))

@@ -25,22 +25,25 @@ class MethodSetting:
     method: str
     options: dict[str, Any] = field(default_factory=dict)
 
-    def at(self, evaluations: int | None, samples: int, measurements: int) -> MethodSetting:
+    def at(
+        self, evaluations: int | None, samples: int, measurements: int, dim: int
+    ) -> MethodSetting:
         """With all its options, and as many steps as ``evaluations`` of the denoiser allow.
 
         ``None``: as many steps as the options say. At least one step. ``samples`` are drawn, which
-        share the particles of methods that have them; ``measurements`` are the numbers measured.
+        share the particles of methods that have them; ``measurements`` are the numbers measured,
+        and ``dim`` those of an image.
         """
         if self.method == EXACT:
             return self
         info = get_method(self.method)
         options = info.options(self.options)
         if evaluations is not None:
-            shared = {**options, "measurements": measurements}
+            shared = {**options, "measurements": measurements, "numbers": min(measurements, dim)}
             if "particles" in options:
                 sets = math.ceil(samples / options["particles"])
                 shared["particles"] = Fraction(sets * options["particles"], samples)
-            # An expression in the options and `measurements`, from the registry of methods.
+            # An expression in the options and these numbers, from the registry of methods.
             each = eval(info.evaluations, {"__builtins__": {}}, shared)
             options["steps"] = max(1, int(evaluations / each))
         return MethodSetting(self.method, options)
@@ -66,7 +69,7 @@ def plan(
         n = samples or problem.samples
         settings = _merged(
             [
-                (entry.at(number, n, problem.measurements), number)
+                (entry.at(number, n, problem.measurements, problem.dim), number)
                 for entry, number in product(entries, evaluations)
             ]
         )

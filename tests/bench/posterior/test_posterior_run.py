@@ -29,7 +29,7 @@ def test_steps_follow_from_evaluations() -> None:
         measurements: int = 16,
         **options: int,
     ) -> int:
-        setting = MethodSetting(method, options).at(evaluations, samples, measurements)
+        setting = MethodSetting(method, options).at(evaluations, samples, measurements, 100)
         return setting.options["steps"]
 
     assert steps("dps", None) == METHODS["dps"].defaults["steps"]
