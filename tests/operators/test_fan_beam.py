@@ -121,6 +121,16 @@ def test_filtered_back_projection_of_exact_chords(options: dict[str, float]) -> 
     assert float((found - 1)[inner].abs().max()) < 0.1
 
 
+def test_a_ray_is_projected_back_by_the_squared_distance_of_the_source() -> None:
+    """Along the middle of one view: ``U^-2``, Kak & Slaney 1988, Eq. 3.149."""
+    operator = FanBeam([0.0, 180.0], (1, 9, 9), 21, source_distance=1.5)
+    y = torch.rand(1, 1, 2, 21, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    y[:, :, 1] = 0
+    middle = operator.fbp(y)[0, 0, :, 4]
+    up = (4 - torch.arange(9, dtype=torch.float64)) / 9
+    torch.testing.assert_close(middle / middle[4], (1.5 / (1.5 + up)) ** 2)
+
+
 @pytest.mark.parametrize("kind", [Tomography, FanBeam])
 def test_lengths_are_in_the_unit_of_the_pixel(kind: type[Tomography]) -> None:
     """Attenuation of 0.2 a millimetre, 20 pixels of 0.5 mm: 2 along the middle."""

@@ -79,6 +79,8 @@ def test_complex_images_and_channels() -> None:
 
 def test_particles() -> None:
     assert not particle_warnings([100.0, 40.0], 100)
+    assert not particle_warnings([25.0], 100)
+    assert particle_warnings([24.0], 100)
     (sentence,) = particle_warnings([100.0, 11.6, 70.0], 100)
     assert "of 100 particles fell to 12:" in sentence
 
