@@ -6,12 +6,8 @@ The rule, by what is measured:
   noise alone, wherever both are measured.
 - k-space of complex images: the frequencies where an image has least (``noise_of_kspace``).
 - Pictures (blurred, small, or noisy alone), and what measures an image entry by entry (masks,
-  orthonormal mixtures): Stein's identity. With D the posterior mean at
-  the true level s, ``E <y - D, h> = s^2 E div h`` for whatever h makes of y, so the level is the s
-  at which both sides agree. Here ``h = w (y - D)`` with weights w of pixels that are small where D
-  is not flat, since that is where priors are wrong; the divergence is seen by random probes
-  (Hutchinson 1990; Ramani, Blu & Unser 2008). What is missing is filled by a short reconstruction
-  and noise of that level.
+  orthonormal mixtures): Stein's identity (``stein``). What is missing is filled by a short
+  reconstruction and noise of that level.
 - Blurs: the geometric mean of that and of the power at frequencies that the blur and the falling
   spectrum of images leave nothing of.
 - Without a prior, and for smooth data such as sinograms: the median of finest diagonal differences
@@ -43,6 +39,7 @@ from invscore.priors.base import Prior
 from invscore.priors.volume import VolumePrior
 from invscore.rng import sample_rng
 from invscore.scale import estimate_scale, factor_of_peak
+from invscore.stein import stein_level
 
 FEWEST = 64
 """Measured numbers below which a level would be a guess."""
@@ -52,15 +49,6 @@ PAIRS = 32
 
 BAND = 0.1
 """Share of the frequencies taken for empty, those with the least signal to expect."""
-
-ITERATIONS, TOLERANCE = 6, 0.03
-"""Of the fixed point of Stein's identity, and its relative precision."""
-
-PROBES, PROBED = 8, 2**15
-"""Random probes of the trace at most, and the numbers that they have in all in small pictures."""
-
-NEIGHBOURS = 5
-"""Pixels along a side of the neighbourhood in which a picture may be flat."""
 
 NEAR = 0.06
 """The relative difference of a declared level that is not followed up."""
@@ -139,7 +127,7 @@ def noise_seen(problem: InverseProblem, prior: Prior, samples: Tensor) -> Tensor
         return None
     try:
         found = [
-            _stein(seen, y[None], prior, level, fill[None] if mask else None, NEAR) / level
+            stein_level(seen, y[None], prior, level, fill[None] if mask else None, NEAR) / level
             for y, level, fill in zip(problem.y, levels, samples[0], strict=True)
         ]
     except ValueError:  # a prior of images of another shape
@@ -206,7 +194,7 @@ def _of_picture(operator: LinearOperator, y: Tensor, prior: Prior | None) -> flo
         size = float(torch.quantile(y.abs().flatten()[:: max(1, y.numel() // 2**20)], 0.999))
         unit = _unit(size, prior)
         try:
-            found = unit * _stein(Identity(y.shape[1:]), y / unit, prior, start / unit)
+            found = unit * stein_level(Identity(y.shape[1:]), y / unit, prior, start / unit)
         except ValueError:  # a prior of images of another shape
             found = None
         if found is not None:
@@ -230,7 +218,7 @@ def _of_entries(operator: LinearOperator, y: Tensor, prior: Prior) -> float:
         rng = sample_rng(fill, 1, "noise level", y.device)
         problem = InverseProblem(operator, y, GaussianNoise(level))
         *_, last = get_method("matched_spectrum").run(problem, prior, rng, steps=FILL_STEPS)
-        level = _stein(selection, y, prior, level, last.x)
+        level = stein_level(selection, y, prior, level, last.x)
     return unit * level
 
 
@@ -248,91 +236,6 @@ class _Mask(LinearOperator):
 
     def rmatvec(self, y: Tensor) -> Tensor:
         return y * self._mask.to(y)
-
-
-def _stein(
-    operator: LinearOperator,
-    y: Tensor,
-    prior: Prior,
-    start: float,
-    fill: Tensor | None = None,
-    tolerance: float = TOLERANCE,
-) -> float:
-    """The level at which Stein's identity holds, of an operator with singular values 0 and 1."""
-    low, high = max(prior.sigma_min, 1e-4 * prior.unit), min(2 * prior.unit, prior.sigma_max)
-    level = min(max(start, low), high)
-    for _ in range(ITERATIONS):
-        found = _explained(operator, y, prior, level, fill)
-        previous, level = level, min(max(found, low), high)
-        if abs(math.log(level / previous)) < tolerance:
-            break
-    return level
-
-
-def _explained(
-    operator: LinearOperator, y: Tensor, prior: Prior, level: float, fill: Tensor | None
-) -> float:
-    """The noise that Stein's identity sees in ``y`` with D at ``level``: that level if it is so."""
-    generator = torch.Generator().manual_seed(0)
-    number = min(PROBES, max(1, PROBED // y.numel())) if fill is None else 1
-    draw = _signs if fill is None else _normal
-    probe = draw(torch.Size([number, *y.shape[1:]]), y.dtype, generator).to(y.device)
-    if operator.measured is not None:
-        probe = probe * operator.measured.to(probe)
-    x, direction = operator.rmatvec(y), operator.rmatvec(probe)
-    if fill is not None:
-        grain = _normal(x.shape, x.dtype, generator).to(x.device)
-        filled = fill + level * grain
-        x = x + filled - operator.rmatvec(operator.matvec(filled))
-    step = 0.1 * level
-    both = prior.denoise(torch.cat([x, x + step * direction]), level)
-    moved = torch.cat([y, y + step * probe])
-    residual = moved - operator.matvec(both)
-    if operator.measured is not None:
-        residual = residual * operator.measured.to(residual)
-    # What fills depends on the noise beside it: all pixels together bear that best.
-    flat = _flatness(both, level) if fill is None else torch.ones_like(both.real)
-    trusted = operator.matvec(flat * operator.rmatvec(residual))
-    divergence = _inner(probe, trusted[1:] - trusted[:1]) / step / number
-    most = _inner(probe, operator.matvec(flat[:1] * direction)) / number
-    return (_inner(residual[:1], trusted[:1]) / max(divergence, 0.02 * most)) ** 0.5
-
-
-def _signs(shape: torch.Size, dtype: torch.dtype, generator: torch.Generator) -> Tensor:
-    """1 or -1 by chance, in both parts of complex numbers: they see a diagonal without error."""
-    if dtype.is_complex:
-        return torch.view_as_complex(_signs(torch.Size([*shape, 2]), dtype.to_real(), generator))
-    return torch.randint(0, 2, shape, generator=generator).to(dtype) * 2 - 1
-
-
-def _normal(shape: torch.Size, dtype: torch.dtype, generator: torch.Generator) -> Tensor:
-    """Numbers of unit variance, in both parts of complex ones."""
-    if dtype.is_complex:
-        return torch.view_as_complex(_normal(torch.Size([*shape, 2]), dtype.to_real(), generator))
-    return torch.randn(shape, dtype=dtype, generator=generator)
-
-
-def _flatness(x: Tensor, level: float) -> Tensor:
-    """Weights of pixels: 1 where images (b, c, h, w) are flat, less where they are not.
-
-    Where squared gradients, their mean over neighbours, are more than twice the noise of ``level``.
-    A prior is wrong about texture first.
-    """
-    if x.ndim != 4:
-        return torch.ones_like(x.real)
-    squared = torch.zeros_like(x.real)
-    squared[..., :-1, :] += (x[..., 1:, :] - x[..., :-1, :]).abs().square()
-    squared[..., :-1] += (x[..., 1:] - x[..., :-1]).abs().square()
-    squared = squared.mean(dim=1, keepdim=True)
-    mean = torch.nn.functional.avg_pool2d(
-        squared, NEIGHBOURS, stride=1, padding=NEIGHBOURS // 2, count_include_pad=False
-    )
-    return 1 / (1 + mean / (2 * level) ** 2)
-
-
-def _inner(a: Tensor, b: Tensor) -> float:
-    """The inner product over the reals."""
-    return float((a.conj() * b).real.sum())
 
 
 def _selects(operator: LinearOperator) -> bool:

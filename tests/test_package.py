@@ -27,8 +27,8 @@ FLOORS = (
     " modules networks noise operators plain_json plain_yaml plugins processes ranges readers"
     " registry report rng stopping viewer words",
     "discrete levels likelihood priors sampling training",
-    "blur_kernel exact excerpt methods metrics noise_level noise_map noise_of_kspace scale tasks"
-    " uncertainty",
+    "blur_kernel exact excerpt methods metrics noise_level noise_map noise_of_kspace scale stein"
+    " tasks uncertainty",
     "baselines driver probing reconstructor running saving",
     "bench calibration many tune",
     "cli",

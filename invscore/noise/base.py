@@ -88,3 +88,12 @@ class Noise(abc.ABC):
     def at_least(self, level: Tensor) -> Noise:  # noqa: ARG002
         """This noise, but no smaller than ``level``, (b,): where rounding errors are larger."""
         return self
+
+
+def require_magnitudes(y: Tensor, law: str) -> None:
+    """Raise ``ValueError`` unless ``y`` is real and nowhere below 0, as under ``law``."""
+    if y.is_complex() or bool((y < 0).any()):
+        given = "complex" if y.is_complex() else f"as low as {float(y.min())}"
+        raise ValueError(
+            f"the measurement `y` must be real and not negative for {law}, got {given}"
+        )

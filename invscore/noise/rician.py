@@ -11,7 +11,7 @@ from torch import Tensor
 
 from invscore.batches import PerImage
 from invscore.doubles import doubled
-from invscore.noise.base import Noise
+from invscore.noise.base import Noise, require_magnitudes
 from invscore.noise.maps import require_positive
 from invscore.rng import SampleRNG
 
@@ -84,11 +84,7 @@ class RicianNoise(Noise):
         return torch.where(a < FAR / 2, excess, 0.0).to(clean)
 
     def check(self, y: Tensor) -> None:
-        if y.is_complex() or bool((y < 0).any()):
-            given = "complex" if y.is_complex() else f"as low as {float(y.min())}"
-            raise ValueError(
-                f"the measurement `y` must be real and not negative for Rician noise, got {given}"
-            )
+        require_magnitudes(y, "Rician noise")
 
     def select(self, images: Tensor) -> RicianNoise:  # noqa: ARG002
         return self

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from invscore.batches import PerImage
-from invscore.noise.base import Noise
+from invscore.noise.base import Noise, require_magnitudes
 from invscore.noise.maps import require_positive
 from invscore.rng import SampleRNG
 
@@ -60,11 +60,7 @@ class SpeckleNoise(Noise):
         return torch.full((), 6 / self.looks, dtype=clean.dtype, device=clean.device)
 
     def check(self, y: Tensor) -> None:
-        if y.is_complex() or bool((y < 0).any()):
-            given = "complex" if y.is_complex() else f"as low as {float(y.min())}"
-            raise ValueError(
-                f"the measurement `y` must be real and not negative for speckle, got {given}"
-            )
+        require_magnitudes(y, "speckle")
 
     def select(self, images: Tensor) -> SpeckleNoise:  # noqa: ARG002
         return self
