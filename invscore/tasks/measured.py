@@ -34,7 +34,7 @@ from invscore.tasks.shapes import image_shape
 from invscore.tasks.specs import Spec
 from invscore.tasks.task import Shape, Task, make_operator
 from invscore.tasks.told import (
-    draws,
+    knows_its_mask,
     with_its_angles,
     with_its_holes,
     with_its_noise,
@@ -196,7 +196,7 @@ def task_of_measurement(
     user knows, or where shapes do not fit.
     """
     assumed, spec = options_assumed(spec), as_of_a_camera(spec)
-    masked = not spec.is_plugin and spec.name in FROM_ZEROS and not draws(spec)
+    masked = not spec.is_plugin and spec.name in FROM_ZEROS and not knows_its_mask(spec)
     coils = not spec.is_plugin and spec.name == multicoil.NAME
     if not masked and not coils:
         require_known(spec)

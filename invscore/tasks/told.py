@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from invscore.images import MEASUREMENT_KEYS, transparent
 from invscore.readers import read
@@ -10,7 +11,7 @@ from invscore.tasks import multicoil
 from invscore.tasks.specs import Spec
 
 
-def draws(spec: Spec) -> bool:
+def knows_its_mask(spec: Spec) -> bool:
     """Whether an operator of a mask has been told which: a file, or the seed of a simulation."""
     return spec.options.get("mask") is not None or "seed" in spec.options
 
@@ -19,7 +20,7 @@ def with_its_holes(spec: Spec, measurement: str) -> tuple[Spec, tuple[str, ...]]
     """``spec`` with the transparent pixels of the file for its mask, and a sentence about them."""
     if spec.options.get("mask") is not None or not transparent(measurement):
         return spec, ()
-    if not spec.is_plugin and spec.name == "inpaint" and not draws(spec):
+    if not spec.is_plugin and spec.name == "inpaint" and not knows_its_mask(spec):
         masked = replace(spec, options={**spec.options, "mask": measurement})
         return masked, (f"mask: what is transparent in {measurement!r} counts as missing",)
     return spec, (f"transparent pixels of {measurement!r} count as measured, and as white",)
@@ -27,10 +28,9 @@ def with_its_holes(spec: Spec, measurement: str) -> tuple[Spec, tuple[str, ...]]
 
 def with_its_angles(spec: Spec, measurement: str, key: str | None) -> tuple[Spec, tuple[str, ...]]:
     """``spec`` with the angles that the file of a sinogram has, and a sentence about them."""
-    if spec.is_plugin or spec.name != "ct" or {"angles", "span"} & set(spec.options):
+    if not _asks(spec, "ct", "angles", "span"):
         return spec, ()
-    header = read(measurement, key, MEASUREMENT_KEYS).header
-    theta = header.get("theta") if isinstance(header, dict) else None
+    theta = _in_header("theta", measurement, key)
     if theta is None:
         return spec, ()
     angles = tuple(float(angle) for angle in theta)
@@ -40,10 +40,9 @@ def with_its_angles(spec: Spec, measurement: str, key: str | None) -> tuple[Spec
 
 def with_its_pattern(spec: Spec, measurement: str, key: str | None) -> tuple[Spec, tuple[str, ...]]:
     """``spec`` with the colour filters that a raw file has, and a sentence about them."""
-    if spec.is_plugin or spec.name != "mosaic" or {"pattern", "filters"} & set(spec.options):
+    if not _asks(spec, "mosaic", "pattern", "filters"):
         return spec, ()
-    header = read(measurement, key, MEASUREMENT_KEYS).header
-    rows = header.get("pattern") if isinstance(header, dict) else None
+    rows = _in_header("pattern", measurement, key)
     if rows is None:
         raise ValueError(
             f"operator 'mosaic' needs a pattern, which {measurement!r} does not tell: for example "
@@ -56,9 +55,19 @@ def with_its_pattern(spec: Spec, measurement: str, key: str | None) -> tuple[Spe
 
 def with_its_noise(spec: Spec, measurement: str, key: str | None) -> Spec:
     """``spec`` of several coils with the scan of noise that the file of k-space holds, if any."""
-    if spec.is_plugin or spec.name != multicoil.NAME or "noise_covariance" in spec.options:
+    if not _asks(spec, multicoil.NAME, "noise_covariance"):
         return spec
-    header = read(measurement, key, MEASUREMENT_KEYS).header
-    if not isinstance(header, dict) or header.get("noise") is None:
+    if _in_header("noise", measurement, key) is None:
         return spec
     return replace(spec, options={**spec.options, "noise_covariance": measurement})
+
+
+def _asks(spec: Spec, name: str, *options: str) -> bool:
+    """Whether ``spec`` is of the operator ``name``, and leaves all of the ``options`` open."""
+    return not spec.is_plugin and spec.name == name and not set(options) & set(spec.options)
+
+
+def _in_header(entry: str, measurement: str, key: str | None) -> Any:
+    """What the header of a file has under ``entry``, None where it has nothing."""
+    header = read(measurement, key, MEASUREMENT_KEYS).header
+    return header.get(entry) if isinstance(header, dict) else None
