@@ -22,6 +22,9 @@ from invscore.operators import Blur
 
 ROOT = Path(invscore.__file__).parent
 
+FOLDERS = ("invscore", "operators", "tests", "examples")
+"""All folders with code."""
+
 FLOORS = (
     "batches checkpoint config doubles engine faults figures files finite images literals memory"
     " modules networks noise operators plain_json plain_yaml plugins processes ranges readers"
@@ -175,8 +178,11 @@ def test_the_import_is_light() -> None:
 
 
 def test_files_are_short() -> None:
-    long = {name: n for name, file in MODULES.items() if (n := lines(file)) > 400}
-    assert not long
+    """Those of the package, its tests and its examples."""
+    project = Path(__file__).parents[1]
+    files = [file for room in FOLDERS for file in (project / room).rglob("*.py")]
+    assert set(map(Path.resolve, MODULES.values())) <= set(files)
+    assert not {file.name: n for file in files if (n := lines(file)) > 400}
 
 
 def lines(file: Path) -> int:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import copy
 import io
 import json
-import os
-import pickle
 import random
 import signal
 from collections.abc import Callable, Iterator
@@ -14,86 +12,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-import typer
 import yaml
 
-from invscore.cli.main import app
+from tests.fuzz.commands import BASES, PARAMETERS, PRIORS_COMMANDS, STOPPABLE, WEIGHTS
+from tests.fuzz.hostile import (
+    NAMES_FOUND,
+    RUNS,
+    RUNS_IN_ZIP,
+    VALUES,
+    WEIGHTS_FOUND,
+    WORDS,
+    spoil,
+)
 from tests.fuzz.sandbox import ARCHITECTURE, BENCH, CALIBRATION, FORM, RECIPE, checkpoint
 from tests.fuzz.specifications import FILES, MEASUREMENTS, NUMBERS, noise_spec, operator_spec
-
-PROBLEM = "--op deblur(sigma=1) --prior tiny.safetensors --noise 0.05"
-DRAWS = "--method diffpir --steps 2 --samples 2"
-LINES = {
-    "reconstruct": f"{PROBLEM} --image gray.png {DRAWS} --out results/new",
-    "calibrate": f"{PROBLEM} --images photos/train {DRAWS} --level 0.5 --out new.json",
-    "sample": "--prior tiny.safetensors --n 2 --steps 2 --size 8 --out drawn",
-    "likelihood": "gray.png --prior tiny.safetensors --size 4 --steps 2",
-    "check": "ops.py:Half --shape 1,8,8",
-    "train": "recipe.yaml",
-    "tune": "--config bench.yaml --images photos/val --methods diffpir --size 16 --samples 1 "
-    "--trials 1 --out tuned.yaml",
-    "bench imaging": "--config bench.yaml --out bench",
-    "bench calibrate": "--config bench.yaml --images photos/val --crops 12 --work work --out found",
-    "bench posterior": "--problems gaussian --methods diffpir --evaluations 2 --instances 1 "
-    "--samples 2 --workers 1 --out posterior",
-    "bench denoising": "--prior tiny.safetensors --limit 1 --json rows.json",
-}
-WEIGHTS = {  # how often a command is chosen: those with much to say, and quick, more often
-    "reconstruct": 12,
-    "calibrate": 5,
-    "sample": 6,
-    "likelihood": 4,
-    "check": 4,
-    "train": 2,
-    "tune": 2,
-    "bench imaging": 2,
-    "bench calibrate": 1,
-    "bench posterior": 2,
-    "bench denoising": 1,
-}
-
-WORDS = [
-    *("", " ", "0", "-1", "1", "2", "0.5", "-0", "1e400", "-1e400", "nan", "inf", "-inf", "1e21"),
-    *("1e-300", "99999999999999999999", "1000000000", "9223372036854775808", "0x10", "1_000", "٣"),
-    *("true", "none", "null", "auto", "[]", "()", "(", ")", "=", "a=", "=b", ",", ",,,", ":", "::"),
-    *("💥", "é" * 300, "x" * 5000, "(" * 3000, "[" * 3000, "'", '"', "\\", "%s", "{}", "[bold]x"),
-    *("\x1b[31m", "\n", "\t", "a\nb", "--", "-", "-h", "*", "?", "~", "~nobody/x", "$HOME", "."),
-    *("..", "./", "dps", "deblr", "digts", "gray.pgn", "steps=2", "../up", "a" * 260 + "/b"),
-]
-STOPPABLE = ["reconstruct", "calibrate", "sample", "train", "tune", "bench imaging"]
-STOPPABLE += ["bench posterior"]
-VALUES: list[Any] = [  # in YAML and JSON
-    *(None, True, False, 0, -1, 1, 2, 10**9, 10**12, 10**30, 0.0, -1.5, 1e-300, 1e300),
-    *(float("nan"), float("inf"), -float("inf"), "", " ", "nan", "1e9", "x" * 3000, "💥", "\0"),
-    *([], {}, [[]], [1], [0], [-1], [10**9, 10**9], {"a": 1}, [None], "missing", "/dev/zero"),
-    *("ops.py:images", "ops.py:wrong_images", "ops.py:fails", "~nobody", "photos", "fifo"),
-]
-
-NAMES_FOUND = [
-    *("head.weight", "conv_in.weight", "input_blocks.0.0.weight", "time_embed.0.weight", "model.0"),
-    *("unet.init_conv.weight", "module.all_modules.0.weight", "sigmas", "betas", "m_head.weight"),
-]
-WEIGHTS_FOUND: list[Any] = [
-    *(torch.zeros(4, 1, 3, 3), torch.full((4, 1, 3, 3), float("nan")), torch.zeros(0), None, 1),
-    *(torch.zeros(3).bool(), torch.zeros(2, 2, dtype=torch.int64), [torch.zeros(1)], {"a": "b"}),
-]
-
-
-class _Touches:
-    """What writes a file when a pickle of it is loaded."""
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return os.system, ("touch pickle-has-run",)
-
-
-def _running() -> tuple[bytes, bytes]:
-    """Pickles that run a command: bare, and in an archive of torch.save."""
-    file = io.BytesIO()
-    torch.save({"model": _Touches()}, file)
-    return pickle.dumps({"model": _Touches()}), file.getvalue()
-
-
-RUNS, RUNS_IN_ZIP = _running()
 
 
 @dataclass(frozen=True)
@@ -241,7 +173,7 @@ def _checkpoints(chance: random.Random) -> Case:
     parts = {"architecture": copy.deepcopy(ARCHITECTURE), "parametrisation": copy.deepcopy(FORM)}
     how = chance.random()
     if how < 0.6:
-        _spoil(chance, parts)
+        spoil(chance, parts)
         content = checkpoint(parts.get("architecture", {}), parts.get("parametrisation", {}))
     elif how < 0.7:
         extra = {chance.choice(["shape", "description", "licence", "name", "training", "x"]): None}
@@ -306,7 +238,7 @@ def _configurations(chance: random.Random) -> Case:
     how = chance.random()
     if how < 0.75:
         for _ in range(chance.choice([1, 1, 2])):
-            _spoil(chance, content)
+            spoil(chance, content)
         text = yaml.safe_dump(content, allow_unicode=True)
     else:
         text = yaml.safe_dump(content)
@@ -340,7 +272,7 @@ def _calibrations(chance: random.Random) -> Case:
     """A calibration that no calibration has written."""
     content = copy.deepcopy(CALIBRATION)
     for _ in range(chance.choice([1, 1, 2])):
-        _spoil(chance, content)
+        spoil(chance, content)
     text = json.dumps(content)
     if chance.random() < 0.15:
         text = chance.choice(
@@ -361,27 +293,6 @@ def _signals(chance: random.Random) -> Case:
     return Case(command, words, kind="signals", stop=(number, chance.uniform(0.05, 1.5)))
 
 
-def _spoil(chance: random.Random, content: Any) -> None:
-    """Change one thing somewhere in nested mappings and lists, in place."""
-    while True:
-        places = list(content) if isinstance(content, dict) else list(range(len(content)))
-        if not places:
-            return
-        place = chance.choice(places)
-        if isinstance(content[place], dict | list) and chance.random() < 0.75:
-            content = content[place]
-            continue
-        how = chance.random()
-        if how < 0.12:
-            del content[place]
-        elif how < 0.22 and isinstance(content, dict):
-            name = chance.choice([str(place)[:-1], f"{place}x", str(place).upper(), "", "unknown"])
-            content[name] = content.pop(place)
-        else:
-            content[place] = chance.choice(VALUES)
-        return
-
-
 KINDS: dict[str, tuple[Callable[[random.Random], Case], float]] = {
     "options": (_options, 5),
     "files": (_files, 2),
@@ -392,27 +303,3 @@ KINDS: dict[str, tuple[Callable[[random.Random], Case], float]] = {
     "configurations": (_configurations, 2),
     "calibrations": (_calibrations, 1),
 }
-
-
-def _parameters() -> dict[str, list[Any]]:
-    """What each command takes, asked of the command line itself."""
-    found: dict[str, list[Any]] = {}
-
-    def walk(command: Any, path: tuple[str, ...]) -> None:
-        if hasattr(command, "commands"):
-            for name, inner in command.commands.items():
-                walk(inner, (*path, name))
-        else:
-            found[" ".join(path)] = command.params
-
-    walk(typer.main.get_command(app), ())
-    return found
-
-
-PARAMETERS = _parameters()
-BASES = {command: f"{command} {LINES.get(command, '')}".split() for command in PARAMETERS}
-PRIORS_COMMANDS = [
-    command
-    for command, parameters in PARAMETERS.items()
-    if any(parameter.name == "prior" for parameter in parameters)
-]
