@@ -18,6 +18,7 @@ from invscore.engine import Alone, Engine, own_device
 from invscore.likelihood import InverseProblem, Noise
 from invscore.methods import get_method
 from invscore.operators import Operator
+from invscore.precision import FixedPrecision
 from invscore.priors.base import Prior
 from invscore.uncertainty import check_residual, misfit_warnings
 
@@ -52,6 +53,7 @@ def reconstruct_many(
     seed: int = 0,
     batch_size: int | None = None,
     scale: float | Literal["auto"] = "auto",
+    precision: FixedPrecision = "fp32",
     **options: Any,
 ) -> Iterator[Restored]:
     """``reconstruct`` of each of the ``problems``, which may be a generator: few are held at once.
@@ -84,6 +86,7 @@ def reconstruct_many(
         "samples": samples,
         "batch_size": batch_size,
         "scale": scale,
+        "precision": precision,
         **options,
     }
     engine: Engine = Alone()

@@ -27,8 +27,8 @@ FOLDERS = ("invscore", "operators", "tests", "examples")
 
 FLOORS = (
     "batches checkpoint config doubles engine faults figures files finite images literals memory"
-    " modules networks noise operators plain_json plain_yaml plugins processes ranges readers"
-    " registry report rng stopping viewer words",
+    " modules networks noise operators places plain_json plain_yaml plugins precision processes"
+    " ranges readers registry report rng stopping viewer words",
     "discrete levels likelihood priors sampling training",
     "blur_kernel exact excerpt methods metrics noise_level noise_map noise_of_kspace scale stein"
     " tasks uncertainty",

@@ -29,19 +29,19 @@ from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor, nn
 
 from invscore import GaussianNoise, InverseProblem, load_prior, reconstruct, simulate
 from invscore.methods import METHODS
 from invscore.methods.auto import resolve
 from invscore.operators import Blur
+from invscore.precision import autocast
 from invscore.priors import NetworkPrior, Prior
+from invscore.priors.evaluated import evaluated_in
 from invscore.rng import SampleRNG
 from invscore.training.build import untrained_prior
 from invscore.training.config import TrainConfig
 from invscore.training.objectives import denoising_score_matching
 from invscore.training.optimiser import make_optimisers
-from invscore.training.precision import autocast
 
 OURS = ("auto", "diffpir", "dps")
 THEIRS = ("deepinv-diffpir", "deepinv-dps")
@@ -51,19 +51,6 @@ NOISE = 0.05
 FEW = 2
 """Steps, the fewest that deepinv's samplers make."""
 CROP, CROPS = 64, 16
-
-
-class Bfloat16(nn.Module):
-    """A network that computes in bfloat16 what is safe in it."""
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, x: Tensor, time: Tensor) -> Tensor:
-        with torch.autocast(x.device.type, torch.bfloat16):
-            found: Tensor = self.network(x, time)
-        return found.to(x.dtype)
 
 
 @dataclass
@@ -128,15 +115,9 @@ def task(size: int, batch: int, device: torch.device) -> InverseProblem:
     return InverseProblem(operator.to(device), y.to(device), noise)
 
 
-def priors(device: torch.device) -> dict[str, NetworkPrior]:
-    found = {}
-    for precision in PRECISIONS:
-        prior = load_prior("photos-gray")
-        assert isinstance(prior, NetworkPrior)
-        if precision == "bf16":
-            prior.network = Bfloat16(prior.network)
-        found[precision] = prior.to(device).eval().requires_grad_(False)
-    return found
+def priors(device: torch.device) -> dict[str, Prior]:
+    prior = load_prior("photos-gray", device=device)
+    return {"float32": prior, "bf16": evaluated_in(prior, "bf16")}
 
 
 def agreement(card: Card, method: str) -> float:

@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from invscore.precision import autocast
 from invscore.training.batches import Batches
 from invscore.training.build import untrained_prior
 from invscore.training.config import TrainConfig
@@ -27,7 +28,6 @@ from invscore.training.data import open_source
 from invscore.training.loop import Progress, train
 from invscore.training.objectives import denoising_score_matching
 from invscore.training.optimiser import make_optimisers
-from invscore.training.precision import autocast
 
 TURN = 5  # steps
 SAVE_EVERY = 250  # as by default: what a save takes is shared by so many steps

@@ -260,7 +260,7 @@ def _setting(job: Job, network: Prior, seed: int) -> str:
     )
     widened = None if job.calibration is None else job.calibration.content()
     shape = [job.size, job.shape, job.part]
-    more = [__version__, seed, job.simulated, *shape, job.page, job.probes, widened]
+    more = [__version__, seed, job.simulated, *shape, job.page, job.probes, job.precision, widened]
     return json.dumps([described, more], sort_keys=True, default=str)
 
 

@@ -24,6 +24,7 @@ from invscore.cli.arguments import (
     NoiseOrAuto,
     OperatorSpec,
     Planes,
+    Precision,
     PriorName,
     Probes,
     ReaderOf,
@@ -116,6 +117,7 @@ def reconstruct(
     batch_size: BatchSize = None,
     memory: Memory = None,
     probes: Probes = 0,
+    precision: Precision = "fp32",
     workers: Workers = 1,
     cluster: ClusterOf = None,
     calibration: Annotated[
@@ -211,11 +213,13 @@ def reconstruct(
     from invscore.engine import open_engine
     from invscore.images import IMAGE_KEYS, MEASUREMENT_KEYS
     from invscore.methods import get_method
+    from invscore.precision import fixed_precision
     from invscore.priors.volume import PLANES
     from invscore.saving import METRICS
     from invscore.tasks import measured, noncartesian, task
     from invscore.tasks.sources import Source, find_many
 
+    computed = fixed_precision(precision)
     calibrated = None if calibration is None else Calibration.load(calibration)
     if calibrated is not None:
         chosen, taken = adopted(
@@ -283,6 +287,7 @@ def reconstruct(
         batch_size=batch_size,
         memory=most,
         probes=probes,
+        precision=computed,
         calibration=calibrated,
         figure=many is None,
         page=page,

@@ -13,6 +13,7 @@ from invscore.cli import native, report
 from invscore.driver import Result
 from invscore.images import load_image, load_measurement
 from invscore.operators import Operator
+from invscore.precision import FixedPrecision
 from invscore.priors.base import Prior
 from invscore.priors.volume import PLANES
 from invscore.readers import Part
@@ -30,7 +31,8 @@ class Job:
     ``op`` and ``prior`` as they were written, ``spec`` what the former means for this prior.
     ``simulated``: the sources are images, whose measurement is made first. ``figure`` and ``page``:
     the files that are drawn beside the pictures. ``planes``: in which the prior sees volumes.
-    ``probes``: samples from another start, see ``driver.reconstruct``.
+    ``probes``: samples from another start, and ``precision`` that of the network, see
+    ``driver.reconstruct``.
     """
 
     op: str
@@ -52,6 +54,7 @@ class Job:
     page: bool
     planes: tuple[str, ...] = PLANES
     probes: int = 0
+    precision: FixedPrecision = "fp32"
 
     def task(self, source: Source, network: Prior, *, seed: int, device: str) -> Task:
         """The problem of a source. Raises ``ValueError`` where there is none."""
@@ -110,6 +113,7 @@ class Job:
             scale=self.factor(job),
             most_memory=self.memory,
             probes=self.probes,
+            precision=self.precision,
             **more,
             **self.options,
         )
@@ -134,6 +138,8 @@ class Job:
             "noise": job.noise if isinstance(self.noise, float | str) else str(self.noise),
             "noise_estimated": self.noise == "auto",
             "assumed": list(job.assumed),
+            "probes": self.probes,
+            "precision": self.precision,
             **report.describe(result, device),
             **more,
         }

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from invscore.batches import PerImage, per_image
+from invscore.precision import FixedPrecision, evaluation
 from invscore.priors.base import Prior
 from invscore.priors.sizes import Sizes
 
@@ -30,7 +31,8 @@ class DenoiserPrior(Prior, nn.Module):
     say what sizes of images it takes (``Sizes``). ``mean`` and ``deviation`` of a pixel, in image
     units, scale the methods' defaults. ``facts`` are told whoever asks.
 
-    A module computes in the precision of its weights, whatever that of the images. Raises
+    A module computes in the precision of its weights, whatever that of the images, or in bfloat16
+    where ``precision`` is ``"bf16"`` (``evaluated_in``). Raises
     ``ValueError`` for arguments that make no sense, and for images of another kind.
 
     ```python
@@ -53,6 +55,7 @@ class DenoiserPrior(Prior, nn.Module):
     """
 
     channels: int
+    precision: FixedPrecision = "fp32"
 
     def __init__(
         self,
@@ -130,7 +133,8 @@ class DenoiserPrior(Prior, nn.Module):
 
     def _ask(self, z: Tensor, s: Tensor) -> Tensor:
         weight = next(self.parameters(), z)
-        denoised = self.D(z.to(weight.dtype), s.to(weight.dtype))
+        with evaluation(self.precision, z.device):
+            denoised = self.D(z.to(weight.dtype), s.to(weight.dtype))
         if not isinstance(denoised, Tensor) or denoised.shape != z.shape:
             given = getattr(denoised, "shape", type(denoised).__name__)
             given = tuple(given) if isinstance(given, torch.Size) else given

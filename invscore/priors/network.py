@@ -14,6 +14,7 @@ from invscore.checkpoint import CheckpointError, load_checkpoint, save_checkpoin
 from invscore.networks import build_network, own_network
 from invscore.networks.noise_maps import relative_coordinates
 from invscore.networks.unet import UNet
+from invscore.precision import FixedPrecision, evaluation
 from invscore.priors.base import Footprint, Prior
 from invscore.priors.live import foreign_advice
 from invscore.priors.noise_covariance import NoiseCovariance
@@ -43,8 +44,9 @@ class NetworkPrior(Prior, nn.Module):
     F(c_in (x - m); c_noise, r), where noise differs between pixels: the coefficients are then those
     of each pixel's level, c_noise is the mean of the pixels' own and r their difference from it.
 
-    F computes in the precision of its weights and the rest in that of the images, which is
-    returned. Raises ``ValueError`` for noise levels that leave no range above 0.
+    F computes in the precision of its weights, or in bfloat16 where ``precision`` is ``"bf16"``
+    (``evaluated_in``), and the rest in that of the images, which is returned. Raises ``ValueError``
+    for noise levels that leave no range above 0.
 
         >>> import torch
         >>> from invscore import NetworkPrior
@@ -55,6 +57,7 @@ class NetworkPrior(Prior, nn.Module):
     """
 
     channels: int
+    precision: FixedPrecision = "fp32"
 
     def __init__(
         self,
@@ -198,6 +201,10 @@ class NetworkPrior(Prior, nn.Module):
 
     def _predict(self, x: Tensor, *told: Tensor) -> Tensor:
         """F, on a processor of a few images at a time where that is faster."""
+        with evaluation(self.precision, x.device):
+            return self._evaluated(x, *told)
+
+    def _evaluated(self, x: Tensor, *told: Tensor) -> Tensor:
         if self.footprint is None or x.device.type != "cpu":
             return self.network(x, *told)
         each = self.footprint.bytes_per_pixel * x.shape[-2] * x.shape[-1]

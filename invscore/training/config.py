@@ -18,6 +18,7 @@ from invscore import memory
 from invscore.config import HomePath, HomeText, Section, read_section
 from invscore.networks import SIZES
 from invscore.networks.check import check_architecture
+from invscore.precision import Precision
 from invscore.priors.parametrisation import find_parametrisation
 from invscore.priors.stored import Form
 from invscore.training.data.config import DataConfig
@@ -112,7 +113,6 @@ class SamplesConfig(Section):
     every: PositiveInt = 1000
 
 
-Precision = Literal["auto", "fp32", "bf16"]
 Objective = Literal["denoising", "flow", "stable", "controlled", "implicit"]
 
 

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from invscore.files import check_writable, clear_leftovers
+from invscore.precision import autocast
 from invscore.priors.network import NetworkPrior
 from invscore.training.augment import LABELS
 from invscore.training.augmentation_labels import add_label_embedding, labelled
@@ -27,7 +28,6 @@ from invscore.training.distributed import ProcessGroup, join_process_group
 from invscore.training.log import Tally
 from invscore.training.loss import LOSSES
 from invscore.training.optimiser import make_optimisers
-from invscore.training.precision import autocast
 from invscore.training.record import RunRecord, prior_files, state_file, steps_done
 from invscore.training.resume_check import check_same_data
 from invscore.training.schedule import learning_rate
