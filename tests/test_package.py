@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -66,8 +67,13 @@ def modules() -> dict[str, Path]:
 MODULES = modules()
 
 
-def imports(file: Path) -> Iterator[str]:
+@cache
+def imports(file: Path) -> frozenset[str]:
     """The modules of the package that ``file`` names in an import, wherever it stands."""
+    return frozenset(_imports(file))
+
+
+def _imports(file: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name in MODULES)
@@ -110,6 +116,24 @@ def test_strangers(room_: str, stranger: str) -> None:
     for module in MODULES:
         if module.startswith(f"invscore.{room_}"):
             assert stranger not in {room(other) for other in imports(MODULES[module])}, module
+
+
+def test_methods_of_papers_need_no_room_of_the_default() -> None:
+    """Whoever reads one meets neither fields nor spectra; ``auto`` chooses among all methods."""
+    for file in (ROOT / "methods").glob("[!_]*.py"):
+        if file.stem != "auto":
+            reached = below(f"invscore.methods.{file.stem}")
+            assert not {m for m in reached if "gaussian_field" in m or "matched_spectrum" in m}
+
+
+def below(module: str) -> set[str]:
+    """All that ``module`` rests on."""
+    reached: set[str] = set()
+    ahead = {module}
+    while ahead:
+        reached |= ahead
+        ahead = {other for name in ahead for other in imports(MODULES[name])} - reached
+    return reached - {module}
 
 
 def test_nothing_imports_in_a_circle() -> None:

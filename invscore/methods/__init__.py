@@ -22,6 +22,7 @@ from invscore.methods.dds import dds
 from invscore.methods.diffpir import diffpir
 from invscore.methods.dps import dps
 from invscore.methods.exact_score import exact_score
+from invscore.methods.gaussian_field import first_guess  # noqa: F401 (enters where methods start)
 from invscore.methods.hqs import hqs
 from invscore.methods.langevin import langevin
 from invscore.methods.mala import mala

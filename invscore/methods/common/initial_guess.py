@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-from invscore.likelihood import GaussianNoise, InverseProblem
-from invscore.operators import LinearOperator
+from invscore.likelihood import InverseProblem
 from invscore.priors.base import Prior
 from invscore.rng import SampleRNG
 from invscore.sampling import terminal
 
 Initial = Literal["guess", "noise"]
 """Where a method starts: at what the measurement says at once, or where its prior alone would."""
+
+Start = Callable[[InverseProblem, Prior, float, SampleRNG], Tensor]
+STARTS: dict[str, Start] = {}
+"""What begins at a level sigma, (b, \\*in_shape), by ``initial``. ``"guess"`` is entered by
+``invscore.methods.gaussian_field.first_guess``."""
 
 
 def initial_guess(
@@ -32,27 +37,26 @@ def initial_guess(
     With it, a sampler may begin at a level that hides only what the measurement leaves open (Chung
     et al. 2022, "Come-closer-diffuse-faster"); at far higher ones the guess does not count.
     """
-    shape = (len(problem.y), *problem.operator.in_shape)
-    # A number in the place of every pixel: nothing as large as an image is held.
+    return STARTS[initial](problem, prior, sigma, rng)
+
+
+def start(initial: Initial) -> Callable[[Start], Start]:
+    """Enter a function among ``STARTS``."""
+
+    def enter(function: Start) -> Start:
+        STARTS[initial] = function
+        return function
+
+    return enter
+
+
+@start("noise")
+def noise(problem: InverseProblem, prior: Prior, sigma: float, rng: SampleRNG) -> Tensor:
+    """``N(m, v + sigma^2)``, whatever was measured."""
+    return terminal.draw(prior, unheld(problem), sigma, rng)
+
+
+def unheld(problem: InverseProblem) -> Tensor:
+    """Zeros like the images, (b, \\*in_shape), of which one number is held in memory."""
     nothing = torch.zeros((), dtype=problem.image_dtype, device=problem.y.device)
-    like = nothing.expand(shape)
-    if initial == "noise":
-        return terminal.draw(prior, like, sigma, rng)
-    guess = posterior_mean(problem, prior, (nothing + prior.mean).expand(shape))
-    return guess + sigma * rng.normal_like(like)
-
-
-def posterior_mean(problem: InverseProblem, prior: Prior, mean: Tensor) -> Tensor:
-    """``mean``, (b, \\*in_shape), moved by what a linear measurement says."""
-    operator = problem.operator
-    if not isinstance(operator, LinearOperator):
-        return mean
-    if len(operator.in_shape) > 1:
-        # Here, since whoever reads how a method starts from noise needs nothing of fields.
-        from invscore.methods.gaussian_field.power_law import EXPONENT, field_mean
-
-        return field_mean(problem, operator, mean, EXPONENT, prior.variance)
-    if not isinstance(problem.noise, GaussianNoise):
-        return mean
-    _, y, variance = problem.linear_gaussian("initial_guess")
-    return mean + operator.ridge(y - operator.matvec(mean.contiguous()), variance / prior.variance)
+    return nothing.expand(len(problem.y), *problem.operator.in_shape)

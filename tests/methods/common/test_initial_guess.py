@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 import torch
 
 from invscore.exact import exact_posterior
 from invscore.likelihood import GaussianNoise, InverseProblem, PoissonNoise, simulate
 from invscore.methods import METHODS
-from invscore.methods.common import initial_guess as where_methods_start
 from invscore.methods.common.initial_guess import initial_guess
+from invscore.methods.gaussian_field import first_guess
 from invscore.methods.gaussian_field.power_law import EXPONENT
 from invscore.operators import MRI, Blur, Identity, Inpainting, LinearOperator, SuperResolution
 from invscore.priors import GaussianPrior, StationaryGaussianPrior
@@ -120,7 +123,7 @@ def test_methods_start_where_they_are_told(name: str, monkeypatch: pytest.Monkey
     def guess(*_: object) -> torch.Tensor:
         raise Guessed
 
-    monkeypatch.setattr(where_methods_start, "posterior_mean", guess)
+    monkeypatch.setattr(first_guess, "posterior_mean", guess)
     prior = GaussianPrior(torch.full((1, 4, 4), 0.5, dtype=F64), 0.04)
     y = torch.full((1, 1, 4, 4), 0.9, dtype=F64)
     problem = InverseProblem(Identity((1, 4, 4)), y, GaussianNoise(0.1))
@@ -131,6 +134,38 @@ def test_methods_start_where_they_are_told(name: str, monkeypatch: pytest.Monkey
     with pytest.raises(Guessed):
         next(iter(states[0]))
     assert next(iter(states[1])).x.isfinite().all()
+
+
+ALONE = """
+import sys, types
+
+import torch
+
+from invscore import GaussianNoise, GaussianPrior, InverseProblem
+from invscore.operators import Identity
+from invscore.rng import SampleRNG
+
+where = sys.modules["invscore"].__path__[0]
+package = types.ModuleType("invscore.methods")  # which lists, and so loads, all methods
+package.__path__ = [f"{where}/methods"]
+sys.modules[package.__name__] = package
+from invscore.methods.dps import dps
+
+prior = GaussianPrior(torch.full((1, 4, 4), 0.5), 0.04)
+problem = InverseProblem(Identity((1, 4, 4)), torch.ones(1, 1, 4, 4), GaussianNoise(0.1))
+step = next(dps(problem, prior, SampleRNG([(0,)]), steps=2, initial="noise"))
+assert step.x.isfinite().all()
+print(*(name for name in sys.modules if name.startswith("invscore.methods.")))
+"""
+
+
+def test_a_method_that_starts_from_noise_needs_no_field() -> None:
+    """What DPS loads by itself, in a process of its own."""
+    done = subprocess.run([sys.executable, "-c", ALONE], capture_output=True, text=True)
+    assert done.stderr == ""
+    loaded = {name.removeprefix("invscore.methods.") for name in done.stdout.split()}
+    common = {"common", "common.initial_guess", "common.tempering"}
+    assert loaded == {"dps", "base", *common}
 
 
 def test_how_many_may_start_from_noise() -> None:
