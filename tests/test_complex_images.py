@@ -45,7 +45,8 @@ def test_samples_of_the_exact_posterior() -> None:
     Up to the steps of the sampler, which leave some 2 % too little.
     """
     given, count = problem(), 200
-    result = reconstruct(given, prior(), method="pigdm", samples=count, steps=200, scale=1.0)
+    options = {"guidance": "score", "steps": 200, "scale": 1.0}
+    result = reconstruct(given, prior(), method="pigdm", samples=count, **options)
     assert result.mean.dtype == torch.complex64
     gain = DATA**2 / (DATA**2 + SIGMA**2)
     expected = given.operator.rmatvec(gain * given.y)  # type: ignore[attr-defined]

@@ -119,7 +119,8 @@ def test_every_sampler_draws_with_a_conditioned_denoiser(sampler: str, law: LawO
     white = GaussianPrior(MEAN, 0.5)
 
     def run(steps: int) -> Law:
-        return law("pigdm", task(), white, steps=steps, sigma_max=30.0, sampler=sampler)
+        options = {"guidance": "score", "sigma_max": 30.0, "sampler": sampler}
+        return law("pigdm", task(), white, steps=steps, **options)
 
     order = 1 if sampler in {"dpm++2m", "heun"} else 0
     assert_posterior(run(400) if order else limit(run, 200), task(), white, 0.03)
@@ -134,14 +135,15 @@ def test_samplers_of_their_own_length_draw_with_a_conditioned_denoiser() -> None
 
     def run(sampler: str, **options: object) -> Tensor:
         rng, info = SampleRNG([(0,), (1,), (2,)]), METHODS["pigdm"]
-        *_, last = info.run(tasks, white, rng, sampler=sampler, sigma_max=30.0, **options)
+        chosen = {"guidance": "score", "sampler": sampler, "sigma_max": 30.0, **options}
+        *_, last = info.run(tasks, white, rng, **chosen)
         return last.x
 
     torch.testing.assert_close(run("adaptive"), run("heun", steps=600), rtol=0, atol=0.02)
     together = run("pc", steps=5)
     *_, alone = METHODS["pigdm"].run(
-        tasks.select(torch.tensor([1])), white, SampleRNG([(1,)]), sampler="pc", steps=5,
-        sigma_max=30.0,
+        tasks.select(torch.tensor([1])), white, SampleRNG([(1,)]), guidance="score", sampler="pc",
+        steps=5, sigma_max=30.0,
     )  # fmt: skip
     torch.testing.assert_close(together[1:2], alone.x)
 

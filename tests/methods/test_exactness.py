@@ -61,15 +61,9 @@ def assert_law(x: Tensor, posterior: GaussianPrior, bias: float) -> None:
 @pytest.mark.parametrize("eta", [0.0, 0.2, 1.0])
 def test_pigdm_is_exact_for_isotropic_gaussians(eta: float, one_stream: Any) -> None:
     prior = isotropic_prior()
-    x = run("pigdm", problem(SAMPLES), prior, one_stream(0), steps=500, eta=eta, sigma_max=60.0)
+    options = {"guidance": "score", "steps": 500, "eta": eta, "sigma_max": 60.0}
+    x = run("pigdm", problem(SAMPLES), prior, one_stream(0), **options)
     assert_law(x, exact_posterior(problem(), prior), bias=0.02)
-
-
-def test_langevin_is_exact_in_the_limit(one_stream: Any) -> None:
-    prior = correlated_prior()
-    options = {"steps": 100, "per_level": 40, "step_size": 0.05, "sigma_min": 0.03}
-    x = run("langevin", problem(SAMPLES), prior, one_stream(1), **options)
-    assert_law(x, exact_posterior(problem(), prior), bias=0.06)
 
 
 def test_pc_without_data_samples_the_prior(one_stream: Any) -> None:
@@ -161,11 +155,12 @@ def denoise(prior: GaussianPrior, x: Tensor, sigma: float) -> tuple[Tensor, Tens
 
 
 @pytest.mark.parametrize("given", [None, 0.3])
-def test_pigdm_follows_its_formula(given: float | None) -> None:
+def test_the_score_of_pigdm_follows_its_formula(given: float | None) -> None:
     """Song et al. 2023, Eq. 7, and DDIM's step, on few levels, where each sigma counts."""
     prior, task, s, eta = correlated_prior(), problem(2), 0.2, 0.6
     rng, info = SampleRNG([(0, 0), (0, 1)]), METHODS["pigdm"]
-    options = info.options({"steps": 5, "eta": eta, "prior_variance": given})
+    chosen = {"guidance": "score", "steps": 5, "eta": eta, "prior_variance": given}
+    options = info.options(chosen)
     states = list(info.run(task, prior, rng, **options))
     v = given or prior.variance
 
@@ -273,6 +268,7 @@ def test_denoising_an_isotropic_gaussian(one_stream: Any) -> None:
     prior = GaussianPrior(torch.zeros(1, dtype=torch.float64), 1.0)
     y = torch.full((SAMPLES, 1), 1.5, dtype=torch.float64)
     task = InverseProblem(Identity((1,)), y, GaussianNoise(1.0))
-    x = run("pigdm", task, prior, one_stream(6), steps=500, sigma_max=60.0)
+    options = {"guidance": "score", "steps": 500, "sigma_max": 60.0}
+    x = run("pigdm", task, prior, one_stream(6), **options)
     assert abs(x.mean() - 0.75) < 5 * (0.5 / SAMPLES) ** 0.5 + 0.01
     assert abs(x.var() - 0.5) < 5 * 0.5 * (2 / SAMPLES) ** 0.5 + 0.01

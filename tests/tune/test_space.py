@@ -21,7 +21,7 @@ def test_a_space_holds_the_default_of_an_option(name: str, option: str) -> None:
     known: dict[str, Algorithm] = {**METHODS, **BASELINES}
     default: Any = known[name].defaults[option]
     if default is None:  # DDIM's fresh noise where none is said
-        default = {("pigdm", "eta"): 1.0}[name, option]
+        default = {("pigdm", "eta"): 0.2}[name, option]
     searched = SPACES[name][option]
     if isinstance(searched, Words):
         assert default in searched.words

@@ -1,0 +1,139 @@
+"""What methods say of their laws, at their defaults: on Gaussian priors, in double precision and
+without chance.
+
+Each number is an eigenvalue of the result's covariance over the posterior's: 1 in every direction
+where a law is the posterior's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from invscore import levels
+from invscore.exact import exact_posterior
+from invscore.likelihood import GaussianNoise, InverseProblem
+from invscore.methods import METHODS
+from invscore.methods.common.initial_guess import Initial, initial_guess
+from invscore.operators import from_matrix
+from invscore.priors import GaussianPrior
+from invscore.rng import SampleRNG
+
+F64 = torch.float64
+A = torch.tensor([[1.0, 0.5, 0.0], [0.0, 0.3, -0.8]], dtype=F64)
+Y = torch.tensor([0.9, -0.4], dtype=F64)
+MEAN = torch.tensor([0.5, -0.2, 0.1], dtype=F64)
+COVARIANCE = torch.tensor([[0.6, 0.3, 0.0], [0.3, 0.5, -0.1], [0.0, -0.1, 0.4]], dtype=F64)
+WHITE, CORRELATED = GaussianPrior(MEAN, 0.5), GaussianPrior(MEAN, COVARIANCE)
+
+LawOf = Callable[..., tuple[Tensor, Tensor]]
+
+
+def task(s: float) -> InverseProblem:
+    return InverseProblem(from_matrix(A), Y[None], GaussianNoise(s))
+
+
+def against_the_posterior(
+    law: LawOf, name: str, s: float, prior: GaussianPrior, **options: Any
+) -> tuple[float, Tensor]:
+    """How far the mean is off, in deviations, and the variances over the posterior's, sorted."""
+    mean, covariance = law(name, task(s), prior, **options)
+    posterior = exact_posterior(task(s), prior)
+    inverse = torch.linalg.inv(torch.linalg.cholesky(posterior.covariance))
+    away = inverse @ (mean - posterior.mean)
+    return float(away.abs().max()), torch.linalg.eigvalsh(inverse @ covariance @ inverse.T)
+
+
+@pytest.mark.parametrize("s", [0.05, 0.2, 0.5])
+def test_langevin_has_the_posteriors_law(s: float, law: LawOf) -> None:
+    """With Euler's noise in place of the mean of two it had 0.80 of the variance."""
+    away, ratios = against_the_posterior(law, "langevin", s, CORRELATED)
+    assert away < 0.03
+    assert ratios[0] > 0.98
+    assert ratios[-1] < 1.04
+
+
+@pytest.mark.parametrize("step_size", [0.25, 3.0])
+def test_langevin_keeps_gaussians_at_any_step(step_size: float, law: LawOf) -> None:
+    options = {"step_size": step_size, "steps": 150, "per_level": 8, "sigma_min": 0.01}
+    away, ratios = against_the_posterior(law, "langevin", 0.3, CORRELATED, **options)
+    assert away < 0.02
+    assert (ratios - 1).abs().max() < 0.03
+
+
+@pytest.mark.parametrize("s", [0.05, 0.2, 0.5])
+@pytest.mark.parametrize("prior", [WHITE, CORRELATED])
+def test_pigdm_fits_what_is_measured_again_and_again(
+    s: float, prior: GaussianPrior, law: LawOf
+) -> None:
+    """Two directions are measured and nearly without spread; the third is the prior's."""
+    _, ratios = against_the_posterior(law, "pigdm", s, prior)
+    assert ratios[1] < 0.011
+    assert 0.92 < ratios[2] < 0.95
+    _, more = against_the_posterior(law, "pigdm", s, prior, steps=400)
+    assert more[1] < 0.8 * ratios[1]
+
+
+@pytest.mark.parametrize(("s", "least"), [(0.05, 0.59), (0.2, 0.79), (0.5, 0.86)])
+@pytest.mark.parametrize("name", ["mmps", "pigdm"])
+def test_guided_scores_spread_too_little_at_the_defaults(
+    name: str, s: float, least: float, law: LawOf
+) -> None:
+    """Of a hundred steps from four deviations: their laws are limits of both."""
+    prior, options = (WHITE, {"guidance": "score"}) if name == "pigdm" else (CORRELATED, {})
+    away, ratios = against_the_posterior(law, name, s, prior, **options)
+    assert away < 0.005
+    assert least < ratios[0] < least + 0.07
+    assert 0.92 < ratios[-1] < 0.95
+
+
+@pytest.mark.parametrize("given", [None, 0.3])
+@pytest.mark.parametrize("initial", ["guess", "noise"])
+def test_pigdm_is_its_papers_algorithm(given: float | None, initial: Initial) -> None:
+    """Song et al. 2023, Algorithm 1 in its own coordinates, ``x_t = sqrt(a_t) (x0 + sigma n)``.
+
+    ``x_s = sqrt(a_s) x0 + c_1 n + c_2 e + sqrt(a_s a_t) r^2 g`` with the estimate x0 of the clean
+    image, ``e = (x_t - sqrt(a_t) x0) / sqrt(1 - a_t)``, ``c_1 = 0.2 sqrt((1 - a_t / a_s)
+    (1 - a_s) / (1 - a_t))``, ``c_2 = sqrt(1 - a_s - c_1^2)`` and
+    ``g = (dx0 / dx_t)^T A^T (r^2 A A^T + s^2 I)^-1 (y - A x0)``.
+    """
+    s, steps = 0.2, 6
+    options = METHODS["pigdm"].options(
+        {"steps": steps, "prior_variance": given, "initial": initial}
+    )
+    rng = SampleRNG([(0, 0), (0, 1)])
+    tasks = task(s).select(torch.zeros(2, dtype=torch.long))
+    states = list(METHODS["pigdm"].run(tasks, CORRELATED, rng, **options))
+
+    v = given or CORRELATED.variance
+    high = (4 if initial == "guess" else 20) * CORRELATED.variance**0.5
+    sigmas = levels.ddpm(steps, CORRELATED, high)
+    assert [state.sigma for state in states] == sigmas[1:]
+    rng = SampleRNG([(0, 0), (0, 1)])
+    x = initial_guess(tasks, CORRELATED, sigmas[0], rng, initial) / (1 + sigmas[0] ** 2) ** 0.5
+    for now, then in pairwise(sigmas):
+        a_t, a_s = 1 / (1 + now**2), 1 / (1 + then**2)
+        noisy = a_t * COVARIANCE + (1 - a_t) * torch.eye(3, dtype=F64)
+        score = torch.linalg.solve(noisy, (a_t**0.5 * MEAN - x).T).T
+        x0 = (x + (1 - a_t) * score) / a_t**0.5
+        slope = a_t**0.5 * COVARIANCE @ torch.linalg.inv(noisy)
+        r2 = v * now**2 / (v + now**2)
+        gram = r2 * A @ A.T + s**2 * torch.eye(2, dtype=F64)
+        g = torch.linalg.solve(gram, (Y - x0 @ A.T).T).T @ A @ slope
+        c_1 = 0.2 * ((1 - a_t / a_s) * (1 - a_s) / (1 - a_t)) ** 0.5
+        c_2 = (1 - a_s - c_1**2) ** 0.5
+        e = (x - a_t**0.5 * x0) / (1 - a_t) ** 0.5
+        fresh = rng.normal_like(x) if then > 0 else torch.zeros_like(x)
+        x = a_s**0.5 * x0 + c_1 * fresh + c_2 * e + (a_s * a_t) ** 0.5 * r2 * g
+    torch.testing.assert_close(states[-1].x, x, rtol=1e-9, atol=1e-9)
+
+
+def test_another_sampler_needs_the_score() -> None:
+    info = METHODS["pigdm"]
+    with pytest.raises(ValueError, match="`sampler` must be 'ddim' with guidance 'step'"):
+        next(info.run(task(0.2), WHITE, SampleRNG([(0,)]), sampler="heun"))
