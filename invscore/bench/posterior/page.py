@@ -8,7 +8,7 @@ from typing import Any
 
 from invscore.bench.posterior import tables
 from invscore.bench.posterior.figures import calibration_figure, error_figure
-from invscore.bench.posterior.problem import PROBLEMS, Problem
+from invscore.bench.posterior.problem import PROBLEMS
 from invscore.bench.posterior.rank_figure import rank_figure
 from invscore.bench.posterior.rows import Row
 from invscore.files import atomic_file
@@ -19,13 +19,9 @@ HEAD = """\
 This page is written by `invscore bench posterior --page`; `{command}` repeats it.
 
 Each method draws samples for measurements whose posterior is known, with the exact denoiser of the
-prior. Its *error* is compared with the *floor*, the error of as many samples from the true
-posterior: 1 is the best ratio there is (but for chance, and for point estimates and the pairs of
-`matched_spectrum`, which can have a better mean than independent samples). Errors are means over
-{instances}, `±` their standard errors. *Evals* are evaluations of the denoiser and *J*
-products with its Jacobian, for each sample; *seconds* are for all samples of an instance, on one
-core; *said so*: of the instances in which a method was more than two floors off, those in which it
-gave a warning. A dash: the method refuses a problem.
+prior. Its error is compared with the *floor*, the error of as many samples from the true posterior:
+1 is the best ratio there is (but for chance, and for point estimates, which can have a better mean
+than independent samples). Errors are means over {instances}.
 {versions}.
 """
 
@@ -63,11 +59,18 @@ def _head(content: dict[str, Any]) -> str:
     )
 
 
+SUMMARY = """\
+Geometric means over the problems of each family. *Evals* are evaluations of the denoiser and *J*
+products with its Jacobian, for each sample; *seconds* are for all samples of an instance, on one
+core; *said so*: of the instances in which a method was more than two floors off, those in which it
+gave a warning. A dash: the method refuses a problem of that family.
+"""
+
+
 def _summary(rows: Sequence[Row]) -> Iterator[str]:
     yield "## Error over floor"
     yield ""
-    yield "Geometric means over problems, of the first metric of each."
-    yield ""
+    yield SUMMARY
     yield from _table(*tables.summary(rows))
 
 
@@ -75,36 +78,23 @@ def _body(rows: Sequence[Row]) -> Iterator[str]:
     problems = [PROBLEMS[name] for name in dict.fromkeys(row["problem"] for row in rows)]
     for family in dict.fromkeys(problem.family for problem in problems):
         members = [problem for problem in problems if problem.family == family]
+        first = members[0].metrics[0]
         yield f"## {family.capitalize()}"
         yield ""
         yield from (f"- `{problem.name}`: {problem.what}." for problem in members)
         yield ""
-        for number, metric in enumerate(members[0].metrics):
-            folded = number > 0
-            yield f"### {family.capitalize()}: {metric.name}"
-            yield ""
-            yield f"{metric.what[0].upper()}{metric.what[1:]}{_target(metric.target)}."
-            yield ""
-            yield from (["<details><summary>Table</summary>", ""] if folded else [])
-            for names in _by_noise(members):
-                chosen = [row for row in rows if row["problem"] in names]
-                yield from _table(*tables.errors(chosen, metric.name))
-            yield from (["</details>", ""] if folded else [])
-    found = tables.refusals(rows)
+        yield f"Error over floor; the error: {first.what}{_target(first.target)}."
+        yield ""
+        yield from _table(*tables.family(rows, family))
+    found = tables.by_reason(rows)
     if found:
         yield "## Refusals"
         yield ""
-        yield from _table(["problem", "methods", "reason"], found)
+        yield from _table(["methods", "reason", "problems"], found)
 
 
 def _target(target: float) -> str:
-    return "" if target == 0 else f"; the error is its distance from {target:g}"
-
-
-def _by_noise(problems: Sequence[Problem]) -> list[set[str]]:
-    """The names of the problems of each noise level: a table that is not too wide."""
-    levels = dict.fromkeys(problem.noise for problem in problems)
-    return [{p.name for p in problems if p.noise == level} for level in levels]
+    return "" if target == 0 else f", as its distance from {target:g}"
 
 
 def _table(columns: Sequence[str], lines: Sequence[Sequence[str]]) -> Iterator[str]:

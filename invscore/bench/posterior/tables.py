@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
+from invscore.bench.posterior.metrics import COVERAGE, WEIGHTS
 from invscore.bench.posterior.problem import PROBLEMS
 from invscore.bench.posterior.rows import Row
 from invscore.methods import get_method
 
+DEFAULT = "default"
+"""The number of evaluations that comes of a method's own number of steps."""
 MANY = 3
 """Problems that a table shows side by side; of more, it shows the families."""
 
@@ -63,7 +66,7 @@ def summary(rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
         ratios = [ratio_of([r for r in mine if heads[r["problem"]] == c]) for c in columns]
         served = sum(ratio is not None for ratio in ratios)
         costs = [_mean(mine, key) for key in ("evaluations", "products", "seconds")]
-        numbers = ["-" if ratio is None else f"{ratio:.2f}" for ratio in ratios]
+        numbers = [_ratio(ratio) for ratio in ratios]
         order = (budget, -served, ratio_of(mine) or math.inf)
         off, said = (sum(row.get(key, 0) for row in mine) for key in ("off", "said"))
         lines.append((order, [name, *numbers, *costs, f"{said} of {off}"]))
@@ -75,23 +78,41 @@ def ratio_of(rows: Sequence[Row]) -> float | None:
     """The geometric mean of error over floor; ``None`` where the method has refused one."""
     if not rows or any(row["error"] is None for row in rows):
         return None
-    logs = [math.log(max(row["error"], 1e-12) / max(row["floor"], 1e-12)) for row in rows]
-    return math.exp(sum(logs) / len(logs))
+    return _geometric([max(row["error"], 1e-12) / max(row["floor"], 1e-12) for row in rows])
 
 
-def errors(rows: Sequence[Row], metric: str) -> tuple[list[str], list[list[str]]]:
-    """Columns and lines for problems of the same metric: every error with its standard error.
+def family(rows: Sequence[Row], name: str) -> tuple[list[str], list[list[str]]]:
+    """Columns and lines of a family: error over floor for each problem, by its first metric.
 
-    The first line is the floor.
+    The first line is the floor itself. Where problems measure them, columns follow with the
+    coverage of intervals and the total variation of the weights of modes, means over the problems
+    that the method serves. Methods come as in the summary.
     """
-    chosen = [row for row in rows if row["metric"] == metric]
-    names = list(dict.fromkeys(row["problem"] for row in chosen))
+    mine = [row for row in rows if PROBLEMS[row["problem"]].family == name]
+    chosen = primary(mine)
+    problems = list(dict.fromkeys(row["problem"] for row in chosen))
     floors = {row["problem"]: f"{row['floor']:.3g}" for row in chosen}
-    lines = [["floor", *(floors[name] for name in names)]]
-    for method in dict.fromkeys(map(label, chosen)):
-        found = {row["problem"]: _error(row) for row in chosen if label(row) == method}
-        lines.append([method, *(found.get(name, "") for name in names)])
-    return ["method", *names], lines
+    further = {
+        metric: found
+        for metric in (COVERAGE, WEIGHTS)
+        if (found := [row for row in mine if row["metric"] == metric.name])
+    }
+    several = len({budget for budget, _ in by_budget(chosen)}) > 1
+    lines = []
+    for (budget, method), group in by_budget(chosen).items():
+        ratios = [ratio_of([row for row in group if row["problem"] == each]) for each in problems]
+        served = [ratio for ratio in ratios if ratio is not None]
+        order = (budget, -len(served), _geometric(served))
+        means = [_mean(by_budget(found)[budget, method], "value") for found in further.values()]
+        evals = [str(budget or DEFAULT)] if several else []
+        lines.append((order, [method, *evals, *map(_ratio, ratios), *means]))
+    ideal = [
+        f"{metric.target:g}" if metric.target else _mean(found, "floor")
+        for metric, found in further.items()
+    ]
+    first = ["floor", *([""] if several else []), *(floors[each] for each in problems), *ideal]
+    columns = ["method", *(["evals"] if several else []), *problems, *(m.name for m in further)]
+    return columns, [first, *(line for _, line in sorted(lines, key=lambda line: line[0]))]
 
 
 def refusals(rows: Iterable[Row]) -> list[tuple[str, str, str]]:
@@ -110,11 +131,22 @@ def refusals(rows: Iterable[Row]) -> list[tuple[str, str, str]]:
     ]
 
 
-def _error(row: Row) -> str:
-    if row["error"] is None:
-        return "-"
-    spread = "" if row["stderr"] is None else f" ± {row['stderr']:.2g}"
-    return f"{row['error']:.3g}{spread}"
+def by_reason(rows: Iterable[Row]) -> list[tuple[str, str, str]]:
+    """The methods that refused the same problems for the same reason, the reason and the
+    problems."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for problem, methods, reason in refusals(rows):
+        groups.setdefault((methods, reason), []).append(problem)
+    return [(methods, reason, ", ".join(found)) for (methods, reason), found in groups.items()]
+
+
+def _ratio(ratio: float | None) -> str:
+    return "-" if ratio is None else f"{ratio:.2f}"
+
+
+def _geometric(ratios: Sequence[float]) -> float:
+    """Their geometric mean; infinite where there is none."""
+    return math.exp(sum(map(math.log, ratios)) / len(ratios)) if ratios else math.inf
 
 
 def _mean(rows: Sequence[Row], key: str) -> str:

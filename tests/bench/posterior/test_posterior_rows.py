@@ -13,7 +13,7 @@ from invscore.bench.posterior.cells import EXACT, Cell, Outcome
 from invscore.bench.posterior.figures import _coverages, _curves, error_figure
 from invscore.bench.posterior.page import write
 from invscore.bench.posterior.rows import Row, rows_of, standard_error
-from invscore.bench.posterior.tables import by_budget, errors, refusals, summary
+from invscore.bench.posterior.tables import by_budget, by_reason, family, refusals, summary
 from invscore.methods import METHODS
 
 SCHEMA: dict[str, type | tuple[type, ...]] = {
@@ -129,9 +129,36 @@ def test_the_summary(rows: list[Row]) -> None:
     assert lines[0][:3] == ["dps", "4.00", "4.00"]
     assert lines[1][:3] == ["pigdm", "1.00", "-"]
     assert refusals(rows) == [("nonlinear-banana", "pigdm", "needs a linear operator")]
-    columns, lines = errors(rows, "mean")
-    assert columns == ["method", "field-blur"]
-    assert lines[:2] == [["floor", "0.2"], ["dps(steps=10)", "0.8 ± 0.1"]]
+
+
+def test_the_table_of_a_family(rows: list[Row]) -> None:
+    """The nearest to the floor first, with their mean coverage, and weights of modes elsewhere."""
+    columns, lines = family(rows, "field")
+    assert columns == ["method", "field-blur", "coverage"]
+    assert lines == [
+        ["floor", "0.2", "0.9"],
+        ["pigdm", "1.00", "0.9"],
+        ["dps", "4.00", "0.6"],
+    ]
+    columns, lines = family(rows, "nonlinear")
+    assert columns == ["method", "nonlinear-banana", "mode weights"]
+    assert lines == [["floor", "0.05", "0.01"], ["dps", "4.00", "0.02"], ["pigdm", "-", "-"]]
+    columns, lines = family([*rows, *at(rows, None, steps=50)], "field")
+    assert columns == ["method", "evals", "field-blur", "coverage"]
+    assert [line[:2] for line in lines] == [
+        ["floor", ""],
+        ["pigdm(steps=50)", "default"],
+        ["dps(steps=50)", "default"],
+        ["pigdm", "10"],
+        ["dps", "10"],
+    ]
+
+
+def test_refusals_of_one_reason_stand_together(rows: list[Row]) -> None:
+    also = [{**row, "problem": "nonlinear-phase"} for row in rows if row["refusal"]]
+    assert by_reason([*rows, *also]) == [
+        ("pigdm", "needs a linear operator", "nonlinear-banana, nonlinear-phase")
+    ]
 
 
 def test_methods_of_one_budget_stand_together(rows: list[Row]) -> None:
@@ -170,13 +197,13 @@ def test_the_page(rows: list[Row], tmp_path: Path) -> None:
     content |= {"seed": 0, "versions": {}, "ranks": {"sbc-gaussian": {"dps": [0.2] + 8 * [0.1]}}}
     write(content, tmp_path / "posterior.md")
     text = (tmp_path / "posterior.md").read_text()
-    assert "| dps(steps=10) | 0.8 ± 0.1 |" in text
-    assert "| nonlinear-banana | pigdm | needs a linear operator |" in text
-    assert "Errors are means over 2 instances," in " ".join(text.split())
-    assert text.count("<details><summary>Table</summary>") == text.count("</details>") == 3 + 1
+    assert "| dps | 4.00 | 0.6 |" in text
+    assert "| pigdm | needs a linear operator | nonlinear-banana |" in text
+    assert "Errors are means over 2 instances." in " ".join(text.split())
+    assert text.index("said so") < text.index("![Error over floor") < text.index("## Field")
     write({**content, "instances": 1}, tmp_path / "one.md")
     alone = (tmp_path / "one.md").read_text()
-    assert "Errors are means over one instance," in " ".join(alone.split())
+    assert "Errors are means over one instance." in " ".join(alone.split())
     for name in ("posterior-error.png", "posterior-calibration.png", "posterior-ranks.png"):
         assert f"({name})" in text
         assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
