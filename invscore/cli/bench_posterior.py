@@ -30,7 +30,7 @@ def posterior(
         str | None,
         typer.Option(
             metavar="NAMES",
-            help="Such as mixture,field-blur,'mixture-8-*'; default those of a few hours.",
+            help="Such as mixture,field-blur,'mixture-8-*'; default one or a few of each family.",
         ),
     ] = None,
     methods: Annotated[
@@ -42,11 +42,12 @@ def posterior(
         typer.Option(
             metavar="NUMBERS",
             help="Of the denoiser, for each sample, such as 20,100,default; 'default' stands for "
-            "the method's own number of steps.",
+            "the method's own number of steps. Default 20.",
         ),
     ] = None,
     instances: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="Measurements of each problem.")
+        int | None,
+        typer.Option(metavar="N", min=1, help="Measurements of each problem, default 2."),
     ] = None,
     samples: Annotated[
         int | None,
@@ -54,9 +55,7 @@ def posterior(
     ] = None,
     quick: Annotated[
         bool,
-        typer.Option(
-            "--quick", metavar="", help="Six problems, two instances, 50 evaluations: minutes."
-        ),
+        typer.Option("--quick", metavar="", help="Six problems, 50 evaluations: minutes."),
     ] = False,
     out: Annotated[
         Path, typer.Option(metavar="DIR", help="Finished cells: a run that was stopped goes on.")
@@ -97,9 +96,9 @@ def posterior(
         check_writable(target)
     standard = [name for name, problem in PROBLEMS.items() if problem.standard]
     patterns = split(problems or (QUICK if quick else "")) or standard
-    instances = instances or (2 if quick else 3)
+    instances = instances or 2
     samples = samples or (QUICK_SAMPLES if quick else None)
-    evaluations = evaluations or ("50" if quick else "20,50,100")
+    evaluations = evaluations or ("50" if quick else "20")
     cells = plan(
         select(patterns),
         _method_settings(methods),

@@ -33,8 +33,8 @@ from invscore.operators import LinearOperator, SpectralOperator, from_matrix
 from invscore.priors import GaussianMixturePrior
 
 DIMS, MEASUREMENTS, NOISES = (8, 80, 800), (1, 2, 4), (0.01, 0.1, 1.0)
-STANDARD = 0.1
-"""The noise of a run without a choice of problems."""
+STANDARD = {(8, 1, 0.1), (80, 2, 0.1), (800, 4, 0.1)}
+"""Dimensions, measurements and noise in a run without a choice of problems."""
 
 
 def grid_prior(dim: int) -> GaussianMixturePrior:
@@ -92,6 +92,6 @@ for d, m, s in product(DIMS, MEASUREMENTS, NOISES):
             metrics=(SLICED, WEIGHTS),
             samples=1000,
             build=partial(build, dim=d, rows=m, noise=s),
-            standard=s == STANDARD,
+            standard=(d, m, s) in STANDARD,
         )
     )
