@@ -97,6 +97,10 @@ KINDS: dict[str, tuple[Callable[[torch.Generator], Setting], str, int, int]] = {
     ),
 }
 
+MANY = 128
+"""Measurements, at most, in a run without a choice of problems: `matched_smc` takes an hour for
+twice as many."""
+
 
 def build(seed: int, kind: str) -> Instance:
     """A prior, an image and its measurement, all drawn anew."""
@@ -115,5 +119,6 @@ for name, (_, what, dim, measurements) in KINDS.items():
             metrics=(SLICED, WEIGHTS),
             samples=1000,
             build=partial(build, kind=name),
+            standard=measurements <= MANY,
         )
     )
