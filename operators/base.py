@@ -128,7 +128,7 @@ class LinearOperator(Operator):
         ``z + ridge(y - A z, rho)``.
         """
         weight = broadcast(rho, y.new_empty(len(y), *[1] * len(self.in_shape)))
-        return least_squares(self.matvec, self.rmatvec, y, damping=lambda x: weight * x)
+        return least_squares(self.matvec, self.rmatvec, y, damping=weight)
 
     def pinv(self, y: Tensor) -> Tensor:
         """The least-squares solution of least norm."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -57,14 +57,14 @@ def least_squares(
     adjoint: Callable[[Tensor], Tensor],
     y: Tensor,
     *,
-    damping: Callable[[Tensor], Tensor] | None = None,
+    damping: Tensor | None = None,
     tolerance: float = 1e-6,
     loudest: float = math.inf,
     iterations: int = 200,
     limit: Tensor | None = None,
     ask: bool = True,
 ) -> Tensor:
-    """``x`` of least ``|y - forward(x)|^2 + <x, damping(x)>``, each image of the batch on its own.
+    """``x`` of least ``|y - forward(x)|^2 + <x, damping x>``, each image of the batch on its own.
 
     Conjugate gradients on the normal equations, which are never formed: the gradient is
     ``adjoint`` of the residual, as small as that is (CGLS, Björck 1996, Sec. 7.4.1). Solved for
@@ -73,6 +73,8 @@ def least_squares(
     first value, which counts as an rms of ``loudest`` at most, or after ``iterations``, or
     ``limit``, (b, 1, ..., 1), for each image of its own. Unless the host is to ``ask`` each time
     whether all are solved, and to wait for the device, solved ones stand still to the end.
+
+    ``damping`` broadcasts against x, and is not negative.
     """
     residual, direction = y, adjoint(y)
     del y  # what is as large as images is not held longer than it is needed
@@ -80,25 +82,38 @@ def least_squares(
     energy = inner(direction, direction)
     numbers = (2 if direction.is_complex() else 1) * direction[0].numel()
     goal = tolerance**2 * energy.clamp_max(loudest**2 * numbers)
+    goals = _goals(goal, iterations, limit)
+    left = energy * (energy > goals[0])  # 0 where an image is solved
     for made in range(iterations):
-        if ask and bool((energy <= goal).all()):
+        if ask and not bool(left.any()):
             break
         image = forward(direction)
         curvature = inner(image, image).reshape(energy.shape)
         if damping is not None:
-            curvature = curvature + inner(direction, damping(direction))
-        active = (energy > goal) & (curvature > 0)
-        active = active if limit is None else active & (made < limit)
-        step = torch.where(active, energy / curvature, 0.0)
+            curvature = curvature + inner(direction, damping * direction)
+        step = _ratio(left, curvature)
         x = torch.addcmul(x, step, direction)
         of_measured = step.reshape(-1, *[1] * (residual.ndim - 1))
         residual = torch.addcmul(residual, of_measured, image, value=-1)
         del image
         gradient = adjoint(residual)
         if damping is not None:
-            gradient = gradient - damping(x)
-        previous, energy = energy, inner(gradient, gradient)
-        turn = torch.where(energy > goal, energy / previous, 0.0)
-        direction = torch.addcmul(gradient, turn, direction)
+            gradient = torch.addcmul(gradient, damping, x, value=-1)
+        energy = inner(gradient, gradient)
+        previous, left = left, energy * (energy > goals[made + 1])
+        direction = torch.addcmul(gradient, _ratio(left, previous), direction)
         del gradient
     return x
+
+
+def _goals(goal: Tensor, iterations: int, limit: Tensor | None) -> Sequence[Tensor]:
+    """What the energy has to fall below before each iteration: beyond its ``limit`` any has."""
+    if limit is None:
+        return [goal] * (iterations + 1)
+    made = torch.arange(iterations + 1, device=goal.device).reshape(-1, *[1] * goal.ndim)
+    return torch.where(made < limit, goal, torch.inf).unbind()
+
+
+def _ratio(energy: Tensor, other: Tensor) -> Tensor:
+    """``energy / other``, and 0 where that is no finite number: what is solved stands still."""
+    return (energy / other).nan_to_num(0.0, 0.0, 0.0)

@@ -22,6 +22,40 @@ def test_a_key_gives_the_same_numbers_in_any_company(dtype: torch.dtype) -> None
         assert torch.equal(uniform, torch.cat([one.uniform(like[:1]) for one in alone]))
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.complex64])
+def test_numbers_drawn_ahead_are_the_same_in_any_company(
+    dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a GPU: few calls of a generator, and no number twice."""
+    made: list[int] = []
+    randn = torch.randn
+    monkeypatch.setattr(torch, "randn", lambda *a, **k: made.append(1) or randn(*a, **k))
+    together, alone = SampleRNG(KEYS), [SampleRNG([key]) for key in KEYS]
+    for rng in (together, *alone):
+        rng._ahead = 400
+    asked = 0
+    for shape in [(3, 5), (4, 4), (3, 5), (40, 40), (3, 5), (2, 2)] * 3:
+        like = torch.empty(4, 1, *shape, dtype=dtype)
+        batch = together.normal_like(like)
+        for image, one in zip(batch, alone, strict=True):
+            assert torch.equal(image, one.normal_like(like[:1])[0])
+        asked += 1
+        batch.mul_(0)  # what has been handed out is the caller's
+    assert len(made) < 0.7 * 2 * len(KEYS) * asked
+
+
+def test_numbers_drawn_ahead_are_normal_and_independent() -> None:
+    rng = SampleRNG([(0,), (1,)])
+    rng._ahead = 1000
+    drawn = torch.stack([rng.normal_like(torch.empty(2, 3, 11)).clone() for _ in range(3000)])
+    draws = drawn.double().flatten(1).T.reshape(66, 3000)
+    correlation = draws @ draws.T / 3000 - torch.eye(66)
+    assert float(correlation.abs().max()) * 3000**0.5 < 5 * 2**0.5
+    assert abs(float(drawn.mean())) * drawn.numel() ** 0.5 < 4.5
+    one = drawn[:, 0].flatten()
+    assert abs(float((one[1:] * one[:-1]).mean())) * one.numel() ** 0.5 < 4.5
+
+
 def test_numbers_do_not_repeat_and_seed_zero_is_a_seed() -> None:
     rng = SampleRNG([(0, 0)])
     first, second = rng.normal_like(torch.empty(1, 100)), rng.normal_like(torch.empty(1, 100))

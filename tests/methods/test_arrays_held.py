@@ -13,7 +13,7 @@ from torch import Tensor
 from invscore import GaussianNoise, InverseProblem, excerpt, reconstruct, simulate
 from invscore.batches import PerImage
 from invscore.methods.gaussian_field import frequency_bands
-from invscore.operators import Blur, Inpainting, LinearOperator, SuperResolution, constant
+from invscore.operators import Blur, Inpainting, LinearOperator, SuperResolution, constant, fourier
 from invscore.priors import Prior
 from invscore.uncertainty import spectrum
 
@@ -43,6 +43,7 @@ class Shrinking(Prior):
 def large_images_are_small(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is held in pieces of a million numbers is so here."""
     monkeypatch.setattr(constant, "LARGE", 1000)
+    monkeypatch.setattr(fourier, "LARGE", 1000)
     monkeypatch.setattr(frequency_bands, "LARGE", 1000)
     monkeypatch.setattr(excerpt, "LARGEST", 32)
     monkeypatch.setattr(spectrum, "TOGETHER", 100)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import count
 
 import torch
@@ -31,26 +32,70 @@ class EquivariantDenoiser:
         self._prior = prior
         self._first = [key[0] for key in rng.keys]
         self._calls = count()
+        self._turns: list[Symmetries] = []
 
     def __call__(self, x: Tensor, sigma: PerImage) -> Tensor:
         if not self._prior.symmetric:
             return self._prior.denoise(x, sigma)
         allowed = SQUARE if x.shape[-2] == x.shape[-1] else OBLONG
-        past = 3 * next(self._calls)  # coprime to both numbers of symmetries: all of them come
-        symmetries = [allowed[(first + past) % len(allowed)] for first in self._first]
-        pairs = zip(x, symmetries, strict=True)
-        denoised = self._prior.denoise(torch.stack([transformed(*pair) for pair in pairs]), sigma)
-        pairs = zip(denoised, symmetries, strict=True)
-        return torch.stack([transformed_back(*pair) for pair in pairs])
+        many = len(allowed)
+        if not self._turns:  # told to the device once
+            self._turns = [
+                Symmetries([allowed[(first + turn) % many] for first in self._first], x.device)
+                for turn in range(many)
+            ]
+        # 3 is coprime to both numbers of symmetries: all of them come.
+        symmetries = self._turns[3 * next(self._calls) % many]
+        return symmetries.back(self._prior.denoise(symmetries.of(x), sigma))
 
 
-def transformed(image: Tensor, symmetry: int) -> Tensor:
-    """``image`` (\\*, h, w) after ``symmetry // 2`` quarter turns, mirrored if ``symmetry`` is
-    odd."""
-    quarters = torch.rot90(image, symmetry // 2, (-2, -1))
-    return quarters.flip(-1) if symmetry % 2 else quarters
+class Symmetries:
+    """Those numbered ``symmetries``, one for each image of a batch, in few operations for all.
+
+    The number ``2 k`` is k quarter turns, ``2 k + 1`` is those and a mirroring of columns. Each is
+    a mirroring of rows, one of columns, and an exchange of the two, in this order.
+    """
+
+    def __init__(self, symmetries: Sequence[int], device: torch.device) -> None:
+        parts = zip(*(_parts(symmetry) for symmetry in symmetries), strict=True)
+        self._steps = [
+            _Step(axes, parted, device)
+            for axes, parted in zip(((-2,), (-1,), (-2, -1)), parts, strict=True)
+        ]
+
+    def of(self, x: Tensor) -> Tensor:
+        """The images (b, \\*, h, w) as seen."""
+        for step in self._steps:
+            x = step(x)
+        return x
+
+    def back(self, x: Tensor) -> Tensor:
+        """The images of which those given are seen."""
+        for step in reversed(self._steps):
+            x = step(x)
+        return x
 
 
-def transformed_back(image: Tensor, symmetry: int) -> Tensor:
-    """The image of which ``image`` is the one ``transformed``."""
-    return torch.rot90(image.flip(-1) if symmetry % 2 else image, -(symmetry // 2), (-2, -1))
+class _Step:
+    """The mirroring of an axis, or the exchange of two, of those images that are ``moved``."""
+
+    def __init__(self, axes: tuple[int, ...], moved: Sequence[bool], device: torch.device) -> None:
+        self._axes, self._all, self._any = axes, all(moved), any(moved)
+        self._moved = torch.tensor(moved, device=device)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        if not self._any:
+            return x
+        moved = x.flip(self._axes) if len(self._axes) == 1 else x.transpose(*self._axes)
+        if not self._all:
+            moved = torch.where(self._moved.reshape(-1, *[1] * (x.ndim - 1)), moved, x)
+        return moved.contiguous()
+
+
+def _parts(symmetry: int) -> tuple[bool, bool, bool]:
+    """Whether rows are mirrored, columns are, and both then exchanged."""
+    quarters, odd = symmetry // 2, symmetry % 2 == 1
+    exchanged = quarters % 2 == 1
+    rows, columns = quarters in (2, 3), quarters in (1, 2)
+    # Columns that are mirrored after an exchange are rows before it.
+    return (rows ^ odd, columns, True) if exchanged else (rows, columns ^ odd, False)

@@ -13,7 +13,7 @@ WIDTH = 0.5
 """Octaves from band to band."""
 PROBES = 2
 LARGE = 2**22
-"""Numbers of an image beyond which probes come one after the other."""
+"""Numbers of an image beyond which probes, and sums, come one after the other."""
 
 
 class FrequencyBands:
@@ -67,6 +67,11 @@ class FrequencyBands:
         members, order = (band + offset).flatten().sort(stable=True)
         self._order = order.to(device)
         self._sizes = torch.bincount(members).tolist()
+        if self.shape.numel() <= LARGE:  # bands filled up to the largest, in few operations
+            rows = torch.nn.utils.rnn.pad_sequence(
+                list(torch.split(order, self._sizes)), batch_first=True, padding_value=len(order)
+            )
+            self._padded = rows.flatten().to(device)
         numbers = torch.bincount(members, alike.expand(self._channels, -1, -1).flatten()[order])
         self.numbers = numbers.to(device, real)
         self.count = (2 if self._complex else 1) * self.numbers
@@ -108,9 +113,15 @@ class FrequencyBands:
 
     def sums(self, values: Iterable[Tensor]) -> Tensor:
         """Of several such ``values``, one after the other: (b in all, n)."""
-        quarters = torch.cat([self._folded(each) for each in values])
-        ordered = quarters.flatten(1).index_select(1, self._order)
-        return torch.stack([part.sum(1) for part in torch.split(ordered, self._sizes, 1)], dim=1)
+        if self.shape.numel() > LARGE:
+            quarters = torch.cat([self._folded(each) for each in values]).flatten(1)
+            ordered = quarters.index_select(1, self._order)
+            bands = torch.split(ordered, self._sizes, 1)
+            return torch.stack([part.sum(1) for part in bands], dim=1)
+        quarters = self._folded(torch.cat(list(values))).flatten(1)
+        with_nothing = torch.nn.functional.pad(quarters, (0, 1))
+        members = with_nothing.index_select(1, self._padded)
+        return members.reshape(len(members), len(self._sizes), -1).sum(dim=2)
 
     def of_size(self, values: Tensor) -> Tensor:
         """Values of the bands, (b, n), with those of one size added, the smallest first."""

@@ -16,7 +16,7 @@ LOUDEST = 30.0
 
 @dataclass
 class Unexplained:
-    """A ``residual`` and its noise's standard ``deviation``, and what may explain it.
+    """A ``residual`` and its noise's standard ``deviation`` (``None``: 1), and what may explain it.
 
     That is a field of variances ``c`` on spectra; ``power`` is what ``A^H S^-1 A`` passes of each
     frequency. Whoever explains it takes it apart: what is as large as an image is not held while
@@ -24,11 +24,11 @@ class Unexplained:
     """
 
     residual: Tensor
-    deviation: Tensor
+    deviation: Tensor | None
     c: Tensor
     power: Tensor
 
-    def taken(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def taken(self) -> tuple[Tensor, Tensor | None, Tensor, Tensor]:
         """All four, not held any more."""
         parts = self.residual, self.deviation, self.c, self.power
         del self.residual, self.deviation, self.c, self.power
@@ -57,20 +57,27 @@ def explained(
     residual, deviation, c, power = given.taken()
     rest = (power * c).add_(1).reciprocal_()
     gain = (c * rest).sqrt_()
-    whitened = [residual / deviation]
+    whitened = [_over(residual, deviation)]
+    told = gain
+    if deviation is not None and deviation.shape[1:].numel() == 1:  # which A leaves as it is
+        told, deviation = gain / deviation.reshape(-1, *[1] * (gain.ndim - 1)), None
     del c, power, residual  # as large as images, and of no use any more
 
     def scaled(x: Tensor) -> Tensor:
         return x if scale is None else scale * x
 
     return gain * least_squares(
-        lambda v: forward(scaled(bands.image(gain * v))) / deviation,
-        lambda u: gain * bands.spectrum(scaled(adjoint(u / deviation))),
+        lambda v: _over(forward(scaled(bands.image(told * v))), deviation),
+        lambda u: told * bands.spectrum(scaled(adjoint(_over(u, deviation)))),
         whitened.pop(),
-        damping=lambda v: rest * v,
+        damping=rest,
         tolerance=tolerance,
         loudest=LOUDEST,
         iterations=iterations,
         limit=limit,
         ask=ask,
     )
+
+
+def _over(values: Tensor, deviation: Tensor | None) -> Tensor:
+    return values if deviation is None else values / deviation

@@ -172,8 +172,7 @@ class DecomposedMeasurement(IteratedMeasurement):
         # In the order of the draws: what is measured has noise after the image.
         residual = root * (told - self._vh(self.bands.image(drawn))) - rng.normal_like(told)
         del told
-        one = torch.ones((), dtype=root.dtype, device=root.device)
-        given = Unexplained(residual, one, c, power)
+        given = Unexplained(residual, None, c, power)
         del residual, c, power
         shift = explained(
             lambda v: root * self._vh(v),

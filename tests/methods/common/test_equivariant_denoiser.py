@@ -13,8 +13,7 @@ from invscore.methods.common.equivariant_denoiser import (
     OBLONG,
     SQUARE,
     EquivariantDenoiser,
-    transformed,
-    transformed_back,
+    Symmetries,
 )
 from invscore.operators import Blur
 from invscore.priors import StationaryGaussianPrior
@@ -48,14 +47,23 @@ def streams(*samples: int) -> SampleRNG:
     return SampleRNG([(sample,) for sample in samples])
 
 
-def test_symmetries_differ_and_are_undone() -> None:
-    image = images(1, 5, 5)[0]
-    seen = [transformed(image, symmetry) for symmetry in SQUARE]
-    assert all(
-        torch.equal(transformed_back(s, symmetry), image)
-        for s, symmetry in zip(seen, SQUARE, strict=True)
-    )
-    assert len({tuple(s.flatten().tolist()) for s in seen}) == 8
+def transformed(image: Tensor, symmetry: int) -> Tensor:
+    quarters = torch.rot90(image, symmetry // 2, (-2, -1))
+    return quarters.flip(-1) if symmetry % 2 else quarters
+
+
+def transformed_back(image: Tensor, symmetry: int) -> Tensor:
+    return torch.rot90(image.flip(-1) if symmetry % 2 else image, -(symmetry // 2), (-2, -1))
+
+
+@pytest.mark.parametrize("chosen", [(k,) for k in SQUARE] + [SQUARE, (5, 2, 0), (3, 3), OBLONG])
+def test_symmetries_are_turns_and_mirrorings_and_are_undone(chosen: tuple[int, ...]) -> None:
+    batch = images(len(chosen), 5, 4 if set(chosen) <= set(OBLONG) else 5)
+    symmetries = Symmetries(chosen, batch.device)
+    seen = symmetries.of(batch)
+    expected = [transformed(image, s) for image, s in zip(batch, chosen, strict=True)]
+    assert torch.equal(seen, torch.stack(expected))
+    assert torch.equal(symmetries.back(seen), batch)
 
 
 @pytest.mark.parametrize(
