@@ -16,7 +16,14 @@ CALIBRATION = 24
 """Lines of the centre of k-space, at most, from which maps are estimated."""
 
 FEWEST = 8
-"""At least: kernels of ESPIRiT are six wide."""
+"""At least: fewer do not fill the kernels of ESPIRiT."""
+
+KERNEL = (3, 6)
+"""How wide kernels of ESPIRiT are: a third of the centre, within these bounds.
+
+Six in a centre of 12 lines leave too few places for the kernels' space: maps are off by 2.8 %, with
+four by 1.0 % (eight coils about a head, noise 2 % of its peak); in one of 8 lines by 7.1 and 2.5 %.
+"""
 
 
 class CoilMaps(LinearOperator):
@@ -82,7 +89,10 @@ def estimate_maps(kspace: Tensor, mask: Tensor, calibration: int = CALIBRATION) 
     from sigpy.mri.app import EspiritCalib
 
     values = kspace.detach().cpu().to(torch.complex64).numpy()
-    maps = EspiritCalib(values, calib_width=width, crop=0, show_pbar=False).run()
+    kernel = min(max(width // 3, KERNEL[0]), KERNEL[1])
+    maps = EspiritCalib(
+        values, calib_width=width, kernel_width=kernel, crop=0, show_pbar=False
+    ).run()
     return torch.from_numpy(maps).to(kspace.device, kspace.dtype)
 
 

@@ -43,7 +43,7 @@ def read(file: Path, opened: Any, held: list[str], wanted: Wanted) -> Recording 
     noise = _noise(lines, heads, kept)
     lines, heads = lines[kept], heads[kept]
     if encoding.trajectory != "cartesian":
-        return _along_trajectory(file, lines, heads, encoding, text)
+        return _along_trajectory(file, lines, heads, encoding, text, noise)
     steps = {name: heads["idx"][name].astype(int) for name in ("kspace_encode_step_1", *STACKS)}
     steps["kspace_encode_step_1"] += encoding.rows // 2 - encoding.centre
     sizes = [int(steps[name].max()) + 1 for name in STACKS]
@@ -79,7 +79,7 @@ def _noise(lines: Any, heads: Any, kept: Any) -> Any:
 
 
 def _along_trajectory(
-    file: Path, lines: Any, heads: Any, encoding: _Encoding, text: str
+    file: Path, lines: Any, heads: Any, encoding: _Encoding, text: str, noise: Any
 ) -> Recording:
     """Samples (coils, spokes, samples) of one image, with their trajectory in the header."""
     several = [name for name in STACKS if len(set(heads["idx"][name].tolist())) > 1]
@@ -105,6 +105,7 @@ def _along_trajectory(
         "texts": {"ismrmrd_header": text},
         "trajectory": np.stack(paths),
         "matrix": encoding.matrix,
+        "noise": noise,
     }
     return Recording(np.stack(data, axis=1), "chw", units="ISMRMRD", header=header)
 

@@ -169,18 +169,21 @@ def multicoil_mri(
     from invscore.operators.files import read_mask
     from invscore.tasks.multicoil import simulated_coils
 
-    if noise_covariance is not None:
-        raise ValueError(
-            "`noise_covariance` is that of a --measurement, which is whitened by it, got "
-            f"{noise_covariance!r} for an --image"
-        )
-
+    _of_a_measurement(noise_covariance)
     make = {"random": MRI.random, "equispaced": MRI.equispaced, "gaussian": MRI.gaussian}[pattern]
     if mask is not None:
         lines = read_mask(mask, invert=invert, image=in_shape)
     else:
         lines = make(in_shape, acceleration, center_fraction, seed).measured[0]
     return simulated_coils(lines, in_shape, coils, maps, real)
+
+
+def _of_a_measurement(noise_covariance: str | None) -> None:
+    if noise_covariance is not None:
+        raise ValueError(
+            "`noise_covariance` must be that of a --measurement, which is whitened by it, got "
+            f"{noise_covariance!r} for an --image"
+        )
 
 
 def noncartesian_mri(
@@ -192,10 +195,12 @@ def noncartesian_mri(
     coils: Annotated[int, Interval(ge=1, le=256)] = 1,
     maps: str | None = None,
     real: bool = True,
+    noise_covariance: str | None = None,
 ) -> Operator:
     """MRI along radial spokes, spirals or the trajectory in a file, with one or several coils"""
     from invscore.tasks.noncartesian import simulated
 
+    _of_a_measurement(noise_covariance)
     return simulated(in_shape, trajectory, spokes, units, coils, maps, real)
 
 

@@ -117,6 +117,8 @@ def _along_trajectory(
 ) -> Task:
     """The problem of samples of k-space along a trajectory, that of the file if it has one."""
     own, matrix = noncartesian.told_by(measurement, part)
+    if not part.get("reader"):
+        spec = with_its_noise(spec, measurement, part.get("key"))
     options = {**({} if own is None else {"trajectory": own}), **spec.options}
     if shape is None and matrix is None:
         image_shape(spec.name, (), options)  # which says that they do not tell it
@@ -126,6 +128,8 @@ def _along_trajectory(
         raise ValueError(f"`shape` must be 1,H,W for operator {spec.name!r}, got {image}")
     samples = noncartesian.read_samples(measurement, part)
     operator, y, assumed = noncartesian.measured(samples, image, options, repr(measurement))
+    if noise == "auto" and options.get("noise_covariance") is not None:
+        noise = 1.0
     if noise == "auto":
         exact = operator if len(y) == 1 or options.get("maps") is not None else None
         outer = noncartesian.outer_noise(y, operator.omega)
@@ -133,7 +137,7 @@ def _along_trajectory(
         assumed = (*assumed, found)
     moved, y = operator.to(device), y[None].to(device)
     problem, unweighted, told = problem_with(moved, y, law_of(noise, moved))
-    apart = (options["trajectory"], options.get("maps"))
+    apart = tuple(options.get(name) for name in ("trajectory", "maps", "noise_covariance"))
     several = len(y[0]) > 1 and options.get("maps") is None
     return Task(
         problem,

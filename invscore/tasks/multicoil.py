@@ -109,8 +109,7 @@ def measured_coils(
         share = 1 - float(mask.double().mean())
         assumed.append(f"mask: {share:.0%} of k-space is exactly 0 and counts as not measured")
     whole = MRI(mask, shape).measured[0]
-    if options.get("noise_covariance") is not None:
-        assumed.append(f"noise: coils whitened by {options['noise_covariance']!r}")
+    assumed += whitened_by(options)
     if options.get("maps") is not None:
         maps = maps_of_file(options["maps"], (shape[0], *shape[-2:]))
         maps = whitened(maps, options)
@@ -145,6 +144,12 @@ def whitened(kspace: Tensor, options: Mapping[str, Any]) -> Tensor:
         return kspace
     mixing = whitening(read_covariance(file, len(kspace)))
     return torch.tensordot(mixing.to(kspace.dtype), kspace, 1)
+
+
+def whitened_by(options: Mapping[str, Any]) -> list[str]:
+    """A sentence on the file that whitens coils, if one does."""
+    file = options.get("noise_covariance")
+    return [] if file is None else [f"noise: coils whitened by {file!r}"]
 
 
 def corner_noise(kspace: Tensor, measured: Tensor) -> float:

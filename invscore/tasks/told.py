@@ -7,7 +7,7 @@ from typing import Any
 
 from invscore.images import MEASUREMENT_KEYS, transparent
 from invscore.readers import read
-from invscore.tasks import multicoil
+from invscore.tasks import multicoil, noncartesian
 from invscore.tasks.specs import Spec
 
 
@@ -28,7 +28,7 @@ def with_its_holes(spec: Spec, measurement: str) -> tuple[Spec, tuple[str, ...]]
 
 def with_its_angles(spec: Spec, measurement: str, key: str | None) -> tuple[Spec, tuple[str, ...]]:
     """``spec`` with the angles that the file of a sinogram has, and a sentence about them."""
-    if not _asks(spec, "ct", "angles", "span"):
+    if not _asks(spec, ("ct",), "angles", "span"):
         return spec, ()
     theta = _in_header("theta", measurement, key)
     if theta is None:
@@ -40,7 +40,7 @@ def with_its_angles(spec: Spec, measurement: str, key: str | None) -> tuple[Spec
 
 def with_its_pattern(spec: Spec, measurement: str, key: str | None) -> tuple[Spec, tuple[str, ...]]:
     """``spec`` with the colour filters that a raw file has, and a sentence about them."""
-    if not _asks(spec, "mosaic", "pattern", "filters"):
+    if not _asks(spec, ("mosaic",), "pattern", "filters"):
         return spec, ()
     rows = _in_header("pattern", measurement, key)
     if rows is None:
@@ -55,16 +55,16 @@ def with_its_pattern(spec: Spec, measurement: str, key: str | None) -> tuple[Spe
 
 def with_its_noise(spec: Spec, measurement: str, key: str | None) -> Spec:
     """``spec`` of several coils with the scan of noise that the file of k-space holds, if any."""
-    if not _asks(spec, multicoil.NAME, "noise_covariance"):
+    if not _asks(spec, (multicoil.NAME, noncartesian.NAME), "noise_covariance"):
         return spec
     if _in_header("noise", measurement, key) is None:
         return spec
     return replace(spec, options={**spec.options, "noise_covariance": measurement})
 
 
-def _asks(spec: Spec, name: str, *options: str) -> bool:
-    """Whether ``spec`` is of the operator ``name``, and leaves all of the ``options`` open."""
-    return not spec.is_plugin and spec.name == name and not set(options) & set(spec.options)
+def _asks(spec: Spec, names: tuple[str, ...], *options: str) -> bool:
+    """Whether ``spec`` is of one of these operators, and leaves all of the ``options`` open."""
+    return not spec.is_plugin and spec.name in names and not set(options) & set(spec.options)
 
 
 def _in_header(entry: str, measurement: str, key: str | None) -> Any:

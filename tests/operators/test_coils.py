@@ -64,6 +64,22 @@ def test_radial_with_coils_is_the_fourier_sum() -> None:
     torch.testing.assert_close(operator(x)[0], expected, rtol=0, atol=1e-9)
 
 
+@pytest.mark.parametrize(("width", "error"), [(8, 0.02), (12, 0.01), (24, 0.006)])
+def test_maps_from_a_narrow_centre(width: int, error: float) -> None:
+    pytest.importorskip("sigpy")
+    true = birdcage_maps(4, 48, 48)
+    rows, columns = torch.meshgrid(torch.arange(48.0), torch.arange(48.0), indexing="ij")
+    inside = ((rows - 24) / 18) ** 2 + ((columns - 24) / 14) ** 2 < 1
+    x = (inside * (1 + 0.3 * torch.sin(rows / 5) * torch.cos(columns / 4)))[None, None] + 0j
+    lines = torch.zeros(48, 48, dtype=torch.bool)
+    lines[:, ::4] = lines[:, 24 - width // 2 : 24 + width // 2] = True
+    y = (MRI(lines, (4, 48, 48)) @ CoilMaps(true))(x)[0]
+    noise = torch.randn(*y.shape, 2, generator=torch.Generator().manual_seed(0))
+    found = estimate_maps(y + 0.01 * lines * torch.view_as_complex(noise), lines)
+    likeness = (found.conj() * true).sum(dim=0).abs()
+    assert float((2 - 2 * likeness)[inside].mean().sqrt()) < error
+
+
 def test_maps_are_estimated_from_the_centre() -> None:
     pytest.importorskip("sigpy")
     true = birdcage_maps(4, 48, 48)
