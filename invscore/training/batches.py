@@ -34,7 +34,9 @@ class Batch:
     objectives that need them there are ``signs``, of the shape of ``clean`` and +1 or -1 at
     random, and ``reference``, (n, c, h, w), the images of the whole step and further ones, none
     of them augmented. ``augmentation``, (b, labels), says how each clean image was augmented, where
-    some are: see ``augment``.
+    some are: see ``augment``. ``maps``, like ``clean``, are the level of each pixel in the place of
+    ``sigma``, and ``target`` what D is to give back in place of ``clean``, where a ``Teacher``
+    says so.
     """
 
     clean: Tensor
@@ -44,6 +46,7 @@ class Batch:
     reference: Tensor | None = None
     augmentation: Tensor | None = None
     maps: Tensor | None = None
+    target: Tensor | None = None
 
     def to(self, device: torch.device) -> Batch:
         return Batch(
@@ -54,6 +57,7 @@ class Batch:
             None if self.reference is None else self.reference.to(device),
             None if self.augmentation is None else self.augmentation.to(device),
             None if self.maps is None else self.maps.to(device),
+            None if self.target is None else self.target.to(device),
         )
 
 

@@ -129,6 +129,7 @@ class TrainConfig(Section):
     noise: NoiseConfig = NoiseConfig()
     objective: Objective = "denoising"
     reference: int = Field(default=0, ge=0)
+    teacher: HomeText | None = None
     data: DataConfig
     augment: AugmentConfig = AugmentConfig()
     optimiser: OptimiserConfig
@@ -175,6 +176,11 @@ class TrainConfig(Section):
             raise ValueError(
                 "`noise.maps` must be 0 but for the objective denoising of a network that is no "
                 f"energy, got {self.noise.maps}"
+            )
+        if self.teacher is not None and (self.objective != "denoising" or self.noise.overstated):
+            raise ValueError(
+                "`teacher` must be left out but for the objective denoising without overstated "
+                f"noise, got {self.teacher!r}"
             )
         if self.reference and self.objective != "stable":
             raise ValueError(

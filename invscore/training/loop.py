@@ -32,6 +32,7 @@ from invscore.training.record import RunRecord, prior_files, state_file, steps_d
 from invscore.training.resume_check import check_same_data
 from invscore.training.schedule import learning_rate
 from invscore.training.state import TrainingState
+from invscore.training.teacher import Teacher
 from invscore.training.warm_start import warm_start
 
 
@@ -80,6 +81,7 @@ def train(
     digest = data.digest()
     draw = Batches(config, data, rank=group.rank, processes=group.size)
     prior = untrained_prior(config).to(group.device)
+    teacher = Teacher(config.teacher, prior) if config.teacher else None
     run = _begin(config, prior, digest)
     group.check_agreement(run.step, f"out is {str(config.out)!r}: its state")
     averaged = untrained_prior(config).to(group.device)
@@ -97,7 +99,7 @@ def train(
     with closing(prefetched(draw, range(run.step, options.steps), config.workers)) as batches:
         for parts in batches:
             rate = learning_rate(options, run.step)
-            loss = _gradients(config, prior, parts, group)
+            loss = _gradients(config, prior, teacher, parts, group)
             norm, made = run.update(rate, clip=options.clip, skip_above=options.skip_above)
             if not math.isfinite(norm):
                 raise record.diverged(f"the loss is {loss:.3g} and the norm of its gradient {norm}")
@@ -137,12 +139,18 @@ def _begin(config: TrainConfig, prior: NetworkPrior, digest: str) -> TrainingSta
 
 
 def _gradients(
-    config: TrainConfig, prior: NetworkPrior, parts: Sequence[Batch], group: ProcessGroup
+    config: TrainConfig,
+    prior: NetworkPrior,
+    teacher: Teacher | None,
+    parts: Sequence[Batch],
+    group: ProcessGroup,
 ) -> float:
     """Leave the gradient of the mean loss over all parts and processes in the weights."""
     total = torch.zeros((), device=group.device)
     for part in parts:
         batch = part.to(group.device)
+        if teacher is not None:
+            batch = teacher(batch)
         with autocast(config.precision, group.device), labelled(prior.network, batch.augmentation):
             loss = LOSSES[config.objective](prior, batch)
         (loss / len(parts)).backward()  # type: ignore[no-untyped-call]

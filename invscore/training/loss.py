@@ -27,8 +27,11 @@ Loss = Callable[[NetworkPrior, Batch], Tensor]
 
 
 def denoising(prior: NetworkPrior, batch: Batch) -> Tensor:
-    """``w(sigma) |D(x) - x0|^2``, as in ``denoising_score_matching``."""
-    return denoising_score_matching(prior, batch.clean, batch.sigma, batch.noise, batch.maps)
+    """``w(sigma) |D(x) - x0|^2``, as in ``denoising_score_matching``, or with a teacher's targets
+    in place of the images x0."""
+    return denoising_score_matching(
+        prior, batch.clean, batch.sigma, batch.noise, batch.maps, batch.target
+    )
 
 
 def flow(prior: NetworkPrior, batch: Batch) -> Tensor:

@@ -15,6 +15,7 @@ def denoising_score_matching(
     sigma: Tensor,
     noise: Tensor,
     maps: Tensor | None = None,
+    target: Tensor | None = None,
 ) -> Tensor:
     """Mean of ``w(sigma) |D(x0 + sigma n, sigma) - x0|^2`` over pixels and images.
 
@@ -22,7 +23,8 @@ def denoising_score_matching(
     with weight ``sigma^4 w(sigma)``; ``w`` is the prior's own (Karras et al. 2022, Table 1).
     ``clean`` and ``noise`` have shape (b, c, h, w), ``sigma`` has shape (b,), in image units;
     complex noise has unit variance in both parts. Where there are ``maps``, like ``clean``, they
-    are the level of each pixel in the place of ``sigma``.
+    are the level of each pixel in the place of ``sigma``. A ``target``, like ``clean``, is what D
+    is to give back in place of the image.
 
     After the example of ``invscore.training.objectives``:
 
@@ -43,4 +45,5 @@ def denoising_score_matching(
         level = maps
         coloured = NoiseCovariance(Basis("pixels"), maps**2)
         denoised = prior.denoise_with(clean + maps * noise, coloured)
-    return (prior.loss_weight(level) * (denoised - clean).abs() ** 2).mean()
+    error = denoised - (clean if target is None else target)
+    return (prior.loss_weight(level) * error.abs() ** 2).mean()
