@@ -30,7 +30,8 @@ def warm_start(prior: NetworkPrior, source: str) -> None:
 
     Attention that the network of ``source`` lacks keeps the weights that it has in ``prior``: in
     one that has learned nothing, it is nearly the identity. Likewise what takes noise maps, which
-    then says nothing.
+    then says nothing; of a ``source`` that takes them, a network that does not takes all the rest,
+    and denoises white noise alike.
 
     Where the priors' images differ in their number of channels, the first layer, ``stem``, and the
     last, ``head``, are adapted: an image whose channels are all alike gives the same features, and
@@ -55,12 +56,15 @@ def warm_start(prior: NetworkPrior, source: str) -> None:
             f"{describe(origin.parametrisation)!r}, got {describe(prior.parametrisation)!r}"
         )
     theirs = origin.network.state_dict()
+    if not getattr(network, "noise_maps", False):
+        theirs = {
+            name: w for name, w in theirs.items() if name not in _told_of_maps(origin.network)
+        }
     if isinstance(network, Potential) and not isinstance(origin.network, Potential):
         theirs = {f"network.{name}": _halved_head(w, name) for name, w in theirs.items()}
     ours = network.state_dict()
     attention = _names(network, SelfAttention)
-    local = _names(network, MapFeatures) | _names(network, LocalFilm)
-    fresh = (attention | local) - theirs.keys()
+    fresh = (attention | _told_of_maps(network)) - theirs.keys()
     strangers = sorted((ours.keys() ^ theirs.keys()) - fresh)
     if strangers:
         raise ValueError(
@@ -82,6 +86,11 @@ def warm_start(prior: NetworkPrior, source: str) -> None:
     for module in network.modules():
         if isinstance(module, FourierEmbedding):  # it sees ln(sigma) / 4
             module.shift(math.log(origin.sigma_data / prior.sigma_data) / 4)
+
+
+def _told_of_maps(network: nn.Module) -> set[str]:
+    """The names of all weights that take noise maps."""
+    return _names(network, MapFeatures) | _names(network, LocalFilm)
 
 
 def _names(network: nn.Module, kind: type[nn.Module]) -> set[str]:

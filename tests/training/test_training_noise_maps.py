@@ -133,6 +133,22 @@ def test_it_begins_as_the_prior_that_it_starts_from(make_config: Any) -> None:
     torch.testing.assert_close(after.denoise_with(x, coloured), before.denoise(x, 0.3))
 
 
+def test_a_run_without_maps_begins_as_a_prior_that_takes_them(make_config: Any) -> None:
+    """What takes maps is left behind: of white noise it says nothing."""
+    origin = train(with_maps(make_config("maps", learning_rate=0.01), 0.5))
+    plain = make_config("plain", learning_rate=1e-12).model_dump() | {"init": str(origin)}
+    before, after = load_prior(origin), load_prior(train(TrainConfig.model_validate(plain)))
+    assert before.noise_kinds
+    assert not after.noise_kinds
+    x = torch.rand(2, 1, 16, 16)
+    torch.testing.assert_close(after.denoise(x, 0.3), before.denoise(x, 0.3))
+    energy = plain | {
+        "out": origin.parents[1] / "energy",
+        "network": plain["network"] | {"energy": True},
+    }
+    assert load_prior(train(TrainConfig.model_validate(energy))).has_density
+
+
 def test_what_a_run_without_maps_draws_is_as_it_was(make_config: Any) -> None:
     plain = make_config()
     source = open_source(plain.data, "train", channels=1)
