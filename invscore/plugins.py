@@ -11,6 +11,8 @@ Nothing is imported before it is asked for by its name.
 
 from __future__ import annotations
 
+import sys
+from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Literal
 
@@ -21,6 +23,12 @@ Kind = Literal["prior", "method", "network", "operator", "reader"]
 
 def installed(kind: Kind) -> dict[str, EntryPoint]:
     """The entry points of a ``kind`` by name: of the group ``invscore.methods``, and so on."""
+    return _installed(kind, tuple(sys.path))
+
+
+@lru_cache
+def _installed(kind: Kind, path: tuple[str, ...]) -> dict[str, EntryPoint]:  # noqa: ARG001
+    # Every package of the path is looked at, a tenth of a second: once, not for every file.
     return {point.name: point for point in entry_points(group=f"invscore.{kind}s")}
 
 

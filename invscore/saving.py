@@ -7,6 +7,7 @@ import html
 import io
 import json
 import math
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -18,7 +19,7 @@ from torch import Tensor
 
 from invscore.figures import middle_slice, panel, picture, side_by_side
 from invscore.files import atomic_folder
-from invscore.images import save_image, to_uint8
+from invscore.images import to_uint8
 from invscore.likelihood import InverseProblem
 from invscore.metrics import SSIM_WINDOW, psnr, ssim
 from invscore.tasks.pictures import Window, measurement_picture, window_of
@@ -80,8 +81,14 @@ def write(
     """
     wanted = {ARRAYS, METRICS, *names, *(f"{name}.png" for name in pictures)}
     with atomic_folder(folder, names=sorted(wanted), mark=METRICS) as partial:
+        drawn: dict[int, Path] = {}  # of pictures under two names one is written
         for name, image in pictures.items():
-            save_image(partial / f"{name}.png", image)
+            file = partial / f"{name}.png"
+            if id(image) in drawn:
+                shutil.copyfile(drawn[id(image)], file)
+            else:
+                Image.fromarray(to_uint8(image)).save(file, format="PNG")
+                drawn[id(image)] = file
         plain: dict[str, Any] = {name: tensor.cpu().numpy() for name, tensor in arrays.items()}
         np.savez(partial / ARRAYS, **plain)
         if more is not None:

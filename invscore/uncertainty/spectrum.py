@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -72,7 +73,8 @@ def residual_spectrum(problem: InverseProblem, samples: Tensor) -> ResidualSpect
     window = ... if spectral else middle_of(operator.out_shape)
     seen = seen[window].to(problem.y.device)
     seen = seen.reshape(-1, *seen.shape[-2:])
-    bands = _bands(*seen.shape[-2:], centred=spectral).to(problem.y.device)
+    known = _bands if spectral else _bands_of_many
+    bands = known(*seen.shape[-2:], centred=spectral).to(problem.y.device)
     power = torch.stack([_energy(problem, x, seen, window, spectral) for x in samples]).mean(dim=0)
     clean = problem.operator(samples[0])
     excess = float(problem.noise.kurtosis(clean).expand(clean.shape).mean())
@@ -82,7 +84,8 @@ def residual_spectrum(problem: InverseProblem, samples: Tensor) -> ResidualSpect
         mean = parts * _sums(seen.sum(dim=0), bands)
         freedom = mean
     else:
-        mean, freedom = _moments(seen, bands)
+        mean, freedom = _moments(seen, bands) if mask is not None else _moments_of_all(seen.shape)
+        mean, freedom = mean.to(seen.device), freedom.to(seen.device)
         mean, freedom = parts * mean, parts * freedom
     freedom = torch.where(mean > 0.5, freedom, 0.0).cpu().double()
     # A law of heavier tails than the Gaussian's adds its excess to the variance of every band.
@@ -115,6 +118,10 @@ def _bands(height: int, width: int, *, centred: bool) -> Tensor:
     return torch.fft.fftshift(bands) if centred else bands
 
 
+_bands_of_many = lru_cache(maxsize=2)(_bands)
+"""Of windows, which are small and have one shape in many measurements."""
+
+
 def _sums(values: Tensor, bands: Tensor) -> Tensor:
     """Sums of ``values``, (\\*, h, w), in each band: (\\*, bands)."""
     total = values.new_zeros(*values.shape[:-2], RINGS * SECTORS)
@@ -124,6 +131,12 @@ def _sums(values: Tensor, bands: Tensor) -> Tensor:
         one_hot = torch.nn.functional.one_hot(places[part], RINGS * SECTORS).to(values.dtype)
         total += numbers[..., part] @ one_hot
     return total
+
+
+@lru_cache
+def _moments_of_all(shape: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    """Of measurements without a mask: many have one shape."""
+    return _moments(torch.ones(shape), _bands(*shape[-2:], centred=False))
 
 
 def _moments(seen: Tensor, bands: Tensor) -> tuple[Tensor, Tensor]:
