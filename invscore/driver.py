@@ -26,10 +26,10 @@ from invscore.operators.base import Window
 from invscore.operators.probe import operator_warnings
 from invscore.places import of_one_factor, particle_sets, seeds_and_streams
 from invscore.precision import FixedPrecision, precision_warnings
-from invscore.priors import tiled
 from invscore.priors.base import Prior
 from invscore.priors.counted import CountedPrior
 from invscore.priors.evaluated import evaluated_in
+from invscore.priors.fitted import fit_into_memory, room
 from invscore.probing import draw_probes, starts_at_a_guess
 from invscore.rng import AntitheticRNG, SampleRNG
 from invscore.running import NumericalError as NumericalError
@@ -196,7 +196,7 @@ def reconstruct(
     and spread, intervals and quantiles allow for it (default: where the method gains by it; never
     for particles and point estimates). Networks of large images are
     evaluated in tiles, so that ``most_memory`` bytes, or else those that are free, hold them
-    (``invscore.priors.tiled``). ``probes``: of each measurement, samples by six evaluations from a
+    (``invscore.priors.fitted``). ``probes``: of each measurement, samples by six evaluations from a
     start at which no first guess picks one of several explanations, compared with four samples or
     more where the method starts at a guess; a warning tells of what the samples miss.
     ``precision``: ``"bf16"`` evaluates the network, and nothing else, in bfloat16
@@ -251,10 +251,10 @@ def reconstruct(
     most = max(map(len, chunks))
     if most_memory is not None:
         memory.give_back_at_once()
-    room = tiled.room(most_memory, memory.FLOAT * number * most)
+    free = room(most_memory, memory.FLOAT * number * most)
     shape = problem.operator.in_shape
     used = evaluated_in(prior, precision)
-    used = tiled.fitted(used, shape, room, images=most, derivatives=info.products != "0")
+    used = fit_into_memory(used, shape, free, images=most, derivatives=info.products != "0")
     counted = CountedPrior(used, 1 / len(places))
     if not isinstance(problem.noise, GaussianNoise):
         chunks = [part for chunk in chunks for part in of_one_factor(chunk, factors)]

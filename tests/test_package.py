@@ -27,9 +27,9 @@ FOLDERS = ("invscore", "operators", "tests", "examples")
 """All folders with code."""
 
 FLOORS = (
-    "batches checkpoint config doubles engine faults figures files finite images literals memory"
-    " modules networks noise operators places plain_json plain_yaml plugins precision processes"
-    " ranges readers registry report rng stopping viewer words",
+    "batches checkpoint config doubles engine faults figures files finite held images literals"
+    " memory modules networks noise operators places plain_json plain_yaml plugins precision"
+    " processes ranges readers registry report rng stopping viewer words",
     "discrete levels likelihood priors sampling training",
     "blur_kernel exact excerpt methods metrics noise_level noise_map noise_of_kspace scale stein"
     " tasks uncertainty",

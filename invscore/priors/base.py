@@ -56,7 +56,7 @@ class Prior(abc.ABC):
     ``log_density``. ``channels`` is the number of an image's channels, ``None`` where any will do,
     and ``complex`` says that images are complex. ``noise_kinds`` names the bases in which noise may
     have variances of its own for ``denoise_with``. ``metadata`` is what a file says of the prior.
-    ``footprint`` is known where D may be evaluated in tiles, see ``invscore.priors.tiled``.
+    ``footprint`` is known where D may be evaluated in tiles, see ``invscore.priors.fitted``.
 
         >>> import torch
         >>> from invscore.batches import per_image

@@ -73,9 +73,7 @@ class Sizes:
         padded = _padded(z, tuple(max(a, b) for a, b in zip(z.shape[-2:], self.size, strict=True)))
         rows = _starts(padded.shape[-2], self.size[0], self.overlap)
         columns = _starts(padded.shape[-1], self.size[1], self.overlap)
-        weight = _ramp(self.size[0], self.overlap, z)[:, None] * _ramp(
-            self.size[1], self.overlap, z
-        )
+        weight = ramp(self.size[0], self.overlap, z)[:, None] * ramp(self.size[1], self.overlap, z)
         total, weights = torch.zeros_like(padded), torch.zeros_like(padded[:1, :1])
         for top in rows:
             for left in columns:
@@ -106,7 +104,7 @@ def _starts(length: int, tile: int, overlap: int) -> list[int]:
     return [round(k * (length - tile) / (count - 1)) for k in range(count)]
 
 
-def _ramp(tile: int, overlap: int, like: Tensor) -> Tensor:
+def ramp(tile: int, overlap: int, like: Tensor) -> Tensor:
     """Weights of a tile along one axis: 1 inside, falling linearly over the overlap."""
     place = torch.arange(tile, device=like.device, dtype=like.dtype)
     edge = torch.minimum(place, tile - 1 - place) + 1

@@ -2,33 +2,15 @@
 
 from __future__ import annotations
 
-import copy
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from invscore import memory
 from invscore.batches import PerImage
 from invscore.priors.base import Prior
-from invscore.priors.channelwise import Channelwise
-from invscore.priors.grayscale import Grayscale
 from invscore.priors.noise_covariance import NoiseCovariance
-from invscore.priors.volume import TOGETHER, VolumePrior
-
-SIZES = (2048, 1024, 512, 256, 128)
-"""Sides of tiles that are tried, in pixels."""
-
-SHARE = 0.5
-"""Of what is free that a network may take: images, their noise and solvers need the rest."""
-
-HELD = 14
-"""Arrays as large as the images that are held while a network is evaluated."""
-
-DERIVATIVES = 4.0
-"""Times the memory of an evaluation that one with derivatives takes."""
 
 
 class Tiled(Prior):
@@ -98,65 +80,6 @@ class Tiled(Prior):
                     for row, column in zip(rows, columns, strict=True)
                 )
                 yield window, core, inner
-
-
-def fitted(
-    prior: Prior, shape: tuple[int, ...], free: float, *, images: int = 1, derivatives: bool = False
-) -> Prior:
-    """``prior`` as it is where ``images`` of ``shape`` fit into ``free`` bytes, else in tiles.
-
-    The largest tiles that fit, of ``SIZES``; the smallest where none do. ``derivatives``: whether
-    they are asked for. A prior without a ``footprint`` stays as it is, as do images that are not
-    (c, h, w).
-    """
-    if isinstance(prior, (Channelwise, Grayscale)):
-        count = images * (shape[0] if isinstance(prior, Channelwise) else 1)
-        inner = fitted(prior.prior, shape, free, images=count, derivatives=derivatives)
-        if inner is prior.prior:
-            return prior
-        tiled = copy.copy(prior)
-        tiled.prior = inner
-        return tiled
-    if isinstance(prior, VolumePrior) and len(shape) == 4:
-        return _fitted_volume(prior, shape, free, images=images, derivatives=derivatives)
-    known = prior.footprint
-    if known is None or len(shape) != 3:
-        return prior
-    each = images * known.bytes_per_pixel * (DERIVATIVES if derivatives else 1.0)
-    if each * shape[1] * shape[2] <= free:
-        return prior
-    margin = _up(known.reach, known.stride)
-    sizes = [_up(size, known.stride) for size in SIZES]
-    fits = [size for size in sizes if each * (size + 2 * margin) ** 2 <= free]
-    return Tiled(prior, (fits or sizes[-1:])[0], margin)
-
-
-def _fitted_volume(
-    prior: VolumePrior, shape: tuple[int, ...], free: float, *, images: int, derivatives: bool
-) -> Prior:
-    """Slices, as many at once as the prior takes, and these in tiles where they do not fit."""
-    channels, *lengths = shape
-    largest = sorted(lengths)[1:]
-    plane = (channels, *largest)
-    at_once = prior.together or max(1, TOGETHER // (images * math.prod(plane)))
-    count = images * at_once
-    inner = fitted(prior.prior, plane, free, images=count, derivatives=derivatives)
-    return prior if inner is prior.prior else VolumePrior(inner, prior.planes, prior.together)
-
-
-def room(most: float | None = None, images: float = 0) -> float:
-    """The bytes that a network may take where the process may have ``most``: all that are free.
-
-    Beside ``images`` of so many bytes.
-    """
-    free: float = memory.available()
-    if most is None:
-        return SHARE * free
-    return max(0.0, min(free, most - memory.PROCESS) - HELD * images)
-
-
-def _up(number: int, multiple: int) -> int:
-    return -(-number // multiple) * multiple
 
 
 def _pieces(length: int, size: int, margin: int) -> Iterator[tuple[slice, slice, slice]]:

@@ -1,52 +1,18 @@
-"""Memory that a computation holds at once, measured on the CPU."""
+"""Memory that a computation holds at once, and what asked for it."""
 
 from __future__ import annotations
 
 import traceback
-import weakref
-from typing import Any
 
-import torch
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_iter
+from invscore import held
 
 
-class Holding(TorchDispatchMode):
-    """Bytes of tensors made within it: ``most`` at once, and the lines that asked for the last.
-
-    Of each operation, what it returns and what is held when it has; temporary memory within an
-    operation is not seen.
-    """
+class Holding(held.Holding):
+    """``where``: the lines that asked for what made it the most."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._sizes: dict[int, int] = {}
-        self.now = self.most = 0
         self.where: list[str] = []
 
-    def __torch_dispatch__(
-        self,
-        func: Any,
-        types: Any,
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
-    ) -> Any:
-        result = func(*args, **(kwargs or {}))
-        for each in tree_iter(result):
-            if isinstance(each, torch.Tensor):
-                self._note(each.untyped_storage())
-        return result
-
-    def _note(self, storage: torch.UntypedStorage) -> None:
-        place = storage._cdata
-        if place in self._sizes or not storage.nbytes():
-            return
-        self._sizes[place] = storage.nbytes()
-        self.now += storage.nbytes()
-        weakref.finalize(storage, self._gone, place).atexit = False
-        if self.now > self.most:
-            self.most = self.now
-            self.where = traceback.format_stack(limit=12)
-
-    def _gone(self, place: int) -> None:
-        self.now -= self._sizes.pop(place, 0)
+    def _grown(self) -> None:
+        self.where = traceback.format_stack(limit=12)

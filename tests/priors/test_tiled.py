@@ -10,8 +10,9 @@ from invscore import NetworkPrior
 from invscore.networks.unet import UNet
 from invscore.priors.base import Prior
 from invscore.priors.channelwise import Channelwise
+from invscore.priors.fitted import fit_into_memory
 from invscore.priors.grayscale import Grayscale
-from invscore.priors.tiled import Tiled, fitted
+from invscore.priors.tiled import Tiled
 
 SHAPE = (1, 67, 90)
 
@@ -81,24 +82,24 @@ def test_no_tile_is_larger_than_it_may_be(prior: NetworkPrior, x: Tensor) -> Non
     assert max(seen) <= 32 * 32
     assert prior.footprint is not None
     each = prior.footprint.bytes_per_pixel
-    assert fitted(prior, (1, 4096, 4096), each * 4096**2) is prior
+    assert fit_into_memory(prior, (1, 4096, 4096), each * 4096**2) is prior
     for free, size in ((each * 2600**2, 2048), (each * 600**2, 512), (0.0, 128)):
-        found = fitted(prior, (1, 4096, 4096), free)
+        found = fit_into_memory(prior, (1, 4096, 4096), free)
         assert isinstance(found, Tiled)
         assert (found.size, found.margin) == (size, 28)
         assert size == 128 or each * (size + 56) ** 2 <= free
-    found = fitted(prior, (1, 4096, 4096), each * 600**2, images=4, derivatives=True)
+    found = fit_into_memory(prior, (1, 4096, 4096), each * 600**2, images=4, derivatives=True)
     assert isinstance(found, Tiled)
     assert found.size == 128
 
 
 def test_what_wraps_a_prior_stays_outside(x: Tensor) -> None:
     colour = x[:, :, :40, :40].expand(2, 3, 40, 40)
-    found = fitted(Channelwise(make()), (3, 400, 400), 1e5)
+    found = fit_into_memory(Channelwise(make()), (3, 400, 400), 1e5)
     assert isinstance(found, Channelwise)
     assert isinstance(found.prior, Tiled)
     torch.testing.assert_close(found.denoise(colour, 0.2), Channelwise(make()).denoise(colour, 0.2))
-    gray = fitted(Grayscale(make(3)), (1, 400, 400), 1e5)
+    gray = fit_into_memory(Grayscale(make(3)), (1, 400, 400), 1e5)
     assert isinstance(gray, Grayscale)
     assert isinstance(gray.prior, Tiled)
     torch.testing.assert_close(gray.denoise(x, 0.2), Grayscale(make(3)).denoise(x, 0.2))
@@ -107,4 +108,4 @@ def test_what_wraps_a_prior_stays_outside(x: Tensor) -> None:
 def test_what_makes_no_sense(prior: NetworkPrior) -> None:
     with pytest.raises(ValueError, match="`size` must be at least 1 and `margin` at least 0"):
         Tiled(prior, 0, 8)
-    assert fitted(prior, (7,), 0.0) is prior
+    assert fit_into_memory(prior, (7,), 0.0) is prior

@@ -9,8 +9,9 @@ from invscore.batches import PerImage
 from invscore.networks import build_network
 from invscore.operators import Blur, Slicewise
 from invscore.priors import GaussianPrior, Prior, StationaryGaussianPrior, VolumePrior
+from invscore.priors.fitted import fit_into_memory
 from invscore.priors.network import NetworkPrior
-from invscore.priors.tiled import Tiled, fitted
+from invscore.priors.tiled import Tiled
 
 F64 = torch.float64
 generator = torch.Generator().manual_seed(0)
@@ -75,8 +76,8 @@ def test_the_posterior_of_independent_slices_is_theirs() -> None:
 def test_slices_that_do_not_fit_are_seen_in_tiles() -> None:
     network = build_network("unet", channels=1, widths=[4, 8], blocks=1)
     prior = VolumePrior(NetworkPrior(network, channels=1))
-    assert fitted(prior, (1, 4, 64, 64), 1e12) is prior
-    small = fitted(prior, (1, 4, 400, 400), 1e5)
+    assert fit_into_memory(prior, (1, 4, 64, 64), 1e12) is prior
+    small = fit_into_memory(prior, (1, 4, 400, 400), 1e5)
     assert isinstance(small, VolumePrior)
     assert isinstance(small.prior, Tiled)
 

@@ -1,0 +1,112 @@
+"""A prior that fits into memory: as it is, or in tiles of the largest size that does."""
+
+from __future__ import annotations
+
+import copy
+import math
+
+from invscore import memory
+from invscore.priors.base import Prior
+from invscore.priors.blended import Blended
+from invscore.priors.channelwise import Channelwise
+from invscore.priors.denoiser import DenoiserPrior
+from invscore.priors.grayscale import Grayscale
+from invscore.priors.looked_at import Glance, look_at
+from invscore.priors.network import NetworkPrior
+from invscore.priors.tiled import Tiled
+from invscore.priors.volume import TOGETHER, VolumePrior
+
+SIZES = (2048, 1024, 512, 256, 128)
+"""Sides of tiles that are tried, in pixels."""
+
+SHARE = 0.5
+"""Of what is free that a network may take: images, their noise and solvers need the rest."""
+
+HELD = 14
+"""Arrays as large as the images that are held while a network is evaluated."""
+
+DERIVATIVES = 4.0
+"""Times the memory of an evaluation that one with derivatives takes."""
+
+HEAVIEST = 1e5
+"""Bytes a pixel: no network takes more, and none is looked at where as much is free."""
+
+OVERLAP = 4
+"""Tiles that are blended overlap by one part in so many."""
+
+
+def fit_into_memory(
+    prior: Prior, shape: tuple[int, ...], free: float, *, images: int = 1, derivatives: bool = False
+) -> Prior:
+    """``prior`` as it is where ``images`` of ``shape`` fit into ``free`` bytes, else in tiles.
+
+    The largest tiles that fit, of ``SIZES``; the smallest where none do. ``derivatives``: whether
+    they are asked for. A network without a ``footprint`` is looked at, and its tiles are blended
+    where it sees everything; one of a single size has tiles of its own, and other priors stay as
+    they are, as do images that are not (c, h, w).
+    """
+    if isinstance(prior, (Channelwise, Grayscale)):
+        count = images * (shape[0] if isinstance(prior, Channelwise) else 1)
+        inner = fit_into_memory(prior.prior, shape, free, images=count, derivatives=derivatives)
+        if inner is prior.prior:
+            return prior
+        tiled = copy.copy(prior)
+        tiled.prior = inner
+        return tiled
+    if isinstance(prior, VolumePrior) and len(shape) == 4:
+        return _fitted_volume(prior, shape, free, images=images, derivatives=derivatives)
+    if len(shape) != 3:
+        return prior
+    times = images * (DERIVATIVES if derivatives else 1.0)
+    pixels = shape[1] * shape[2]
+    known = _glance(prior, HEAVIEST * times * pixels > free)
+    if known is None or times * known.bytes_per_pixel * pixels <= free:
+        return prior
+    each, footprint = times * known.bytes_per_pixel, known.footprint
+    if footprint is None:
+        fits = [size for size in SIZES if each * size**2 <= free]
+        size = _up((fits or SIZES[-1:])[0], known.stride)
+        return Blended(prior, size, min(size // OVERLAP, size - known.stride), known.stride)
+    margin = _up(footprint.reach, footprint.stride)
+    sizes = [_up(size, footprint.stride) for size in SIZES]
+    fits = [size for size in sizes if each * (size + 2 * margin) ** 2 <= free]
+    return Tiled(prior, (fits or sizes[-1:])[0], margin)
+
+
+def _glance(prior: Prior, may_be_large: bool) -> Glance | None:
+    """What is known of a network's memory; where it ``may_be_large``, by looking at it."""
+    if prior.footprint is not None:
+        return Glance(prior.footprint.bytes_per_pixel, prior.footprint.stride, prior.footprint)
+    if not may_be_large or not isinstance(prior, NetworkPrior | DenoiserPrior):
+        return None
+    if isinstance(prior, DenoiserPrior):
+        return look_at(prior, prior.sizes.multiple) if prior.sizes.size is None else None
+    return look_at(prior)
+
+
+def _fitted_volume(
+    prior: VolumePrior, shape: tuple[int, ...], free: float, *, images: int, derivatives: bool
+) -> Prior:
+    """Slices, as many at once as the prior takes, and these in tiles where they do not fit."""
+    channels, *lengths = shape
+    largest = sorted(lengths)[1:]
+    plane = (channels, *largest)
+    at_once = prior.together or max(1, TOGETHER // (images * math.prod(plane)))
+    count = images * at_once
+    inner = fit_into_memory(prior.prior, plane, free, images=count, derivatives=derivatives)
+    return prior if inner is prior.prior else VolumePrior(inner, prior.planes, prior.together)
+
+
+def room(most: float | None = None, images: float = 0) -> float:
+    """The bytes that a network may take where the process may have ``most``: all that are free.
+
+    Beside ``images`` of so many bytes.
+    """
+    free: float = memory.available()
+    if most is None:
+        return SHARE * free
+    return max(0.0, min(free, most - memory.PROCESS) - HELD * images)
+
+
+def _up(number: int, multiple: int) -> int:
+    return -(-number // multiple) * multiple

@@ -1,0 +1,90 @@
+"""How far a network sees and how much memory it takes, found by looking at it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor, nn
+
+from invscore.held import Holding
+from invscore.priors.base import Footprint, Prior
+
+LENGTH, WIDTH = 1024, 64
+"""Of the strips, in pixels, on which a network is tried."""
+
+STRIDE = 64
+"""A multiple of the strides of networks that halve an image up to six times."""
+
+SEEN = 1e-7
+"""Of the largest derivative: what is less is rounding."""
+
+SLACK = 1.5
+"""Memory that operations take while they compute, beside what they return."""
+
+
+@dataclass(frozen=True)
+class Glance:
+    """``bytes_per_pixel`` of an evaluation, and the ``footprint``: None where there is no end of
+    what a pixel depends on, or none within reach. ``stride``: the network is the same after a shift
+    by so many pixels."""
+
+    bytes_per_pixel: float
+    stride: int
+    footprint: Footprint | None
+
+
+_known: WeakKeyDictionary[Prior, Glance] = WeakKeyDictionary()
+
+
+def look_at(prior: Prior, multiple: int = 1) -> Glance:
+    """What evaluations of ``prior`` on strips, along and across, tell of it.
+
+    Its derivative at random images tells on which pixels a row of the result depends: not beyond
+    some distance, for convolutions; on all, for attention and norms over the image. ``multiple``:
+    of which its images' sides are. Strips are so long that a reach of some 400 pixels is found.
+    """
+    if prior not in _known:
+        _known[prior] = _looked(prior, math.lcm(multiple, STRIDE))
+    return _known[prior]
+
+
+def _looked(prior: Prior, stride: int) -> Glance:
+    weight = next(prior.parameters(), torch.zeros(())) if isinstance(prior, nn.Module) else None
+    device = "cpu" if weight is None else weight.device
+    generator = torch.Generator().manual_seed(0)
+    kind = torch.complex64 if prior.complex else torch.float32
+    length, width = (-(-side // stride) * stride for side in (LENGTH, WIDTH))
+    strip = torch.randn(1, prior.channels or 1, length, width, generator=generator, dtype=kind)
+    strip = (prior.mean + prior.variance**0.5 * strip).to(device)
+    level = min(max(prior.variance**0.5, prior.sigma_min), prior.sigma_max)
+    with torch.no_grad(), Holding() as holding:
+        prior.denoise(strip, level)
+    size = SLACK * holding.most / (length * width)
+    try:
+        reaches = [_reach(prior, image, level, stride) for image in (strip, strip.mT.contiguous())]
+    except RuntimeError:  # no derivatives
+        return Glance(size, stride, None)
+    if None in reaches:
+        return Glance(size, stride, None)
+    return Glance(size, stride, Footprint(max(r for r in reaches if r is not None), stride, size))
+
+
+def _reach(prior: Prior, strip: Tensor, level: float, stride: int) -> int | None:
+    """Pixels along the longer axis on which the middle of a result depends, at most."""
+    axis = -2 if strip.shape[-2] > strip.shape[-1] else -1
+    middle = strip.shape[axis] // 2 // stride * stride
+    u = torch.zeros_like(strip)
+    generator = torch.Generator().manual_seed(1)
+    chosen = u.narrow(axis, middle, stride)
+    chosen += torch.randn(chosen.shape, generator=generator, dtype=u.dtype).to(u.device)
+    felt = prior.pullback(strip, level)[1](u).abs().movedim(axis, 0).flatten(1).amax(dim=1)
+    places = (felt > SEEN * felt.max()).nonzero().flatten().tolist()
+    if not places or not math.isfinite(float(felt.max())):
+        return None
+    first, last = places[0], places[-1]
+    if first < stride or last >= len(felt) - stride:  # as far as the strip goes
+        return None
+    return int(max(middle - first, last - (middle + stride - 1), 0))
