@@ -50,6 +50,9 @@ lines of a spectrum stand out of it, the fit is below, and a pattern is taken fo
 SMALLEST = 32
 """Pixels a side that a picture must have."""
 
+ITERATIONS, HALVINGS = 40, 8
+"""Of the fit, and of a step that would make it worse."""
+
 START = (-6.0, -2.7, 0.0, 0.0, 0.0, 0.0)
 PRECISION = (0.0, 30.0, 20.0, 20.0, 20.0, 20.0)
 """Of a photograph's spectrum: log amplitude, exponent, and waves of two and four periods a turn."""
@@ -138,9 +141,16 @@ class Periodogram:
         centre = torch.tensor((float(self._theta[0]), *START[1:]), dtype=torch.float64)
         precision = torch.tensor(PRECISION, dtype=torch.float64)
         theta, level = self._theta, self._level
-        for _ in range(20):  # Fisher's scoring
+
+        def expected(theta: Tensor, level: float) -> tuple[Tensor, Tensor, float]:
+            """The power of what is clean, of all, and how likely the periodogram is."""
             clean = passed * (basis @ theta).clamp(-60, 60).exp()
             total = clean + math.exp(level)
+            away = 0.5 * float((precision * (theta - centre) ** 2).sum())
+            return clean, total, -float((total.log() + power / total).sum()) - away
+
+        clean, total, value = expected(theta, level)
+        for _ in range(ITERATIONS):  # Fisher's scoring
             design = basis * (clean / total)[:, None]
             slope = design.T @ (power / total - 1) - precision * (theta - centre)
             fisher = design.T @ design + torch.diag(precision)
@@ -151,16 +161,20 @@ class Periodogram:
                 fisher = torch.cat([fisher, across[:, None]], dim=1)
                 fisher = torch.cat([fisher, torch.cat([across, own.square().sum()[None]])[None]])
             step = torch.linalg.solve(fisher + 1e-6 * torch.eye(len(fisher)).double(), slope)
-            step = step.clamp(-1, 1)
-            theta = theta + step[:6]
-            level = level + (float(step[6]) if self._known is None else 0.0)
+            step, before = step / float(step.abs().max().clamp_min(1)), value
+            for _ in range(HALVINGS):  # until it leads upwards
+                at = theta + step[:6]
+                noise = level + (float(step[6]) if self._known is None else 0.0)
+                clean, total, value = expected(at, noise)
+                if value >= before:
+                    break
+                step = step / 2
+            theta, level = at, noise
             if float(step.abs().max()) < 1e-3:
                 break
         self._theta, self._level = theta, level
-        total = passed * (basis @ theta).clamp(-60, 60).exp() + math.exp(level)
         self.mean_log_ratio = float((power / total).clamp_min(1e-30).log().mean())
-        away = 0.5 * float((precision * (theta - centre) ** 2).sum())
-        return -float((total.log() + power / total).sum()) - away
+        return value
 
     def _passed(self, kernel: Tensor) -> Tensor:
         """What a kernel leaves of the power of each frequency, the window's leakage included."""

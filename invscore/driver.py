@@ -37,8 +37,10 @@ from invscore.running import Trace, run_to_end
 from invscore.scale import estimate_scale
 from invscore.uncertainty import (
     Interval,
+    Residual,
     check_residual,
     credible_interval,
+    kernel_warnings,
     misfit_warnings,
     mode_warnings,
     noise_warnings,
@@ -293,12 +295,7 @@ def reconstruct(
     seconds = time.monotonic() - began
     residual = check_residual(problem, drawn, point_estimate=info.point_estimate or moved)
     white = info.white and not moved
-    found = misfit_warnings(problem, drawn, residual, white=white)
-    if white and not found:
-        looked_at, first = excerpt(problem, drawn[:1])
-        factor = per_image(_number(factors), first[0], "scale")
-        seen = noise_seen(_scaled(looked_at, factors), used, first / factor)
-        found = noise_warnings(problem, seen)
+    found = misfits(problem, used, drawn, residual, factors, white=white)
     trace_of_all = {
         name: torch.stack([part[name] for part in traces]).sum(dim=0).tolist() for name in traces[0]
     }
@@ -330,6 +327,28 @@ def own_warnings(
     """What is odd about an operator of one's own, and about a choice that ``auto`` had to make."""
     odd = operator_warnings(problem.operator, problem.y)
     return odd + narrow_warnings(prior, info) if asked == "auto" else odd
+
+
+def misfits(
+    problem: InverseProblem,
+    prior: Prior,
+    samples: Tensor,
+    residual: Residual,
+    factors: list[float],
+    *,
+    white: bool,
+) -> tuple[str, ...]:
+    """What does not fit between measurement, declared model and ``samples``, and why.
+
+    ``factors``: by which the measurement of each image was divided for ``prior``.
+    """
+    found = misfit_warnings(problem, samples, residual, white=white)
+    if white and not found:
+        looked_at, first = excerpt(problem, samples[:1])
+        factor = per_image(_number(factors), first[0], "scale")
+        seen = noise_seen(_scaled(looked_at, factors), prior, first / factor)
+        found = noise_warnings(problem, seen)
+    return found or kernel_warnings(_scaled(problem, factors), prior)
 
 
 def doubts(

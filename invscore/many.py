@@ -20,7 +20,7 @@ from invscore.methods import get_method
 from invscore.operators import Operator
 from invscore.precision import FixedPrecision
 from invscore.priors.base import Prior
-from invscore.uncertainty import check_residual, misfit_warnings
+from invscore.uncertainty import check_residual
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -161,6 +161,13 @@ def split(result: Result, prior: Prior) -> list[Result]:
         samples = result.samples[:, index : index + 1]
         residual = check_residual(alone, samples, point_estimate=info.point_estimate)
         own = driver.own_warnings(alone, prior, result.asked, info)
+        factor = float(factors[index if len(factors) > 1 else 0])
+        # Where nothing is odd about all of them together, nothing is about one.
+        found = (
+            driver.misfits(alone, prior, samples, residual, [factor], white=info.white)
+            if result.warnings
+            else ()
+        )
         parts.append(
             replace(
                 result,
@@ -169,10 +176,8 @@ def split(result: Result, prior: Prior) -> list[Result]:
                 problem=alone,
                 seed=seeds[index],
                 seconds=result.seconds / number,
-                scale=float(factors[index if len(factors) > 1 else 0]),
-                warnings=own
-                + misfit_warnings(alone, samples, residual, white=info.white)
-                + driver.doubts(alone, info, samples),
+                scale=factor,
+                warnings=own + found + driver.doubts(alone, info, samples),
             )
         )
     return parts

@@ -55,6 +55,29 @@ def disk_kernel(radius: float) -> Tensor:
     return _normalised(torch.nn.functional.avg_pool2d(inside[None], parts)[0])
 
 
+def mapped_kernel(kernel: Tensor, matrix: Tensor) -> Tensor:
+    """A kernel (h, w) under a linear map of the plane about its centre, by cubic interpolation.
+
+    ``matrix``, (2, 2), takes places (right, up) to where they go. Odd numbers of pixels along both
+    sides, and sum one.
+    """
+    side = max(kernel.shape) // 2 * 2 + 1
+    square = kernel.new_zeros(side, side)
+    rows, columns = (side // 2 - length // 2 for length in kernel.shape)
+    square[rows : rows + kernel.shape[0], columns : columns + kernel.shape[1]] = kernel
+    flip = kernel.new_tensor([[1.0, 0.0], [0.0, -1.0]])  # rows count downwards
+    there = flip @ matrix.to(kernel) @ flip
+    reach = math.ceil(side // 2 * float(there.abs().sum(dim=1).max()))
+    t = torch.arange(-reach, reach + 1, dtype=kernel.dtype, device=kernel.device)
+    down, across = torch.meshgrid(t, t, indexing="ij")
+    source = torch.stack([across, down], dim=-1) @ torch.linalg.inv(there).T / (side / 2)
+    grid = source[None]
+    sampled = torch.nn.functional.grid_sample(
+        square[None, None], grid, mode="bicubic", align_corners=False
+    )
+    return _normalised(sampled[0, 0])
+
+
 def _hat(t: Tensor) -> Tensor:
     return (1 - t.abs()).clamp_min(0)
 

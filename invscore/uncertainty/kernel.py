@@ -1,0 +1,191 @@
+"""Whether a blurred picture tells of another kernel than its operator has.
+
+A kernel that is declared too narrow is explained by a softer image, and leaves no mark on the
+residual. It leaves one on the measurement: the spectrum of what a prior knows is a smooth, falling
+one, so that the slope and the zeros that are left belong to the kernel. The declared kernel is
+compared with the same one made larger, smaller and turned, by how likely each makes the periodogram
+of y (``invscore.blur_kernel``). Where another explains y better by more than pictures differ among
+themselves, a few draws of the prior, measured as declared, say whether its own images would.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from operator import itemgetter
+
+import torch
+from torch import Tensor
+
+from invscore.blur_kernel import SMALLEST, Periodogram
+from invscore.likelihood import GaussianNoise, InverseProblem, simulate
+from invscore.operators import Blur
+from invscore.operators.kernels import mapped_kernel
+from invscore.priors.base import Prior
+from invscore.sampling import NotFiniteError, sample
+
+SIZES = (0.6, 0.7, 0.8, 1.2, 1.33, 1.5, 1.75, 2.0)
+ANGLES = (-45.0, -30.0, -15.0, 15.0, 30.0, 45.0)
+"""By which the kernel is made larger, and turned, in degrees."""
+
+LONG, LONGEST = 2.0, 1.5
+"""Times a kernel's width that its length is, from which on it is a motion; and times that length
+that another may have."""
+
+WIDER, NARROWER, MOVED = 0.2, 0.6, 1.0
+"""Nats for each pixel along a side by which another kernel has to be likelier: a wider one, a
+narrower one, and another motion, since scenes have lines of their own."""
+
+SOFTER = 0.9
+"""Pixels of Gaussian blur that a wider kernel has to add at least: scenes are that soft."""
+
+FAINT = 0.04
+"""Of a picture's deviation: noise is added up to that, below which no photograph is a power law."""
+
+LARGEST = 128
+"""Pixels along a side of the part that is looked at."""
+
+DRAWS, STEPS, DRAWN = 3, 8, 64
+"""Draws of the prior, their steps, and the pixels along a side that are enough of them."""
+
+
+@dataclass(frozen=True)
+class OtherKernel:
+    """The likeliest kernel made ``size`` times as large, or long, or turned by ``angle`` degrees.
+
+    ``gain`` is its log likelihood over that of the declared kernel, in units of what is told: there
+    is another kernel where it is more than 1.
+    """
+
+    size: float = 1.0
+    angle: float = 0.0
+    gain: float = 0.0
+
+
+def kernel_warnings(problem: InverseProblem, prior: Prior) -> tuple[str, ...]:
+    """A sentence where the measurement of a blur tells of a kernel that is not the declared one.
+
+    Of ``Blur`` and Gaussian noise; pictures of fewer than 32 pixels a side tell nothing.
+
+    After the example of ``invscore.uncertainty``:
+
+    >>> from invscore.uncertainty import kernel_warnings
+    >>> kernel_warnings(problem, prior)
+    ()
+    """
+    blur, noise = problem.operator, problem.noise
+    if not isinstance(blur, Blur) or not isinstance(noise, GaussianNoise) or problem.y.ndim != 4:
+        return ()
+    if min(problem.y.shape[-2:]) < SMALLEST or problem.y.is_complex():
+        return ()
+    kernel = blur.kernel.cpu()
+    if min(kernel.shape) > min(problem.y.shape[-2:]):
+        return ()
+    levels = noise.level(problem.y).flatten().expand(len(problem.y)).tolist()
+    found = [likelier(y, kernel, level) for y, level in zip(problem.y, levels, strict=True)]
+    worst = max(range(len(found)), key=lambda image: found[image].gain)
+    other = found[worst]
+    if other.gain <= 1 or _of_the_prior(blur, levels[worst], other, prior):
+        return ()
+    return (_sentence(other),)
+
+
+def likelier(y: Tensor, kernel: Tensor, level: float) -> OtherKernel:
+    """The kernel that explains the picture ``y``, (c, h, w), of those like it."""
+    top, left = (max(0, (length - LARGEST) // 2) for length in y.shape[-2:])
+    y = y[..., top : top + LARGEST, left : left + LARGEST].cpu().double()
+    deviation = float((y - y.mean(dim=(1, 2), keepdim=True)).square().mean()) ** 0.5
+    if not deviation > 2 * level:  # little but noise
+        return OtherKernel()
+    total = max(level, FAINT * deviation)
+    grain = torch.randn(y.shape, dtype=y.dtype, generator=torch.Generator().manual_seed(0))
+    seen = Periodogram(y + (total**2 - level**2) ** 0.5 * grain, total)
+    declared = seen.log_likelihood(kernel)
+    side = math.sqrt(math.prod(y.shape[-2:]))
+    line = _is_line(kernel)
+    found = [(0.0, OtherKernel())]
+    for size, angle, other in others(kernel):
+        if any(o > n for o, n in zip(other.shape, y.shape[-2:], strict=True)):
+            continue
+        wanted = NARROWER if size < 1 else MOVED if line else WIDER
+        gain = seen.log_likelihood(other) - declared
+        found.append((gain, OtherKernel(size, angle, gain / (wanted * side))))
+    told = [each for each in found if each[1].gain > 1]
+    return max(told or found, key=itemgetter(0))[1]
+
+
+def others(kernel: Tensor) -> Iterator[tuple[float, float, Tensor]]:
+    """Sizes, angles, and the kernels that differ by them from ``kernel``.
+
+    One that is more than twice as long as wide, a motion, is made longer and shorter alone.
+    """
+    _, wide, axis = _axes(kernel)
+    line = _is_line(kernel)
+    for size in SIZES:
+        if line and size > LONGEST:
+            continue
+        if size < 1 or wide * (size**2 - 1) ** 0.5 >= SOFTER:
+            turn = _rotation(axis)
+            scaled = torch.diag(kernel.new_tensor([size, 1.0 if line else size]))
+            yield size, 0.0, mapped_kernel(kernel, turn @ scaled @ turn.T)
+    if line:
+        for angle in ANGLES:
+            yield 1.0, angle, mapped_kernel(kernel, _rotation(math.radians(angle)))
+
+
+def _is_line(kernel: Tensor) -> bool:
+    narrow, wide, _ = _axes(kernel)
+    return wide > LONG * narrow
+
+
+def _axes(kernel: Tensor) -> tuple[float, float, float]:
+    """Deviations of a kernel across and along its longer axis, and that axis's angle upwards."""
+    weights = kernel.abs() / kernel.abs().sum()
+    rows, columns = (torch.arange(n, dtype=kernel.dtype) for n in kernel.shape)
+    down, right = torch.meshgrid(rows, columns, indexing="ij")
+    places = torch.stack([right, -down])
+    places = places - (weights * places).sum(dim=(1, 2), keepdim=True)
+    squares, vectors = torch.linalg.eigh(torch.einsum("hw,ahw,bhw->ab", weights, places, places))
+    narrow, wide = squares.clamp_min(0).sqrt().tolist()
+    return narrow, wide, math.atan2(float(vectors[1, 1]), float(vectors[0, 1]))
+
+
+def _rotation(angle: float) -> Tensor:
+    cos, sin = math.cos(angle), math.sin(angle)
+    return torch.tensor([[cos, -sin], [sin, cos]], dtype=torch.float64)
+
+
+def _of_the_prior(blur: Blur, level: float, other: OtherKernel, prior: Prior) -> bool:
+    """Whether images of the prior, measured as declared, tell of another kernel about as clearly.
+
+    Of priors that can be drawn from: of any size or, where they have one size alone, of that.
+    """
+    wide = (DRAWN + length - 1 for length in blur.kernel_shape)
+    small = (blur.in_shape[0], *map(min, blur.in_shape[1:], wide))
+    for shape in dict.fromkeys((small, blur.in_shape)):
+        try:
+            drawn = sample(prior, shape, n=DRAWS, sampler="ddim", steps=STEPS).samples
+        except (ValueError, RuntimeError, NotFiniteError):
+            continue
+        boundary = "valid" if shape == small and blur.boundary == "valid" else "circular"
+        measured = Blur(blur.kernel, shape, boundary=boundary)
+        y = simulate(measured, drawn, GaussianNoise(level), 0)
+        gains = [likelier(each, blur.kernel, level).gain for each in y]
+        return sorted(gains)[DRAWS // 2] > other.gain / 2
+    return False
+
+
+def _sentence(other: OtherKernel) -> str:
+    if other.angle:
+        as_if = f"were turned by about {other.angle:+.0f} degrees (counter-clockwise)"
+        also = "the scene has lines of its own in one direction"
+    else:
+        as_if = f"were about {other.size:.2g} times as large as declared"
+        also = "the scene itself is " + (
+            "not sharp" if other.size > 1 else "finer than photographs"
+        )
+    return (
+        f"the spectrum of the measurement is as if its kernel {as_if}: the kernel is another, or "
+        f"{also}"
+    )

@@ -1,0 +1,117 @@
+"""Kernels that are not the instrument's are told from the spectrum of what it measured."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from invscore import GaussianNoise, GaussianPrior, InverseProblem, load_prior, simulate
+from invscore.images import crop_and_shrink, load_image, to_gray
+from invscore.operators import Blur, Identity
+from invscore.operators.kernels import gaussian_kernel, mapped_kernel, motion_kernel
+from invscore.uncertainty import kernel_warnings
+from invscore.uncertainty.kernel import likelier
+
+SIGMA = 0.01
+SEEN = 64
+NAMES = ("astronaut", "camera", "chelsea", "coffee", "coins")
+
+
+def measured(name: str, true: Tensor, noise: float = SIGMA) -> Tensor:
+    """A photograph that goes on beyond the border, (1, 64, 64)."""
+    image = to_gray(crop_and_shrink(load_image(name), 200))
+    rows, columns = (SEEN + n - 1 for n in true.shape)
+    top, left = (image.shape[1] - rows) // 2, (image.shape[2] - columns) // 2
+    part = image[None, :, top : top + rows, left : left + columns]
+    return simulate(Blur(true, (1, rows, columns), "valid"), part, GaussianNoise(noise), 1)[0]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_another_kernel_is_likelier(name: str) -> None:
+    """Also one that is wider than declared, which a softer image explains without a residual."""
+    y = measured(name, gaussian_kernel(1.6))
+    wider = likelier(y, gaussian_kernel(1.2), SIGMA)
+    assert wider.gain > 1
+    assert 1.3 <= wider.size <= 1.5
+    assert likelier(y, gaussian_kernel(1.6), SIGMA).gain < 0.8
+    y = measured(name, motion_kernel(15, 30))
+    assert likelier(y, motion_kernel(15, 30), SIGMA).gain < 0.8
+    turned = likelier(y, motion_kernel(15, 45), SIGMA)
+    assert turned.gain > 1
+    assert turned.angle == -15.0
+
+
+@pytest.mark.parametrize("name", ["astronaut", "camera", "coins"])
+def test_a_longer_motion_is_likelier(name: str) -> None:
+    longer = likelier(measured(name, motion_kernel(15, 30)), motion_kernel(11, 30), SIGMA)
+    assert longer.gain > 1
+    assert longer.angle == 0.0
+    assert 1.2 <= longer.size <= 1.5
+
+
+def test_noise_and_constants_tell_nothing() -> None:
+    grain = SIGMA * torch.randn(1, 64, 64, generator=torch.Generator().manual_seed(0))
+    for y in (grain, grain.new_full((1, 64, 64), 0.5), grain + 0.5):
+        assert likelier(y, gaussian_kernel(1.2), SIGMA).gain == 0
+
+
+@pytest.mark.parametrize("unit", [1e-4, 1e4])
+def test_units_do_not_matter(unit: float) -> None:
+    y = measured("camera", gaussian_kernel(1.6))
+    one, other = (likelier(u * y, gaussian_kernel(1.2), u * SIGMA) for u in (1.0, unit))
+    assert other.size == one.size
+    assert other.gain == pytest.approx(one.gain, rel=1e-3)
+
+
+def test_the_warning_tells_how_the_kernel_differs() -> None:
+    prior = load_prior("photos-gray")
+    for true, told, words in (
+        (gaussian_kernel(1.6), gaussian_kernel(1.2), "1.3 times as large"),
+        (motion_kernel(15, 30), motion_kernel(15, 45), "turned by about -15 degrees"),
+    ):
+        y = measured("camera", true)[None]
+        rows, columns = (SEEN + n - 1 for n in told.shape)
+        operator = Blur(told, (1, rows, columns), "valid")
+        (sentence,) = kernel_warnings(InverseProblem(operator, y, GaussianNoise(SIGMA)), prior)
+        assert words in sentence
+
+
+def test_images_of_the_prior_are_not_told_from_themselves() -> None:
+    """White noise has no spectrum of a photograph, and a prior of white noise knows it."""
+    shape = (1, 64, 64)
+    prior = GaussianPrior(torch.full(shape, 0.5), 0.04)
+    blur = Blur.gaussian(1.2, shape)
+    y = simulate(blur, prior.sample(1), GaussianNoise(SIGMA), 0)
+    assert likelier(y[0], blur.kernel, SIGMA).gain > 1
+    assert kernel_warnings(InverseProblem(blur, y, GaussianNoise(SIGMA)), prior) == ()
+
+
+def test_what_is_no_blur_is_let_pass() -> None:
+    prior = GaussianPrior(torch.zeros(1, 64, 64), 1.0)
+    y = measured("camera", gaussian_kernel(1.6))[None]
+    problem = InverseProblem(Identity((1, 64, 64)), y, GaussianNoise(SIGMA))
+    assert kernel_warnings(problem, prior) == ()
+
+
+def second_moments(kernel: Tensor) -> Tensor:
+    """Of places (right, up) about the centre, (2, 2)."""
+    rows, columns = (torch.arange(n, dtype=kernel.dtype) - n // 2 for n in kernel.shape)
+    down, right = torch.meshgrid(rows, columns, indexing="ij")
+    places = torch.stack([right, -down])
+    return torch.einsum("hw,ahw,bhw->ab", kernel, places, places)
+
+
+def test_mapped_kernels_are_those_of_other_numbers() -> None:
+    for degrees in (-30.0, 15.0):
+        a = math.radians(degrees)
+        turn = torch.tensor([[math.cos(a), -math.sin(a)], [math.sin(a), math.cos(a)]])
+        found = second_moments(mapped_kernel(motion_kernel(15, 30), turn))
+        wanted = second_moments(motion_kernel(15, 30 + degrees))
+        assert float((found - wanted).abs().max()) < 0.03 * float(wanted.trace())
+    wider = mapped_kernel(gaussian_kernel(1.2), torch.eye(2) * 4 / 3)
+    expected = gaussian_kernel(1.6, len(wider))
+    assert float((wider - expected).norm() / expected.norm()) < 0.03
+    assert float(mapped_kernel(motion_kernel(7), turn).sum()) == pytest.approx(1, abs=1e-12)
