@@ -78,7 +78,7 @@ class Outcome:
 
 def jobs() -> list[str]:
     """The names of all jobs."""
-    others = {"__main__", "running", "scenes"}
+    others = {"__main__", "heads", "running", "scenes"}
     return sorted(file.stem for file in HERE.glob("*.py") if file.stem not in others)
 
 

@@ -117,8 +117,15 @@ def read(
     behind them. A ``key`` reads a raw array instead. Raises ``Unfit`` where the arrays of the file
     do not fit each other.
     """
-    if wanted.key is not None or not {DATA, WHITE} <= set(held) or opened[DATA].ndim != 3:
+    if wanted.key is not None or DATA not in held or opened[DATA].ndim != 3:
         return None
+    if WHITE not in held:
+        if len(held) == 1 or set(wanted.names) & set(held):
+            return None
+        raise Unfit(
+            f"{str(file)!r} must hold {WHITE}, counts without a sample, beside {DATA}: "
+            f"key={DATA} reads its numbers as they are"
+        )
     arrays = (opened[DATA], opened[WHITE], opened[DARK] if DARK in held else None)
     for name, array in zip((WHITE, DARK), arrays[1:], strict=True):
         if array is not None and (array.ndim != 3 or array.shape[1:] != arrays[0].shape[1:]):

@@ -16,6 +16,9 @@ STEPS = 65535
 RESCALED = 4 + 8 + 8
 """Bytes of a number: stored, turned over, and in the units of its modality."""
 
+NEEDED = ("Rows", "Columns", "SamplesPerPixel", "BitsAllocated")
+"""Elements without which pixels are but bytes."""
+
 OF_STORAGE = (
     *("NumberOfFrames", "LossyImageCompression", "PlanarConfiguration", "WindowCenter"),
     *("WindowWidth", "SmallestImagePixelValue", "LargestImagePixelValue", "FloatPixelData"),
@@ -38,6 +41,8 @@ def read(file: Path, wanted: Wanted) -> Recording:
     if not {"PixelData", "FloatPixelData", "DoubleFloatPixelData"} & set(dataset.dir()):
         kind = dataset.get("Modality", "unknown")
         raise Unfit(f"{str(file)!r} must hold an image, got modality {kind} without pixels")
+    if missing := [name for name in NEEDED if dataset.get(name) is None]:
+        raise Unfit(f"{str(file)!r} must tell {missing[0]} of its image, got none")
     samples, count = int(dataset.SamplesPerPixel), int(dataset.get("NumberOfFrames", 1) or 1)
     require_room(file, (count, int(dataset.Rows), int(dataset.Columns), samples), RESCALED)
     values = dataset.pixel_array

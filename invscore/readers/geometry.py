@@ -26,17 +26,28 @@ class Change:
 def change(shape: Sequence[int], like: Recording) -> dict[str, Change]:
     """What became of rows (h) and columns (w), and of a stack of which one image is left.
 
-    A result that is the same multiple of the image in ``like`` in both directions covers the same
-    field with finer pixels. Any other size is a margin around its centre, or a window in it.
+    A result that is ``finer`` than the image in ``like``, or coarser, covers the same field. Any
+    other size is a margin around its centre, or a window in it.
     """
     sizes = {letter: like.values.shape[like.axes.index(letter)] for letter in "hw"}
     ratios = {letter: new / sizes[letter] for letter, new in zip("hw", shape[-2:], strict=True)}
-    finer = ratios["h"] == ratios["w"] and (ratios["h"] >= 2 or ratios["h"] <= 0.5)
+    down, across = ratios["h"], ratios["w"]
+    same_field = finer(down, across) or finer(1 / down, 1 / across)
     stack = {letter: Change(start=float(k)) for letter, k in like.place.items()}
-    if finer:
+    if same_field:
         return stack | {letter: Change(ratio) for letter, ratio in ratios.items()}
     new = dict(zip("hw", shape[-2:], strict=True))
     return stack | {letter: Change(start=(sizes[letter] - new[letter]) / 2) for letter in "hw"}
+
+
+def finer(down: float, across: float) -> bool:
+    """Whether so many times the rows and columns are those of the same field with finer pixels.
+
+    The same multiple of both, or a whole one of one of them (slices that were thick).
+    """
+    if down == across:
+        return down >= 2
+    return min(down, across) == 1 and max(down, across) % 1 == 0
 
 
 def as_in_file(values: Array, like: Recording) -> Array:

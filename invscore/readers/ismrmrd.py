@@ -31,7 +31,7 @@ def read(file: Path, opened: Any, held: list[str], wanted: Wanted) -> Recording 
         return None
     xml = opened[f"{group}/xml"][0]
     text = xml.decode() if isinstance(xml, bytes) else str(xml)
-    encoding = _Encoding(text)
+    encoding = Encoding(text)
     lines = opened[f"{group}/data"][()]
     heads = lines["head"]
     kept = (heads["flags"] & np.uint64(NOISE | NAVIGATION | PHASE)) == 0
@@ -46,9 +46,10 @@ def read(file: Path, opened: Any, held: list[str], wanted: Wanted) -> Recording 
         return _along_trajectory(file, lines, heads, encoding, text, noise)
     steps = {name: heads["idx"][name].astype(int) for name in ("kspace_encode_step_1", *STACKS)}
     steps["kspace_encode_step_1"] += encoding.rows // 2 - encoding.centre
+    _require_fit(file, steps["kspace_encode_step_1"], heads["number_of_samples"], encoding)
     sizes = [int(steps[name].max()) + 1 for name in STACKS]
     coils, samples = int(heads["active_channels"].max()), int(heads["number_of_samples"].max())
-    rows = max(encoding.rows, int(steps["kspace_encode_step_1"].max()) + 1)
+    rows = encoding.rows or int(steps["kspace_encode_step_1"].max()) + 1
     require_room(file, (*sizes, coils, samples, rows), 2 * np.dtype(np.complex64).itemsize)
     values = np.zeros((*sizes, coils, samples, rows), dtype=np.complex64)
     times = np.zeros((*sizes, rows))
@@ -66,6 +67,21 @@ def read(file: Path, opened: Any, held: list[str], wanted: Wanted) -> Recording 
     return Recording(values, LETTERS + "chw", units="ISMRMRD", header=header)
 
 
+def _require_fit(file: Path, places: Any, samples: Any, encoding: Encoding) -> None:
+    """Raise ``Unfit`` for lines outside what the header says is encoded, or longer ones."""
+    low, high = int(places.min()), int(places.max())
+    if low < 0 or (encoding.rows and high >= encoding.rows):
+        raise Unfit(
+            f"{str(file)!r} must hold lines from 0 to {encoding.rows - 1} about {encoding.centre} "
+            f"as its header says, got {low} to {high}"
+        )
+    if 0 < encoding.samples < int(samples.max()):
+        raise Unfit(
+            f"{str(file)!r} must hold lines of at most {encoding.samples} samples as its header "
+            f"says, got {int(samples.max())}"
+        )
+
+
 def _noise(lines: Any, heads: Any, kept: Any) -> Any:
     """Samples without signal, (coils, n), of the bandwidth of the image's lines; or None."""
     coils = int(heads["active_channels"][kept].max())
@@ -79,7 +95,7 @@ def _noise(lines: Any, heads: Any, kept: Any) -> Any:
 
 
 def _along_trajectory(
-    file: Path, lines: Any, heads: Any, encoding: _Encoding, text: str, noise: Any
+    file: Path, lines: Any, heads: Any, encoding: Encoding, text: str, noise: Any
 ) -> Recording:
     """Samples (coils, spokes, samples) of one image, with their trajectory in the header."""
     several = [name for name in STACKS if len(set(heads["idx"][name].tolist())) > 1]
@@ -110,7 +126,7 @@ def _along_trajectory(
     return Recording(np.stack(data, axis=1), "chw", units="ISMRMRD", header=header)
 
 
-class _Encoding:
+class Encoding:
     """What the header says of the first encoded space."""
 
     def __init__(self, xml: str) -> None:
@@ -124,7 +140,8 @@ class _Encoding:
         self.trajectory = find("trajectory", "cartesian").strip().lower()
         recon = [int(find(f"reconSpace/matrixSize/{axis}", "0")) for axis in "xy"]
         self.matrix = tuple(recon) if min(recon) > 0 else None
-        self.rows = int(find("encodedSpace/matrixSize/y", "1"))
+        self.samples = int(find("encodedSpace/matrixSize/x", "0"))
+        self.rows = int(find("encodedSpace/matrixSize/y", "0"))
         centre = find("encodingLimits/kspace_encoding_step_1/center", str(self.rows // 2))
         self.centre = int(centre)
 

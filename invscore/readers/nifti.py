@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from invscore.files import atomic_file
-from invscore.readers.base import Array, Recording, Wanted, as_float, single
+from invscore.readers.base import Array, Recording, Unfit, Wanted, as_float, single
 from invscore.readers.geometry import Change, as_in_file, change
 
 AXES = "hwztcuv"
@@ -16,13 +16,18 @@ AXES = "hwztcuv"
 
 
 def read(file: Path, wanted: Wanted) -> Recording:
-    """The volume in a NIfTI file, in its physical units: read from disk where it is indexed."""
+    """The volume in a NIfTI file, in its physical units: read from disk where it is indexed.
+
+    Raises ``Unfit`` where it holds no images.
+    """
     import nibabel
 
     single(file, wanted)
     image = nibabel.load(file)
     # Proxies scale what is read, and say of what type it is in the file.
     values = image.dataobj
+    if len(values.shape) < 2:
+        raise Unfit(f"{str(file)!r} must hold images, got numbers of shape {values.shape}")
     return Recording(values, AXES[: len(values.shape)], units="NIfTI", header=image)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from invscore.readers.base import Array, Recording, Unfit, Wanted, as_float
 from invscore.readers.numbers import white_of
 from invscore.readers.picture import PIXEL, as_recording
 from invscore.readers.room import require_room
+
+logging.getLogger("tifffile").addHandler(logging.NullHandler())  # damage is said in a sentence
 
 LETTERS = {"Y": "h", "X": "w", "S": "c"}
 ASSOCIATED, UNASSOCIATED = 1, 2

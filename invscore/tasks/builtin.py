@@ -27,6 +27,7 @@ Pixels = Annotated[float, Interval(gt=0, le=1000)]
 Side = Annotated[int, Interval(ge=1, le=100000)]
 Length = Annotated[float, Interval(gt=0, le=1e9)]
 Factor = Annotated[float, Interval(gt=0, le=1000)]
+Times = Annotated[int, Interval(ge=1, le=64)]
 Builder = Callable[..., "Operator"]
 Boundary = Literal["circular", "reflect", "valid"]
 
@@ -120,10 +121,10 @@ def box(in_shape: Shape, *, size: Side | Pair = 64, position: Pair | None = None
 def superres(
     in_shape: Shape,
     *,
-    factor: Annotated[int, Interval(ge=1, le=64)] = 4,
+    factor: Times | tuple[Times, Times] = 4,
     kernel: Literal["bicubic", "box", "gaussian"] = "bicubic",
 ) -> Operator:
-    """Super-resolution by a factor"""
+    """Super-resolution by a factor, or one of rows and one of columns"""
     from invscore.operators import SuperResolution
 
     return SuperResolution(factor, in_shape, kernel=kernel)

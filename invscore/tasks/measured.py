@@ -35,6 +35,8 @@ from invscore.tasks.specs import Spec
 from invscore.tasks.task import Shape, Task, make_operator
 from invscore.tasks.told import (
     knows_its_mask,
+    linear_in_the_light,
+    require_cartesian,
     with_its_angles,
     with_its_holes,
     with_its_noise,
@@ -84,10 +86,11 @@ def measured_task(
     if not (part and part.get("reader")):
         key = (part or {}).get("key")
         spec, found = with_its_holes(spec, measurement)
+        require_cartesian(spec, measurement, key)
         spec = with_its_noise(spec, measurement, key)
         spec, angles = with_its_angles(spec, measurement, key)
         spec, filters = with_its_pattern(spec, measurement, key)
-        found = (*found, *angles, *filters)
+        found = (*found, *angles, *filters, *linear_in_the_light(spec, measurement))
         apart = spec.options["angles"] if angles else None
     y, law, counted = counts_of_file(noise, y, measurement, part or {})
     found = (*found, *counted)

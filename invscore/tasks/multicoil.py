@@ -115,6 +115,7 @@ def measured_coils(
         maps = whitened(maps, options)
     else:
         maps = _estimated(torch.where(whole, kspace, 0), whole, moving=moving, real=real)
+        maps = in_units(maps, options)
         assumed.append(f"maps: of {len(maps)} coils, estimated from the centre by ESPIRiT")
     depth = shape[1] if len(shape) == 4 else None
     coils = CoilMaps(maps, real, depth)
@@ -144,6 +145,19 @@ def whitened(kspace: Tensor, options: Mapping[str, Any]) -> Tensor:
         return kspace
     mixing = whitening(read_covariance(file, len(kspace)))
     return torch.tensordot(mixing.to(kspace.dtype), kspace, 1)
+
+
+def in_units(maps: Tensor, options: Mapping[str, Any]) -> Tensor:
+    """``maps``, (coils, ...), estimated of ``whitened`` coils, for images in units of the scan.
+
+    Squares of the maps of coils as they are sum to one then, not those of the whitened.
+    """
+    file = options.get("noise_covariance")
+    if file is None:
+        return maps
+    mixing = whitening(read_covariance(file, len(maps)))
+    given = torch.tensordot(torch.linalg.inv(mixing).to(maps.dtype), maps, 1)
+    return maps / given.abs().square().sum(dim=0).sqrt()
 
 
 def whitened_by(options: Mapping[str, Any]) -> list[str]:
@@ -184,4 +198,6 @@ def maps_of_file(file: str, shape: tuple[int | None, ...]) -> Tensor:
         )
     if not math.isfinite(float(np.abs(values).sum())):
         raise ValueError(f"{name} must be finite, got NaN or infinite values")
+    if not values.any():
+        raise ValueError(f"{name} must tell what coils see, got zero everywhere")
     return torch.from_numpy(np.ascontiguousarray(values.astype(np.complex64)))

@@ -17,7 +17,7 @@ from invscore.operators.noncartesian import (
     spiral_trajectory,
 )
 from invscore.readers import Array, Part, pick, read
-from invscore.tasks.multicoil import maps_of_file, whitened, whitened_by
+from invscore.tasks.multicoil import in_units, maps_of_file, whitened, whitened_by
 
 NAME = "noncartesian-mri"
 NAMES = ("trajectory", "traj", "coord", "omega", "k")
@@ -111,7 +111,7 @@ def measured(
     elif len(y) == 1:
         maps = whitened(torch.ones(1, *image, dtype=torch.complex64), options)
     else:
-        maps = maps_of_samples(y, omega, image, real)
+        maps = in_units(maps_of_samples(y, omega, image, real), options)
         assumed.append(f"maps: of {len(maps)} coils, estimated from the centre by ESPIRiT")
     return NonCartesianMRI(omega, maps, real), y, tuple(assumed)
 

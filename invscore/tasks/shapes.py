@@ -41,7 +41,8 @@ def image_shape(name: str, y_shape: Shape, options: Mapping[str, Any]) -> Shape:
         )
     if name == "superres":
         factor = check_options(name, options).get("factor", option_defaults(name)["factor"])
-        return (*y_shape[:-2], y_shape[-2] * factor, y_shape[-1] * factor)
+        down, across = factor if isinstance(factor, tuple) else (factor, factor)
+        return (*y_shape[:-2], y_shape[-2] * down, y_shape[-1] * across)
     if options.get("boundary") == "valid":
         return _around(name, y_shape, options)
     return y_shape

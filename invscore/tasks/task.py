@@ -20,6 +20,7 @@ from invscore.priors.grayscale import Grayscale
 from invscore.priors.multiband import Multiband
 from invscore.priors.volume import PLANES, VolumePrior
 from invscore.readers import Part
+from invscore.readers.geometry import finer
 from invscore.tasks.builtin import build, option_defaults
 from invscore.tasks.custom import load_custom
 from invscore.tasks.noises import Declared
@@ -197,7 +198,7 @@ def backprojection(problem: InverseProblem) -> Tensor | None:
     """A plain image made of the measurement, to compare with: (1, \\*shape seen), or None.
 
     The measurement itself where it is an image of the size of what it shows; enlarged (bicubic)
-    where it is a smaller one of the same proportions; filtered back-projection of a sinogram;
+    where it is the same field with coarser pixels; filtered back-projection of a sinogram;
     gridding with density compensation of a trajectory; otherwise ``A^H y / |A|^2``, which for
     Cartesian MRI is the zero-filled image. A nonlinear operator has
     none. Where the image reaches beyond what is measured, its ``window``.
@@ -209,7 +210,7 @@ def backprojection(problem: InverseProblem) -> Tensor | None:
         return y
     if is_image and len(seen) == len(out_shape) == 3 and seen[0] == out_shape[0]:
         ratios = [a / b for a, b in zip(seen[1:], out_shape[1:], strict=True)]
-        if ratios[0] == ratios[1] >= 2:
+        if finer(*ratios):
             return torch.nn.functional.interpolate(y, seen[1:], mode="bicubic")
     if not isinstance(operator, LinearOperator):
         return None

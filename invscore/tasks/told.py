@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from invscore.images import MEASUREMENT_KEYS, transparent
 from invscore.readers import read
 from invscore.tasks import multicoil, noncartesian
 from invscore.tasks.specs import Spec
+
+PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif")
+"""Files of pictures, whose numbers are made for screens."""
 
 
 def knows_its_mask(spec: Spec) -> bool:
@@ -24,6 +28,16 @@ def with_its_holes(spec: Spec, measurement: str) -> tuple[Spec, tuple[str, ...]]
         masked = replace(spec, options={**spec.options, "mask": measurement})
         return masked, (f"mask: what is transparent in {measurement!r} counts as missing",)
     return spec, (f"transparent pixels of {measurement!r} count as measured, and as white",)
+
+
+def require_cartesian(spec: Spec, measurement: str, key: str | None) -> None:
+    """Raise ``ValueError`` for samples along a trajectory where the operator knows a grid alone."""
+    on_a_grid = not spec.is_plugin and spec.name in ("mri", multicoil.NAME)
+    if on_a_grid and _in_header("trajectory", measurement, key) is not None:
+        raise ValueError(
+            f"{measurement!r} must be k-space on a grid for operator {spec.name!r}, got samples "
+            f"along a trajectory, which {noncartesian.NAME!r} takes"
+        )
 
 
 def with_its_angles(spec: Spec, measurement: str, key: str | None) -> tuple[Spec, tuple[str, ...]]:
@@ -51,6 +65,17 @@ def with_its_pattern(spec: Spec, measurement: str, key: str | None) -> tuple[Spe
     pattern = "".join(letter for row in rows for letter in row)
     told = f"pattern: {pattern}, the colour filters of {measurement!r}"
     return replace(spec, options={**spec.options, "pattern": pattern}), (told,)
+
+
+def linear_in_the_light(spec: Spec, measurement: str) -> tuple[str, ...]:
+    """A sentence on a picture that is taken for what a sensor behind filters has counted."""
+    raw = not spec.is_plugin and spec.name in ("mosaic", "cassi")
+    if not raw or Path(measurement).suffix.lower() not in PICTURES:
+        return ()
+    return (
+        f"light: the numbers of {measurement!r} count as linear in the light, as those of a sensor "
+        "are and those of a picture (sRGB) are not",
+    )
 
 
 def with_its_noise(spec: Spec, measurement: str, key: str | None) -> Spec:

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn.functional import avg_pool2d, interpolate
 
-from invscore.operators import SeparableOperator, SuperResolution
+from invscore.operators import SeparableOperator, SuperResolution, check_operator
 
 generator = torch.Generator().manual_seed(0)
 left = torch.randn(3, 5, dtype=torch.float64, generator=generator)
@@ -75,6 +75,19 @@ def test_solve_in_single_precision_with_a_small_weight() -> None:
     x = operator.solve(b, rho)
     residual = operator.normal(x.double()) + rho * x.double() - b
     assert float(residual.norm() / b.norm()) < 3e-6
+
+
+@pytest.mark.parametrize("kernel", ["bicubic", "box", "gaussian"])
+def test_columns_alone_are_decimated(kernel: str) -> None:
+    operator = SuperResolution((1, 3), (1, 4, 12), kernel)
+    assert operator.out_shape == (1, 4, 4)
+    check_operator(operator).raise_if_failed()
+    x = torch.rand(1, 1, 4, 12, dtype=torch.float64)
+    alone = SuperResolution(3, (1, 12, 12), kernel)
+    # Rows as those of an image whose rows are all alike.
+    for row in range(4):
+        alike = x[:, :, row : row + 1].expand(1, 1, 12, 12)
+        torch.testing.assert_close(operator(x)[0, 0, row], alone(alike)[0, 0, 0])
 
 
 def test_errors() -> None:

@@ -79,6 +79,64 @@ def test_half_a_file_gives_one_sentence(
         load_measurement(file)
 
 
+def fastmri_of(file: Path, **more: object) -> None:
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(file, "w") as opened:
+        opened["kspace"] = np.ones((2, 4, 16, 12), np.complex64)
+        for name, value in more.items():
+            opened[name] = value
+
+
+def exchange_of(file: Path, **more: object) -> None:
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(file, "w") as opened:
+        opened["exchange/data"] = np.ones((20, 2, 16))
+        for name, value in more.items():
+            opened[f"exchange/{name}"] = value
+
+
+HEADER = b"""<ismrmrdHeader xmlns="http://www.ismrm.org/ISMRMRD"><encoding><encodedSpace><matrixSize>
+<x>32</x><y>24</y><z>1</z></matrixSize></encodedSpace></encoding></ismrmrdHeader>"""
+
+
+@pytest.mark.parametrize(
+    ("write", "more", "sentence"),
+    [
+        (fastmri_of, {"mask": np.ones(17)}, r"a mask of 12 lines .* got one of shape \(17,\)"),
+        (fastmri_of, {"ismrmrd_header": HEADER}, "kspace of 32 x 24 as its header says, got 16 x"),
+        (exchange_of, {"theta": np.arange(20.0)}, "must hold exchange/data_white, counts without"),
+        (
+            exchange_of,
+            {"theta": np.arange(19.0), "data_white": np.ones((1, 2, 16))},
+            r"an angle for each of 20 projections, got exchange/theta of shape \(19,\)",
+        ),
+    ],
+)
+def test_arrays_that_contradict_each_other(
+    tmp_path: Path, write: Callable[..., None], more: dict[str, object], sentence: str
+) -> None:
+    write(tmp_path / "a.h5", **more)
+    with pytest.raises(ValueError, match=sentence):
+        load_measurement(tmp_path / "a.h5", index=0)
+
+
+def test_headers_without_what_pixels_need(tmp_path: Path) -> None:
+    nibabel = pytest.importorskip("nibabel")
+    nibabel.Nifti1Image(np.zeros(8, np.float32), np.eye(4)).to_filename(tmp_path / "a.nii")
+    with pytest.raises(ValueError, match=r"must hold images, got numbers of shape \(8,\)"):
+        load_measurement(tmp_path / "a.nii")
+    pydicom = pytest.importorskip("pydicom")
+    meta = pydicom.dataset.FileMetaDataset()
+    meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+    meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.4"
+    meta.MediaStorageSOPInstanceUID = "1.2.3"
+    dataset = pydicom.dataset.FileDataset("a", {}, file_meta=meta, preamble=b"\0" * 128)
+    dataset.PixelData = b"\0" * 512
+    dataset.save_as(tmp_path / "a.dcm")
+    with pytest.raises(ValueError, match="must tell Rows of its image, got none"):
+        load_measurement(tmp_path / "a.dcm")
+
+
 PACKAGES = {
     "a.fits": "astropy",
     "a.nii": "nibabel",

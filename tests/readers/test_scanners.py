@@ -35,6 +35,11 @@ def test_nifti_keeps_its_place_in_space(tmp_path: Path, suffix: str) -> None:
     finer = nibabel.load(tmp_path / f"result{suffix}").affine
     for old, new in (((-0.5, -0.5, 3), (-0.5, -0.5, 0)), ((11.5, 9.5, 3), (23.5, 19.5, 0))):
         np.testing.assert_allclose(finer @ [*new, 1], affine @ [*old, 1])
+    # Three times as many columns, of slices that were thick.
+    again(file, like, np.zeros((1, 12, 30), np.float32))
+    thin = nibabel.load(tmp_path / f"result{suffix}").affine
+    for old, new in (((-0.5, -0.5, 3), (-0.5, -0.5, 0)), ((11.5, 9.5, 3), (11.5, 29.5, 0))):
+        np.testing.assert_allclose(thin @ [*new, 1], affine @ [*old, 1])
     # A margin of two pixels and of one.
     again(file, like, np.zeros((1, 16, 12), np.float32))
     wider = nibabel.load(tmp_path / f"result{suffix}").affine

@@ -105,7 +105,11 @@ def test_options_reach_the_operators() -> None:
             {"boundary": "same"},
             "`boundary` must be circular, reflect or valid, got 'same'",
         ),
-        ("superres", {"factor": 2.5}, "`factor` must be a whole number, got 2.5"),
+        (
+            "superres",
+            {"factor": 2.5},
+            r"`factor` must be a whole number or a pair \(rows, columns\), got 2.5",
+        ),
         ("box", {"size": (1, 2, 3)}, "`size` must be a whole number or a pair"),
         ("mri", {"real": 1}, "`real` must be true or false, got 1"),
         ("blur", {}, "needs an option 'kernel'"),

@@ -125,6 +125,21 @@ def test_a_scan_of_noise_whitens_kspace_and_maps(tmp_path: Path) -> None:
     assert any("whitened" in sentence for sentence in told)
 
 
+def test_estimated_maps_of_whitened_coils_keep_the_units_of_the_scan(tmp_path: Path) -> None:
+    pytest.importorskip("sigpy")
+    np.save(tmp_path / "noise.npy", _correlated(0, 4, 5000).numpy())
+    rows, columns = torch.meshgrid(torch.arange(32.0), torch.arange(32.0), indexing="ij")
+    inside = ((rows - 16) / 12) ** 2 + ((columns - 16) / 9) ** 2 < 1
+    image = 300 * (inside * (1 + 0.3 * torch.sin(rows / 5)))[None, None] + 0j
+    mask = torch.ones(32, 32, dtype=torch.bool)
+    clean = (MRI(mask, (4, 32, 32)) @ CoilMaps(birdcage_maps(4, 32, 32)))(image)[0]
+    given = {"noise_covariance": str(tmp_path / "noise.npy"), "real": False}
+    seen = multicoil.whitened(clean, given)
+    operator, _ = multicoil.measured_coils(seen, given, "k")
+    found = operator.pinv(seen[None])[0].abs()
+    torch.testing.assert_close(found[:, inside], image[0].abs()[:, inside], rtol=0.03, atol=0)
+
+
 def test_covariances_of_other_coils_are_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "noise.npy", _correlated(0, 3, 100).numpy())
     np.save(tmp_path / "few.npy", _correlated(0, 4, 9).numpy())
