@@ -31,6 +31,7 @@ def test_the_kernel_is_found_and_kept(reconstruct: Run, blurred: np.ndarray) -> 
     assert result.exit_code == 0, result.output
     told = json.loads(Path("out/metrics.json").read_text())["assumed"]
     assert told[0].startswith("kernel: motion, length ")
+    assert told[1].startswith("intervals: of images given this kernel")
     arrays = np.load("out/arrays.npz")
     kernel = arrays["kernel"]
     assert kernel.shape == arrays["kernel_std"].shape

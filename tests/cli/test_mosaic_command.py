@@ -67,3 +67,14 @@ def test_what_does_not_fit(op: str, message: str, reconstruct: Run, sensor: Path
     assert done.exit_code == 2, done.output
     assert message in " ".join(done.output.split())
     assert not (sensor / "o").exists()
+
+
+def test_a_picture_is_told_to_count_as_raw_light(
+    reconstruct: Run,
+    folder: Path,  # noqa: ARG001
+) -> None:
+    own = ("--samples", "1", "--steps", "1", "--out", "o")
+    done = reconstruct("--op", "mosaic(pattern=RGGB)", "--measurement", "gray.png", *own)
+    assert done.exit_code == 0, done.output
+    told = json.loads(Path("o/metrics.json").read_text())["assumed"]
+    assert any(sentence.startswith("light: the numbers of 'gray.png' count") for sentence in told)

@@ -124,6 +124,19 @@ def test_ismrmrd_tells_trajectory_and_size(
         assert opened["reconstruction"].shape == (1, SIZE, SIZE)
 
 
+def test_operators_on_a_grid_refuse_spokes(
+    reconstruct: Run, scan: tuple[np.ndarray, np.ndarray]
+) -> None:
+    write_ismrmrd("scan.h5", *scan)
+    for operator in ("multicoil-mri", "mri"):
+        out = reconstruct("--op", operator, "--measurement", "scan.h5", "--out", "out")
+        assert out.exit_code == 2, out.output
+        assert "got samples along a trajectory, which 'noncartesian-mri' takes" in " ".join(
+            out.output.split()
+        )
+        assert not Path("out").exists()
+
+
 def test_a_simulation(reconstruct: Run, folder: Path) -> None:  # noqa: ARG001
     for path in ("radial", "spiral"):
         out = reconstruct(
