@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from invscore import memory
@@ -15,40 +15,62 @@ OF_FILTERS = 64
 """Bytes that filters take for each number of an image, in double precision, while they are made."""
 
 
-def image_shape(name: str, y_shape: Shape, options: Mapping[str, Any]) -> Shape:
+Options = Mapping[str, Any]
+Behind = Callable[[Shape, Options], Shape]
+
+
+def image_shape(name: str, y_shape: Shape, options: Options) -> Shape:
     """The shape (c, h, w) of the images whose measurements by ``name`` have shape ``y_shape``.
 
     Raises ``ValueError`` where measurements do not tell.
     """
-    if name == "ct":
-        raise ValueError("a sinogram does not tell the shape of its image: give --shape C,H,W")
-    if name == "noncartesian-mri":
-        raise ValueError(
-            "samples of k-space do not tell the shape of their image: give --shape C,H,W"
-        )
-    if name == "multicoil-mri":
-        return (1, *y_shape[1:])
-    if name == "mosaic":
-        return _in_memory((channels_of_mosaic(check_options(name, options)), *y_shape[-2:]))
-    if name == "cassi":
-        return _in_memory(shape_behind_aperture(y_shape, check_options(name, options)))
-    if name == "phase":
-        oversampling = check_options(name, options).get("oversampling", 2.0)
-        return (*y_shape[:-2], *(_inner_size(size, oversampling / 8) for size in y_shape[-2:]))
-    if name == "cs" and options.get("matrix") is not None:
-        raise ValueError(
-            "mixtures of pixels do not tell the shape of their image: give --shape C,H,W"
-        )
-    if name == "superres":
-        factor = check_options(name, options).get("factor", option_defaults(name)["factor"])
-        down, across = factor if isinstance(factor, tuple) else (factor, factor)
-        return (*y_shape[:-2], y_shape[-2] * down, y_shape[-1] * across)
+    if name in BEHIND:
+        return BEHIND[name](y_shape, check_options(name, options))
     if options.get("boundary") == "valid":
         return _around(name, y_shape, options)
     return y_shape
 
 
-def _around(name: str, y_shape: Shape, options: Mapping[str, Any]) -> Shape:
+def _untold(sentence: str) -> Behind:
+    """What refuses to guess."""
+
+    def refuse(y_shape: Shape, options: Options) -> Shape:  # noqa: ARG001
+        raise ValueError(f"{sentence}: give --shape C,H,W")
+
+    return refuse
+
+
+def _of_mixtures(y_shape: Shape, options: Options) -> Shape:
+    if options.get("matrix") is None:
+        return y_shape
+    return _untold("mixtures of pixels do not tell the shape of their image")(y_shape, options)
+
+
+def _with_zeros_around(y_shape: Shape, options: Options) -> Shape:
+    share = options.get("oversampling", option_defaults("phase")["oversampling"]) / 8
+    return (*y_shape[:-2], *(_inner_size(size, share) for size in y_shape[-2:]))
+
+
+def _enlarged(y_shape: Shape, options: Options) -> Shape:
+    factor = options.get("factor", option_defaults("superres")["factor"])
+    down, across = factor if isinstance(factor, tuple) else (factor, factor)
+    return (*y_shape[:-2], y_shape[-2] * down, y_shape[-1] * across)
+
+
+BEHIND: dict[str, Behind] = {
+    "ct": _untold("a sinogram does not tell the shape of its image"),
+    "noncartesian-mri": _untold("samples of k-space do not tell the shape of their image"),
+    "cs": _of_mixtures,
+    "multicoil-mri": lambda y_shape, _: (1, *y_shape[1:]),
+    "mosaic": lambda y_shape, options: _in_memory((channels_of_mosaic(options), *y_shape[-2:])),
+    "cassi": lambda y_shape, options: _in_memory(shape_behind_aperture(y_shape, options)),
+    "phase": _with_zeros_around,
+    "superres": _enlarged,
+}
+"""The operators behind which images have another shape, and how measurements tell it."""
+
+
+def _around(name: str, y_shape: Shape, options: Options) -> Shape:
     """The shape of the images of which a blur sees ``y_shape``."""
     if len(y_shape) == 4 and name == "blur":
         kernel = read_kernel(options["kernel"], stack=True)
