@@ -93,7 +93,7 @@ def check(
 
     opened = open_prior(prior, choose_device(device), check=False)
     shown, called = images_for_check(opened, images)
-    report = check_denoiser(opened, shown, called=called)
+    report = check_denoiser(opened, shown, own=images is None, called=called)
     if json:
         print_json(report.content())
     else:
@@ -135,7 +135,7 @@ def import_(
     built = named(Path(path), recipe.build)
     say(f"prior {path}: {tell_facts(built.facts)}")
     shown, called = images_for_check(built, images)
-    report = check_denoiser(built, shown, called=called)
+    report = check_denoiser(built, shown, own=images is None, called=called)
     if report.ok or anyway:
         save_recipe(out, recipe, report.content())
     if json:

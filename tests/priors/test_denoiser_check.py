@@ -65,6 +65,20 @@ def test_on_images_of_its_own(name: str) -> None:
     assert check_denoiser(prior, drawn, quick=True).ok
 
 
+@pytest.mark.parametrize("name", WRAPPED)
+def test_told_half_of_the_noise_on_images_of_its_own(name: str) -> None:
+    """It draws noisy images and serves them well: its variance tells."""
+    for kind, ok in (("right", True), ("sigma not doubled", False)):
+        prior = wrong(kind, right(name))
+        prior.metadata = {"shape": [1, 28, 28]}
+        drawn = own_images(prior)
+        assert drawn is not None
+        report = check_denoiser(prior, drawn, own=True)
+        assert report.ok or not ok
+        warned = any("told too little noise" in warning for warning in report.warnings)
+        assert warned is not ok, str(report)
+
+
 def test_the_exact_denoiser() -> None:
     """On images that a Gaussian prior has drawn, its denoiser has all that a mean has."""
     side = 6
