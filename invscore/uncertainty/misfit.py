@@ -4,6 +4,7 @@ Each cause leaves a mark of its own on the residual ``y - A(x')`` in units of th
 
 - zeros that were not measured: exactly 0 in y, beside numbers that are far from it;
 - the border: large along it alone (``border``);
+- a noise map: off in some regions (``regions``);
 - the level of the noise: off at the highest frequencies, where y has nothing but noise;
 - the kernel: as declared there, large in a band in between, where transfer functions differ;
 - an image that the prior does not know: large at the lowest frequencies, which every kernel keeps.
@@ -18,9 +19,8 @@ from torch import Tensor
 
 from invscore.likelihood import GaussianNoise, InverseProblem
 from invscore.operators import MRI, Identity, Inpainting
-from invscore.operators.base import Composition
-from invscore.operators.weighting import Weighting
 from invscore.uncertainty.border import border_warnings
+from invscore.uncertainty.regions import has_noise_map, region_warnings
 from invscore.uncertainty.residual import Residual
 from invscore.uncertainty.spectrum import RINGS, SECTORS, ResidualSpectrum, residual_spectrum
 
@@ -65,6 +65,8 @@ def misfit_warnings(
     ()
     """
     found = _zeros(problem) or border_warnings(problem, samples)
+    if white:
+        found = found or region_warnings(problem, samples)
     if white and not found:
         spectrum = residual_spectrum(problem, samples)
         found = () if spectrum is None else _bands(problem, spectrum)
@@ -88,7 +90,7 @@ def noise_warnings(problem: InverseProblem, seen: Tensor | None) -> tuple[str, .
     ratio = float(seen[worst])
     if LEAST <= ratio <= MOST:
         return ()
-    if _has_noise_map(problem):
+    if has_noise_map(problem):
         return (
             f"the measurement has noise of about {ratio:.2g} times what its map says, where the "
             "prior tells it from the image, unless the image is unlike those that the prior knows",
@@ -100,12 +102,6 @@ def noise_warnings(problem: InverseProblem, seen: Tensor | None) -> tuple[str, .
         f"the image, not {declared:.2g} as declared, unless the image is unlike those that the "
         "prior knows",
     )
-
-
-def _has_noise_map(problem: InverseProblem) -> bool:
-    """Whether numbers are weighted, so that their noise is 1 in no unit of the measurement."""
-    operator = problem.operator
-    return isinstance(operator, Composition) and isinstance(operator.outer, Weighting)
 
 
 def _zeros(problem: InverseProblem) -> tuple[str, ...]:
@@ -171,7 +167,7 @@ def _noise_sentence(problem: InverseProblem, power: Tensor, found: Tensor) -> st
     if not isinstance(problem.noise, GaussianNoise):
         return sentence + f"the noise is {'more' if factor > 1 else 'less'} than declared"
     bound = "at least" if factor > 1 else "at most"  # the samples follow a part of the noise
-    if _has_noise_map(problem):
+    if has_noise_map(problem):
         return sentence + f"the noise is {bound} {factor:.2g} times what its map says"
     level = torch.as_tensor(problem.noise.sigma).cpu()
     declared = float(level[found][0] if level.ndim else level)
