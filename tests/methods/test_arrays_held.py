@@ -15,7 +15,7 @@ from invscore.batches import PerImage
 from invscore.methods.gaussian_field import frequency_bands
 from invscore.operators import Blur, Inpainting, LinearOperator, SuperResolution, constant, fourier
 from invscore.priors import Prior
-from invscore.uncertainty import spectrum
+from invscore.uncertainty import kernel, spectrum
 
 SHAPE = (1, 128, 128)
 BYTES = 4 * 128 * 128
@@ -25,8 +25,8 @@ OPERATORS: dict[str, Callable[[], LinearOperator]] = {
     "mask": lambda: Inpainting.random(SHAPE, keep=0.3),
     "superres": lambda: SuperResolution(4, SHAPE),
 }
-MOST = 19.5
-"""Of the images' size: at 4096 x 4096 pixels 1.3 GB, beside 0.65 GB of libraries."""
+MOST = 18.5
+"""Of the images' size: at 4096 x 4096 pixels 1.2 GB, beside 0.65 GB of libraries."""
 
 
 class Shrinking(Prior):
@@ -47,6 +47,7 @@ def large_images_are_small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(frequency_bands, "LARGE", 1000)
     monkeypatch.setattr(excerpt, "LARGEST", 32)
     monkeypatch.setattr(spectrum, "TOGETHER", 100)
+    monkeypatch.setattr(kernel, "LARGEST", 32)
 
 
 @pytest.mark.parametrize("kind", OPERATORS)

@@ -60,12 +60,13 @@ class FrequencyBands:
         device, real = like.device, like.real.dtype
         self._mirrored = [m.to(device) for m in mirrored]
         self._next = min(1, bands - 1)
-        self._below = (below + offset).flatten().to(device)
+        # Places in four bytes each, as there may be as many as numbers.
+        self._below = (below + offset).flatten().to(device, torch.int32)
         self._between = between.to(device, real)
         self.radius = radius.to(device, real)
         # Sums over neighbours are the same in every run, scattered ones on a GPU are not.
         members, order = (band + offset).flatten().sort(stable=True)
-        self._order = order.to(device)
+        self._order = order.to(device, torch.int32)
         self._sizes = torch.bincount(members).tolist()
         if self.shape.numel() <= LARGE:  # bands filled up to the largest, in few operations
             rows = torch.nn.utils.rnn.pad_sequence(

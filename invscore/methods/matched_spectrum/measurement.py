@@ -19,7 +19,7 @@ from invscore.methods.gaussian_field.frequency_bands import PROBES, FrequencyBan
 from invscore.methods.gaussian_field.operator_power import OperatorPower, steadied
 from invscore.methods.gaussian_field.posterior import Unexplained, explained
 from invscore.methods.matched_spectrum.local_scale import LocalScale
-from invscore.methods.matched_spectrum.shared_noise import SharedNoise
+from invscore.methods.matched_spectrum.shared_noise import Basis, SharedNoise
 from invscore.operators import LinearOperator
 from invscore.operators.svd import SVD
 from invscore.rng import SampleRNG
@@ -147,7 +147,7 @@ class DecomposedMeasurement(IteratedMeasurement):
         self.shared = SharedNoise(
             torch.where(seen, svd.uh(y) / singular, 0),
             torch.where(seen, svd.s / level, 0.0) ** 2,
-            svd,
+            Basis(svd.v, svd.vh),  # and not its values, which are as large as an image
         )
         sharpness = self.shared.precision.flatten(1).amax(dim=1).sqrt()
         super().__init__(bands, sharpness, MOST["shared"])

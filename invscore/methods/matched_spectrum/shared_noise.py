@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,6 +14,13 @@ from invscore.rng import SampleRNG
 
 MARGIN = 1e-3
 """By how much y must be more precise than x, as a share, before it is asked once more."""
+
+
+class Basis(NamedTuple):
+    """Singular vectors: coefficients to images, and images to coefficients."""
+
+    v: Callable[[Tensor], Tensor]
+    vh: Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -32,7 +41,7 @@ class SharedNoise:
 
     u: Tensor
     precision: Tensor
-    basis: SVD | None = None
+    basis: SVD | Basis | None = None
 
     def state(self, clean: Tensor, sigma: float, rng: SampleRNG) -> Tensor:
         """x at the level ``sigma``, given a draw ``clean`` of the image: (b, \\*shape)."""
