@@ -98,7 +98,7 @@ def test_files_that_are_broken(reconstruct: Run, scan: Path) -> None:
         file["exchange/theta"] = np.arange(11.0)
     for name, message in (
         ("cut.h5", "cannot be read as HDF5"),
-        ("keys.h5", "key names the one to read"),
+        ("keys.h5", "must hold exchange/data_white, counts without a sample"),
         ("scan.h5", "must have an angle for each of 12 projections"),
     ):
         done = reconstruct(*own, "--measurement", name)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import abc
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -29,8 +30,9 @@ SHARPEST = 50.0
 and what that leaves open is small beside the noise of the next level."""
 PACE = 1.5
 """Iterations for a level over noise of 1."""
-MOST = {"shared": 15, "fresh": 30}
-"""Iterations: where the noise of states is shared, less of y is left for them to explain."""
+MOST = {"shared": 15, "uneven": 30, "fresh": 30}
+"""Iterations: where the noise of states is shared, less of y is left for them to explain, unless
+the field is uneven, which mixes frequencies."""
 TRUST = 0.35
 """Between what D says that it errs by, 0, and the level, 1, in draws from states of fresh noise."""
 
@@ -136,7 +138,12 @@ class IteratedMeasurement(Measurement):
 
 
 class DecomposedMeasurement(IteratedMeasurement):
-    """Of an operator with cheap singular vectors, as masks and decimation."""
+    """Of an operator with cheap singular vectors, as masks and decimation.
+
+    Complex images are next to nothing outside an object, and D errs little there: for them the
+    field is as uneven as the error of D is (``LocalScale``). A slice of a brain from a quarter of
+    its k-space gains 0.9 dB by it; photographs, measured so or by masks, gain nothing.
+    """
 
     def __init__(self, problem: InverseProblem, svd: SVD, bands: FrequencyBands) -> None:
         _, y, variance = problem.linear_gaussian("matched_spectrum")
@@ -150,38 +157,50 @@ class DecomposedMeasurement(IteratedMeasurement):
             Basis(svd.v, svd.vh),  # and not its values, which are as large as an image
         )
         sharpness = self.shared.precision.flatten(1).amax(dim=1).sqrt()
-        super().__init__(bands, sharpness, MOST["shared"])
+        uneven = y.is_complex()
+        super().__init__(bands, sharpness, MOST["uneven" if uneven else "shared"])
         self._v, self._vh = svd.v, svd.vh
         # Of real images they are signs, which a byte holds.
         self._probes = [p if p.is_complex() else p.to(torch.int8) for p in bands.probes()]
+        self.scale: Callable[[Tensor], Tensor] | None = LocalScale(bands) if uneven else None
 
     def state(self, clean: Picture, sigma: float, rng: SampleRNG) -> Picture:
         return self.picture(self.shared.state(clean.image, sigma, rng))
 
     def draw(self, level: AtLevel, rng: SampleRNG) -> Picture:
-        sigma = level.sigma
+        bands, scale, sigma = self.bands, None, level.sigma
+        if self.scale is not None:
+            scale = self.scale(bands.image(level.clean - level.denoised))
         c, x, denoised = level.c, level.x.image, level.denoised
         level.release()
         told, precision = self.shared.beyond(x, sigma)
-        drawn = denoised + c.sqrt() * rng.normal_like(c)
+        # A spectrum where the field is stationary, an image where it is not.
+        if scale is None:
+            drawn = denoised + c.sqrt() * rng.normal_like(c)
+        else:
+            drawn = bands.image(denoised) + scale * bands.image(c.sqrt() * rng.normal_like(c))
         del x, denoised
         precision = precision.clamp_max((SHARPEST / sigma) ** 2)
         power = self._passed(precision, c)
         root = precision.sqrt()
         del precision
         # In the order of the draws: what is measured has noise after the image.
-        residual = root * (told - self._vh(self.bands.image(drawn))) - rng.normal_like(told)
-        del told
+        seen = self._vh(bands.image(drawn) if scale is None else drawn)
+        residual = root * (told - seen) - rng.normal_like(told)
+        del told, seen
         given = Unexplained(residual, None, c, power)
         del residual, c, power
         shift = explained(
             lambda v: root * self._vh(v),
             lambda u: self._v(root * u),
             given,
-            self.bands,
+            bands,
+            scale=scale,
             **self._effort(sigma, drawn.ndim),
         )
-        return self.pictured(drawn.add_(shift))
+        if scale is None:
+            return self.pictured(drawn.add_(shift))
+        return self.picture(drawn.add_(scale * bands.image(shift)))
 
     def _passed(self, precision: Tensor, like: Tensor) -> Tensor:
         """What is measured of each frequency, by random images: (b, \\*shape)."""
@@ -189,7 +208,7 @@ class DecomposedMeasurement(IteratedMeasurement):
         for signs, places in zip(
             self._probes, torch.split(found, len(self._probes[0])), strict=True
         ):
-            probes = signs.to(like.dtype)
+            probes = signs if signs.is_complex() else signs.to(like.dtype)
             answers = self._vh(self.bands.image(probes))
             answers = self._v((precision[:, None] * answers).flatten(0, 1))
             answers = self.bands.spectrum(answers).reshape(-1, len(probes), *self.bands.shape)
@@ -259,7 +278,7 @@ def measurement_for(
     """The cheapest that the operator and the noise allow."""
     passed = OperatorPower.of(operator, bands)
     if isinstance(problem.noise, GaussianNoise):
-        if passed.is_filter:
+        if passed.is_filter and not operator.in_complex:
             return FilteredMeasurement(problem, passed.power, bands)
         if operator.in_complex == operator.out_complex:
             try:

@@ -48,10 +48,11 @@ def matched_spectrum(
     the noise of y is Gaussian and the operator is a filter or has a cheap SVD, the noise of x is as
     much that of y as it can be (``SharedNoise``): D then sees the true image where it is measured,
     not a draw of it, and little of y is left for the Gaussian to explain. Elsewhere it is fresh.
-    Draws are in closed form of filters, such as blurs that wrap around and Fourier sampling, and by
-    a few conjugate gradients of other operators (``Measurement``). A symmetric prior is evaluated
-    at rotated and mirrored images (``EquivariantDenoiser``). Serves linear operators and any noise,
-    taken to be Gaussian of the variance at A(D).
+    Draws are in closed form of filters of real images, such as blurs that wrap around, and by a few
+    conjugate gradients of other operators (``Measurement``). Complex images are next to nothing
+    outside an object: for them the Gaussian is as uneven as the error of D is. A symmetric prior is
+    evaluated at rotated and mirrored images (``EquivariantDenoiser``). Serves linear operators and
+    any noise, taken to be Gaussian of the variance at A(D).
 
     ``steps``: denoiser evaluations. ``sigma_max``, ``sigma_min``: the first and the last level, in
     image units (default: 2 and 0.04 standard deviations of a pixel under the prior), spaced as in

@@ -17,7 +17,11 @@ from invscore.methods.common.initial_guess import initial_guess
 from invscore.methods.gaussian_field.frequency_bands import FrequencyBands
 from invscore.methods.matched_spectrum.denoiser_covariance import DenoiserCovariance
 from invscore.methods.matched_spectrum.local_scale import EVEN, WIDTH, LocalScale
-from invscore.methods.matched_spectrum.measurement import AtLevel, measurement_for
+from invscore.methods.matched_spectrum.measurement import (
+    AtLevel,
+    DecomposedMeasurement,
+    measurement_for,
+)
 from invscore.operators import (
     MRI,
     Blur,
@@ -27,7 +31,7 @@ from invscore.operators import (
     SuperResolution,
     from_function,
 )
-from invscore.priors import StationaryGaussianPrior
+from invscore.priors import GaussianPrior, StationaryGaussianPrior
 from invscore.rng import SampleRNG
 
 F64 = torch.float64
@@ -184,11 +188,22 @@ def test_scales_of_complex_errors() -> None:
 
 
 def drawn(
-    problem: InverseProblem, mean: Tensor, c: Tensor, rng: SampleRNG, sigma: float = 1e4
+    problem: InverseProblem,
+    mean: Tensor,
+    c: Tensor,
+    rng: SampleRNG,
+    sigma: float = 1e4,
+    scale: Tensor | None = None,
 ) -> Tensor:
-    """From the posterior of a stationary field about ``mean``, by a state that tells nothing."""
+    """From the posterior of a field about ``mean``, by a state that tells nothing.
+
+    Stationary, or as uneven as ``scale``.
+    """
     assert isinstance(problem.operator, LinearOperator)
     measurement = measurement_for(problem, problem.operator, FrequencyBands(mean))
+    if scale is not None:
+        assert isinstance(measurement, DecomposedMeasurement)
+        measurement.scale = lambda _: scale
     nothing = measurement.picture(torch.zeros_like(mean))
     about = measurement.picture(mean).spectrum
     return measurement.draw(AtLevel(sigma, c, about, about, nothing), rng).image
@@ -197,7 +212,7 @@ def drawn(
 @pytest.fixture
 def many_iterations(monkeypatch: pytest.MonkeyPatch) -> None:
     """Conjugate gradients as far as they get, and y as precise as it is."""
-    monkeypatch.setattr(MEASUREMENT, "MOST", {"shared": 200, "fresh": 200})
+    monkeypatch.setattr(MEASUREMENT, "MOST", {"shared": 200, "uneven": 200, "fresh": 200})
     monkeypatch.setattr(MEASUREMENT, "SHARPEST", 1e9)
 
 
@@ -225,6 +240,28 @@ def test_draws_follow_the_posterior_of_a_field(kind: str, law_of_draw: LawOf) ->
     torch.testing.assert_close(covariance, expected, rtol=0, atol=1e-4 * float(expected.max()))
 
 
+@pytest.mark.usefixtures("many_iterations")
+@pytest.mark.parametrize("kind", ["mask", "superresolution"])
+def test_draws_follow_the_posterior_of_an_uneven_field(kind: str, law_of_draw: LawOf) -> None:
+    even = field()
+    scale = torch.linspace(0.1, 2.0, 64, dtype=F64).reshape(1, *SHAPE)
+    root = scale.flatten().diag()
+    covariance = root @ even.dense_covariance().matrix @ root
+    prior = GaussianPrior(even.mean, covariance)
+    problem = measured(operators()[kind], even, 0.2)
+
+    def draw(task: InverseProblem, rng: SampleRNG) -> Tensor:
+        like = even.mean.expand(len(task.y), *SHAPE)
+        c = even.spectrum.expand(len(task.y), -1, -1, -1)
+        return drawn(task, like, c, rng, scale=scale)
+
+    mean, found = law_of_draw(draw, problem)
+    exact = exact_posterior(problem, prior)
+    torch.testing.assert_close(mean, exact.mean.flatten(), rtol=0, atol=1e-4)
+    expected = exact.dense_covariance().matrix
+    torch.testing.assert_close(found, expected, rtol=0, atol=3e-4 * float(expected.max()))
+
+
 @pytest.mark.parametrize("kind", operators())
 @pytest.mark.parametrize("sigma", [0.05, 0.3, 1.0])
 def test_the_iterations_of_a_level_are_enough(kind: str, sigma: float) -> None:
@@ -239,7 +276,7 @@ def test_the_iterations_of_a_level_are_enough(kind: str, sigma: float) -> None:
 
     few = draw(SampleRNG([(0,)]))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(MEASUREMENT, "MOST", {"shared": 300, "fresh": 300})
+        patch.setattr(MEASUREMENT, "MOST", {"shared": 300, "uneven": 300, "fresh": 300})
         patch.setattr(MEASUREMENT, "PACE", 300)
         many = draw(SampleRNG([(0,)]))
     assert float((few - many).square().mean().sqrt()) < 0.05 * sigma
