@@ -23,6 +23,8 @@ DPI = 150
 WIDTH, HEIGHT = 4.2, 3.4  # inches of a panel
 ACROSS = 3
 """Panels in a row."""
+FARTHEST = 1000.0
+"""Errors over the floor beyond this, of methods that diverged, are drawn here."""
 MARKERS = "osD^v<>Pp*hX"
 
 Marks = list[tuple[float, str]]
@@ -75,14 +77,18 @@ def _by_evaluations(families: dict[str, Curves], path: Path) -> None:
 
 def _by_method(families: dict[str, Curves], path: Path) -> None:
     marks: dict[str, Marks] = {
-        family: [(ratio, name) for name, points in curves.items() for _, ratio in points]
+        family: [
+            (min(ratio, FARTHEST), name) for name, points in curves.items() for _, ratio in points
+        ]
         for family, curves in families.items()
     }
     worst: dict[str, float] = {}
     for ratio, name in (mark for each in marks.values() for mark in each):
         worst[name] = max(ratio, worst.get(name, 0.0))
     names = sorted(worst, key=worst.__getitem__)
-    _dots(marks, names, path, line=1.0, xscale="log", xlabel="error / floor")
+    _dots(
+        marks, names, path, line=1.0, xscale="log", xlabel=f"error / floor (at most {FARTHEST:.0f})"
+    )
 
 
 def calibration_figure(rows: Sequence[Row], path: Path) -> None:

@@ -6,6 +6,7 @@ that is not told of the independence calibrated where the operator bends?
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 
@@ -50,20 +51,23 @@ class IndependentPixels(Prior):
 
     def _parts(self, x: Tensor, sigma: PerImage) -> tuple[Tensor, Tensor, Tensor]:
         """Of each pixel and component, on a last axis: probability, gain and mean."""
-        level = per_image(sigma, x)[..., None]
-        means, widths = self.means.to(x), self.widths.to(x)
-        total = widths**2 + level**2
-        logs = self.weights.to(x).log() - 0.5 * (total.log() + (x[..., None] - means) ** 2 / total)
-        return logs.softmax(dim=-1), widths**2 / total, means
+        logs, total = self._logs(x, sigma)
+        return logs.softmax(dim=-1), self.widths.to(x) ** 2 / total, self.means.to(x)
+
+    def _logs(self, x: Tensor, sigma: PerImage) -> tuple[Tensor, Tensor]:
+        """Of each pixel and component: the log of its density, less a constant, and variance."""
+        total = self.widths.to(x) ** 2 + per_image(sigma, x)[..., None] ** 2
+        away = (x[..., None] - self.means.to(x)) ** 2 / total
+        return self.weights.to(x).log() - 0.5 * (total.log() + away), total
 
     def denoise(self, x: Tensor, sigma: PerImage) -> Tensor:
         share, gain, means = self._parts(x, sigma)
         return (share * (means + gain * (x[..., None] - means))).sum(dim=-1)
 
-    def log_density(self, points: Tensor, sigma: PerImage = 0.0) -> Tensor:  # noqa: ARG002
-        """Of single pixels, (n,)."""
-        away = (points[:, None] - self.means) / self.widths
-        return (self.weights.log() - self.widths.log() - 0.5 * away**2).logsumexp(dim=1)
+    def log_density(self, x: Tensor, sigma: PerImage = 0.0) -> Tensor:
+        """``log p(x, sigma)`` of images (b, \\*shape) of any number of pixels: (b,)."""
+        logs, _ = self._logs(x, sigma)
+        return (logs.logsumexp(dim=-1) - 0.5 * math.log(2 * math.pi)).flatten(1).sum(dim=1)
 
     def sample(self, n: int, rng: SampleRNG | int = 0) -> Tensor:
         """``n`` images, (n, \\*SHAPE)."""
@@ -109,7 +113,7 @@ def build(seed: int, kind: str) -> Instance:
     problem = InverseProblem(operator, y, noise)
     points = torch.linspace(-REACH, REACH, CELLS, dtype=torch.float64)
     misfit = (y.flatten()[:, None] - function(points)) / NOISE
-    masses = (prior.log_density(points) - 0.5 * misfit**2).softmax(dim=1)
+    masses = (prior.log_density(points[:, None]) - 0.5 * misfit**2).softmax(dim=1)
     edges = masses.cumsum(dim=1)
 
     def exact(n: int, rng: SampleRNG) -> Tensor:

@@ -141,7 +141,9 @@ def by_reason(rows: Iterable[Row]) -> list[tuple[str, str, str]]:
 
 
 def _ratio(ratio: float | None) -> str:
-    return "-" if ratio is None else f"{ratio:.2f}"
+    if ratio is None:
+        return "-"
+    return f"{ratio:.2f}" if ratio < 1e4 else f"{ratio:.0e}"
 
 
 def _geometric(ratios: Sequence[float]) -> float:

@@ -12,6 +12,7 @@ from invscore.bench.posterior.cells import EXACT, Cell, run
 from invscore.bench.posterior.metrics import SLICED
 from invscore.bench.posterior.problem import exact_rng, select
 from invscore.exact import exact_posterior
+from invscore.priors import check_prior
 
 CHOSEN = ("gaussian", "field-blur", "field-mask", "field-fourier", "nonlinear-phase")
 CHOSEN += ("nonlinear-banana", "mixture-8-1-0.1", "mixture-80-4-0.01", "mixture-800-2-1")
@@ -98,3 +99,14 @@ def test_exact_samples_score_at_the_floor_and_wide_ones_do_not(name: str) -> Non
     spread = ((floor.var(dim=0) + truth.var(dim=0)) / len(floor)).sqrt()
     assert ((truth - floor).mean(dim=0).abs() < 4 * spread + 1e-6).all()
     assert wide.mean(dim=0)[0] > 1.6 * floor.mean(dim=0)[0]
+
+
+@pytest.mark.parametrize("kind", ["exp", "square"])
+def test_the_density_of_independent_pixels_is_that_of_their_denoiser(kind: str) -> None:
+    problem = PROBLEMS[f"pixels-{kind}"].build(0)
+    report = check_prior(problem.prior, (2, *problem.problem.operator.in_shape))
+    assert report.ok, str(report)
+    x = problem.prior.sample(5, 1)
+    gaussian = torch.distributions.Normal(0.0, 1.25**0.5).log_prob(x).flatten(1).sum(dim=1)
+    if kind == "exp":
+        torch.testing.assert_close(problem.prior.log_density(x, 0.5), gaussian)
