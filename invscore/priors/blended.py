@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from invscore.batches import PerImage
 from invscore.priors.base import Prior
 from invscore.priors.sizes import ramp
 from invscore.priors.tiled import Tiled
@@ -37,17 +36,9 @@ class Blended(Tiled):
             whole[window] += weight * tile(window)
         return whole
 
-    def pullback(self, x: Tensor, sigma: PerImage) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
-        with torch.no_grad():
-            denoised = self.denoise(x, sigma)
-
-        def pull(u: Tensor) -> Tensor:
-            total = torch.zeros_like(u)
-            for window, weight in self._weighted(x):
-                total[window] += self.prior.pullback(x[window], sigma)[1](weight * u[window])
-            return total
-
-        return denoised, pull
+    def _parts(self, u: Tensor) -> Iterator[tuple[tuple[slice, ...], Tensor]]:
+        for window, weight in self._weighted(u):
+            yield window, weight * u[window]
 
     def _weighted(self, x: Tensor) -> Iterator[tuple[tuple[slice, ...], Tensor]]:
         """Windows and their weights, (h, w), which sum to 1 at every pixel."""

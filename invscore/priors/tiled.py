@@ -62,13 +62,18 @@ class Tiled(Prior):
 
         def pull(u: Tensor) -> Tensor:
             total = torch.zeros_like(u)
-            for window, core, inner in self._tiles(x):
-                here = torch.zeros_like(u[window])
-                here[inner] = u[core]
-                total[window] += self.prior.pullback(x[window], sigma)[1](here)
+            for window, part in self._parts(u):
+                total[window] += self.prior.pullback(x[window], sigma)[1](part)
             return total
 
         return denoised, pull
+
+    def _parts(self, u: Tensor) -> Iterator[tuple[tuple[slice, ...], Tensor]]:
+        """Windows, and what of ``u`` each answers for: the transpose of ``_whole``."""
+        for window, core, inner in self._tiles(u):
+            part = torch.zeros_like(u[window])
+            part[inner] = u[core]
+            yield window, part
 
     def _tiles(self, x: Tensor) -> Iterator[tuple[tuple[slice, ...], ...]]:
         """Of each tile what is looked at, where its result belongs, and what of it is kept."""
