@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, get_args
 
-from pydantic import BaseModel, Discriminator
+from pydantic import BaseModel, Discriminator, Tag
 from pydantic_core import ErrorDetails
 
 from invscore.words import meant, one_of, shown
@@ -33,6 +33,7 @@ MUST_BE = {
     "mapping_type": "keys and values",
     "model_type": "keys and values",
     "model_attributes_type": "keys and values",
+    "union_tag_not_found": "keys and values",
 }
 LIMITS = {
     "greater_than": ("gt", "above"),
@@ -119,7 +120,8 @@ def _sentence(place: Place, errors: Sequence[ErrorDetails], kind: type[BaseModel
         )
     if first["type"] == "union_tag_invalid":
         context = first["ctx"]
-        return f"{where}.kind must be {context['expected_tags']}, got {shown(context['tag'])}"
+        tags = one_of(context["expected_tags"].split(", "))
+        return f"{where}.kind must be {tags}, got {shown(context['tag'])}"
     words = list(dict.fromkeys(word for error in errors if (word := must_be(error))))
     if words:
         return f"{where} must be {one_of(words)}, got {in_words(first['input'])}"
@@ -137,5 +139,9 @@ def _keys(kind: Any, steps: list[str]) -> list[str]:
         if steps[0] in kind.model_fields:
             return _keys(kind.model_fields[steps[0]].annotation, steps[1:])
         return _keys(kind, steps[1:])
-    inner = [_keys(each, steps) for each in get_args(kind)]
+    members = get_args(kind)
+    tagged = {tag.tag: of for of in members for tag in get_args(of)[1:] if isinstance(tag, Tag)}
+    if steps and steps[0] in tagged:
+        return _keys(get_args(tagged[steps[0]])[0], steps[1:])
+    inner = [_keys(each, steps) for each in members]
     return list(dict.fromkeys(key for keys in inner for key in keys))

@@ -130,6 +130,14 @@ def test_parametrisations(tmp_path: Path, given: object) -> None:
         ),
         (SMALLEST.replace("runs/a", "''"), "out must not be empty, got ''$"),
         (SMALLEST.replace("photos", "photos\n  kind: foldr"), "data.kind must be 'folder', 'arr"),
+        (
+            SMALLEST.replace("\n  folder: photos", " photos"),
+            "data must be keys and values",
+        ),
+        (
+            SMALLEST.replace("photos", "photos\n  crp: 8"),
+            r"unknown key data\.crp; did you mean 'crop'\?$",
+        ),
         (SMALLEST + "x: " + "[" * 9000, "nested deeper than 40 levels"),
         (SMALLEST + "x: &a [*a]\n", "contains itself"),
         (SMALLEST + "x: 2001-99-99\n", "a value is none: "),
