@@ -8,18 +8,20 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from invscore import former
+
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from invscore.driver import Result as Result
     from invscore.driver import reconstruct as reconstruct
+    from invscore.estimation.noise_level import estimate_noise as estimate_noise
     from invscore.exact import exact_posterior as exact_posterior
     from invscore.likelihood import GaussianNoise as GaussianNoise
     from invscore.likelihood import InverseProblem as InverseProblem
     from invscore.likelihood import PoissonNoise as PoissonNoise
     from invscore.likelihood import simulate as simulate
     from invscore.many import reconstruct_many as reconstruct_many
-    from invscore.noise_level import estimate_noise as estimate_noise
     from invscore.priors import GaussianMixturePrior as GaussianMixturePrior
     from invscore.priors import GaussianPrior as GaussianPrior
     from invscore.priors import NetworkPrior as NetworkPrior
@@ -35,7 +37,7 @@ _HOMES = {
     "PoissonNoise": "invscore.likelihood",
     "Prior": "invscore.priors",
     "Result": "invscore.driver",
-    "estimate_noise": "invscore.noise_level",
+    "estimate_noise": "invscore.estimation.noise_level",
     "exact_posterior": "invscore.exact",
     "load_prior": "invscore.priors",
     "reconstruct": "invscore.driver",
@@ -50,6 +52,9 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'invscore' has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)
+
+
+former.serve()
 
 
 def __dir__() -> list[str]:

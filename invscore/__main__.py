@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from invscore import stopping
+from invscore.cli import stopping
 
 
 def main() -> None:

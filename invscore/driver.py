@@ -12,29 +12,29 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 from torch import Tensor
 
-from invscore import memory, saving
+from invscore import saving
 from invscore.batches import PerImage, per_image
-from invscore.excerpt import excerpt
+from invscore.estimation.noise_level import noise_seen
+from invscore.estimation.scale import estimate_scale
+from invscore.hardware import memory
+from invscore.hardware.precision import FixedPrecision, precision_warnings
 from invscore.likelihood import GaussianNoise, InverseProblem
 from invscore.methods import METHODS, MethodInfo, get_method
 from invscore.methods.auto import narrow_warnings, resolve
 from invscore.methods.common.discrepancy_principle import reconciled
 from invscore.methods.particles.resampling import SIZE
-from invscore.noise_level import noise_seen
 from invscore.operators import LinearOperator, Operator
 from invscore.operators.base import Window
 from invscore.operators.probe import operator_warnings
-from invscore.places import of_one_factor, particle_sets, seeds_and_streams
-from invscore.precision import FixedPrecision, precision_warnings
 from invscore.priors.base import Prior
 from invscore.priors.counted import CountedPrior
 from invscore.priors.evaluated import evaluated_in
 from invscore.priors.fitted import fit_into_memory, room
-from invscore.probing import draw_probes, starts_at_a_guess
 from invscore.rng import AntitheticRNG, SampleRNG
-from invscore.running import NumericalError as NumericalError
-from invscore.running import Trace, run_to_end
-from invscore.scale import estimate_scale
+from invscore.running.places import of_one_factor, particle_sets, seeds_and_streams
+from invscore.running.probing import draw_probes, starts_at_a_guess
+from invscore.running.to_end import NumericalError as NumericalError
+from invscore.running.to_end import Trace, run_to_end
 from invscore.uncertainty import (
     Interval,
     Residual,
@@ -48,6 +48,7 @@ from invscore.uncertainty import (
     quantile,
     spread,
 )
+from invscore.uncertainty.excerpt import excerpt
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -191,9 +192,10 @@ def reconstruct(
     together (default: all; methods that draw particles together have an option of their own
     instead). ``scale``
     divides the measurement so that images fit a prior trained on a peak near 1; ``"auto"`` finds
-    the factor of each image where the operator is linear (``invscore.scale``), 1 for images from
-    0.3 to 1.25 of the prior's peak; a nonlinear operator takes 1 alone. ``on_step(done, total)`` is
-    told of progress. ``antithetic``: samples 2 m and 2 m + 1 share their random numbers with
+    the factor of each image where the operator is linear (``invscore.estimation.scale``), 1 for
+    images from 0.3 to 1.25 of the prior's peak; a nonlinear operator takes 1 alone.
+    ``on_step(done, total)`` is told of progress. ``antithetic``: samples 2 m and 2 m + 1 share
+    their random numbers with
     opposite signs, so that the mean of few is about as good as that of many; each keeps its law,
     and spread, intervals and quantiles allow for it (default: where the method gains by it; never
     for particles and point estimates). Networks of large images are

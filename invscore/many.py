@@ -15,10 +15,10 @@ import torch
 from invscore import driver
 from invscore.driver import Result
 from invscore.engine import Alone, Engine, own_device
+from invscore.hardware.precision import FixedPrecision
 from invscore.likelihood import InverseProblem, Noise
 from invscore.methods import get_method
 from invscore.operators import Operator
-from invscore.precision import FixedPrecision
 from invscore.priors.base import Prior
 from invscore.uncertainty import check_residual
 

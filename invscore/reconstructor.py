@@ -7,10 +7,10 @@ from typing import Any, Literal
 from torch import Tensor
 
 from invscore.driver import DEFAULT_METHOD, Result, reconstruct
+from invscore.estimation.noise_level import estimate_noise
 from invscore.likelihood import GaussianNoise, InverseProblem
 from invscore.methods import get_method
 from invscore.noise import Noise
-from invscore.noise_level import estimate_noise
 from invscore.operators import from_deepinv
 from invscore.operators.base import Shape
 from invscore.priors.base import Prior

@@ -8,7 +8,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from invscore.doubles import has_doubles
+from invscore.hardware.doubles import has_doubles
 
 LARGE = 2**20
 """Numbers from which on double precision is made when it is asked for."""

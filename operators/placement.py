@@ -10,7 +10,7 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from invscore.doubles import placed
+from invscore.hardware.doubles import placed
 from invscore.operators.constant import Constant
 
 

@@ -18,6 +18,7 @@ import pytest
 import invscore
 from invscore import methods
 from invscore.batches import PerImage
+from invscore.former import MOVED
 from invscore.methods import METHODS
 from invscore.operators import Blur
 
@@ -27,13 +28,11 @@ FOLDERS = ("invscore", "operators", "tests", "examples")
 """All folders with code."""
 
 FLOORS = (
-    "batches checkpoint config doubles engine faults figures files finite held images literals"
-    " memory modules networks noise operators places plain_json plain_yaml plugins precision"
-    " processes ranges readers registry report rng stopping viewer words",
+    "batches engine figures files former hardware images networks noise operators options plugins"
+    " processes readers report rng viewer",
     "discrete levels likelihood priors sampling training",
-    "blur_kernel exact excerpt methods metrics noise_level noise_map noise_of_kspace scale stein"
-    " tasks uncertainty",
-    "baselines driver probing reconstructor running saving",
+    "estimation exact methods metrics tasks uncertainty",
+    "baselines driver reconstructor running saving",
     "bench calibration many tune",
     "cli",
     "__main__",
@@ -164,11 +163,30 @@ def test_methods_are_functions() -> None:
         assert getattr(methods, name) is info.run
 
 
-@pytest.mark.parametrize(("module", "name"), [("start", "begin"), ("tempering", "tempering")])
-def test_former_places_warn(module: str, name: str) -> None:
-    with pytest.warns(FutureWarning, match=r"is now invscore\.methods\.common"):
-        found = importlib.reload(importlib.import_module(f"invscore.methods.{module}"))
-    assert callable(getattr(found, name))
+@pytest.mark.parametrize("module", MOVED)
+def test_former_places_warn(module: str) -> None:
+    sys.modules.pop(f"invscore.{module}", None)
+    with pytest.warns(FutureWarning, match=rf"{module} is now invscore\.{MOVED[module]}") as told:
+        found = importlib.import_module(f"invscore.{module}")
+    now = importlib.import_module(f"invscore.{MOVED[module]}")
+    public = [name for name in dir(now) if not name.startswith("_")]
+    assert len(public) > 1
+    for name in public:
+        assert getattr(found, name) is getattr(now, name)
+    assert [Path(warning.filename).name for warning in told] != ["former.py"]
+
+
+def test_former_places_are_imported_as_they_were() -> None:
+    for former in ("noise_level", "methods.start"):
+        sys.modules.pop(f"invscore.{former}", None)
+    with pytest.warns(FutureWarning, match="noise_level is now"):
+        from invscore.noise_level import estimate_noise
+    assert estimate_noise is invscore.estimate_noise
+    with pytest.warns(FutureWarning, match="start is now"):
+        from invscore.methods.start import begin
+    assert begin.__name__ == "initial_guess"
+    with pytest.raises(ModuleNotFoundError, match=r"invscore\.nowhere"):
+        importlib.import_module("invscore.nowhere")
 
 
 def test_a_former_type_warns() -> None:

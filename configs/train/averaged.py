@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 
 from invscore import load_prior
-from invscore.checkpoint import CheckpointError
+from invscore.files.checkpoint import CheckpointError
 
 ABOUT_ONE_RUN = ("step", "ema", "validation")
 

@@ -31,10 +31,10 @@ from typing import Any
 import torch
 
 from invscore import GaussianNoise, InverseProblem, load_prior, reconstruct, simulate
+from invscore.hardware.precision import autocast
 from invscore.methods import METHODS
 from invscore.methods.auto import resolve
 from invscore.operators import Blur
-from invscore.precision import autocast
 from invscore.priors import NetworkPrior, Prior
 from invscore.priors.evaluated import evaluated_in
 from invscore.rng import SampleRNG

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from invscore import GaussianNoise, Prior, load_prior, simulate
 from invscore.bench.held_out import COLLECTIONS, choose_collection, gray_photograph, photograph
-from invscore.noise_level import estimate_noise
+from invscore.estimation.noise_level import estimate_noise
 from invscore.operators import MRI, Blur, Identity, Inpainting, LinearOperator, SuperResolution
 
 NOISE = (0.01, 0.03, 0.1)

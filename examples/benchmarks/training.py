@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from invscore.precision import autocast
+from invscore.hardware.precision import autocast
 from invscore.training.batches import Batches
 from invscore.training.build import untrained_prior
 from invscore.training.config import TrainConfig

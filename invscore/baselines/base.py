@@ -14,7 +14,7 @@ from torch import Tensor
 from invscore.likelihood import InverseProblem
 from invscore.methods.base import NEEDS
 from invscore.operators import LinearOperator
-from invscore.registry import Registered, Registry
+from invscore.plugins.registry import Registered, Registry
 
 Baseline = Callable[..., Tensor]
 Arguments = ParamSpec("Arguments")

@@ -11,9 +11,9 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from invscore.plugins.registry import Registered
 from invscore.priors.base import Prior
 from invscore.priors.denoiser import DenoiserPrior
-from invscore.registry import Registered
 from invscore.tasks.builtin import option_defaults
 from invscore.tasks.noises import Declared
 from invscore.tasks.specs import Spec

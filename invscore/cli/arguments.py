@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from invscore.memory import PROCESS, in_words
+from invscore.hardware.memory import PROCESS, in_words
 from invscore.tasks.noises import Declared, parse_declared
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from invscore.cli.arguments import (
 from invscore.cli.errors import guarded, note, say
 from invscore.cli.progress import StepBar
 from invscore.cli.tables import print_table
-from invscore.literals import split
+from invscore.options.literals import split
 
 CELLS, IMAGES = "cells", "images"
 

@@ -12,7 +12,7 @@ from invscore.cli.arguments import ClusterOf, Debug, Device, Workers
 from invscore.cli.errors import guarded, note
 from invscore.cli.progress import StepBar
 from invscore.cli.tables import print_table
-from invscore.literals import split
+from invscore.options.literals import split
 
 TASKS_ACROSS = 6
 """Tasks that a table on the terminal shows side by side."""

@@ -13,7 +13,7 @@ from invscore.cli.arguments import ClusterOf, Debug
 from invscore.cli.errors import guarded, note
 from invscore.cli.progress import StepBar
 from invscore.cli.tables import print_table
-from invscore.literals import split
+from invscore.options.literals import split
 from invscore.tasks.specs import parse_spec
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from typing import Any
 
 import typer
 
-from invscore import stopping
-from invscore.modules import blamed
+from invscore.cli import stopping
+from invscore.plugins.modules import blamed
 
 USAGE = 2
 INTERRUPTED = 130
@@ -105,8 +105,8 @@ def usage(error: Exception) -> str:
     """What is wrong with the words of a command line, of an error that typer has raised."""
     from pydantic import ValidationError
 
-    from invscore.faults import must_be
-    from invscore.words import shown
+    from invscore.options.faults import must_be
+    from invscore.options.words import shown
 
     parameter, cause = getattr(error, "param", None), error.__cause__
     text = " ".join(str(error.format_message()).split())  # type: ignore[attr-defined]

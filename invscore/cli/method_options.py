@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from invscore.literals import parse_assignment
+from invscore.options.literals import parse_assignment
 
 
 def parse_options(assignments: list[str] | None, steps: int | None) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def _details(info: MethodInfo) -> str:
     """Documentation, options with their ranges, and what is known of the method."""
     from invscore.methods import table
     from invscore.methods.cost import cost_in_words
-    from invscore.ranges import described
+    from invscore.options.ranges import described
 
     pairs = "in antithetic pairs by default: --set antithetic=false draws independent samples"
     facts = {

@@ -211,9 +211,9 @@ def reconstruct(
     from invscore.cli.progress import StepBar
     from invscore.cli.restoring import Job
     from invscore.engine import open_engine
+    from invscore.hardware.precision import fixed_precision
     from invscore.images import IMAGE_KEYS, MEASUREMENT_KEYS
     from invscore.methods import get_method
-    from invscore.precision import fixed_precision
     from invscore.priors.volume import PLANES
     from invscore.saving import METRICS
     from invscore.tasks import measured, noncartesian, task

@@ -11,9 +11,9 @@ from invscore import driver
 from invscore.calibration import Calibration
 from invscore.cli import native, report
 from invscore.driver import Result
+from invscore.hardware.precision import FixedPrecision
 from invscore.images import load_image, load_measurement
 from invscore.operators import Operator
-from invscore.precision import FixedPrecision
 from invscore.priors.base import Prior
 from invscore.priors.volume import PLANES
 from invscore.readers import Part

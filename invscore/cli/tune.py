@@ -23,7 +23,7 @@ from invscore.cli.arguments import (
 from invscore.cli.errors import guarded, note
 from invscore.cli.progress import StepBar
 from invscore.cli.tables import as_options, print_table
-from invscore.literals import split
+from invscore.options.literals import split
 
 if TYPE_CHECKING:
     from invscore.tune.record import Row

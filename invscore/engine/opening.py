@@ -9,8 +9,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from invscore import memory
 from invscore.engine.base import Alone, Engine, WorkerError
+from invscore.hardware import memory
 
 if TYPE_CHECKING:
     from distributed import Client

@@ -12,8 +12,8 @@ from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
 from invscore.methods.common.initial_guess import Initial, initial_guess
 from invscore.methods.common.proximal import at_least_zero, proximal
+from invscore.options.ranges import Count, Level, Weight
 from invscore.priors.base import Prior
-from invscore.ranges import Count, Level, Weight
 from invscore.rng import SampleRNG
 
 

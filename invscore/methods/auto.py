@@ -17,8 +17,8 @@ from invscore.methods.gaussian_field.operator_power import is_low_pass
 from invscore.methods.particles.local_gaussian import measured_numbers
 from invscore.methods.particles.matched_smc import MOST
 from invscore.operators import LinearOperator
+from invscore.options.ranges import Count
 from invscore.priors.base import Prior
-from invscore.ranges import Count
 from invscore.rng import SampleRNG
 
 NARROW = 1.5

@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from invscore import ranges
 from invscore.likelihood import InverseProblem
-from invscore.registry import Registered, Registry
+from invscore.options import ranges
+from invscore.plugins.registry import Registered, Registry
 
 Method = Callable[..., Iterator["Step"]]
 
@@ -164,7 +164,7 @@ def register(
     """Enter a method under ``name``; the rest as in ``MethodInfo``.
 
     Its keyword-only arguments with a default are its options, checked against their ranges, see
-    ``invscore.ranges``. Raises ``ValueError`` for a need
+    ``invscore.options.ranges``. Raises ``ValueError`` for a need
     that ``NEEDS`` does not know.
 
     After the example of ``invscore.methods``:

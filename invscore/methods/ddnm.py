@@ -11,8 +11,8 @@ from invscore import levels
 from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
 from invscore.methods.common.initial_guess import Initial, initial_guess
+from invscore.options.ranges import Count, SomeShare
 from invscore.priors.base import Prior
-from invscore.ranges import Count, SomeShare
 from invscore.rng import SampleRNG
 
 

@@ -14,8 +14,8 @@ from invscore.methods.common.initial_guess import Initial, initial_guess
 from invscore.operators import LinearOperator
 from invscore.operators.base import broadcast
 from invscore.operators.svd import SVD
+from invscore.options.ranges import Count, Share
 from invscore.priors.base import Prior
-from invscore.ranges import Count, Share
 from invscore.rng import SampleRNG
 
 

@@ -14,8 +14,8 @@ from invscore.methods.common.initial_guess import Initial, initial_guess
 from invscore.methods.common.renoise import renoise
 from invscore.methods.common.tempering import informed_share
 from invscore.operators.cg import conjugate_gradient
+from invscore.options.ranges import Count, Share, Weight
 from invscore.priors.base import Prior
-from invscore.ranges import Count, Share, Weight
 from invscore.rng import SampleRNG
 
 

@@ -11,8 +11,8 @@ from invscore.methods.base import Step, register
 from invscore.methods.common.initial_guess import Initial, initial_guess
 from invscore.methods.common.proximal import proximal
 from invscore.methods.common.renoise import renoise
+from invscore.options.ranges import Count, Level, Share, Weight
 from invscore.priors.base import Prior
-from invscore.ranges import Count, Level, Share, Weight
 from invscore.rng import SampleRNG
 
 

@@ -13,8 +13,8 @@ from invscore.methods.base import Step, register
 from invscore.methods.common.initial_guess import Initial, initial_guess
 from invscore.methods.common.tempering import informed_share
 from invscore.operators.cg import inner
+from invscore.options.ranges import Count, Guidance
 from invscore.priors.base import Prior
-from invscore.ranges import Count, Guidance
 from invscore.rng import SampleRNG
 from invscore.sampling import ddim_step
 

@@ -15,9 +15,9 @@ from invscore.methods.base import Step, register
 from invscore.methods.common.conditioned import EVALUATIONS, Conditioned, ConditionedDenoiser
 from invscore.methods.common.information import Information, information
 from invscore.operators import LinearOperator
+from invscore.options.ranges import Count, Level
 from invscore.priors.base import Prior
 from invscore.priors.noise_covariance import NoiseCovariance
-from invscore.ranges import Count, Level
 from invscore.rng import SampleRNG
 from invscore.sampling import get_sampler
 from invscore.sampling.base import SamplerName, noise_only

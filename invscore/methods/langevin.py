@@ -11,8 +11,8 @@ from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
 from invscore.methods.common.initial_guess import Initial, initial_guess
 from invscore.methods.common.tempering import tempering
+from invscore.options.ranges import Count, Level, Rate
 from invscore.priors.base import Prior
-from invscore.ranges import Count, Level, Rate
 from invscore.rng import SampleRNG
 
 

@@ -13,8 +13,8 @@ from invscore.methods.common.initial_guess import Initial, initial_guess
 from invscore.methods.common.log_posterior import LogPosterior
 from invscore.operators.base import broadcast
 from invscore.operators.cg import inner
+from invscore.options.ranges import Count, Level, Rate, Share
 from invscore.priors.base import Prior
-from invscore.ranges import Count, Level, Rate, Share
 from invscore.rng import SampleRNG
 
 BEST_ACCEPTANCE = 0.574

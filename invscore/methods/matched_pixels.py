@@ -13,8 +13,8 @@ from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
 from invscore.methods.common.initial_guess import Initial, initial_guess
 from invscore.methods.common.langevin_draw import langevin_draw
+from invscore.options.ranges import Count, Level, StableStep
 from invscore.priors.base import Prior
-from invscore.ranges import Count, Level, StableStep
 from invscore.rng import SampleRNG
 
 PROBES = 2

@@ -12,8 +12,8 @@ from invscore.methods.common.data_consistency import replacement
 from invscore.methods.common.initial_guess import Initial, initial_guess
 from invscore.methods.common.tempering import informed_share
 from invscore.methods.dps import guided_step
+from invscore.options.ranges import Count, Guidance, Weight
 from invscore.priors.base import Prior
-from invscore.ranges import Count, Guidance, Weight
 from invscore.rng import SampleRNG
 
 

@@ -20,8 +20,8 @@ from invscore.methods.common.conditioned import (
     sample_posterior,
 )
 from invscore.methods.common.initial_guess import Initial, initial_guess
+from invscore.options.ranges import Count, Level, Share, Weight
 from invscore.priors.base import Prior
-from invscore.ranges import Count, Level, Share, Weight
 from invscore.rng import SampleRNG
 from invscore.sampling import ddim_step
 from invscore.sampling.base import SamplerName

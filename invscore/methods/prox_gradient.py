@@ -13,8 +13,8 @@ from invscore.methods.common.initial_guess import Initial, initial_guess
 from invscore.methods.common.log_posterior import LogPosterior
 from invscore.methods.common.proximal import at_least_zero, proximal
 from invscore.operators.cg import inner
+from invscore.options.ranges import Count, Level
 from invscore.priors.base import Prior
-from invscore.ranges import Count, Level
 from invscore.rng import SampleRNG
 
 

@@ -10,8 +10,8 @@ from invscore.methods.base import Step, register
 from invscore.methods.common.initial_guess import Initial, initial_guess
 from invscore.methods.common.tempering import mean_variance, squared_norm
 from invscore.operators.base import broadcast
+from invscore.options.ranges import Count, Level, Weight
 from invscore.priors.base import Prior
-from invscore.ranges import Count, Level, Weight
 from invscore.rng import SampleRNG
 
 

@@ -13,8 +13,8 @@ from invscore.methods.base import Step, register
 from invscore.methods.common.initial_guess import Initial, initial_guess
 from invscore.methods.common.tempering import informed_share, mean_variance
 from invscore.operators.base import broadcast
+from invscore.options.ranges import Count, Rate, Weight
 from invscore.priors.base import Prior
-from invscore.ranges import Count, Rate, Weight
 from invscore.rng import SampleRNG
 
 

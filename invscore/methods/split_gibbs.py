@@ -10,8 +10,8 @@ from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
 from invscore.methods.common.initial_guess import Initial, initial_guess
 from invscore.methods.common.likelihood_step import draw_given
+from invscore.options.ranges import Count, Level, Share, StableStep
 from invscore.priors.base import Prior
-from invscore.ranges import Count, Level, Share, StableStep
 from invscore.rng import SampleRNG
 from invscore.sampling import ddim_step
 

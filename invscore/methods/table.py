@@ -6,7 +6,7 @@ from typing import Any
 
 from invscore.methods.base import METHODS, NEEDS, MethodInfo
 from invscore.methods.cost import cost_in_words
-from invscore.ranges import described as described_range
+from invscore.options.ranges import described as described_range
 
 HEAD = """\
 # Methods

@@ -20,8 +20,8 @@ from invscore.methods.common.conditioned import (
 )
 from invscore.methods.common.initial_guess import Initial
 from invscore.operators import jacobian
+from invscore.options.ranges import Count, Level, Share
 from invscore.priors.base import Prior
-from invscore.ranges import Count, Level, Share
 from invscore.rng import SampleRNG
 from invscore.sampling.base import SamplerName
 

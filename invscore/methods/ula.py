@@ -9,8 +9,8 @@ from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
 from invscore.methods.common.initial_guess import Initial, initial_guess
 from invscore.methods.common.log_posterior import LogPosterior
+from invscore.options.ranges import Count, Level, StableStep
 from invscore.priors.base import Prior
-from invscore.ranges import Count, Level, StableStep
 from invscore.rng import SampleRNG
 
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from invscore.doubles import doubled
+from invscore.hardware.doubles import doubled
 from invscore.metrics.pretrained import as_photographs, unavailable
 
 Features = Callable[[Tensor], Tensor]

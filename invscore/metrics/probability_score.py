@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from invscore.batches import real_numbers
-from invscore.doubles import doubled
+from invscore.hardware.doubles import doubled
 
 
 def crps(samples: Tensor, truth: Tensor, *, paired: bool = False) -> Tensor:

@@ -10,7 +10,7 @@ from torch import nn
 from invscore import plugins
 from invscore.networks.potential import Potential
 from invscore.networks.unet import SIZES, UNet
-from invscore.words import meant
+from invscore.options.words import meant
 
 __all__ = ["NETWORKS", "SIZES", "Potential", "UNet", "build_network", "own_network"]
 

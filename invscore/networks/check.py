@@ -12,10 +12,10 @@ from pydantic import create_model
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
-from invscore import memory
-from invscore.config import Section, as_section
+from invscore.hardware import memory
 from invscore.networks import NETWORKS, build_network
 from invscore.networks.unfilled import unfilled
+from invscore.options.config import Section, as_section
 
 MANY = 1_000_000
 """Weights that certainly fit into memory."""

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from invscore.batches import PerImage
-from invscore.doubles import doubled
+from invscore.hardware.doubles import doubled
 from invscore.noise.base import Noise, require_magnitudes
 from invscore.noise.maps import require_positive
 from invscore.rng import SampleRNG

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from invscore.batches import PerImage
-from invscore.doubles import doubled
+from invscore.hardware.doubles import doubled
 from invscore.noise.base import Noise
 from invscore.noise.maps import beside, flattened, require_background, require_positive
 from invscore.noise.poisson import misfit_of_counts

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from invscore.doubles import doubled
+from invscore.hardware.doubles import doubled
 from invscore.priors.covariance import Covariance
 from invscore.priors.noise_covariance import LARGEST, Kind, NoiseCovariance
 

@@ -8,7 +8,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from invscore.doubles import doubled
+from invscore.hardware.doubles import doubled
 
 
 class Covariance:

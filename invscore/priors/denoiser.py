@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from invscore.batches import PerImage, per_image
-from invscore.precision import FixedPrecision, evaluation
+from invscore.hardware.precision import FixedPrecision, evaluation
 from invscore.priors.base import Prior
 from invscore.priors.sizes import Sizes
 

@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 import torch
 from torch import Tensor, nn
 
-from invscore.doubles import moving
+from invscore.hardware.doubles import moving
 from invscore.priors.denoiser import DenoiserPrior, Range
 
 Predicts = Literal["epsilon", "v", "x0", "score", "flow", "edm"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 
-from invscore.precision import FixedPrecision, fixed_precision
+from invscore.hardware.precision import FixedPrecision, fixed_precision
 from invscore.priors.base import Prior
 from invscore.priors.denoiser import DenoiserPrior
 from invscore.priors.network import NetworkPrior

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 
-from invscore import memory
+from invscore.hardware import memory
 from invscore.priors.base import Prior
 from invscore.priors.blended import Blended
 from invscore.priors.channelwise import Channelwise

@@ -10,8 +10,9 @@ from typing import Any
 
 import torch
 
-from invscore.checkpoint import CheckpointError, is_checkpoint, read_metadata
-from invscore.literals import parse_options
+from invscore.files.checkpoint import CheckpointError, is_checkpoint, read_metadata
+from invscore.options.literals import parse_options
+from invscore.options.words import meant
 from invscore.plugins import find_plugin, installed
 from invscore.priors.base import Prior
 from invscore.priors.denoiser import DenoiserPrior
@@ -21,7 +22,6 @@ from invscore.priors.live import as_prior
 from invscore.priors.network import NetworkPrior
 from invscore.priors.own_images import own_images
 from invscore.priors.stored import FOREIGN
-from invscore.words import meant
 
 SUFFIX = ".safetensors"
 

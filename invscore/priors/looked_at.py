@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
-from invscore.held import Holding
+from invscore.hardware.held import Holding
 from invscore.priors.base import Footprint, Prior
 
 LENGTH, WIDTH = 1024, 64

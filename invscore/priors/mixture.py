@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from invscore.batches import PerImage, per_image
-from invscore.doubles import doubled
+from invscore.hardware.doubles import doubled
 from invscore.priors.base import Prior, require_images
 from invscore.priors.coloured import Coloured, kinds_of
 from invscore.priors.covariance import Covariance, precision, shrinkage

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from invscore.batches import PerImage, per_image
-from invscore.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from invscore.files.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from invscore.hardware.precision import FixedPrecision, evaluation
 from invscore.networks import build_network, own_network
 from invscore.networks.noise_maps import relative_coordinates
 from invscore.networks.unet import UNet
-from invscore.precision import FixedPrecision, evaluation
 from invscore.priors.base import Footprint, Prior
 from invscore.priors.live import foreign_advice
 from invscore.priors.noise_covariance import NoiseCovariance

@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from invscore.doubles import doubled
+from invscore.hardware.doubles import doubled
 
 Kind = Literal["pixels", "frequencies", "matrix"]
 

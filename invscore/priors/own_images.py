@@ -8,7 +8,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from invscore import levels, memory
+from invscore import levels
+from invscore.hardware import memory
 from invscore.priors.base import Prior
 
 SIDE = 64

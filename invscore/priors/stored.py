@@ -14,9 +14,9 @@ from pydantic import (
     model_validator,
 )
 
-from invscore.config import Section, as_section
 from invscore.networks import NETWORKS
 from invscore.networks.check import check_architecture
+from invscore.options.config import Section, as_section
 from invscore.priors.parametrisation import find_parametrisation
 
 FOREIGN = "foreign"

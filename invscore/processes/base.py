@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from invscore.batches import PerImage, per_image
-from invscore.doubles import doubled
+from invscore.hardware.doubles import doubled
 from invscore.processes.solvers import euler_maruyama, heun
 from invscore.rng import SampleRNG
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from invscore.modules import where
 from invscore.plugins import find_plugin, installed
+from invscore.plugins.modules import where
 from invscore.readers.base import Read, Recording, Unfit, Wanted
 from invscore.readers.numbers import white_of
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from invscore import memory
+from invscore.hardware import memory
 from invscore.readers.base import Unfit
 
 REAL, COMPLEX = 8 + 4 + 4, 16 + 8 + 8

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 
 from torch import Tensor
 
+from invscore.options.ranges import SomeShare
 from invscore.processes import Denoiser
-from invscore.ranges import SomeShare
 from invscore.rng import SampleRNG
 from invscore.sampling import runge_kutta
 from invscore.sampling.base import OfEachImage, geometric, register

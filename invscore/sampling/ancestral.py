@@ -7,8 +7,8 @@ from itertools import pairwise
 
 from torch import Tensor
 
+from invscore.options.ranges import Share
 from invscore.processes import Denoiser
-from invscore.ranges import Share
 from invscore.rng import SampleRNG
 from invscore.sampling.base import ddpm as ddpm_levels
 from invscore.sampling.base import register

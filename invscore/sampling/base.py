@@ -8,12 +8,13 @@ from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from torch import Tensor
 
-from invscore import levels, ranges
+from invscore import levels
 from invscore.batches import PerImage
+from invscore.options import ranges
+from invscore.options.ranges import Count
+from invscore.plugins.registry import Registered, Registry
 from invscore.priors.base import Prior
 from invscore.processes import Denoiser
-from invscore.ranges import Count
-from invscore.registry import Registered, Registry
 
 Sampler = Callable[..., Iterator[Tensor]]
 """``sampler(denoise, x, sigmas, rng, *, options)``: the state after each step, the last of which

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from invscore import levels
 from invscore.batches import per_image, real_numbers
-from invscore.doubles import doubled
+from invscore.hardware.doubles import doubled
 from invscore.priors.base import Prior
 from invscore.rng import SampleRNG, sample_rng
 from invscore.sampling import runge_kutta, terminal

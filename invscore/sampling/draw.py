@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from invscore import memory
 from invscore.batches import PerImage
+from invscore.hardware import memory
 from invscore.priors.base import Prior
 from invscore.rng import sample_rng
 from invscore.sampling import terminal

@@ -9,8 +9,8 @@ from typing import Annotated
 from annotated_types import Interval
 from torch import Tensor
 
+from invscore.options.ranges import Rate
 from invscore.processes import Denoiser
-from invscore.ranges import Rate
 from invscore.rng import SampleRNG
 from invscore.sampling.base import geometric, register
 from invscore.sampling.steps import ddim_step, langevin_step

@@ -11,7 +11,7 @@ import math
 from torch import Tensor
 
 from invscore.batches import real_numbers
-from invscore.doubles import doubled
+from invscore.hardware.doubles import doubled
 from invscore.priors.base import Prior
 from invscore.rng import SampleRNG
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from torch import Tensor
 
-from invscore.blur_kernel import MODELS, estimate_kernel
+from invscore.estimation.blur_kernel import MODELS, estimate_kernel
 from invscore.operators import Blur
 from invscore.tasks.builtin import check_options
 from invscore.tasks.noises import Declared

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from annotated_types import Interval
 
-from invscore import plugins, ranges
-from invscore.ranges import Seed, Share, SomeShare
+from invscore import plugins
+from invscore.options import ranges
+from invscore.options.ranges import Seed, Share, SomeShare
+from invscore.options.words import meant
 from invscore.tasks.mosaics import cassi, mosaic
-from invscore.words import meant
 
 if TYPE_CHECKING:
     from invscore.operators import Operator

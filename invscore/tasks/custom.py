@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from invscore import plugins
-from invscore.modules import where
+from invscore.options.words import meant
+from invscore.plugins.modules import where
 from invscore.tasks.deepinv_physics import PREFIX, deepinv_operator
-from invscore.words import meant
 
 if TYPE_CHECKING:
     from invscore.operators import Operator

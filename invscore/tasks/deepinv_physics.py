@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from invscore.modules import where
-from invscore.words import meant
+from invscore.options.words import meant
+from invscore.plugins.modules import where
 
 if TYPE_CHECKING:
     from invscore.operators import Operator

@@ -13,14 +13,14 @@ from typing import Literal
 
 from torch import Tensor
 
+from invscore.estimation.noise_level import estimate_noise
+from invscore.estimation.noise_of_kspace import level_left
 from invscore.images import (
     as_image,
     load_image,
     read_measurement,
 )
 from invscore.noise import Noise
-from invscore.noise_level import estimate_noise
-from invscore.noise_of_kspace import level_left
 from invscore.operators import MRI, Inpainting, LinearOperator, Operator, Tomography
 from invscore.priors.base import Prior
 from invscore.readers import Part

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from annotated_types import Interval
 
-from invscore.ranges import Seed
+from invscore.options.ranges import Seed
 
 if TYPE_CHECKING:
     from invscore.operators import Operator

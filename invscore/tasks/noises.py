@@ -14,9 +14,9 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from annotated_types import Interval
 
-from invscore import ranges
-from invscore.literals import parse_options
-from invscore.words import meant, one_of
+from invscore.options import ranges
+from invscore.options.literals import parse_options
+from invscore.options.words import meant, one_of
 
 Positive = Annotated[float, Interval(gt=0, le=1e15)]
 Counted = Annotated[float, Interval(ge=0, le=1e15)]

@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from invscore.estimation.noise_map import with_noise_map
 from invscore.likelihood import InverseProblem, simulate
 from invscore.noise import (
     GaussianNoise,
@@ -17,7 +18,6 @@ from invscore.noise import (
     SpeckleNoise,
     TransmissionNoise,
 )
-from invscore.noise_map import with_noise_map
 from invscore.operators import LinearOperator, Operator
 from invscore.rng import sample_rng
 from invscore.tasks.noise_files import read_counts, read_noise_map

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from invscore import memory
+from invscore.hardware import memory
 from invscore.operators.files import read_kernel
 from invscore.tasks.builtin import Shape, build, check_options, option_defaults
 from invscore.tasks.mosaics import channels_of_mosaic, shape_behind_aperture

@@ -1,7 +1,7 @@
 """Operator specifications: ``name``, ``name(key=value, ...)``, ``file.py:name(key=value, ...)``,
 ``package.module:name(key=value, ...)``.
 
-Values are literals, see ``invscore.literals``, and nothing is evaluated.
+Values are literals, see ``invscore.options.literals``, and nothing is evaluated.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from invscore import plugins
-from invscore.literals import parse_options
+from invscore.options.literals import parse_options
 from invscore.tasks.builtin import BUILTIN
 
 

@@ -14,11 +14,11 @@ from pydantic import (
     model_validator,
 )
 
-from invscore import memory
-from invscore.config import HomePath, HomeText, Section, read_section
+from invscore.hardware import memory
+from invscore.hardware.precision import Precision
 from invscore.networks import SIZES
 from invscore.networks.check import check_architecture
-from invscore.precision import Precision
+from invscore.options.config import HomePath, HomeText, Section, read_section
 from invscore.priors.parametrisation import find_parametrisation
 from invscore.priors.stored import Form
 from invscore.training.data.config import DataConfig

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from invscore.files import check_writable, clear_leftovers
-from invscore.precision import autocast
+from invscore.hardware.precision import autocast
 from invscore.priors.network import NetworkPrior
 from invscore.training.augment import LABELS
 from invscore.training.augmentation_labels import add_label_embedding, labelled

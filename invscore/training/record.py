@@ -6,7 +6,7 @@ import math
 from contextlib import suppress
 from pathlib import Path
 
-from invscore.checkpoint import CheckpointError, read_metadata
+from invscore.files.checkpoint import CheckpointError, read_metadata
 from invscore.priors.network import NetworkPrior
 from invscore.sampling import NotFiniteError
 from invscore.training.board import Board

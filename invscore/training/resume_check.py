@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from invscore.checkpoint import CheckpointError, read_metadata
+from invscore.files.checkpoint import CheckpointError, read_metadata
 from invscore.training.config import TrainConfig
 
 FREE = {

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from invscore.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from invscore.files.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from invscore.training.ema import Average
 
 

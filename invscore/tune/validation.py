@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from invscore import memory
+from invscore.hardware import memory
 from invscore.images import crop_and_shrink, is_sample, load_image
 from invscore.priors import Prior
 from invscore.tasks.folder import images_in

@@ -4,8 +4,9 @@ A kernel that is declared too narrow is explained by a softer image, and leaves 
 residual. It leaves one on the measurement: the spectrum of what a prior knows is a smooth, falling
 one, so that the slope and the zeros that are left belong to the kernel. The declared kernel is
 compared with the same one made larger, smaller and turned, by how likely each makes the periodogram
-of y (``invscore.blur_kernel``). Where another explains y better by more than pictures differ among
-themselves, a few draws of the prior, measured as declared, say whether its own images would.
+of y (``invscore.estimation.blur_kernel``). Where another explains y better by more than pictures
+differ among themselves, a few draws of the prior, measured as declared, say whether its own
+images would.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from operator import itemgetter
 import torch
 from torch import Tensor
 
-from invscore.blur_kernel import SMALLEST, Periodogram
+from invscore.estimation.blur_kernel import SMALLEST, Periodogram
 from invscore.likelihood import GaussianNoise, InverseProblem, simulate
 from invscore.operators import Blur
 from invscore.operators.kernels import mapped_kernel

@@ -76,7 +76,7 @@ def misfit_warnings(
 def noise_warnings(problem: InverseProblem, seen: Tensor | None) -> tuple[str, ...]:
     """A sentence where the prior sees noise that is not the declared one, ``seen`` times it, (b,).
 
-    See ``invscore.noise_level.noise_seen``, which says ``None`` where it cannot tell.
+    See ``invscore.estimation.noise_level.noise_seen``, which says ``None`` where it cannot tell.
 
     After the example of ``invscore.uncertainty``:
 

@@ -4,8 +4,8 @@ In many dimensions samples of one mode are all about as far from one another, so
 two are hardly closer than two others. Where the posterior has several modes, two of the same are.
 Distances are looked at in proportion to the spread at each place, so that a hidden region counts as
 much as it is large, and where samples spread most, so that it may be small. The samples may be
-joined by probes, which come from a start that no first guess reaches (``invscore.probing``): a
-group of probes alone is an explanation that the samples miss.
+joined by probes, which come from a start that no first guess reaches
+(``invscore.running.probing``): a group of probes alone is an explanation that the samples miss.
 """
 
 from __future__ import annotations

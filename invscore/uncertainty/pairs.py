@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from invscore.doubles import doubled
+from invscore.hardware.doubles import doubled
 
 
 class Spread(NamedTuple):

@@ -23,8 +23,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from invscore.excerpt import middle_of
 from invscore.likelihood import InverseProblem
+from invscore.uncertainty.excerpt import middle_of
 
 RINGS, SECTORS = 10, 4
 

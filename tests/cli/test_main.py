@@ -20,8 +20,8 @@ from invscore.cli.errors import sentence
 from invscore.cli.tables import as_options
 from invscore.images import crop_and_shrink, load_image, sample_names, save_image
 from invscore.methods import METHODS
+from invscore.options.ranges import described
 from invscore.priors import load_prior
-from invscore.ranges import described
 from invscore.tasks.builtin import BUILTIN
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

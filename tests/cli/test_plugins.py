@@ -13,7 +13,7 @@ import torch
 from typer.testing import Result
 
 from invscore import plugins
-from invscore.checkpoint import CheckpointError
+from invscore.files.checkpoint import CheckpointError
 from invscore.methods import METHODS, get_method
 from invscore.priors import NetworkPrior, load_prior
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 
-from invscore.checkpoint import read_metadata
+from invscore.files.checkpoint import read_metadata
 from invscore.networks.foreign import build_foreign
 from invscore.priors import load_prior
 

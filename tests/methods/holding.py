@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 
-from invscore import held
+from invscore.hardware import held
 
 
 class Holding(held.Holding):

@@ -10,12 +10,12 @@ import torch
 from holding import Holding
 from torch import Tensor
 
-from invscore import GaussianNoise, InverseProblem, excerpt, reconstruct, simulate
+from invscore import GaussianNoise, InverseProblem, reconstruct, simulate
 from invscore.batches import PerImage
 from invscore.methods.gaussian_field import frequency_bands
 from invscore.operators import Blur, Inpainting, LinearOperator, SuperResolution, constant, fourier
 from invscore.priors import Prior
-from invscore.uncertainty import kernel, spectrum
+from invscore.uncertainty import excerpt, kernel, spectrum
 
 SHAPE = (1, 128, 128)
 BYTES = 4 * 128 * 128

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from invscore.checkpoint import CheckpointError
+from invscore.files.checkpoint import CheckpointError
 from invscore.networks import Potential, build_network
 from invscore.priors import EnergyPrior, NetworkPrior, check_prior, load_prior
 from invscore.priors.parametrisation import PARAMETRISATIONS

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from invscore import GaussianNoise, GaussianPrior, InverseProblem, driver, reconstruct, simulate
+from invscore.hardware.precision import precision_warnings
 from invscore.networks import build_network
 from invscore.operators import Blur
-from invscore.precision import precision_warnings
 from invscore.priors import Channelwise, DenoiserPrior, EnergyPrior, NetworkPrior, Prior
 from invscore.priors.evaluated import evaluated_in
 from invscore.priors.tiled import Tiled
@@ -96,7 +96,7 @@ def test_what_has_no_network_is_refused() -> None:
 
 @pytest.mark.parametrize("fast", [True, False])
 def test_emulation_is_told(fast: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("invscore.precision.bfloat16_is_fast", lambda _: fast)
+    monkeypatch.setattr("invscore.hardware.precision.bfloat16_is_fast", lambda _: fast)
     cpu: torch.device = torch.device("cpu")
     assert len(precision_warnings("bf16", cpu)) == (0 if fast else 1)
     assert not precision_warnings("fp32", cpu)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from invscore.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from invscore.files.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from invscore.networks import build_network
 from invscore.priors import NetworkPrior, available_priors, load_prior
 

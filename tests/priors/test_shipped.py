@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from invscore.checkpoint import load_checkpoint
+from invscore.files.checkpoint import load_checkpoint
 from invscore.priors import available_priors, load_prior
 
 SHIPPED = Path(str(resources.files("invscore.priors.shipped")))

@@ -13,7 +13,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from invscore import memory
+from invscore.hardware import memory
 from invscore.images import load_image
 from invscore.operators.files import read_kernel, read_mask
 

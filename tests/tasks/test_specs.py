@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from invscore.literals import literal, parse_assignment
+from invscore.options.literals import literal, parse_assignment
 from invscore.tasks.specs import Spec, parse_spec
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from invscore.checkpoint import load_checkpoint, save_checkpoint
+from invscore.files.checkpoint import load_checkpoint, save_checkpoint
 from invscore.networks import Potential, UNet
 from invscore.priors import load_prior
 from invscore.training.augment import LABELS

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from invscore import load_prior
-from invscore.modules import load_module
 from invscore.networks import build_network
+from invscore.plugins.modules import load_module
 from invscore.priors import NetworkPrior
 
 SCRIPT = Path(__file__).parents[2] / "configs/train/averaged.py"

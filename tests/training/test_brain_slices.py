@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from invscore.modules import load_module
+from invscore.plugins.modules import load_module
 
 nibabel = pytest.importorskip("nibabel")
 

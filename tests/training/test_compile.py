@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from invscore.checkpoint import load_checkpoint
+from invscore.files.checkpoint import load_checkpoint
 from invscore.training.config import AugmentConfig
 from invscore.training.loop import Progress, train
 from invscore.training.record import state_file

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from invscore.config import ConfigError
 from invscore.networks import build_network
+from invscore.options.config import ConfigError
 from invscore.training.config import read_config
 
 SHIPPED = sorted((Path(__file__).parents[2] / "configs" / "train").glob("*.yaml"))

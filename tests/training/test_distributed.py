@@ -11,7 +11,7 @@ import pytest
 import torch
 import yaml
 
-from invscore.checkpoint import load_checkpoint
+from invscore.files.checkpoint import load_checkpoint
 from invscore.training.batches import Batch, Batches, prefetched
 from invscore.training.data import PhotoCrops
 from invscore.training.distributed import ProcessGroup, join_process_group

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from invscore.modules import find_object
+from invscore.plugins.modules import find_object
 from invscore.training.data import FunctionSource
 
 TEXT = """

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from invscore.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from invscore.files.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from invscore.images import load_image
 from invscore.priors import NetworkPrior, load_prior
 from invscore.training import record

@@ -12,7 +12,7 @@ import pytest
 import torch
 import yaml
 
-from invscore.checkpoint import load_checkpoint
+from invscore.files.checkpoint import load_checkpoint
 from invscore.training.config import TrainConfig
 from invscore.training.loop import Progress, train
 from invscore.training.record import steps_done

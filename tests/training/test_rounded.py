@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from invscore import load_prior
-from invscore.modules import load_module
+from invscore.plugins.modules import load_module
 
 SCRIPT = Path(__file__).parents[2] / "configs/train/rounded.py"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from invscore.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from invscore.files.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from invscore.training import state
 from invscore.training.optimiser import make_optimisers
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from invscore.checkpoint import CheckpointError, load_checkpoint
+from invscore.files.checkpoint import CheckpointError, load_checkpoint
 from invscore.networks import Potential, UNet
 from invscore.priors import EnergyPrior, NetworkPrior
 from invscore.training.loop import train

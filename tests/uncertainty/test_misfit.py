@@ -17,8 +17,8 @@ from invscore import (
     reconstruct,
     simulate,
 )
+from invscore.estimation.noise_map import with_noise_map
 from invscore.images import crop_and_shrink, load_image, to_gray
-from invscore.noise_map import with_noise_map
 from invscore.operators import MRI, Blur, Identity, Inpainting, LinearOperator, SuperResolution
 from invscore.uncertainty import check_residual, misfit_warnings
 

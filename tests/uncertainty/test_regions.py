@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from invscore import InverseProblem, load_prior, reconstruct
+from invscore.estimation.noise_map import with_noise_map
 from invscore.images import crop_and_shrink, load_image, to_gray
-from invscore.noise_map import with_noise_map
 from invscore.operators import Blur, Identity, Inpainting, LinearOperator
 from invscore.uncertainty.regions import region_warnings
 

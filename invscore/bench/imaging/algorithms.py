@@ -6,7 +6,7 @@ import importlib.util
 
 from invscore.baselines import BASELINES, BaselineInfo
 from invscore.methods import METHODS, MethodInfo
-from invscore.words import meant
+from invscore.options.words import meant
 
 Algorithm = MethodInfo | BaselineInfo
 

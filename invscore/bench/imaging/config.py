@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
-from invscore.config import Section, read_section
+from invscore.options.config import Section, read_section
 from invscore.tasks.builtin import check_options
 from invscore.tasks.specs import parse_spec
 

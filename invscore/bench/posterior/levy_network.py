@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from invscore.bench.posterior.levy_prior import LevyPrior
-from invscore.checkpoint import load_checkpoint, save_checkpoint
+from invscore.files.checkpoint import load_checkpoint, save_checkpoint
 from invscore.priors.network import NetworkPrior
 from invscore.training.objectives import denoising_score_matching
 

@@ -12,8 +12,8 @@ from invscore.methods.base import Step, register
 from invscore.methods.common.initial_guess import Initial
 from invscore.methods.common.log_posterior import LogPosterior
 from invscore.methods.map.ascent import Point, anneal
+from invscore.options.ranges import Count, Level, Share
 from invscore.priors.base import Prior
-from invscore.ranges import Count, Level, Share
 from invscore.rng import SampleRNG
 
 

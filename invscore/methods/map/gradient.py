@@ -13,8 +13,8 @@ from invscore.methods.common.initial_guess import Initial
 from invscore.methods.common.log_posterior import LogPosterior
 from invscore.methods.common.proximal import at_least_zero
 from invscore.methods.map.ascent import Point, anneal
+from invscore.options.ranges import Count, Level, Share
 from invscore.priors.base import Prior
-from invscore.ranges import Count, Level, Share
 from invscore.rng import SampleRNG
 
 

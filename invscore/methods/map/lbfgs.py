@@ -15,8 +15,8 @@ from invscore.methods.common.initial_guess import Initial
 from invscore.methods.common.log_posterior import LogPosterior
 from invscore.methods.map.ascent import Point, anneal
 from invscore.operators.cg import inner
+from invscore.options.ranges import Count, Level, Share
 from invscore.priors.base import Prior
-from invscore.ranges import Count, Level, Share
 from invscore.rng import SampleRNG
 
 Pair = tuple[Tensor, Tensor, Tensor]

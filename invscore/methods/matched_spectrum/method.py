@@ -14,8 +14,8 @@ from invscore.methods.gaussian_field.frequency_bands import FrequencyBands
 from invscore.methods.matched_spectrum.denoiser_covariance import DenoiserCovariance
 from invscore.methods.matched_spectrum.measurement import AtLevel, measurement_for
 from invscore.operators import LinearOperator
+from invscore.options.ranges import Count, Level
 from invscore.priors.base import Prior
-from invscore.ranges import Count, Level
 from invscore.rng import SampleRNG
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from invscore.batches import real_numbers
-from invscore.doubles import widest
+from invscore.hardware.doubles import widest
 from invscore.likelihood import InverseProblem
 from invscore.methods.particles.low_rank import LowRank, Spectrum
 from invscore.operators import LinearOperator, jacobian

@@ -27,8 +27,8 @@ from invscore.methods.particles.resampling import (
     survivors,
     tempered_exponent,
 )
+from invscore.options.ranges import Count, Share
 from invscore.priors.base import Prior
-from invscore.ranges import Count, Share
 from invscore.rng import SampleRNG
 from invscore.sampling.base import noise_only
 

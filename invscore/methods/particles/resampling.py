@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from invscore.batches import real_numbers
-from invscore.doubles import doubled
+from invscore.hardware.doubles import doubled
 from invscore.rng import SampleRNG
 
 SIZE = "effective_sample_size"

@@ -26,8 +26,8 @@ from invscore.methods.particles.twisting import (
     likelihood,
     linear_twist,
 )
+from invscore.options.ranges import Count, Level, Share
 from invscore.priors.base import Prior
-from invscore.ranges import Count, Level, Share
 from invscore.rng import SampleRNG
 from invscore.sampling.base import noise_only
 

@@ -8,7 +8,7 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from invscore.doubles import moving
+from invscore.hardware.doubles import moving
 from invscore.levels import DDPM_BETAS
 from invscore.priors.base import Prior
 

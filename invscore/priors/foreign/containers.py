@@ -16,7 +16,7 @@ from typing import Any, Literal
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from invscore.checkpoint import CheckpointError
+from invscore.files.checkpoint import CheckpointError
 from invscore.priors.foreign.records import Record, Refused
 from invscore.priors.foreign.torch_files import LEGACY, read_pickled
 

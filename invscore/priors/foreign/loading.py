@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from torch import Tensor
 
-from invscore.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from invscore.files.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from invscore.priors.denoiser import DenoiserPrior
 from invscore.priors.foreign.containers import Content, open_content
 from invscore.priors.foreign.facts import Facts

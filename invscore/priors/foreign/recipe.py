@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from invscore.checkpoint import CheckpointError
+from invscore.files.checkpoint import CheckpointError
 from invscore.networks.check import counted_weights
 from invscore.networks.foreign import build_foreign
 from invscore.priors.denoiser import DenoiserPrior

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Discriminator, Field, PositiveFloat, PositiveInt, Tag, model_validator
 
-from invscore.config import HomePath, HomeText, Section
+from invscore.options.config import HomePath, HomeText, Section
 
 
 class FolderConfig(Section):

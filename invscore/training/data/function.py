@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from invscore.modules import find_object, where
+from invscore.plugins.modules import find_object, where
 from invscore.training.data.base import Source
 
 SPECIMENS = 16

@@ -9,8 +9,8 @@ import pytest
 
 from invscore.bench.imaging.config import read_imaging_config
 from invscore.bench.imaging.plan import plan, selected
-from invscore.config import ConfigError
 from invscore.methods import METHODS
+from invscore.options.config import ConfigError
 
 SHIPPED = Path(__file__).parents[3] / "configs" / "bench"
 BLUR = {"name": "blur", "op": "deblur"}

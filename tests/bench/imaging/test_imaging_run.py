@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from invscore import files
 from invscore.bench.imaging import run as run_module
 from invscore.bench.imaging import workers
 from invscore.bench.imaging.cells import Cell, Outcome, remembered
@@ -24,6 +23,7 @@ from invscore.bench.imaging.scores import FIGURES
 from invscore.bench.imaging.workers import run_cells
 from invscore.driver import reconstruct
 from invscore.engine import open_engine
+from invscore.files import atomic
 from invscore.metrics import psnr, ssim
 from invscore.priors import load_prior
 
@@ -182,7 +182,7 @@ def test_workers_make_the_run_of_one(
     process.wait()
     cells = tmp_path / "two" / "cells"
     cells.mkdir(parents=True)
-    left = cells / f".blur_camera.{process.pid}@{files._host()}.partial.safetensors"
+    left = cells / f".blur_camera.{process.pid}@{atomic._host()}.partial.safetensors"
     left.touch()
     monkeypatch.chdir(tmp_path)
     with open_engine(2) as engine:

@@ -17,7 +17,7 @@ from hostile import Call, hostile_files
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from invscore.checkpoint import CheckpointError
+from invscore.files.checkpoint import CheckpointError
 from invscore.priors.foreign.containers import open_content
 from invscore.priors.foreign.records import Record
 

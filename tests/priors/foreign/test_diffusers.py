@@ -9,7 +9,7 @@ import pytest
 import torch
 from diffusers_folders import TIMES, close, diffusers, make, noisy, save, told
 
-from invscore.checkpoint import CheckpointError
+from invscore.files.checkpoint import CheckpointError
 from invscore.priors.foreign import load_foreign
 
 NETWORKS: dict[str, dict[str, Any]] = {

@@ -13,7 +13,7 @@ from diffusers_folders import check_at_400, diffusers, make, save
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from invscore.checkpoint import CheckpointError
+from invscore.files.checkpoint import CheckpointError
 from invscore.priors.foreign import diffusers_unet, load_foreign
 from invscore.priors.foreign.translate import translate
 

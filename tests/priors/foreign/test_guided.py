@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from invscore.checkpoint import CheckpointError
+from invscore.files.checkpoint import CheckpointError
 from invscore.priors.foreign import guided, load_foreign, schedules
 from invscore.priors.foreign.guided import PRESETS, Preset
 from invscore.priors.foreign.translate import translate

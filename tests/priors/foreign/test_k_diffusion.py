@@ -12,7 +12,7 @@ from filled import filled, layout
 from safetensors.torch import save_file
 from torch import Tensor
 
-from invscore.checkpoint import CheckpointError
+from invscore.files.checkpoint import CheckpointError
 from invscore.networks.foreign.k_diffusion_unet import KDiffusionUNet
 from invscore.priors.foreign import load_foreign
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from invscore.checkpoint import CheckpointError
+from invscore.files.checkpoint import CheckpointError
 from invscore.priors.foreign import load_foreign
 
 deepinv = pytest.importorskip("deepinv.models", exc_type=ImportError)

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from invscore.checkpoint import CheckpointError
+from invscore.files.checkpoint import CheckpointError
 from invscore.priors.foreign import load_foreign, schedules
 
 package = pytest.importorskip("denoising_diffusion_pytorch")

@@ -10,7 +10,7 @@ import torch
 from filled import filled, layout
 from torch import Tensor
 
-from invscore.checkpoint import CheckpointError
+from invscore.files.checkpoint import CheckpointError
 from invscore.networks.foreign.ncsnv2 import NCSNv2
 from invscore.priors.foreign import load_foreign
 

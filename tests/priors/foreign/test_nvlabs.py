@@ -16,7 +16,7 @@ import torch
 from filled import filled, layout
 from torch import Tensor, nn
 
-from invscore.checkpoint import CheckpointError
+from invscore.files.checkpoint import CheckpointError
 from invscore.networks.foreign.edm2_unet import EDM2UNet
 from invscore.priors.foreign import load_foreign
 

@@ -12,7 +12,7 @@ import torch
 from filled import filled
 from torch import Tensor
 
-from invscore.checkpoint import CheckpointError
+from invscore.files.checkpoint import CheckpointError
 from invscore.priors.denoiser import DenoiserPrior
 from invscore.priors.foreign import load_foreign
 

@@ -14,7 +14,7 @@ from invscore.files import check_writable
 WRITES = """
 import sys, time
 from pathlib import Path
-from invscore import stopping
+from invscore.cli import stopping
 from invscore.files import atomic_file, atomic_folder
 
 stopping.install()
@@ -36,7 +36,7 @@ except KeyboardInterrupt as stop:
 """
 SWALLOWS = """
 import time
-from invscore import stopping
+from invscore.cli import stopping
 
 class Ends:
     def __del__(self):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from invscore import memory
+from invscore.hardware import memory
 
 
 def test_what_is_free_is_less_than_there_is() -> None:
@@ -46,7 +46,7 @@ def test_containers_have_limits_of_their_own(
 def test_what_is_freed_is_given_back() -> None:
     """In a process of its own: ten tensors of 8 MB, every other one of which is freed."""
     code = (
-        "import torch; from invscore import memory; assert memory.give_back_at_once()\n"
+        "import torch; from invscore.hardware import memory; assert memory.give_back_at_once()\n"
         "held = [torch.ones(2**21) for _ in range(10)]; before = memory.SIZES.read_text()\n"
         "del held[::2]; after = memory.SIZES.read_text()\n"
         "pages = [int(each.split()[1]) for each in (before, after)]\n"

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from invscore import GaussianNoise, InverseProblem, PoissonNoise, reconstruct, simulate
+from invscore.estimation.scale import estimate_scale, factor_of_peak
 from invscore.operators import (
     MRI,
     Blur,
@@ -16,7 +17,6 @@ from invscore.operators import (
     from_function,
 )
 from invscore.priors import StationaryGaussianPrior
-from invscore.scale import estimate_scale, factor_of_peak
 
 SHAPE = (1, 32, 32)
 PRIOR = StationaryGaussianPrior.power_law(SHAPE, exponent=2.5, variance=0.03, mean=0.5)

@@ -8,7 +8,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, Discriminator, Tag
 from pydantic_core import ErrorDetails
 
-from invscore.words import meant, one_of, shown
+from invscore.options.words import meant, one_of, shown
 
 Place = tuple[int | str, ...]
 

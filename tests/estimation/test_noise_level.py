@@ -7,7 +7,7 @@ import torch
 
 from invscore import GaussianNoise, estimate_noise, load_prior, simulate
 from invscore.bench.held_out import gray_photograph
-from invscore.noise_of_kspace import level_left
+from invscore.estimation.noise_of_kspace import level_left
 from invscore.operators import (
     MRI,
     Blur,

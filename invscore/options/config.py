@@ -15,7 +15,8 @@ from pydantic import (
     field_validator,
 )
 
-from invscore import faults, plain_yaml
+from invscore.files import plain_yaml
+from invscore.options import faults
 
 
 class Section(BaseModel):

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from invscore.blur_kernel import Candidate, Periodogram, estimate_kernel
+from invscore.estimation.blur_kernel import Candidate, Periodogram, estimate_kernel
 from invscore.images import crop_and_shrink, load_image, to_gray
 from invscore.operators import Blur
 

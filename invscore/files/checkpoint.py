@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from invscore.files import atomic_file, require_file
-from invscore.plain_json import read_json_text
+from invscore.files.plain_json import read_json_text
 
 METADATA_KEY = "invscore"
 

@@ -21,9 +21,11 @@ import math
 import torch
 from torch import Tensor
 
+from invscore.estimation.noise_of_kspace import level_of_kspace
+from invscore.estimation.scale import estimate_scale, factor_of_peak
+from invscore.estimation.stein import stein_level
 from invscore.likelihood import GaussianNoise, InverseProblem
 from invscore.methods import get_method
-from invscore.noise_of_kspace import level_of_kspace
 from invscore.operators import (
     MRI,
     Blur,
@@ -38,8 +40,6 @@ from invscore.operators.convolution import transfer_function
 from invscore.priors.base import Prior
 from invscore.priors.volume import VolumePrior
 from invscore.rng import sample_rng
-from invscore.scale import estimate_scale, factor_of_peak
-from invscore.stein import stein_level
 
 FEWEST = 64
 """Measured numbers below which a level would be a guess."""

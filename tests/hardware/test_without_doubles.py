@@ -13,8 +13,9 @@ import torch
 from torch import Tensor, nn
 from without_doubles import DEVICE, There, WithoutDoubles, known
 
-from invscore import GaussianNoise, InverseProblem, PoissonNoise, doubles, reconstruct, simulate
+from invscore import GaussianNoise, InverseProblem, PoissonNoise, reconstruct, simulate
 from invscore import driver as driver_module
+from invscore.hardware import doubles
 from invscore.methods import METHODS
 from invscore.networks import build_network
 from invscore.operators import Blur, Inpainting, LinearOperator
@@ -24,7 +25,7 @@ from invscore.priors.export.epsilon import EpsilonNetwork
 from invscore.processes import VP
 from invscore.rng import AntitheticRNG, SampleRNG
 
-sys.path.insert(0, str(Path(__file__).parent / "operators"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "operators"))
 from test_contract import OPERATORS
 
 pytestmark = pytest.mark.usefixtures("there")

@@ -11,8 +11,13 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from invscore import checkpoint
-from invscore.checkpoint import CheckpointError, load_checkpoint, read_metadata, save_checkpoint
+from invscore.files import checkpoint
+from invscore.files.checkpoint import (
+    CheckpointError,
+    load_checkpoint,
+    read_metadata,
+    save_checkpoint,
+)
 
 TENSORS = {
     "half": torch.arange(6, dtype=torch.float16).reshape(2, 3),

@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal, ParamSpec, TypeVar
 from annotated_types import Interval
 from pydantic import TypeAdapter, ValidationError
 
-from invscore.words import one_of, shown
+from invscore.options.words import one_of, shown
 
 Count = Annotated[int, Interval(ge=1, le=10**6)]
 """Steps, iterations, particles."""

@@ -16,7 +16,7 @@ from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Literal
 
-from invscore.modules import find_object, where
+from invscore.plugins.modules import find_object, where
 
 Kind = Literal["prior", "method", "network", "operator", "reader"]
 

@@ -195,7 +195,7 @@ def estimate_kernel(
     differ explain it as well, for regular patterns, and for pictures that are too small.
 
         >>> import torch
-        >>> from invscore.blur_kernel import estimate_kernel
+        >>> from invscore.estimation.blur_kernel import estimate_kernel
         >>> from invscore.images import load_image
         >>> from invscore.operators import Blur
         >>> sharp = load_image("coins")[:, 40:200, 60:220]

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from invscore import GaussianPrior, exact_posterior
-from invscore.noise_map import with_noise_map
+from invscore.estimation.noise_map import with_noise_map
 from invscore.operators import HighDynamicRange, check_operator, from_matrix
 from invscore.operators.weighting import Weighting
 

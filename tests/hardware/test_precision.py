@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import torch
 
-from invscore import precision
-from invscore.precision import autocast, bfloat16_is_fast
+from invscore.hardware import precision
+from invscore.hardware.precision import autocast, bfloat16_is_fast
 
 CPU = torch.device("cpu")
 

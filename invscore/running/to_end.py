@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from invscore.finite import Watch
 from invscore.likelihood import InverseProblem
 from invscore.methods import MethodInfo, Step
+from invscore.running.finite import Watch
 
 NAN_CHECK_EVERY = 10
 

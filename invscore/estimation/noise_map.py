@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from invscore.doubles import doubled
+from invscore.hardware.doubles import doubled
 from invscore.likelihood import GaussianNoise, InverseProblem
 from invscore.operators import LinearOperator
 from invscore.operators.weighting import Weighting

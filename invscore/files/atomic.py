@@ -17,7 +17,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from invscore.memory import in_words
+from invscore.hardware.memory import in_words
 
 PARTIAL = "partial"
 KINDS = {

@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
-from invscore import plugins, ranges
-from invscore.words import meant
+from invscore import plugins
+from invscore.options import ranges
+from invscore.options.words import meant
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from typing import Any, Literal
 import pytest
 
 from invscore.methods import METHODS
-from invscore.ranges import Level, Share, described, fault, hints
-from invscore.registry import Registered
+from invscore.options.ranges import Level, Share, described, fault, hints
+from invscore.plugins.registry import Registered
 from invscore.sampling import SAMPLERS
 from invscore.tasks.builtin import BUILTIN, check_options, option_defaults, option_ranges
 

@@ -1,0 +1,1 @@
+"""One run of a method to its end: its seeds, its steps, the watch for NaN, its probes."""
