@@ -10,6 +10,7 @@ from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from importlib.util import spec_from_loader
 from types import ModuleType
+from typing import Any
 
 ROOMS = {
     "cli": "stopping",
@@ -49,7 +50,11 @@ class _Former(MetaPathFinder, Loader):
         now = f"invscore.{MOVED[former]}"
         found = import_module(now)
         warnings.warn(f"{module.__name__} is now {now}", FutureWarning, stacklevel=2)
-        module.__dict__["__getattr__"] = lambda name: getattr(found, RENAMED.get(name, name))
+
+        def forwarded(name: str) -> Any:
+            return getattr(found, RENAMED.get(name, name))
+
+        module.__dict__["__getattr__"] = forwarded
         module.__dict__["__dir__"] = lambda: dir(found)
 
 

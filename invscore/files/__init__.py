@@ -1,9 +1,16 @@
-"""Files on disk: written whole or not at all, checkpoints, and JSON and YAML of moderate size."""
+"""Files on disk: written whole or not at all, checkpoints, and JSON and YAML of moderate size.
+
+The examples of its functions go on from this one:
+
+    >>> from pathlib import Path
+    >>> from tempfile import mkdtemp
+    >>> from invscore.files import *
+    >>> folder = Path(mkdtemp())
+"""
 
 from invscore.files.atomic import (
     atomic_file,
     atomic_folder,
-    check_target,
     check_writable,
     clear_leftovers,
     discard_unfinished,
@@ -13,7 +20,6 @@ from invscore.files.atomic import (
 __all__ = [
     "atomic_file",
     "atomic_folder",
-    "check_target",
     "check_writable",
     "clear_leftovers",
     "discard_unfinished",

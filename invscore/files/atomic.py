@@ -41,6 +41,10 @@ def require_file(path: str | Path, *, largest: int | None = None) -> None:
 
     Neither is a pipe, a socket or a device: they may never end. ``largest``: bytes that it may
     have.
+
+        >>> require_file("nowhere.txt")
+        Traceback (most recent call last):
+        ValueError: 'nowhere.txt': no such file
     """
     name = repr(str(path))
     try:
@@ -68,6 +72,10 @@ def check_writable(folder: Path) -> None:
 
     Tried with a file that vanishes at once: permissions alone do not tell (root, read-only disks).
     What killed processes have left there is removed.
+
+        >>> check_writable(folder / "new")
+        >>> (folder / "new").exists()
+        False
     """
     parent = _nearest(_resolved(folder))
     try:
@@ -81,23 +89,17 @@ def check_writable(folder: Path) -> None:
     clear_leftovers(parent.parent)
 
 
-def check_target(file: Path, option: str) -> None:
-    """Raise ``ValueError``, speaking of ``option``, where ``file`` could not be written."""
-    if file.is_dir():
-        raise ValueError(f"{option} {str(file)!r} is a folder: a file is needed")
-    if file.exists() and not file.is_file():
-        raise ValueError(f"{option} {str(file)!r} is no regular file: one is needed")
-    if len(os.fsencode(file.name)) > 200:
-        raise ValueError(f"{option}: the name {str(file)[:40]!r}... is too long")
-    check_writable(file.parent)
-
-
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
     """A hidden file to write to; it becomes ``path`` when the block succeeds.
 
     It keeps the suffix of ``path``, from which writers guess a format. Raises ``OSError``, which
     names ``path``, where the disk does not take it.
+
+        >>> with atomic_file(folder / "notes.txt") as partial:
+        ...     _ = partial.write_text("whole")
+        >>> [file.name for file in folder.iterdir()]
+        ['notes.txt']
     """
     target = _resolved(path)
     partial = _nearest(target.parent) / _hidden(target.stem, target.suffix)
@@ -122,6 +124,11 @@ def atomic_folder(
     again are removed from ``folder``, other files stay. ``mark`` is a file that tells that all
     others are there: it goes first and comes last. When the block fails, nothing remains. Raises
     ``OSError``, which names ``folder``, where the disk does not take it.
+
+        >>> with atomic_folder(folder / "results", names=("mean.txt",)) as partial:
+        ...     _ = (partial / "mean.txt").write_text("0.5")
+        >>> [file.name for file in (folder / "results").iterdir()]
+        ['mean.txt']
     """
     target = _resolved(folder)
     # On the disk of ``folder``, which may be another than that of its parent: a mount point.
@@ -148,7 +155,12 @@ def atomic_folder(
 
 
 def clear_leftovers(folder: Path) -> None:
-    """Remove what processes of this machine that are no more have left unfinished in ``folder``."""
+    """Remove what processes of this machine that are no more have left unfinished in ``folder``.
+
+    >>> clear_leftovers(folder)
+    >>> [file.name for file in folder.iterdir() if "partial" in file.name]
+    []
+    """
     ours = f"@{_host()}.{PARTIAL}"
     with suppress(OSError):
         for path in folder.iterdir():
@@ -159,7 +171,15 @@ def clear_leftovers(folder: Path) -> None:
 
 
 def discard_unfinished() -> None:
-    """Remove all that this process is still writing: it will not come to do so itself."""
+    """Remove all that this process is still writing: it will not come to do so itself.
+
+    >>> writing = atomic_file(folder / "half.txt")
+    >>> partial = writing.__enter__()
+    >>> _ = partial.write_text("half")
+    >>> discard_unfinished()
+    >>> partial.exists()
+    False
+    """
     for path in list(_unfinished):
         _remove(path)
 

@@ -1,4 +1,9 @@
-"""What others add: functions with names, files of the user's own, installed packages."""
+"""What others add: functions with names, files of the user's own, installed packages.
+
+The examples of its functions go on from this one:
+
+>>> from invscore.plugins import *
+"""
 
 from invscore.plugins.entry_points import Kind, find_plugin, installed, is_address
 

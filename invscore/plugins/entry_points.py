@@ -22,7 +22,11 @@ Kind = Literal["prior", "method", "network", "operator", "reader"]
 
 
 def installed(kind: Kind) -> dict[str, EntryPoint]:
-    """The entry points of a ``kind`` by name: of the group ``invscore.methods``, and so on."""
+    """The entry points of a ``kind`` by name: of the group ``invscore.methods``, and so on.
+
+    >>> "nobody-has-entered-this" in installed("method")
+    False
+    """
     return _installed(kind, tuple(sys.path))
 
 
@@ -33,7 +37,11 @@ def _installed(kind: Kind, path: tuple[str, ...]) -> dict[str, EntryPoint]:  # n
 
 
 def is_address(name: str) -> bool:
-    """Whether ``name`` says where an object is: ``file.py:name`` or ``package.module:name``."""
+    """Whether ``name`` says where an object is: ``file.py:name`` or ``package.module:name``.
+
+    >>> [is_address(name) for name in ("camera.py:Binning", "lab.camera:Binning", "blur")]
+    [True, True, False]
+    """
     place, colon, inner = name.rpartition(":")
     return bool(colon) and (place.endswith(".py") or _is_dotted(place)) and inner.isidentifier()
 
@@ -42,6 +50,9 @@ def find_plugin(kind: Kind, name: str) -> Any:
     """What ``name`` stands for, or None where it is neither an address nor an entry point.
 
     Raises ``ValueError`` where it is one and leads nowhere, or its code cannot be imported.
+
+        >>> find_plugin("method", "fractions:Fraction")
+        <class 'fractions.Fraction'>
     """
     if is_address(name):
         return find_object(name)

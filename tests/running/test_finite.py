@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
+from invscore.running import finite
 from invscore.running.finite import Watch
-from invscore.running.to_end import finite
 
 GOOD = torch.zeros(2, 3)
 BAD = torch.tensor([[0.0, torch.inf, 1.0], [0.0, 0.0, 0.0]])
