@@ -31,7 +31,8 @@ def methods(
     """List the methods, one a line; of METHOD, its equation, options, source, cost and law."""
     from invscore.methods import METHODS, get_method, table
 
-    chosen = list(METHODS.values()) if name is None else [get_method(name)]
+    by_name = sorted(METHODS.values(), key=lambda info: (info.name != "auto", info.name))
+    chosen = by_name if name is None else [get_method(name)]
     if json:
         print_json({info.name: table.described(info) for info in chosen})
     elif markdown:
@@ -78,9 +79,10 @@ def _details(info: MethodInfo) -> str:
 
 
 def _fitted(line: str) -> list[str]:
-    """Paragraphs of ``line``, no wider than the terminal of old."""
+    """Paragraphs of ``line``, no wider than the terminal of old; of examples, line by line."""
     parts = []
     for paragraph in line.split("\n\n"):
-        one = paragraph if len(paragraph) <= WIDTH else textwrap.fill(paragraph, WIDTH)
-        parts += [one, ""]
+        for one in paragraph.split("\n") if ">>> " in paragraph else [paragraph]:
+            parts += [one] if len(one) <= WIDTH else textwrap.wrap(one, WIDTH)
+        parts.append("")
     return parts[:-1]

@@ -35,7 +35,9 @@ def admm(
     initial: Initial = "guess",
     nonnegative: bool = False,
 ) -> Iterator[Step]:
-    """Plug-and-play ADMM: fit the data, denoise, and carry the difference over to the next step.
+    """Plug-and-play ADMM.
+
+    Fits the data, denoises, and carries the difference over to the next step.
 
     ``x = argmin -log p(y | x) + lam |x - (v - u)|^2 / (2 sigma^2)``, ``v = D(x + u, sigma)``,
     ``u += x - v``, over ``steps`` geometric levels, ``u / sigma^2`` kept from one to the next. The

@@ -97,13 +97,14 @@ def auto(
     steps: Count | None = None,
     particles: Count = 100,
 ) -> Iterator[Step]:
-    """`exact_score`, `matched_smc` for few numbers, `matched_spectrum`, `matched_pixels` or `daps`.
+    """The method that suits operator, prior and measurement.
 
+    `exact_score`, `matched_smc` for few numbers, `matched_spectrum`, `matched_pixels` or `daps`.
     Where the prior denoises the noise that the measurement leaves (`Prior.denoise_with`),
-    `exact_score` draws from the posterior itself, whatever its modes. Elsewhere it depends.
-    Few numbers leave several explanations open, and weighted particles find how likely each of them
-    is: at most 64 that are measured, or 256 of at most 64 unknowns. Many, such as an image's, need
-    a product with the Jacobian each, and their likelihood is too sharp for weights:
+    `exact_score` draws from the posterior itself, whatever its modes. Elsewhere it depends. Few
+    numbers leave several explanations open, and weighted particles find how likely each of them is:
+    at most 64 that are measured, or 256 of at most 64 unknowns. Many, such as an image's, need a
+    product with the Jacobian each, and their likelihood is too sharp for weights:
     `matched_spectrum` does without either where the operator is linear. Where it is not,
     `matched_pixels` serves priors that are known at any level, as no network is, and have
     derivatives, and `daps`, with one evaluation a level, the others. A prior known at any level

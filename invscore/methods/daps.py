@@ -36,13 +36,13 @@ def daps(
     sigma_min: Level | None = None,
     initial: Initial = "guess",
 ) -> Iterator[Step]:
-    """Decoupled annealing: follow the flow to a clean image, draw about it given y, add noise.
+    """Decoupled annealing posterior sampling (DAPS).
 
-    At each level sigma the probability-flow ODE leads from x to ``x0``, an image is drawn from
-    ``p(y | z) N(z; x0, sigma^2 I)``, and noise of the next level is added to it. States of
-    neighbouring levels are tied by that image alone, so that early errors can be undone. The draw
-    is exact with a linear operator and Gaussian noise, otherwise by Langevin dynamics. Serves any
-    operator and noise. Biased.
+    Follows the flow to a clean image, draws about it given y, adds noise. At each level sigma the
+    probability-flow ODE leads from x to ``x0``, an image is drawn from ``p(y | z) N(z; x0, sigma^2
+    I)``, and noise of the next level is added to it. States of neighbouring levels are tied by that
+    image alone, so that early errors can be undone. The draw is exact with a linear operator and
+    Gaussian noise, otherwise by Langevin dynamics. Serves any operator and noise. Biased.
 
     ``steps``: levels, spaced as in Karras et al. 2022, Eq. 5. ``ode_steps``: denoiser evaluations a
     level, by Euler's rule. ``mcmc_steps``: Langevin steps a level where they are needed, of length

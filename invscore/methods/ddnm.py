@@ -35,7 +35,9 @@ def ddnm(
     repeats: Count = 1,
     initial: Initial = "guess",
 ) -> Iterator[Step]:
-    """Denoising diffusion null-space model (DDNM+): y sets the range of A, D fills the null space.
+    """Denoising diffusion null-space model (DDNM+).
+
+    y sets the range of A, D fills the null space.
 
     ``D + L A^+ (y - A D)`` takes the place of D, and fresh noise of covariance G that of DDIM's.
     L < 1 where the noise of y, carried through ``L A^+``, would exceed the fresh noise of deviation

@@ -37,13 +37,13 @@ def ddrm(
     eta_b: Share = 1.0,
     initial: Initial = "guess",
 ) -> Iterator[Step]:
-    """Denoising diffusion restoration: DDIM for each singular vector, by what y says of it.
+    """Denoising diffusion restoration models (DDRM).
 
-    A coefficient of the image, denoised to d, is measured as ``u = x0 + s/a n``, a its singular
-    value. Where the next level exceeds the noise s/a, it becomes
-    ``(1 - eta_b) d + eta_b u``, with noise that fills up to the level; below, the misfit ``u - d``
-    takes the place of the noise seen in x, whose share ``sqrt(1 - eta^2)`` is kept; where a = 0 it
-    is left to the denoiser. Few evaluations and no Jacobian. Biased.
+    DDIM for each singular vector, by what y says of it. A coefficient of the image, denoised to d,
+    is measured as ``u = x0 + s/a n``, a its singular value. Where the next level exceeds the noise
+    s/a, it becomes ``(1 - eta_b) d + eta_b u``, with noise that fills up to the level; below, the
+    misfit ``u - d`` takes the place of the noise seen in x, whose share ``sqrt(1 - eta^2)`` is
+    kept; where a = 0 it is left to the denoiser. Few evaluations and no Jacobian. Biased.
 
     ``steps``: denoiser evaluations on DDPM's schedule. ``eta``: deviation of the fresh noise over
     that of all. ``eta_b``: trust in the measurement where it is more precise than the level, 0 to

@@ -37,12 +37,12 @@ def dds(
     eta: Share = 0.85,
     initial: Initial = "guess",
 ) -> Iterator[Step]:
-    """Decomposed diffusion sampling: denoise, a few conjugate gradient steps to the data, re-noise.
+    """Decomposed diffusion sampling (DDS).
 
-    The denoised image is moved towards the minimiser of ``gamma |y - A z|^2 / 2 + |z - D|^2 / 2``
-    by ``cg_steps`` steps of conjugate gradients from D, which keeps to the Krylov space of the
-    mismatch, the tangent of the data manifold in the paper's picture. No Jacobian, no singular
-    values. Biased.
+    Denoises, goes a few conjugate gradient steps to the data, adds noise again. The denoised image
+    is moved towards the minimiser of ``gamma |y - A z|^2 / 2 + |z - D|^2 / 2`` by ``cg_steps``
+    steps of conjugate gradients from D, which keeps to the Krylov space of the mismatch, the
+    tangent of the data manifold in the paper's picture. No Jacobian, no singular values. Biased.
 
     ``steps``: denoiser evaluations on DDPM's schedule. ``gamma``: weight of the data, which fades
     where the noise exceeds what is measured of images (``informed_share``). ``eta``:

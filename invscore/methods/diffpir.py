@@ -36,12 +36,12 @@ def diffpir(
     initial: Initial = "guess",
     nonnegative: bool = False,
 ) -> Iterator[Step]:
-    """Plug-and-play restoration along a diffusion: denoise, fit the data, add noise again.
+    """Plug-and-play restoration along a diffusion (DiffPIR).
 
-    At level sigma the denoised image is moved to the minimiser of
-    ``|y - A z|^2 / (2 s^2) + lam |z - D(x)|^2 / (2 sigma^2)``, then noise of the next level is
-    added, a share ``zeta`` of it fresh. Few evaluations and no Jacobian; biased: its samples
-    spread less than the posterior.
+    Denoises, fits the data, adds noise again. At level sigma the denoised image is moved to the
+    minimiser of ``|y - A z|^2 / (2 s^2) + lam |z - D(x)|^2 / (2 sigma^2)``, then noise of the next
+    level is added, a share ``zeta`` of it fresh. Few evaluations and no Jacobian; biased: its
+    samples spread less than the posterior.
 
     ``steps``: denoiser evaluations. ``lam``: weight of the prior. ``zeta``: share of fresh
     noise, 0 to 1. ``sigma_max``, ``sigma_min``: the first and the last level, in image units

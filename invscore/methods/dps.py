@@ -35,13 +35,13 @@ def dps(
     guidance: Guidance = 0.3,
     initial: Initial = "guess",
 ) -> Iterator[Step]:
-    """Diffusion posterior sampling: ancestral sampling, pulled towards the measurement.
+    """Diffusion posterior sampling (DPS).
 
-    Each ancestral step of DDPM is followed by ``-guidance grad |y - A(D(x))|``, the gradient
-    taken through the denoiser, the norm unsquared and one for each image. Serves any operator;
-    the noise level enters but where it is that of images, beyond which the pull fades
-    (``informed_share``). Biased: the step has no limit in which it samples the
-    posterior.
+    Ancestral sampling, pulled towards the measurement. Each ancestral step of DDPM is followed by
+    ``-guidance grad |y - A(D(x))|``, the gradient taken through the denoiser, the norm unsquared
+    and one for each image. Serves any operator; the noise level enters but where it is that of
+    images, beyond which the pull fades (``informed_share``). Biased: the step has no limit in which
+    it samples the posterior.
 
     ``steps``: denoiser evaluations, spread over DDPM's 1000 times.
     ``guidance``: the paper's zeta, a length in the units of [-1, 1]: 0.3 for blur and

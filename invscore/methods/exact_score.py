@@ -138,13 +138,14 @@ def exact_score(
     sigma_max: Level | None = None,
     sigma_min: Level | None = None,
 ) -> Iterator[Step]:
-    """The posterior's own diffusion, reversed: its score is a denoiser of noise that is not white.
+    """Diffusion of the posterior by its exact score.
 
+    The posterior's own diffusion, reversed: its score is a denoiser of noise that is not white.
     Completing the square, ``p(x0 | x, y)`` of x = x0 + sigma n and y = A x0 + s n' is proportional
-    to ``p(x0) N(mu; x0, L^-1)``, with ``L = A^H A / s^2 + I / sigma^2`` and
-    ``mu = L^-1 (A^H y / s^2 + x / sigma^2)``. Its mean is what the prior denoises mu to that has
-    noise of the covariance L^-1: no guidance, no Jacobian, and exact at every level, so that every
-    sampler draws from the posterior as its steps grow, whatever the number of modes.
+    to ``p(x0) N(mu; x0, L^-1)``, with ``L = A^H A / s^2 + I / sigma^2`` and ``mu = L^-1 (A^H y /
+    s^2 + x / sigma^2)``. Its mean is what the prior denoises mu to that has noise of the covariance
+    L^-1: no guidance, no Jacobian, and exact at every level, so that every sampler draws from the
+    posterior as its steps grow, whatever the number of modes.
 
     Serves priors with ``denoise_with``, for noise that differs between pixels where A^H A is
     diagonal over pixels (masks, denoising), between frequencies where it filters (blurs of periodic

@@ -33,7 +33,9 @@ def hqs(
     initial: Initial = "guess",
     nonnegative: bool = False,
 ) -> Iterator[Step]:
-    """Plug-and-play by half-quadratic splitting: fit the data, denoise, at a falling noise level.
+    """Plug-and-play half-quadratic splitting (DPIR).
+
+    Fits the data and denoises in turn, at a falling noise level.
 
     ``x = argmin -log p(y | x) + lam |x - z|^2 / (2 sigma^2)``, then ``z = D(x, sigma)``, over
     ``steps`` geometric levels. At a level that stays, with ``lam`` 1 and a Gaussian prior, x

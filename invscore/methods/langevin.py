@@ -36,10 +36,10 @@ def langevin(
     sigma_min: Level | None = None,
     initial: Initial = "guess",
 ) -> Iterator[Step]:
-    """Annealed Langevin dynamics on prior score plus likelihood score.
+    """Annealed Langevin dynamics.
 
-    At each of ``steps`` geometric levels sigma, ``per_level`` times, a step of length
-    ``a = (1 - exp(-step_size)) sigma^2``,
+    Moves along prior score plus likelihood score. At each of ``steps`` geometric levels sigma,
+    ``per_level`` times, a step of length ``a = (1 - exp(-step_size)) sigma^2``,
 
         ``x += a (score(x, sigma) + w grad log p(y | x)) + sqrt(2 a) (z + z') / 2``,
 

@@ -40,14 +40,14 @@ def mala(
     sigma: Level | None = None,
     initial: Initial = "guess",
 ) -> Iterator[Step]:
-    """Langevin proposals, accepted or refused so that the law is the posterior's at any step.
+    """Metropolis-adjusted Langevin algorithm (MALA).
 
-    From x, ``x' = x + a g(x) + sqrt(2 a) z`` with g the gradient of
-    ``log p = log p(y | x) + log p_sigma(x)`` is accepted with probability
-    ``p(x') q(x | x') / (p(x) q(x' | x))``, q the density of proposals. During the first share
-    ``burn_in`` of the steps each chain adapts its own a towards an acceptance of 0.574; then a is
-    fixed, and the chain leaves p invariant. Serves any operator and noise, and priors with a
-    log-density.
+    Langevin proposals, accepted or refused so that the law is the posterior's at any step. From x,
+    ``x' = x + a g(x) + sqrt(2 a) z`` with g the gradient of ``log p = log p(y | x) + log
+    p_sigma(x)`` is accepted with probability ``p(x') q(x | x') / (p(x) q(x' | x))``, q the density
+    of proposals. During the first share ``burn_in`` of the steps each chain adapts its own a
+    towards an acceptance of 0.574; then a is fixed, and the chain leaves p invariant. Serves any
+    operator and noise, and priors with a log-density.
 
     ``steps``: proposals. ``burn_in``: share of them that adapt, 0 to 1. ``step_size``: the first a,
     in units of ``1 / (1 / sigma^2 + |A|^2 / s^2)``. ``sigma``: smoothing of the prior, in image

@@ -44,16 +44,17 @@ def matched_pixels(
     sigma_min: Level | None = None,
     initial: Initial = "guess",
 ) -> Iterator[Step]:
-    """Draw the clean image given y, each pixel as uncertain as D leaves it, add noise again.
+    """Moment-matched diffusion, the covariance by pixel.
 
-    Takes ``p(x0 | x)`` for ``N(D, C)`` with C diagonal: Tweedie's covariance ``sigma^2 J`` of each
-    pixel, J the Jacobian of D. At each level x0 is drawn from that Gaussian given y, by Langevin
-    dynamics from where Gauss-Newton steps lead (``langevin_draw``), and noise of the next level
-    added to it: if the draw were from p(x0 | x, y), so would x be from its posterior at every
-    level, as it is for independent Gaussian pixels but for the steps of the dynamics, whatever the
-    operator. The diagonal is seen in two products with random signs, exactly where J is diagonal;
-    elsewhere a pixel's share is believed as far as the two agree, and else the mean of the image.
-    The last step ends at x0. Serves any operator and noise.
+    Draws the clean image given y, each pixel as uncertain as D leaves it, adds noise again. Takes
+    ``p(x0 | x)`` for ``N(D, C)`` with C diagonal: Tweedie's covariance ``sigma^2 J`` of each pixel,
+    J the Jacobian of D. At each level x0 is drawn from that Gaussian given y, by Langevin dynamics
+    from where Gauss-Newton steps lead (``langevin_draw``), and noise of the next level added to it:
+    if the draw were from p(x0 | x, y), so would x be from its posterior at every level, as it is
+    for independent Gaussian pixels but for the steps of the dynamics, whatever the operator. The
+    diagonal is seen in two products with random signs, exactly where J is diagonal; elsewhere a
+    pixel's share is believed as far as the two agree, and else the mean of the image. The last step
+    ends at x0. Serves any operator and noise.
 
     ``steps``: levels, spaced as in Karras et al. 2022, Eq. 5; each costs an evaluation and two
     Jacobian products. ``mcmc_steps``: Langevin steps a level, of length ``step_size`` over the

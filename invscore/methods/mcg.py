@@ -34,13 +34,13 @@ def mcg(
     lam: Weight = 1.0,
     initial: Initial = "guess",
 ) -> Iterator[Step]:
-    """Manifold constrained gradients: a step of DPS, then the noised measurement replaces its part.
+    """Manifold constrained gradients (MCG).
 
-    Each ancestral step of DDPM is followed by ``-guidance grad |y - A(D(x))|``, then by the
-    projection on ``A x = y + sigma A z``, softened where the noise s of the measurement counts:
-    ``x += (A^H A + rho I)^-1 A^H (y + sigma A z - A x)``, ``rho = lam s^2 / sigma^2``. An operator
-    that is not linear is replaced by its tangent at D(x) there. Serves any operator and noise.
-    Biased.
+    A step of DPS, then the noised measurement replaces its part. Each ancestral step of DDPM is
+    followed by ``-guidance grad |y - A(D(x))|``, then by the projection on ``A x = y + sigma A z``,
+    softened where the noise s of the measurement counts: ``x += (A^H A + rho I)^-1 A^H (y + sigma A
+    z - A x)``, ``rho = lam s^2 / sigma^2``. An operator that is not linear is replaced by its
+    tangent at D(x) there. Serves any operator and noise. Biased.
 
     ``steps``: denoiser evaluations, spread over DDPM's 1000 times. ``guidance``: the paper's 0.1, a
     length in the units of [-1, 1]. ``lam``: distrust of the measurement's noise.

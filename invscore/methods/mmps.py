@@ -63,13 +63,13 @@ def mmps(
     sigma_max: Level | None = None,
     initial: Initial = "guess",
 ) -> Iterator[Step]:
-    """Moment matching posterior sampling: the likelihood of D(x) with its whole uncertainty.
+    """Moment matching posterior sampling (MMPS).
 
-    Models ``x0 | x ~ N(D(x), sigma^2 J)``, whose covariance is the true one (Tweedie), so that
-    ``grad log p(y | x) = J^T A^H (sigma^2 A J A^H + S)^-1 (y - A D)``, by conjugate gradients on
-    products with J, taken to be symmetric as that of an exact denoiser is. Corrects the denoiser by
-    sigma^2 times itself for a sampler. Serves any operator, linearised at D, and any noise, of
-    variance S at A(D). No step size.
+    Guided by the likelihood of D(x) with its whole uncertainty. Models ``x0 | x ~ N(D(x), sigma^2
+    J)``, whose covariance is the true one (Tweedie), so that ``grad log p(y | x) = J^T A^H (sigma^2
+    A J A^H + S)^-1 (y - A D)``, by conjugate gradients on products with J, taken to be symmetric as
+    that of an exact denoiser is. Corrects the denoiser by sigma^2 times itself for a sampler.
+    Serves any operator, linearised at D, and any noise, of variance S at A(D). No step size.
 
     ``steps``: of the sampler. ``cg_steps``: iterations of conjugate gradients, each with one
     Jacobian product. ``sampler``: of ``invscore.sampling``, DDIM by default. ``eta``: DDIM's share

@@ -38,14 +38,15 @@ def pc(
     lam: Weight = 4.0,
     initial: Initial = "guess",
 ) -> Iterator[Step]:
-    """Predictor-corrector sampling; the noised measurement is mixed in after every update.
+    """Predictor-corrector sampling with data consistency.
 
-    On ``steps`` geometric levels: an ancestral predictor, then a Langevin corrector for a time
-    ``2 snr^2 sigma^2``, the papers' rule with the norm of the score at its typical value (which,
-    unlike the score's own, cannot vanish). After each, the measured part is replaced:
-    ``x += mixing (A^H A + rho I)^-1 A^H (y + sigma A z - A x)``, ``rho = lam s^2 / sigma^2``, which
-    is the projection of the papers where s is small, and fades out where the measurement's own
-    noise s exceeds sigma. Two denoiser evaluations a step. Biased.
+    The noised measurement is mixed in after every update. On ``steps`` geometric levels: an
+    ancestral predictor, then a Langevin corrector for a time ``2 snr^2 sigma^2``, the papers' rule
+    with the norm of the score at its typical value (which, unlike the score's own, cannot vanish).
+    After each, the measured part is replaced: ``x += mixing (A^H A + rho I)^-1 A^H (y + sigma A z -
+    A x)``, ``rho = lam s^2 / sigma^2``, which is the projection of the papers where s is small, and
+    fades out where the measurement's own noise s exceeds sigma. Two denoiser evaluations a step.
+    Biased.
 
     ``snr``: the paper's r, 0.16. ``mixing``: the paper's lambda, 0 (ignore y) to 1. ``lam``:
     distrust of the measurement's noise; at 1, textures of it are taken for image.

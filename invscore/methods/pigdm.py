@@ -87,17 +87,16 @@ def pigdm(
     prior_variance: Weight | None = None,
     initial: Initial = "guess",
 ) -> Iterator[Step]:
-    """Pseudoinverse-guided diffusion: the likelihood of D(x) with an isotropic uncertainty.
+    """Pseudoinverse-guided diffusion (PiGDM).
 
-    Models ``x0 | x ~ N(D(x), r^2 I)`` with ``r^2 = v sigma^2 / (v + sigma^2)``, v the variance of
-    a pixel under the prior, so that
-    ``g = grad log p(y | x) = J^T A^H (r^2 A A^H + s^2 I)^-1 (y - A D)``. The paper's Algorithm 1
-    adds ``r^2 g`` to each step of DDIM. However short the steps are, each does so: A D is fitted to
-    y again and again, and what y measures spreads less the more steps there are: at the defaults
+    Guided by the likelihood of D(x) with an isotropic uncertainty. Models ``x0 | x ~ N(D(x), r^2
+    I)`` with ``r^2 = v sigma^2 / (v + sigma^2)``, v the variance of a pixel under the prior, so
+    that ``g = grad log p(y | x) = J^T A^H (r^2 A A^H + s^2 I)^-1 (y - A D)``. The paper's Algorithm
+    1 adds ``r^2 g`` to each step of DDIM. However short the steps are, each does so: A D is fitted
+    to y again and again, and what y measures spreads less the more steps there are: at the defaults
     and Gaussian priors, in the directions that are measured best, by 0.01 of the posterior's
-    variance.
-    With ``guidance="score"``, Bayes' rule is followed instead: the denoiser becomes
-    ``D + sigma^2 g``, and any sampler does the rest, in the limit of many steps from a large
+    variance. With ``guidance="score"``, Bayes' rule is followed instead: the denoiser becomes ``D +
+    sigma^2 g``, and any sampler does the rest, in the limit of many steps from a large
     ``sigma_max`` exactly for an isotropic Gaussian prior, and biased otherwise.
 
     ``steps``: of the sampler. ``guidance``: ``"step"``, the paper's, or ``"score"``. ``sampler``:

@@ -36,14 +36,14 @@ def prox_gradient(
     initial: Initial = "guess",
     nonnegative: bool = False,
 ) -> Iterator[Step]:
-    """Plug-and-play proximal gradient descent on a true objective, which falls at every step.
+    """Plug-and-play proximal gradient descent.
 
-    Minimises ``-log p(y | x) - log p_sigma(x)``: a step along the prior's score, which at length
-    ``t = sigma^2`` is the denoiser itself, then the proximal step of the data term,
-    ``x = argmin -log p(y | x) + |x - (x_k + t score(x_k))|^2 / (2 t)``. It is accepted where the
-    objective has fallen by ``0.1 |x - x_k|^2 / t``, else t is halved; after a success it grows
-    again, to sigma^2 at most. Serves any operator and noise, and priors with a log-density. A
-    point estimate.
+    Descends on a true objective, which falls at every step. Minimises ``-log p(y | x) - log
+    p_sigma(x)``: a step along the prior's score, which at length ``t = sigma^2`` is the denoiser
+    itself, then the proximal step of the data term, ``x = argmin -log p(y | x) + |x - (x_k + t
+    score(x_k))|^2 / (2 t)``. It is accepted where the objective has fallen by ``0.1 |x - x_k|^2 /
+    t``, else t is halved; after a success it grows again, to sigma^2 at most. Serves any operator
+    and noise, and priors with a log-density. A point estimate.
 
     ``steps``: trials. ``sigma``: the final smoothing in image units (default: 0.1 standard
     deviations of a pixel under the prior). ``nonnegative``: the objective is minimised among images

@@ -31,7 +31,9 @@ def red(
     sigma: Level | None = None,
     initial: Initial = "guess",
 ) -> Iterator[Step]:
-    """Regularisation by denoising: descent on data term and ``lam x . (x - D(x)) / 2 sigma^2``.
+    """Regularisation by denoising (RED).
+
+    Descent on data term and ``lam x . (x - D(x)) / 2 sigma^2``.
 
     ``x += m (grad log p(y | x) + lam (D(x, sigma) - x) / sigma^2)``, with the paper's gradient of
     the regulariser, that of denoisers whose Jacobian is symmetric and which scale with the image.

@@ -34,10 +34,10 @@ def red_diff(
     rate: Rate = 0.1,
     initial: Initial = "guess",
 ) -> Iterator[Step]:
-    """Regularisation by denoising diffusion: an image fitted to y and to the denoiser by Adam.
+    """Regularisation by denoising diffusion (RED-diff).
 
-    A variational fit of the posterior by a narrow Gaussian about mu. At each level sigma, from wide
-    to narrow, one step of Adam down the gradient
+    An image fitted to y and to the denoiser by Adam. A variational fit of the posterior by a narrow
+    Gaussian about mu. At each level sigma, from wide to narrow, one step of Adam down the gradient
     ``-s^2 grad log p(y | mu) + lam (mu - D(mu + sigma z, sigma))``, s^2 the mean variance of a
     measured number: with Gaussian noise the first part is ``A^H (A mu - y)``, and ``lam`` is the
     paper's, its weight of the level, sigma in the units of [-1, 1], having been taken in. Serves

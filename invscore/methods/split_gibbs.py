@@ -37,15 +37,15 @@ def split_gibbs(
     step_size: StableStep = 0.1,
     initial: Initial = "guess",
 ) -> Iterator[Step]:
-    """Split Gibbs sampling: an image that fits the data, then what the prior makes of it, in turn.
+    """Split Gibbs sampling (PnP-DM, DPnP).
 
-    Draws from ``p(y | z) N(z; x, rho^2 I) p(x)``: z given x exactly where the operator is linear
-    and the noise Gaussian, else by Langevin dynamics on the likelihood; x given z, the denoising
-    posterior at level rho, by the reverse diffusion from rho to 0 that starts at z. rho falls to
-    ``rho_min`` during the first share ``annealing`` of the iterations and stays. In the end x has
-    the posterior's law for a measurement with additional noise of deviation rho on the image: the
-    posterior as ``rho_min`` goes to 0 (and the chain mixes ever more slowly). Serves any operator
-    and noise.
+    An image that fits the data, then what the prior makes of it, in turn. Draws from ``p(y | z)
+    N(z; x, rho^2 I) p(x)``: z given x exactly where the operator is linear and the noise Gaussian,
+    else by Langevin dynamics on the likelihood; x given z, the denoising posterior at level rho, by
+    the reverse diffusion from rho to 0 that starts at z. rho falls to ``rho_min`` during the first
+    share ``annealing`` of the iterations and stays. In the end x has the posterior's law for a
+    measurement with additional noise of deviation rho on the image: the posterior as ``rho_min``
+    goes to 0 (and the chain mixes ever more slowly). Serves any operator and noise.
 
     ``steps``: iterations. ``denoising_steps``: denoiser evaluations in each, on levels equally
     spaced in sigma; what the prior adds lacks a share of up to 4 / denoising_steps in variance.

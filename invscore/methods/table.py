@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Iterable
 from typing import Any
 
 from invscore.methods.base import METHODS, NEEDS, MethodInfo
@@ -14,16 +16,18 @@ HEAD = """\
 This page is written by `invscore methods --markdown`; the code is the source.
 
 *Law*: what the results follow. *Evaluations* of the denoiser D and *products* with its Jacobian are
-those of one step for one image, at most; names are options, whose defaults and ranges are in the
-last column, but `measurements` are the real numbers measured, `numbers` those or the unknown ones,
-whichever are fewer, and `nonlinear` is 1 for an operator that is not linear, else 0. Without
-products, a step holds one evaluation of the denoiser in memory; with them, its graph for automatic
-differentiation, several times as much for a network. Every method that samples takes `antithetic`,
-true or false, beside its own options: samples in antithetic pairs, which is the default of
-`exact_score` and `matched_spectrum`.
+those of one step for one image, at most; names are options, which are listed below, but
+`measurements` are the real numbers measured, `numbers` those or the unknown ones, whichever are
+fewer, and `nonlinear` is 1 for an operator that is not linear, else 0. Without products, a step
+holds one evaluation of the denoiser in memory; with them, its graph for automatic differentiation,
+several times as much for a network. Every method that samples takes `antithetic`, true or false,
+beside its own options: samples in antithetic pairs, which is the default of `exact_score` and
+`matched_spectrum`.
 
 """
-COLUMNS = ("method", "what it does", "needs", "law", "evaluations", "products", "source", "options")
+COLUMNS = ("method", "name", "needs", "law", "evaluations", "products")
+EXAMPLE = "After the example of ``invscore.methods``:"
+"""Which begins the example in a method's documentation; the manual has it in its reference."""
 
 
 def needs_in_words(info: MethodInfo) -> str:
@@ -51,24 +55,33 @@ def described(info: MethodInfo) -> dict[str, Any]:
 
 def markdown() -> str:
     """The page of the documentation: every method in alphabetical order."""
-    rows = [COLUMNS, ("---",) * len(COLUMNS)]
-    rows += [_row(METHODS[name]) for name in sorted(METHODS)]
-    return HEAD + "".join(f"| {' | '.join(row)} |\n" for row in rows)
+    infos = [METHODS[name] for name in sorted(METHODS)]
+    rows = [COLUMNS, ("---",) * len(COLUMNS), *map(_row, infos)]
+    return HEAD + _table(rows) + "".join(map(_section, infos))
 
 
 def _row(info: MethodInfo) -> tuple[str, ...]:
-    ranges = {name: described_range(hint) for name, hint in info.hints.items()}
-    options = ", ".join(
-        f"{name} = {value}{f' in {ranges[name]}' if ranges[name] else ''}"
-        for name, value in info.defaults.items()
-    )
     return (
-        f"`{info.name}`",
-        info.summary.rstrip(".").replace("|", "\\|"),
+        f"[`{info.name}`](#{info.name})",
+        info.summary.rstrip("."),
         needs_in_words(info),
         info.law,
         cost_in_words(info.evaluations),
         cost_in_words(info.products),
-        info.cites,
-        options,
     )
+
+
+def _section(info: MethodInfo) -> str:
+    """What a method does, in the words of its documentation, its source and its options."""
+    text = (inspect.getdoc(info.run) or "").partition(EXAMPLE)[0].rstrip().replace("``", "`")
+    options = [
+        (f"`{name}`", f"`{value}`", described_range(info.hints[name]) or "True or False")
+        for name, value in info.defaults.items()
+    ]
+    head = [("option", "default", "range"), ("---",) * 3]
+    return f"\n## {info.name}\n\n{text}\n\nSource: {info.cites}.\n\n{_table(head + options)}"
+
+
+def _table(rows: Iterable[tuple[str, ...]]) -> str:
+    cells = ([cell.replace("|", "\\|") for cell in row] for row in rows)
+    return "".join(f"| {' | '.join(row)} |\n" for row in cells)

@@ -85,14 +85,14 @@ def tmpd(
     sigma_max: Level | None = None,
     initial: Initial = "guess",
 ) -> Iterator[Step]:
-    """Tweedie moment projected diffusion: the likelihood of A D(x) with an uncertainty a number.
+    """Tweedie moment projected diffusions (TMPD).
 
-    Models ``A x0 | x ~ N(A D(x), diag(c))``, where ``c = sigma^2 A J A^H 1``, the sums over the
-    rows of ``A Cov(x0 | x) A^H``, cut off at 0; so
-    ``grad log p(y | x) = J^T A^H (diag(c) + S)^-1 (y - A D)``, which corrects the denoiser by
-    sigma^2 times itself for a sampler. Serves any operator, linearised at D, and any noise, of
-    variance S at A(D). No step size, but row sums that understate the uncertainty, as negative
-    correlations make them do, diverge in few steps.
+    Guided by the likelihood of A D(x) with an uncertainty a number. Models ``A x0 | x ~ N(A D(x),
+    diag(c))``, where ``c = sigma^2 A J A^H 1``, the sums over the rows of ``A Cov(x0 | x) A^H``,
+    cut off at 0; so ``grad log p(y | x) = J^T A^H (diag(c) + S)^-1 (y - A D)``, which corrects the
+    denoiser by sigma^2 times itself for a sampler. Serves any operator, linearised at D, and any
+    noise, of variance S at A(D). No step size, but row sums that understate the uncertainty, as
+    negative correlations make them do, diverge in few steps.
 
     ``steps``: of the sampler. ``sums``: those of the ``measurements`` are the paper's; with those
     of ``pixels``, x0 given x is N(D, diag(sigma^2 J 1)), and the gradient that of A x0 + noise, by

@@ -30,7 +30,9 @@ def ula(
     sigma: Level | None = None,
     initial: Initial = "guess",
 ) -> Iterator[Step]:
-    """The unadjusted Langevin algorithm on the posterior, its prior smoothed by sigma.
+    """Unadjusted Langevin algorithm (PnP-ULA).
+
+    A chain on the posterior, its prior smoothed by sigma.
 
     ``x += a (grad log p(y | x) + score(x, sigma)) + sqrt(2 a) z``, with a fixed
     ``a = step_size / (1 / sigma^2 + |A|^2 / s^2)``. The law of x after many steps has a bias of

@@ -19,12 +19,23 @@ def test_the_page_is_up_to_date() -> None:
 
 
 def test_every_method_has_a_whole_row() -> None:
-    rows = [line for line in markdown().splitlines() if line.startswith("| `")]
+    rows = [line for line in markdown().splitlines() if line.startswith("| [`")]
     assert [row.split("`")[1] for row in rows] == sorted(METHODS)
     for row in rows:
         cells = row.replace("\\|", "").strip("| ").split(" | ")
         assert len(cells) == len(COLUMNS)
         assert all(cells)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_has_a_section_with_all_its_options(name: str) -> None:
+    _, _, text = markdown().partition(f"\n## {name}\n")
+    section, info = text.partition("\n## ")[0], METHODS[name]
+    assert info.cites in section
+    assert ">>>" not in section
+    rows = [line for line in section.splitlines() if line.startswith("| `")]
+    assert [row.split("`")[1] for row in rows] == list(info.defaults)
+    assert all(cell for row in rows for cell in row.strip("| ").split(" | "))
 
 
 def test_needs_in_words() -> None:

@@ -34,13 +34,14 @@ def map_accelerated(
     sigma: Level | None = None,
     initial: Initial = "guess",
 ) -> Iterator[Step]:
-    """The image that maximises ``log p(y | x) + log p_sigma(x)``, by Nesterov's accelerated ascent.
+    """Maximum a posteriori by accelerated gradient ascent.
 
-    After the homotopy of ``map``, ``u' = x + a g(x)``, ``x = u' + k / (k + 3) (u' - u)``, where g
-    is the gradient and k counts the steps since the last restart. Where the objective has not risen
-    enough (or, for a prior without a log-density, its derivative has fallen too far), the step is
-    taken back and the momentum dropped; where there was none, a is halved. A point estimate;
-    serves any operator and noise.
+    The image that maximises ``log p(y | x) + log p_sigma(x)``, by Nesterov's ascent. After the
+    homotopy of ``map``, ``u' = x + a g(x)``, ``x = u' + k / (k + 3) (u' - u)``, where g is the
+    gradient and k counts the steps since the last restart. Where the objective has not risen enough
+    (or, for a prior without a log-density, its derivative has fallen too far), the step is taken
+    back and the momentum dropped; where there was none, a is halved. A point estimate; serves any
+    operator and noise.
 
     ``steps``: gradient evaluations. ``annealing``: share of them spent on the homotopy, 0 to 1.
     ``sigma``: the final smoothing in image units (default: twice the finest level of the prior).

@@ -36,7 +36,9 @@ def maximum_a_posteriori(
     initial: Initial = "guess",
     nonnegative: bool = False,
 ) -> Iterator[Step]:
-    """The image that maximises ``log p(y | x) + log p_sigma(x)``, by gradient ascent.
+    """Maximum a posteriori by gradient ascent.
+
+    The image that maximises ``log p(y | x) + log p_sigma(x)``.
 
     ``p_sigma`` is the prior smoothed by ``sigma``, known through its score. A homotopy leads
     there: during the first share ``annealing`` of the steps the smoothing falls from the width of

@@ -41,12 +41,12 @@ def map_lbfgs(
     memory: Count = 10,
     initial: Initial = "guess",
 ) -> Iterator[Step]:
-    """The image that maximises ``log p(y | x) + log p_sigma(x)``, by L-BFGS.
+    """Maximum a posteriori by L-BFGS.
 
-    After the homotopy of ``map``, steps ``t H g``: g is the gradient, H the inverse of the
-    curvature as the last ``memory`` moves tell it, and t is 1, halved as long as the step is not
-    accepted (see ``map``). Each image of a batch has its own H and t. A point estimate; serves any
-    operator and noise.
+    The image that maximises ``log p(y | x) + log p_sigma(x)``. After the homotopy of ``map``, steps
+    ``t H g``: g is the gradient, H the inverse of the curvature as the last ``memory`` moves tell
+    it, and t is 1, halved as long as the step is not accepted (see ``map``). Each image of a batch
+    has its own H and t. A point estimate; serves any operator and noise.
 
     ``steps``: gradient evaluations. ``annealing``: share of them spent on the homotopy, 0 to 1.
     ``sigma``: the final smoothing in image units (default: twice the finest level of the prior).

@@ -38,14 +38,15 @@ def matched_spectrum(
     sigma_max: Level | None = None,
     sigma_min: Level | None = None,
 ) -> Iterator[Step]:
-    """Draw the clean image given y, as uncertain at each frequency as D is there, add noise again.
+    """Moment-matched diffusion, the covariance by frequency.
 
+    Draws the clean image given y, as uncertain at each frequency as D is there, adds noise again.
     Takes ``p(x0 | x)`` for ``N(D, C)``. C is sigma^2 J, the true covariance (Tweedie), averaged
     over the image: a filter, whose gains in frequency bands are seen in what D makes of the noise
     that was added (``DenoiserCovariance``): no product with J is needed. At each level x0 is drawn
-    from that Gaussian given y, and noise of the next level added to it: if the draw were from
-    p(x0 | x, y), so would x be from its posterior at every level. The last step ends at x0. Where
-    the noise of y is Gaussian and the operator is a filter or has a cheap SVD, the noise of x is as
+    from that Gaussian given y, and noise of the next level added to it: if the draw were from p(x0
+    | x, y), so would x be from its posterior at every level. The last step ends at x0. Where the
+    noise of y is Gaussian and the operator is a filter or has a cheap SVD, the noise of x is as
     much that of y as it can be (``SharedNoise``): D then sees the true image where it is measured,
     not a draw of it, and little of y is left for the Gaussian to explain. Elsewhere it is fresh.
     Draws are in closed form of filters of real images, such as blurs that wrap around, and by a few

@@ -60,18 +60,18 @@ def matched_smc(
     evenness: Share = 0.5,
     at_once: Count = 256,
 ) -> Iterator[Step]:
-    """Moment-matched sequential Monte Carlo: particles that move by the true mean and covariance.
+    """Moment-matched sequential Monte Carlo.
 
-    Takes ``p(x0 | x)`` for ``N(D, C)`` with its true moments, C = sigma^2 J. A step draws x0 from
-    it *given y* and takes x to the next level by ``p(x' | x, x0)``. The weights correct what is
-    not Gaussian: ``psi(x') / p(y | x', x)``, where ``psi(x) = N(y; A D, S + A C A^H)``, and the
-    denominator is what the Gaussian at x expects of it. With an effective sample size below
-    ``evenness`` times the particles, they are resampled; weights of a step that leave far less are
-    tempered, so that too sharp a likelihood costs exactness, not all particles. The last step ends
-    at x0. Of J it knows the products with the rows of A and ``probes`` random directions, the rest
-    as if it were isotropic: where these directions are as many as the numbers of an image, a
-    Gaussian prior's posterior is met in any number of steps. Operators are linearised at D; weights
-    at the end make up for it.
+    Particles that move by the true mean and covariance. Takes ``p(x0 | x)`` for ``N(D, C)`` with
+    its true moments, C = sigma^2 J. A step draws x0 from it *given y* and takes x to the next level
+    by ``p(x' | x, x0)``. The weights correct what is not Gaussian: ``psi(x') / p(y | x', x)``,
+    where ``psi(x) = N(y; A D, S + A C A^H)``, and the denominator is what the Gaussian at x expects
+    of it. With an effective sample size below ``evenness`` times the particles, they are resampled;
+    weights of a step that leave far less are tempered, so that too sharp a likelihood costs
+    exactness, not all particles. The last step ends at x0. Of J it knows the products with the rows
+    of A and ``probes`` random directions, the rest as if it were isotropic: where these directions
+    are as many as the numbers of an image, a Gaussian prior's posterior is met in any number of
+    steps. Operators are linearised at D; weights at the end make up for it.
 
     The first step is from the mean of the prior at its largest level to twice the deviation that
     images have along their main axis. Samples share sets as those of ``smc``.

@@ -52,15 +52,15 @@ def smc(
     at_once: Count = 256,
     sigma_max: Level | None = None,
 ) -> Iterator[Step]:
-    """Twisted sequential Monte Carlo: particles that are guided, weighted and resampled.
+    """Twisted sequential Monte Carlo (TDS).
 
-    On geometric levels, particles make ancestral steps guided by ``psi(x)^e``, an estimate of
-    ``p(y | x)`` from D(x), with the exponent e at most 1. Weights correct what the guidance does:
-    ``p(x' | x) psi(x')^e' / (q(x' | x) psi(x)^e)``, p the ancestral step, q the guided one; at the
-    last level psi is ``p(y | D)`` itself. Where the effective sample size falls below ``evenness``
-    times the particles, they are resampled (systematically, in an order that keeps neighbours
-    together); e rises from 0 to 1 no faster than half of that allows. Serves any operator and
-    noise.
+    Particles that are guided, weighted and resampled. On geometric levels, particles make ancestral
+    steps guided by ``psi(x)^e``, an estimate of ``p(y | x)`` from D(x), with the exponent e at most
+    1. Weights correct what the guidance does: ``p(x' | x) psi(x')^e' / (q(x' | x) psi(x)^e)``, p
+    the ancestral step, q the guided one; at the last level psi is ``p(y | D)`` itself. Where the
+    effective sample size falls below ``evenness`` times the particles, they are resampled
+    (systematically, in an order that keeps neighbours together); e rises from 0 to 1 no faster than
+    half of that allows. Serves any operator and noise.
 
     A sample is one particle of the last, resampled set. Samples ``k`` of an image with the
     same ``(seed + k) // particles`` share a set, so that ``samples = particles`` costs no
