@@ -91,7 +91,8 @@ class UNet(nn.Module):
     of each pixel less ``noise``, where these differ.
 
     ``widths`` gives the channels of each resolution (one halving between neighbours), ``blocks``
-    the residual blocks of each resolution on each side; ``SIZES`` has some that go well together.
+    the residual blocks of each on each side, one number for all or one for each; ``SIZES`` has some
+    that go well together.
     The ``attention`` coarsest resolutions have self-attention after their residual blocks. A pixel
     depends on those at most ``reach`` away; with attention, on all. Raises
     ``ValueError`` where there are fewer or none at all, and for an ``embedding`` that is odd.
@@ -107,14 +108,20 @@ class UNet(nn.Module):
         self,
         channels: int = 1,
         widths: Sequence[int] = (32, 64, 128, 256),
-        blocks: int = 2,
+        blocks: int | Sequence[int] = 2,
         embedding: int = 128,
         attention: int = 0,
         noise_maps: bool = False,
     ) -> None:
         if not widths:
             raise ValueError(f"`widths` must hold at least one number, got {list(widths)}")
-        for name, numbers in {"channels": [channels], "widths": widths, "blocks": [blocks]}.items():
+        each = [blocks] * len(widths) if isinstance(blocks, int) else list(blocks)
+        if len(each) != len(widths):
+            raise ValueError(
+                "`blocks` must be one number or one for each of `widths`, of which there are "
+                f"{len(widths)}, got {each}"
+            )
+        for name, numbers in {"channels": [channels], "widths": widths, "blocks": each}.items():
             if min(numbers) < 1:
                 raise ValueError(f"`{name}` must be whole and at least 1, got {min(numbers)}")
         if embedding < 2 or embedding % 2:
@@ -138,7 +145,7 @@ class UNet(nn.Module):
         def stage(level: int) -> nn.ModuleList:
             width = widths[level]
             made = nn.ModuleList(
-                ResidualBlock(width, embedding, noise_maps=noise_maps) for _ in range(blocks)
+                ResidualBlock(width, embedding, noise_maps=noise_maps) for _ in range(each[level])
             )
             return made.append(SelfAttention(width)) if level > coarsest - attention else made
 
@@ -154,10 +161,9 @@ class UNet(nn.Module):
         self.to(memory_format=torch.channels_last)
 
         # Two convolutions a block, on each side but at the bottom; a halving sees up to its stride.
-        passes = [4 * blocks * 2**level for level in range(coarsest)]
-        self.reach = (
-            None if attention else 2 + sum(passes) + 2 * blocks * self.stride + self.stride - 1
-        )
+        passes = [4 * each[level] * 2**level for level in range(coarsest)]
+        passes.append(2 * each[coarsest] * self.stride)
+        self.reach = None if attention else 2 + sum(passes) + self.stride - 1
         tensors = TENSORS + (LOCAL_TENSORS if noise_maps else 0)
         self.bytes_per_pixel = float(tensors * 4 * widths[0])
 

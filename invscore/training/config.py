@@ -31,7 +31,7 @@ class NetworkConfig(Section):
     name: Literal["unet"] = "unet"
     channels: PositiveInt = 1
     widths: tuple[PositiveInt, ...] = (32, 64, 128, 256)
-    blocks: PositiveInt = 2
+    blocks: PositiveInt | tuple[PositiveInt, ...] = 2
     embedding: PositiveInt = 128
     attention: int = Field(default=0, ge=0)
     energy: bool = False

@@ -113,6 +113,10 @@ def test_a_shifted_embedding() -> None:
         ({"embedding": 1}, "`embedding` must be an even number"),
         ({"embedding": 0}, "`embedding` must be an even number"),
         ({"widths": ()}, r"`widths` must hold at least one number, got \[\]"),
+        (
+            {"blocks": (1, 2)},
+            r"`blocks` must be one number or one for each of `widths`, .* 4, got \[1, 2\]",
+        ),
     ],
 )
 def test_networks_that_cannot_be(options: dict[str, Any], message: str) -> None:
@@ -139,3 +143,15 @@ def test_the_default_is_base() -> None:
     with torch.device("meta"):
         default, base = UNet().state_dict(), UNet(**SIZES["base"]).state_dict()
     assert {k: w.shape for k, w in default.items()} == {k: w.shape for k, w in base.items()}
+
+
+def test_blocks_of_each_resolution() -> None:
+    torch.manual_seed(0)
+    net = UNet(1, widths=(4, 6, 8), blocks=(1, 2, 3), embedding=8)
+    counts = [len(stage) for stage in (*net.encoder, net.bottom, *net.decoder)]  # type: ignore[arg-type]
+    assert counts == [1, 2, 3, 1, 2]
+    alike, uneven = UNet(widths=(4, 6), blocks=2), UNet(widths=(4, 6), blocks=(2, 2))
+    assert alike.state_dict().keys() == uneven.state_dict().keys()
+    # 2 of stem and head; of a block 4 at stride 1, 8 at 2, 8 at the coarsest; 3 of halvings.
+    assert net.reach == 2 + 4 + 2 * 8 + 3 * 8 + 3
+    assert net(torch.rand(1, 1, 9, 7), torch.zeros(1)).shape == (1, 1, 9, 7)

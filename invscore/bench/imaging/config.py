@@ -48,6 +48,7 @@ class MethodConfig(Section):
 
     ``label``: what tables call it, by default its name; the same method may come twice with two
     labels. ``samples``: how many are drawn for an image; their mean is the reconstruction.
+    ``prior``: instead of the configuration's, in tasks that do not name their own.
     ``options`` serve all tasks but for those that ``tasks`` gives for single ones. ``calibration``:
     a file with a factor for each task, by which intervals are widened; its path is relative to the
     file of the configuration.
@@ -56,6 +57,7 @@ class MethodConfig(Section):
     name: str
     label: str = Field(pattern=r"^[\w.() =,-]+$")
     samples: PositiveInt = 1
+    prior: str | None = None
     options: dict[str, Any] = Field(default={})
     tasks: dict[str, dict[str, Any]] = Field(default={})
     calibration: Path | None = None

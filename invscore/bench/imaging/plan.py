@@ -30,7 +30,7 @@ def plan(config: ImagingConfig) -> list[Cell]:
     not, before anything is run.
     """
     for method in config.methods:
-        _check(method, config.tasks)
+        _check(method, config)
     return [cell for task in config.tasks for cell in _of_task(config, task)]
 
 
@@ -72,14 +72,14 @@ def _with_tasks(method: MethodConfig, tasks: Collection[str]) -> MethodConfig:
 
 
 def _of_task(config: ImagingConfig, task: TaskConfig) -> Iterator[Cell]:
-    name = task.prior or config.prior
-    collection, weights = _known(name)
+    collection, _ = _known(task.prior or config.prior)
     sources = find_sources(task.images or config.images, collection, task.size or config.size)
     for number, source in enumerate(sources[: config.limit]):
         for repeat in range(config.repeats):
             seed = config.seed + STRIDE * number + REPEAT * repeat
             for method in config.methods:
-                yield _cell(task, source, method, name, weights, seed, repeat)
+                prior = task.prior or method.prior or config.prior
+                yield _cell(task, source, method, prior, seed, repeat)
 
 
 def _cell(
@@ -87,7 +87,6 @@ def _cell(
     source: BenchmarkImage,
     method: MethodConfig,
     prior: str,
-    weights: str,
     seed: int,
     repeat: int,
 ) -> Cell:
@@ -103,16 +102,22 @@ def _cell(
         options=who.options(method.options_for(task.name)),
         samples=method.samples,
         prior=prior if needed else None,
-        weights=weights if needed else "",
+        weights=_known(prior)[1] if needed else "",
         seed=seed,
         repeat=repeat,
     )
 
 
-def _check(method: MethodConfig, tasks: Sequence[TaskConfig]) -> None:
+def _check(method: MethodConfig, config: ImagingConfig) -> None:
     who: Algorithm = find_algorithm(method.name)
     factors_of(method)
-    for task in tasks:
+    kind = None if method.prior is None else _known(method.prior)[0]
+    if kind is not None and kind != _known(config.prior)[0]:
+        raise ValueError(
+            f"`prior` of method {method.label!r} must be one of {_known(config.prior)[0]} images, "
+            f"as is {config.prior!r}, got {method.prior!r} of {kind} images"
+        )
+    for task in config.tasks:
         who.options(method.options_for(task.name))
     if who.point_estimate and method.samples > 1:
         raise ValueError(

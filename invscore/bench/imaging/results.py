@@ -136,7 +136,8 @@ def _write_figures(
 ) -> None:
     served = [mean for mean in found if mean["psnr"] is not None]
     if served:
-        for cost, label in (("evaluations", "denoiser evaluations"), ("seconds", "seconds")):
+        for cost in ("evaluations", "seconds", "processor_seconds"):
+            label = tables.COLUMNS[cost].title.lower()
             cost_figure(served, cost, label, folder / "figures" / f"psnr-{cost}.png")
     for task in dict.fromkeys(row["task"] for row in rows):
         strips = list(_strips(task, outcomes, folder / CELLS))

@@ -18,13 +18,14 @@ Row = dict[str, Any]
 """``task``, ``image``, ``method`` (its label), ``prior``, ``seed``, ``repeat``, ``samples``; the
 figures of ``scores.measure``, with ``coverage90_calibrated`` and ``width90_calibrated`` where there
 is a calibration; ``residual``; for all samples together ``evaluations``, ``jacobian_products``
-(but for those that deepinv takes by itself) and ``seconds``; ``peak_memory`` in MB; ``op``,
-``noise``, ``options``, ``device``, ``versions``; and ``refusal``, why there are no figures."""
+(but for those that deepinv takes by itself), ``seconds`` and ``processor_seconds``; ``peak_memory``
+in MB; ``op``, ``noise``, ``options``, ``device``, ``versions``; and ``refusal``, why there are no
+figures."""
 
 CALIBRATED = ("coverage90_calibrated", "width90_calibrated")
 QUALITY = (*FIGURES, *CALIBRATED, "residual")
 COUNTS = ("evaluations", "jacobian_products")
-COSTS = ("seconds", "peak_memory")
+COSTS = ("seconds", "processor_seconds", "peak_memory")
 """What differs between two runs of the same work."""
 
 

@@ -61,6 +61,7 @@ def _run(cell: Cell, device: str) -> Outcome:
             "evaluations": restored.evaluations,
             "jacobian_products": restored.products,
             "seconds": restored.seconds,
+            "processor_seconds": restored.processor_seconds,
             "peak_memory": peak.megabytes,
             "device": device,
             "versions": versions(),

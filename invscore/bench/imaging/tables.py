@@ -37,6 +37,7 @@ COLUMNS = {
     "evaluations": Column("Denoiser evaluations for an image", 0, 0),
     "jacobian_products": Column("Products with the denoiser's Jacobian for an image", 0, 0),
     "seconds": Column("Seconds for an image", 2, 0),
+    "processor_seconds": Column("Processor seconds for an image", 2, 0),
     "peak_memory": Column("Peak memory in MB", 0, 0),
 }
 REPEATABLE = tuple(name for name in COLUMNS if name not in COSTS)
@@ -45,7 +46,7 @@ REPEATABLE = tuple(name for name in COLUMNS if name not in COSTS)
 MEAN = "mean"
 
 
-SUMMARY = ("coverage90", "coverage90_calibrated", "evaluations", "seconds")
+SUMMARY = ("coverage90", "coverage90_calibrated", "evaluations", "seconds", "processor_seconds")
 """What the terminal shows of each method, beside PSNR."""
 
 
@@ -115,7 +116,7 @@ def summary(found: Sequence[Mapping[str, Any]]) -> Table:
             decimals = COLUMNS[name].decimals
             texts.append(f"{sum(values) / len(values):.{decimals}f}" if values else "-")
         lines.append(texts)
-    heads = ["method", "tasks", "coverage", "calibrated", "evaluations", "seconds"]
+    heads = ["method", "tasks", "coverage", "calibrated", "evaluations", "seconds", "of processor"]
     return Table("Intervals and costs", heads, lines, frozenset())
 
 

@@ -65,6 +65,28 @@ def test_only_methods_with_a_prior_depend_on_it(make_config: Any) -> None:
     assert not by_method["wiener"].weights
 
 
+def test_a_method_has_a_prior_of_its_own_where_its_task_has_none(
+    make_config: Any, tiny_prior: str
+) -> None:
+    methods = [
+        {"name": "diffpir", "label": "tiny", "prior": tiny_prior},
+        {"name": "diffpir"},
+        {"name": "tv", "prior": tiny_prior},
+    ]
+    tasks = [
+        {"name": "blur", "op": "deblur(sigma=1)"},
+        {"name": "own", "op": "deblur(sigma=1)", "prior": "photos-gray"},
+    ]
+    cells = plan(make_config(prior="photos-gray", methods=methods, tasks=tasks, limit=1))
+    found = {(cell.task, cell.label): cell for cell in cells}
+    assert found["blur", "tiny"].prior == tiny_prior
+    assert found["blur", "diffpir"].prior == found["own", "tiny"].prior == "photos-gray"
+    assert found["blur", "tiny"].weights != found["own", "tiny"].weights
+    assert found["blur", "tv"].prior is None
+    with pytest.raises(ValueError, match="`prior` of method 'tiny' must be one of colour images"):
+        plan(make_config(prior="photos", methods=methods[:1]))
+
+
 @pytest.mark.parametrize(
     "change", [{"options": {"steps": 9}}, {"weights": "0"}, {"noise": 0.1}, {"seed": 1}]
 )

@@ -21,7 +21,8 @@ from invscore.calibration.factors import factors_of, load_factors, save_factors
 
 COLUMNS = """
     task image method prior seed psnr ssim psnr_sample coverage90 evaluations seconds width90 crps
-    lpips residual jacobian_products peak_memory options versions samples noise refusal
+    lpips residual jacobian_products processor_seconds peak_memory options versions samples
+    noise refusal
 """
 
 
