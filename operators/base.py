@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 import math
 from dataclasses import replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -32,7 +32,8 @@ class Operator(Movable, abc.ABC):
 
     ``view`` says how a real measurement is shown: as an ``"image"``, in the units of images; as a
     ``"spectrum"``, by logarithmic magnitude; or ``"stretched"`` from its least to its largest
-    value. A complex one is always shown as a spectrum.
+    value. A complex one is always shown as a spectrum. ``out_axes`` says in words what the axes of
+    y are, where they are not those of an image.
 
     ``window`` is the part of the image that lies behind the pixels of y, slices of its rows and
     columns, where the image reaches beyond them (a blur of boundary ``"valid"``); ``None`` where it
@@ -55,6 +56,7 @@ class Operator(Movable, abc.ABC):
     out_complex: bool = False
     measured: Tensor | None = None
     view: View = "image"
+    out_axes: ClassVar[str] = ""
     window: Window | None = None
     precision: torch.dtype | None = None
 

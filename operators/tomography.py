@@ -49,6 +49,7 @@ class Tomography(LinearOperator):
     """
 
     view = "stretched"
+    out_axes = "channels, angles and detectors"
 
     def __init__(
         self,

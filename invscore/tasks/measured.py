@@ -7,26 +7,26 @@ the border of a camera (``boundary="valid"``): what lies beyond the picture is u
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
 from torch import Tensor
 
 from invscore.estimation.noise_level import estimate_noise
-from invscore.estimation.noise_of_kspace import level_left
 from invscore.images import (
     as_image,
     load_image,
     read_measurement,
 )
 from invscore.noise import Noise
-from invscore.operators import MRI, Inpainting, LinearOperator, Operator, Tomography
+from invscore.operators import Operator
 from invscore.priors.base import Prior
 from invscore.readers import Part
-from invscore.tasks import blind, multicoil, noncartesian
+from invscore.tasks import blind, noncartesian
 from invscore.tasks.builtin import option_defaults
 from invscore.tasks.counts import counts_of_file, in_law
+from invscore.tasks.found import Found, finder_of, fitted, noise_of_coils, with_its_size
 from invscore.tasks.noises import Declared, Law
 from invscore.tasks.noisy import law_of, problem_with
 from invscore.tasks.random_options import require_known
@@ -34,7 +34,6 @@ from invscore.tasks.shapes import image_shape
 from invscore.tasks.specs import Spec
 from invscore.tasks.task import Shape, Task, make_operator
 from invscore.tasks.told import (
-    knows_its_mask,
     linear_in_the_light,
     require_cartesian,
     with_its_angles,
@@ -45,23 +44,11 @@ from invscore.tasks.told import (
 
 FitPrior = Callable[[Operator], Prior]
 
-FROM_ZEROS = ("inpaint", "mri")
-"""Operators whose mask may be read from the zeros of a measurement."""
-
 GEOMETRY = (
     *("sigma", "length", "angle", "radius", "factor", "kernel", "size", "position"),
     *("angles", "span"),
 )
 """Options whose defaults are as good as any for a simulation, and hardly for a measurement."""
-
-SINOGRAM = ", of channels, angles and detectors"
-"""What the axes of a tomography's measurements are."""
-
-NEAR_BLACK = 2 / 255
-"""Of the largest value: pixels as dark as this, beside exact zeros, make these doubtful."""
-
-FEW = 0.02
-"""Near-black pixels, as a share of the zeros, that do not."""
 
 
 def measured_task(
@@ -75,12 +62,9 @@ def measured_task(
     part: Part | None = None,
 ) -> Task:
     """The problem of the measurement in a file, whose true image nobody knows."""
-    if not spec.is_plugin and spec.name == noncartesian.NAME:
-        return _along_trajectory(spec, measurement, shape, noise, device, part or {})
+    if not spec.is_plugin and spec.name in OF_FILES:
+        return OF_FILES[spec.name](spec, measurement, shape, noise, device, part or {})
     y, axes = read_measurement(measurement, **(part or {}))
-    if not spec.is_plugin and spec.name == blind.NAME:
-        y = as_image(y, repr(measurement), axes=axes)
-        return _of_unknown_kernel(spec, y, noise, device)
     found: tuple[str, ...] = ()
     apart: Hashable = None
     if not (part and part.get("reader")):
@@ -136,7 +120,7 @@ def _along_trajectory(
     if noise == "auto":
         exact = operator if len(y) == 1 or options.get("maps") is not None else None
         outer = noncartesian.outer_noise(y, operator.omega)
-        noise, found = _noise_of_coils(exact, y[None], outer)
+        noise, found = noise_of_coils(exact, y[None], outer)
         assumed = (*assumed, found)
     moved, y = operator.to(device), y[None].to(device)
     problem, unweighted, told = problem_with(moved, y, law_of(noise, moved))
@@ -151,21 +135,17 @@ def _along_trajectory(
     )
 
 
-def _noise_of_coils(exact: LinearOperator | None, y: Tensor, outer: float) -> tuple[float, str]:
-    """The noise of k-space, at most that of its ``outer`` frequencies, and a sentence on it.
-
-    ``exact``: the operator, if it is right to the noise, as one with estimated maps is not.
-    """
-    left = None if exact is None else level_left(exact, y)
-    if left is None or left >= outer:
-        return outer, f"noise {outer:.3g}, estimated from the highest frequencies"
-    return left, f"noise {left:.3g}, what the image that fits best leaves of k-space"
-
-
 def _of_unknown_kernel(
-    spec: Spec, y: Tensor, noise: Declared | Literal["auto"], device: str
+    spec: Spec,
+    measurement: str,
+    shape: Shape | None,  # noqa: ARG001
+    noise: Declared | Literal["auto"],
+    device: str,
+    part: Part,
 ) -> Task:
     """The problem of a blurred picture, with the blur that it tells."""
+    y, axes = read_measurement(measurement, **part)
+    y = as_image(y, repr(measurement), axes=axes)
     operator, level, found, told = blind.found_blur(y, spec.options, noise)
     moved = operator.to(device)
     law = law_of(level, moved)
@@ -179,6 +159,10 @@ def _of_unknown_kernel(
         apart=object(),
         found=found,
     )
+
+
+OF_FILES = {noncartesian.NAME: _along_trajectory, blind.NAME: _of_unknown_kernel}
+"""Operators whose measurements are files that no other reads, or that are found in one whole."""
 
 
 def task_of_measurement(
@@ -203,14 +187,11 @@ def task_of_measurement(
     user knows, or where shapes do not fit.
     """
     assumed, spec = options_assumed(spec), as_of_a_camera(spec)
-    masked = not spec.is_plugin and spec.name in FROM_ZEROS and not knows_its_mask(spec)
-    coils = not spec.is_plugin and spec.name == multicoil.NAME
-    if not masked and not coils:
+    if (find := finder_of(spec)) is None:
         require_known(spec)
     if shape is not None:
         shape = _whole(spec, shape, y, axes)
-    if not spec.is_plugin and spec.name == "ct":  # whose detectors are the columns of y
-        spec = replace(spec, options={"detectors": y.shape[-1], **spec.options})
+    spec = with_its_size(spec, y)
     if shape is None and not spec.is_plugin:
         # Mixtures by a matrix are a vector, which image_shape has a sentence for.
         y = (
@@ -219,30 +200,17 @@ def task_of_measurement(
             else as_image(y, name, axes=axes, finite=False, depth=depth)
         )
         shape = image_shape(spec.name, tuple(y.shape), spec.options)
-    operator: Operator
-    if coils:
-        y = multicoil.whitened(y.nan_to_num(0.0), spec.options)
-        operator, told = multicoil.measured_coils(y, spec.options, name, moving=depth == "t")
-        assumed = (*assumed, *told)
-    elif masked:
-        assert shape is not None
-        y = _fitted(y, shape, name)
-        operator, found = _of_zeros(spec, y, name)
-        assumed = (*assumed, found)
-    else:
+    if find is None:
         operator = make_operator(spec, shape)
-        rays = isinstance(operator, Tomography)
-        y = _fitted(y, operator.out_shape, name, SINOGRAM if rays else "")
-    operator, y = operator.to(device), y[None].to(device)
-    if noise == "auto" and coils and spec.options.get("noise_covariance") is not None:
-        noise = 1.0
-    if noise == "auto" and coils:
-        assert operator.measured is not None
-        assert isinstance(operator, LinearOperator)
-        exact = operator if spec.options.get("maps") is not None else None
-        outer = multicoil.corner_noise(y[0], operator.measured)
-        noise, found = _noise_of_coils(exact, y, outer)
-        assumed = (*assumed, found)
+        found = Found(operator, fitted(y, operator.out_shape, name, operator.out_axes), ())
+    else:
+        assert shape is not None
+        found = find(spec, y, shape, name, depth == "t")
+    operator, y = found.operator.to(device), found.y[None].to(device)
+    assumed = (*assumed, *found.assumed)
+    if noise == "auto" and found.noise is not None:
+        noise, told = found.noise(y)
+        assumed = (*assumed, *told)
     if noise == "auto":
         if not bool(y.any()):
             raise ValueError(
@@ -262,8 +230,7 @@ def task_of_measurement(
         assumed=(*assumed, *told),
         gain_is_one=not spec.is_plugin,
         unweighted=unweighted,
-        # Coils estimated from one measurement are those of no other.
-        apart=object() if coils and spec.options.get("maps") is None else None,
+        apart=object() if found.alone else None,
     )
 
 
@@ -310,10 +277,9 @@ def options_assumed(spec: Spec) -> tuple[str, ...]:
         return ()
     defaults = option_defaults(spec.name)
     left = {name: value for name, value in defaults.items() if name not in spec.options}
-    if spec.name == "ct" and "span" in left:
-        left["span"] = 360.0 if "source_distance" in spec.options else 180.0
-    if not isinstance(spec.options.get("angles", 0), int):
-        left.pop("span", None)  # which is that of a number of angles
+    if spec.name in DEPENDENT:
+        depend = DEPENDENT[spec.name](spec.options)
+        left |= {name: value for name, value in depend.items() if name in left}
     assumed = []
     plain = {name: left[name] for name in GEOMETRY if isinstance(left.get(name), (int, float, str))}
     if plain:
@@ -327,61 +293,19 @@ def options_assumed(spec: Spec) -> tuple[str, ...]:
     return tuple(assumed)
 
 
+def _turn(options: Mapping[str, Any]) -> dict[str, float | None]:
+    """The span of a number of angles, a full turn around a source; a list of them has none."""
+    if not isinstance(options.get("angles", 0), int):
+        return {"span": None}
+    return {"span": 360.0 if "source_distance" in options else 180.0}
+
+
+DEPENDENT = {"ct": _turn}
+"""Operators with defaults that depend on other options."""
+
+
 def _whole(spec: Spec, shape: Shape, y: Tensor, axes: str) -> Shape | None:
     """``shape`` where it is that of the whole image, None where it is that of what is seen."""
     if spec.is_plugin or spec.options.get("boundary") != "valid" or len(shape) != 3:
         return shape
     return None if tuple(as_image(y, axes=axes, finite=False).shape[-2:]) == shape[-2:] else shape
-
-
-def _of_zeros(spec: Spec, y: Tensor, name: str) -> tuple[Operator, str]:
-    """The operator whose mask is what is not exactly zero in ``y``, and a sentence about it."""
-    if bool((unknown := y.isnan().any(dim=0)).any()):
-        found = f"mask: {int(unknown.sum())} of {unknown.numel()} entries are NaN, not measured"
-        real = bool(spec.options.get("real", True))
-        shape = tuple(y.shape)
-        return (
-            MRI(~unknown, shape, real) if spec.name == "mri" else Inpainting(~unknown, shape)
-        ), found
-    seen = (y != 0).any(dim=0)
-    zeros = int((~seen).sum())
-    share = f"{zeros} of {seen.numel()} entries ({zeros / seen.numel():.0%})"
-    if not bool(seen.any()):
-        raise ValueError(f"{name} is zero everywhere: it measures nothing")
-    if spec.name == "mri":
-        real = bool(spec.options.get("real", True))
-        found = f"mask: {share} are exactly 0 and count as not measured"
-        return MRI(seen, tuple(y.shape), real), found
-    _refuse_black(y, seen, name)
-    return Inpainting(seen, tuple(y.shape)), f"mask: {share} are exactly 0 and count as missing"
-
-
-def _refuse_black(y: Tensor, seen: Tensor, name: str) -> None:
-    """Raise ``ValueError`` where zeros may be black pixels of the image, or are none."""
-    zeros = int((~seen).sum())
-    advice = "give mask=FILE, white where measured, or seed= of the simulation"
-    if not zeros:
-        raise ValueError(
-            f"no pixel of {name} is exactly 0, so none is known to be missing: {advice}"
-        )
-    brightness = y.abs().amax(dim=0)
-    dark = int((seen & (brightness <= NEAR_BLACK * brightness.max())).sum())
-    if dark > FEW * zeros:
-        raise ValueError(
-            f"{name} has {zeros} pixels that are exactly 0 and {dark} that are almost: the zeros "
-            f"may be black in the image itself; {advice}"
-        )
-
-
-def _fitted(y: Tensor, out_shape: Shape, name: str, called: str = "") -> Tensor:
-    """``y`` in the layout of ``out_shape``: a channel axis is added or moved to the front."""
-    layouts = [y]
-    layouts += [y[None]] if y.ndim == 2 else []
-    layouts += [y.movedim(-1, 0)] if y.ndim == 3 else []
-    layouts += [y[0]] if y.ndim > 1 and len(y) == 1 else []
-    for layout in layouts:
-        if tuple(layout.shape) == tuple(out_shape):
-            return layout
-    raise ValueError(
-        f"{name} must have the operator's shape {tuple(out_shape)}{called}, got {tuple(y.shape)}"
-    )
