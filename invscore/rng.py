@@ -126,6 +126,16 @@ def sample_rng(
     return SampleRNG([(rng + k, *purpose.encode()) for k in range(n)], device)
 
 
+def random_signs(shape: Sequence[int], dtype: torch.dtype, generator: torch.Generator) -> Tensor:
+    """1 or -1 with equal chances, on the CPU; of complex numbers in the real and imaginary part.
+
+    As probes v they see the diagonal of a matrix M that is diagonal without error: ``v M v`` with
+    real numbers, half of it with complex ones (Hutchinson 1990).
+    """
+    one = torch.randn(tuple(shape), dtype=dtype, generator=generator)
+    return torch.complex(one.real.sign(), one.imag.sign()) if one.is_complex() else one.sign()
+
+
 def _generator(key: tuple[int, ...], device: torch.device) -> torch.Generator:
     # The length tells (5,) from (5, 0), which NumPy takes for the same.
     sequence = np.random.SeedSequence((len(key), *key))

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from invscore.rng import SampleRNG, sample_rng
+from invscore.rng import SampleRNG, random_signs, sample_rng
 
 KEYS = [(3, 0), (0, 7), (4, 4), (3, 1)]
 
@@ -122,3 +122,17 @@ def test_a_seed_stands_for_one_stream_a_sample() -> None:
     assert not torch.equal(z, sample_rng(7, 3, "noise").normal_like(like))
     rng = SampleRNG([(1,)])
     assert sample_rng(rng, 1, "prior") is rng
+
+
+@pytest.mark.parametrize(("dtype", "seen"), [(torch.float64, 1.0), (torch.complex128, 2.0)])
+def test_random_signs_see_a_diagonal_without_error(dtype: torch.dtype, seen: float) -> None:
+    generator = torch.Generator().manual_seed(0)
+    signs = random_signs((4, 1000), dtype, generator)
+    diagonal = torch.arange(1000.0, dtype=torch.float64)
+    looks = (signs.conj() * diagonal * signs).real
+    torch.testing.assert_close(looks, seen * diagonal.expand(4, -1))
+    parts = torch.view_as_real(signs) if signs.is_complex() else signs
+    assert parts.unique().tolist() == [-1.0, 1.0]
+    assert abs(float(parts.mean())) < 4 / parts.numel() ** 0.5
+    gram = (signs.conj() @ signs.T).real / 1000 / seen
+    assert float((gram - torch.eye(4)).abs().max()) < 5 / 1000**0.5

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from invscore.operators import LinearOperator
 from invscore.priors.base import Prior
+from invscore.rng import random_signs
 
 ITERATIONS, TOLERANCE = 6, 0.03
 """Of the fixed point, and its relative precision."""
@@ -51,7 +52,7 @@ def _explained(
     """The noise that Stein's identity sees in ``y`` with D at ``level``: that level if it is so."""
     generator = torch.Generator().manual_seed(0)
     number = min(PROBES, max(1, PROBED // y.numel())) if fill is None else 1
-    draw = _signs if fill is None else _normal
+    draw = random_signs if fill is None else _normal
     probe = draw(torch.Size([number, *y.shape[1:]]), y.dtype, generator).to(y.device)
     if operator.measured is not None:
         probe = probe * operator.measured.to(probe)
@@ -72,13 +73,6 @@ def _explained(
     divergence = _inner(probe, trusted[1:] - trusted[:1]) / step / number
     most = _inner(probe, operator.matvec(flat[:1] * direction)) / number
     return (_inner(residual[:1], trusted[:1]) / max(divergence, 0.02 * most)) ** 0.5
-
-
-def _signs(shape: torch.Size, dtype: torch.dtype, generator: torch.Generator) -> Tensor:
-    """1 or -1 by chance, in both parts of complex numbers: they see a diagonal without error."""
-    if dtype.is_complex:
-        return torch.view_as_complex(_signs(torch.Size([*shape, 2]), dtype.to_real(), generator))
-    return torch.randint(0, 2, shape, generator=generator).to(dtype) * 2 - 1
 
 
 def _normal(shape: torch.Size, dtype: torch.dtype, generator: torch.Generator) -> Tensor:

@@ -15,7 +15,7 @@ from invscore.methods.common.initial_guess import Initial, initial_guess
 from invscore.methods.common.langevin_draw import langevin_draw
 from invscore.options.ranges import Count, Level, StableStep
 from invscore.priors.base import Prior
-from invscore.rng import SampleRNG
+from invscore.rng import SampleRNG, random_signs
 
 PROBES = 2
 """Random directions in which J is looked at: two tell how much to believe of a pixel's share."""
@@ -96,9 +96,8 @@ def passed(prior: Prior, x: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(0)
     looks = []
     for _ in range(PROBES):
-        one = torch.randn(x.shape[1:], dtype=x.dtype, generator=generator)
-        signs = torch.sgn(one).to(x.device).expand(x.shape)
-        looks.append((signs.conj() * pull(signs)).real)
+        signs = random_signs(x.shape[1:], x.dtype, generator).to(x.device).expand(x.shape)
+        looks.append((signs.conj() * pull(signs)).real / (2 if x.is_complex() else 1))
     first, second = looks
     places = tuple(range(1, x.ndim))
     share, noise = (

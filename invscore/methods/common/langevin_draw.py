@@ -12,7 +12,7 @@ from invscore.methods.common.proximal import proximal
 from invscore.operators import NonlinearOperator, Operator, jacobian
 from invscore.operators.base import broadcast
 from invscore.operators.cg import inner
-from invscore.rng import SampleRNG
+from invscore.rng import SampleRNG, random_signs
 
 FALL = 20.0
 """Nats a number that a step may lose."""
@@ -108,20 +108,14 @@ def curvature(problem: InverseProblem, w: Tensor) -> Tensor:
     variance = problem.noise.variance(problem.operator(w))
     generator = torch.Generator().manual_seed(0)
 
-    def random(like: Tensor) -> Tensor:
-        # One for all images: what an image gets does not depend on its place in the batch.
-        one = torch.randn(like.shape[1:], dtype=like.dtype, generator=generator)
-        return one.to(like.device).expand(like.shape)
-
-    def signs(like: Tensor) -> Tensor:
-        one = random(like)
-        return torch.complex(one.real.sign(), one.imag.sign()) if one.is_complex() else one.sign()
-
+    # One for all images: what an image gets does not depend on its place in the batch.
     diagonal = torch.ones_like(w.real)
     for _ in range(PROBES):
-        back = tangent.rmatvec(signs(problem.y) / variance.sqrt())
+        signs = random_signs(problem.y.shape[1:], problem.y.dtype, generator).to(variance.device)
+        back = tangent.rmatvec(signs.expand(problem.y.shape) / variance.sqrt())
         diagonal = diagonal + back.abs() ** 2 / (PROBES * (2 if w.is_complex() else 1))
-    root, v = diagonal.sqrt(), random(w)
+    root = diagonal.sqrt()
+    v = torch.randn(w.shape[1:], dtype=w.dtype, generator=generator).to(w.device).expand(w.shape)
     for _ in range(POWERS):
         v = v / inner(v, v).sqrt().clamp_min(1e-30)
         scaled = v / root
