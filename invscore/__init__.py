@@ -13,7 +13,6 @@ from invscore import former
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from invscore.driver import Result as Result
     from invscore.driver import reconstruct as reconstruct
     from invscore.estimation.noise_level import estimate_noise as estimate_noise
     from invscore.exact import exact_posterior as exact_posterior
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from invscore.priors import NetworkPrior as NetworkPrior
     from invscore.priors import Prior as Prior
     from invscore.priors import load_prior as load_prior
+    from invscore.result import Result as Result
 
 _HOMES = {
     "GaussianMixturePrior": "invscore.priors",
@@ -36,7 +36,7 @@ _HOMES = {
     "NetworkPrior": "invscore.priors",
     "PoissonNoise": "invscore.likelihood",
     "Prior": "invscore.priors",
-    "Result": "invscore.driver",
+    "Result": "invscore.result",
     "estimate_noise": "invscore.estimation.noise_level",
     "exact_posterior": "invscore.exact",
     "load_prior": "invscore.priors",

@@ -13,13 +13,14 @@ import numpy as np
 import torch
 
 from invscore import driver
-from invscore.driver import Result
 from invscore.engine import Alone, Engine, own_device
 from invscore.hardware.precision import FixedPrecision
 from invscore.likelihood import InverseProblem, Noise
 from invscore.methods import get_method
 from invscore.operators import Operator
 from invscore.priors.base import Prior
+from invscore.result import Result
+from invscore.running.diagnosis import doubts, misfits, own_warnings
 from invscore.uncertainty import check_residual
 
 if TYPE_CHECKING:
@@ -160,11 +161,11 @@ def split(result: Result, prior: Prior) -> list[Result]:
         alone = problem.select(torch.tensor([index], device=problem.y.device))
         samples = result.samples[:, index : index + 1]
         residual = check_residual(alone, samples, point_estimate=info.point_estimate)
-        own = driver.own_warnings(alone, prior, result.asked, info)
+        own = own_warnings(alone, prior, result.asked, info)
         factor = float(factors[index if len(factors) > 1 else 0])
         # Where nothing is odd about all of them together, nothing is about one.
         found = (
-            driver.misfits(alone, prior, samples, residual, [factor], white=info.white)
+            misfits(alone, prior, samples, residual, [factor], white=info.white)
             if result.warnings
             else ()
         )
@@ -177,7 +178,7 @@ def split(result: Result, prior: Prior) -> list[Result]:
                 seed=seeds[index],
                 seconds=result.seconds / number,
                 scale=factor,
-                warnings=own + found + driver.doubts(alone, info, samples),
+                warnings=own + found + doubts(alone, info, samples),
             )
         )
     return parts

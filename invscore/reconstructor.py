@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from torch import Tensor
 
-from invscore.driver import DEFAULT_METHOD, Result, reconstruct
+from invscore.driver import DEFAULT_METHOD, reconstruct
 from invscore.estimation.noise_level import estimate_noise
 from invscore.likelihood import GaussianNoise, InverseProblem
 from invscore.methods import get_method
@@ -14,6 +14,7 @@ from invscore.noise import Noise
 from invscore.operators import from_deepinv
 from invscore.operators.base import Shape
 from invscore.priors.base import Prior
+from invscore.result import Result
 from invscore.tasks.task import fit_prior
 
 

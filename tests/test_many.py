@@ -14,9 +14,9 @@ from distributed import Client, LocalCluster
 from torch import Tensor
 
 from invscore import GaussianNoise, GaussianPrior, InverseProblem, reconstruct, reconstruct_many
-from invscore.driver import Result
 from invscore.many import each_of, named_seed, split
 from invscore.operators import Inpainting
+from invscore.result import Result
 
 SETTINGS = {"method": "diffpir", "steps": 3, "samples": 2}
 OPERATOR = Inpainting(torch.arange(16).reshape(1, 4, 4) % 3 > 0, (1, 4, 4))

@@ -32,7 +32,7 @@ FLOORS = (
     " processes readers report rng viewer",
     "discrete levels likelihood priors sampling training",
     "estimation exact methods metrics tasks uncertainty",
-    "baselines driver reconstructor running saving",
+    "baselines driver reconstructor result running saving",
     "bench calibration many tune",
     "cli",
     "__main__",

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from invscore.calibration.conformal import conformal_factor, images_needed, left_out_factors
 from invscore.calibration.record import Calibration, Held, as_json, setting_of
-from invscore.driver import Result
+from invscore.result import Result
 from invscore.uncertainty.intervals import half_width, relative_error
 
 

@@ -12,11 +12,11 @@ from typing import Any, Literal
 import torch
 from pydantic import Field, NonNegativeFloat, PositiveFloat
 
-from invscore.driver import Result
 from invscore.files import atomic_file
 from invscore.files.plain_json import read_json
 from invscore.options.config import Section, as_section
 from invscore.options.ranges import Share
+from invscore.result import Result
 from invscore.uncertainty.intervals import Interval, check_level, credible_interval
 
 FORMAT = "invscore calibration 1"

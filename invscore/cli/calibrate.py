@@ -43,8 +43,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from invscore.calibration import Calibration
-    from invscore.driver import Result
     from invscore.readers import Part
+    from invscore.result import Result
 
 
 @guarded

@@ -24,13 +24,13 @@ from invscore.cli.loading import known_prior
 from invscore.cli.progress import StepBar
 from invscore.cli.report import as_json as to_json
 from invscore.cli.restoring import Job
-from invscore.driver import Result
 from invscore.engine import Engine, own_device
 from invscore.files import atomic_file, clear_leftovers
 from invscore.likelihood import GaussianNoise, InverseProblem
 from invscore.many import named_seed, split
 from invscore.methods import get_method
 from invscore.priors.base import Prior
+from invscore.result import Result
 from invscore.saving import METRICS
 from invscore.tasks.sources import Source
 from invscore.tasks.task import PIXELS_TOGETHER, Task

@@ -17,10 +17,10 @@ from invscore.bench.versions import versions
 from invscore.calibration import Calibration
 from invscore.cli.native import NATIVE, Origin
 from invscore.cli.report_page import REPORT, shown, write_report
-from invscore.driver import Result
 from invscore.figures import middle_slice, panel, picture
 from invscore.files import check_writable
 from invscore.metrics import SSIM_WINDOW, psnr, ssim
+from invscore.result import Result
 from invscore.saving import ARRAYS, METRICS
 from invscore.tasks.pictures import measurement_picture
 from invscore.tasks.task import Task, backprojection

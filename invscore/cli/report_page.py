@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from invscore.driver import Result
 from invscore.figures import middle_slice
+from invscore.result import Result
 from invscore.tasks.pictures import Window, measurement_picture, window_of
 from invscore.tasks.task import Task, backprojection
 from invscore.viewer import Entry, write_page

@@ -10,13 +10,13 @@ from typing import Any, Literal
 from invscore import driver
 from invscore.calibration import Calibration
 from invscore.cli import native, report
-from invscore.driver import Result
 from invscore.hardware.precision import FixedPrecision
 from invscore.images import load_image, load_measurement
 from invscore.operators import Operator
 from invscore.priors.base import Prior
 from invscore.priors.volume import PLANES
 from invscore.readers import Part
+from invscore.result import Result
 from invscore.tasks import measured, task
 from invscore.tasks.noises import Declared, Transmission
 from invscore.tasks.sources import Source

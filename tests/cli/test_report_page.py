@@ -18,9 +18,9 @@ from typer.testing import Result
 
 import invscore.cli.report
 from invscore.cli.report_page import write_report
-from invscore.driver import Result as Reconstruction
 from invscore.likelihood import GaussianNoise, InverseProblem
 from invscore.operators import MRI, Identity
+from invscore.result import Result as Reconstruction
 from invscore.tasks.task import Task, backprojection
 from invscore.viewer import Entry
 

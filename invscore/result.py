@@ -1,0 +1,126 @@
+"""What a reconstruction gives: samples, and all that is told of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from invscore import saving
+from invscore.batches import PerImage
+from invscore.likelihood import InverseProblem
+from invscore.operators.base import Window
+from invscore.uncertainty import Interval, credible_interval, quantile, spread
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True, repr=False)
+class Result:
+    """What a reconstruction gives; images in the units of the measurement's problem.
+
+    ``samples``: (samples, b, \\*shape). ``mean`` and ``std`` over the samples: (b, \\*shape), std
+    real, the root of the sum of both parts' variances for complex images, 0 for one sample.
+    ``trace``: for every step, ``sigma`` in image units and ``discrepancy``, the rms residual of the
+    denoised image over the rms of the noise (1 where they agree), averaged over the batch; and what
+    else the method tells of its steps (``Step.info``): ``acceptance`` of proposals,
+    ``effective_sample_size`` of particles, ``cg_iterations``, NaN for steps without.
+    ``evaluations`` and ``jacobian_products``: denoiser calls and products with its Jacobian for
+    each sample. ``scale``: the factor by which the measurement was divided for the prior, (b,)
+    where images have factors of their own.
+    ``residual``: (b,), the rms residual of the samples over the rms of the noise; exact samples
+    have 1 on average, see ``invscore.uncertainty.residual``. ``warnings``: sentences on what does
+    not fit and its likely cause, see ``invscore.uncertainty.misfit``, and on an operator of one's
+    own whose adjoint is not one. ``window``: the part of the images that the
+    measurement shows, where they reach beyond it (``Operator.window``); ``seen`` is the result
+    there. ``method`` and ``options`` are those that ran; ``asked`` is what was asked for, which is
+    ``"auto"`` where the choice was left to invscore. ``problem`` is what was solved. ``paired``:
+    samples 2 m and 2 m + 1 are antithetic pairs, which ``std`` and all that follows allow for.
+
+        >>> import torch
+        >>> from invscore import GaussianNoise, GaussianPrior, InverseProblem, reconstruct
+        >>> from invscore.operators import Identity
+        >>> prior = GaussianPrior(torch.full((1, 4, 4), 0.5), 0.04)
+        >>> y = torch.ones(1, 1, 4, 4)
+        >>> problem = InverseProblem(Identity((1, 4, 4)), y, GaussianNoise(0.1))
+        >>> result = reconstruct(problem, prior, method="ddrm", samples=4, steps=5)
+        >>> result.mean.shape, result.std.shape, result.method
+        (torch.Size([1, 1, 4, 4]), torch.Size([1, 1, 4, 4]), 'ddrm')
+    """
+
+    samples: Tensor
+    trace: dict[str, list[float]]
+    evaluations: float
+    jacobian_products: float
+    seconds: float
+    method: str
+    options: dict[str, Any] = field(repr=False)
+    seed: int | tuple[int, ...]
+    scale: PerImage
+    residual: Tensor
+    warnings: tuple[str, ...]
+    window: Window | None = None
+    problem: InverseProblem | None = field(default=None, repr=False)
+    asked: str = ""
+    paired: bool = False
+
+    @property
+    def seen(self) -> Result:
+        """The result without the margin around the ``window``: itself where there is none."""
+        if self.window is None:
+            return self
+        return replace(self, samples=self.samples[(..., *self.window)], window=None)
+
+    @property
+    def mean(self) -> Tensor:
+        return self.samples.mean(dim=0)
+
+    @property
+    def std(self) -> Tensor:
+        x = self.samples
+        parts = torch.view_as_real(x) if x.is_complex() else x
+        variance = spread(parts, paired=self.paired).variance
+        return (variance.sum(dim=-1) if x.is_complex() else variance).sqrt()
+
+    def quantile(self, q: float) -> Tensor:
+        """The ``q`` quantile of each pixel, (b, \\*shape), by parts for complex images.
+
+        A further sample is below it with probability q. Raises ``ValueError`` where there are too
+        few samples to tell: n of them serve 1 / (n + 1) to n / (n + 1).
+        """
+        return quantile(self.samples, q, paired=self.paired)
+
+    def interval(self, level: float = 0.9) -> Interval:
+        """``lower`` and ``upper`` end, (b, \\*shape): ``mean +- t sqrt(1 + 1 / n) std``, n samples.
+
+        By parts for complex images. With the quantile t of Student's law it holds the truth with
+        probability ``level`` if the posterior is Gaussian and the samples are exact. Methods of
+        this field are neither: ``invscore.calibration`` measures and mends that. Skewed posteriors
+        are better told by ``quantile``. Raises ``ValueError`` for one sample or another level.
+        """
+        return credible_interval(self.samples, level, paired=self.paired)
+
+    def __repr__(self) -> str:
+        return saving.in_words(self.seen)
+
+    def _repr_html_(self) -> str:
+        return saving.as_html(self.seen)
+
+    def plot(self, *, truth: Tensor | None = None) -> Figure:
+        """A matplotlib figure: measurement, mean and standard deviation, of the first image.
+
+        With its ``truth``, (b, \\*shape), beside them where it is known.
+        """
+        return saving.plot(self.seen, truth)
+
+    def save(self, folder: str | Path, *, truth: Tensor | None = None) -> Path:
+        """Write pictures, ``arrays.npz`` and ``metrics.json`` to ``folder``, which is returned.
+
+        All of them or, on an error, none; those of an earlier result are replaced. With several
+        images, pictures have the number of theirs. ``truth``: (b, \\*shape), for PSNR and SSIM.
+        """
+        return saving.save(self.seen, Path(folder), truth)

@@ -1,0 +1,61 @@
+"""What is odd about a problem and what does not fit between it and its samples, in sentences."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from invscore.batches import per_image
+from invscore.estimation.noise_level import noise_seen
+from invscore.likelihood import InverseProblem
+from invscore.methods import MethodInfo
+from invscore.methods.auto import narrow_warnings
+from invscore.operators.probe import operator_warnings
+from invscore.priors.base import Prior
+from invscore.running.units import in_prior_units, one_number
+from invscore.uncertainty import (
+    Residual,
+    kernel_warnings,
+    misfit_warnings,
+    mode_warnings,
+    noise_warnings,
+)
+from invscore.uncertainty.excerpt import excerpt
+
+
+def own_warnings(
+    problem: InverseProblem, prior: Prior, asked: str, info: MethodInfo
+) -> tuple[str, ...]:
+    """What is odd about an operator of one's own, and about a choice that ``auto`` had to make."""
+    odd = operator_warnings(problem.operator, problem.y)
+    return odd + narrow_warnings(prior, info) if asked == "auto" else odd
+
+
+def misfits(
+    problem: InverseProblem,
+    prior: Prior,
+    samples: Tensor,
+    residual: Residual,
+    factors: list[float],
+    *,
+    white: bool,
+) -> tuple[str, ...]:
+    """What does not fit between measurement, declared model and ``samples``, and why.
+
+    ``factors``: by which the measurement of each image was divided for ``prior``.
+    """
+    found = misfit_warnings(problem, samples, residual, white=white)
+    if white and not found:
+        looked_at, first = excerpt(problem, samples[:1])
+        factor = per_image(one_number(factors), first[0], "scale")
+        seen = noise_seen(in_prior_units(looked_at, factors), prior, first / factor)
+        found = noise_warnings(problem, seen)
+    return found or kernel_warnings(in_prior_units(problem, factors), prior)
+
+
+def doubts(
+    problem: InverseProblem, info: MethodInfo, samples: Tensor, probes: Tensor | None = None
+) -> tuple[str, ...]:
+    """Whether the ``samples`` of a method that has no exact limit tell the weights of modes."""
+    if info.exact or info.point_estimate:
+        return ()
+    return mode_warnings(samples, probes, problem.operator.window)
