@@ -105,8 +105,11 @@ def restore_many(
         for place in {(folder / source.name).parent for source in sources}:
             clear_leftovers(place)
     failed = [row for row in rows.values() if row["status"] == "failed"]
-    if len({row["error"] for row in failed}) == 1 < len(failed) == len(rows):
-        raise ValueError(f"all {len(failed)} have failed: {failed[0]['error']}")
+    if 1 < len(failed) == len(rows):
+        _take_back(folder)
+        alike = len({row["error"] for row in failed}) == 1
+        which = "" if alike else f"{failed[0]['name']}: "
+        raise ValueError(f"all {len(failed)} have failed: {which}{failed[0]['error']}")
     for row in failed[:SHOWN]:
         say(f"failed: {row['name']}: {row['error']}")
     if as_json:
@@ -204,6 +207,13 @@ class _Work:
     def _row(self, source: Source, metrics: Mapping[str, Any]) -> Row:
         own = {"name": source.name, "status": "done", "error": "", "folder": source.name}
         return own | {k: v for k, v in metrics.items() if k not in (MARK, "versions")}
+
+
+def _take_back(folder: Path) -> None:
+    """The table of nothing, and the folder if it holds no more."""
+    (folder / INDEX).unlink(missing_ok=True)
+    if not any(folder.iterdir()):
+        folder.rmdir()
 
 
 def write_index(folder: Path, sources: Sequence[Source], rows: Mapping[str, Row]) -> None:

@@ -24,10 +24,13 @@ def read(file: Path, wanted: Wanted) -> Recording:
     for part in (header, data):
         if not part.is_file():
             raise Unfit(f"{str(file)!r} needs {part.name!r} beside it: no such file")
-    lines = [line for line in header.read_text("utf-8").splitlines() if not line.startswith("#")]
-    shape = tuple(int(size) for size in lines[0].split())
-    if not 0 < len(shape) <= len(AXES) or min(shape) < 1:
-        raise Unfit(f"{str(header)!r} must hold 1 to {len(AXES)} positive sizes, got {lines[0]!r}")
+    lines = header.read_text("utf-8", errors="replace").splitlines()
+    sizes = next((line.split() for line in lines if not line.startswith("#")), [])
+    shape = tuple(int(size) for size in sizes if size.isdecimal())
+    if not 0 < len(sizes) == len(shape) <= len(AXES) or min(shape) < 1:
+        raise Unfit(
+            f"{str(header)!r} must hold 1 to {len(AXES)} positive sizes, got {' '.join(sizes)!r}"
+        )
     expected = 8 * int(np.prod(shape, dtype=object))
     if data.stat().st_size != expected:
         raise Unfit(f"{str(data)!r} must have {expected} bytes, got {data.stat().st_size}")

@@ -105,6 +105,29 @@ class LineIntegrals:
         return integrals.astype(np.float32)
 
 
+def _require_light(file: Path, white: Any, dark: Any | None) -> None:
+    """Raise ``Unfit`` for white fields in which the detector has seen no more than in dark ones."""
+    bright = float(np.mean(white[()], dtype=np.float64))
+    black = 0.0 if dark is None else float(np.mean(dark[()], dtype=np.float64))
+    if not bright > black:
+        raise Unfit(
+            f"{str(file)!r} must have more light in {WHITE} than without a beam, {black:g} on "
+            f"average, got {bright:g}"
+        )
+
+
+def _angles(file: Path, stored: Any, projections: int) -> Array:
+    """The angles of a file in degrees. Raises ``Unfit`` where they are not those of its data."""
+    if stored.shape != (projections,):
+        raise Unfit(
+            f"{str(file)!r} must have an angle for each of {projections} projections, got "
+            f"{THETA} of shape {stored.shape}"
+        )
+    if stored.dtype.kind not in "uif" or not np.isfinite(stored[()]).all():
+        raise Unfit(f"{str(file)!r} must have finite degrees in {THETA}, got {stored.dtype} or NaN")
+    return np.asarray(stored[()], dtype=float)
+
+
 def read(
     file: Path,
     opened: Any,
@@ -133,12 +156,11 @@ def read(
                 f"{str(file)!r} must have {name} of shape (n, {arrays[0].shape[1]}, "
                 f"{arrays[0].shape[2]}) as its data has, got {array.shape}"
             )
-    theta = np.asarray(opened[THETA][()], dtype=float) if THETA in held else None
-    if theta is not None and theta.shape != arrays[0].shape[:1]:
-        raise Unfit(
-            f"{str(file)!r} must have an angle for each of {len(arrays[0])} projections, got "
-            f"{THETA} of shape {theta.shape}"
-        )
+    for name, array in zip((DATA, WHITE, DARK), arrays, strict=True):
+        if array is not None and array.dtype.kind not in "buif":
+            raise Unfit(f"{str(file)!r} must have real numbers in {name}, got {array.dtype}")
+    _require_light(file, *arrays[1:])
+    theta = _angles(file, opened[THETA], len(arrays[0])) if THETA in opened else None
     header: dict[str, Any] = {"key": "reconstruction", "attributes": {}, "theta": theta}
     header["flux"] = Flux(*arrays)
     return Recording(LineIntegrals(*arrays), "hzw", units="line integrals", header=header)

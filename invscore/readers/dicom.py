@@ -16,6 +16,8 @@ STEPS = 65535
 RESCALED = 4 + 8 + 8
 """Bytes of a number: stored, turned over, and in the units of its modality."""
 
+PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+
 NEEDED = ("Rows", "Columns", "SamplesPerPixel", "BitsAllocated")
 """Elements without which pixels are but bytes."""
 
@@ -38,9 +40,11 @@ def read(file: Path, wanted: Wanted) -> Recording:
     single(file, wanted)
     require_room(file, (file.stat().st_size,), 1)
     dataset = pydicom.dcmread(file)
-    if not {"PixelData", "FloatPixelData", "DoubleFloatPixelData"} & set(dataset.dir()):
+    if not set(PIXELS) & set(dataset.dir()):
         kind = dataset.get("Modality", "unknown")
         raise Unfit(f"{str(file)!r} must hold an image, got modality {kind} without pixels")
+    if not any(dataset.get(name) for name in PIXELS):
+        raise Unfit(f"{str(file)!r} must hold an image, got no bytes of pixels")
     if missing := [name for name in NEEDED if dataset.get(name) is None]:
         raise Unfit(f"{str(file)!r} must tell {missing[0]} of its image, got none")
     samples, count = int(dataset.SamplesPerPixel), int(dataset.get("NumberOfFrames", 1) or 1)

@@ -22,6 +22,8 @@ def read(file: Path, opened: Any, held: list[str], wanted: Wanted) -> Recording 
 
     Raises ``Unfit`` where the mask or the header of the file is that of other k-space.
     """
+    if "kspace" in opened and opened["kspace"].shape and not opened["kspace"].size:
+        raise Unfit(f"{str(file)!r} must hold k-space, got none of shape {opened['kspace'].shape}")
     if "kspace" not in held or opened["kspace"].ndim not in (3, 4):
         return None
     first = wanted.names[0] if wanted.names else ""

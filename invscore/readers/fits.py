@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ def read(file: Path, wanted: Wanted) -> Recording:
     """
     from astropy.io import fits
 
-    with fits.open(file, memmap=False) as units:
+    with warnings.catch_warnings(record=True) as odd, fits.open(file, memmap=False) as units:
         images = {_name(units, k): k for k, unit in enumerate(units) if _is_image(unit)}
         if wanted.key is not None and wanted.key.isdecimal() and int(wanted.key) < len(units):
             place = int(wanted.key)
@@ -42,6 +43,8 @@ def read(file: Path, wanted: Wanted) -> Recording:
         require_room(file, units[place].shape, 2 * PHYSICAL)  # read, and copied
         values = np.array(units[place].data)
         header = units[place].header.copy()
+    for message in dict.fromkeys(str(each.message) for each in odd):  # each once
+        warnings.warn(f"{str(file)!r}: {message}", stacklevel=2)
     values = values.astype(values.dtype.newbyteorder("="))
     if not 2 <= values.ndim <= 4:
         raise Unfit(f"{str(file)!r} must hold an image of 2 to 4 axes, got {values.ndim}")

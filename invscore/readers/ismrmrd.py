@@ -27,11 +27,11 @@ def read(file: Path, opened: Any, held: list[str], wanted: Wanted) -> Recording 
     what was not measured is zero. Raises ``Unfit`` for a trajectory that the file does not hold.
     """
     group = next((name.rpartition("/")[0] for name in held if _is_data(opened, name)), None)
-    if group is None or f"{group}/xml" not in opened or wanted.key not in (None, f"{group}/data"):
+    if group is None or wanted.key not in (None, f"{group}/data"):
         return None
-    xml = opened[f"{group}/xml"][0]
-    text = xml.decode() if isinstance(xml, bytes) else str(xml)
-    encoding = Encoding(text)
+    if f"{group}/xml" not in opened:
+        raise Unfit(f"{str(file)!r} must hold a header {group}/xml beside {group}/data, got none")
+    text, encoding = _header(file, opened[f"{group}/xml"])
     lines = opened[f"{group}/data"][()]
     heads = lines["head"]
     kept = (heads["flags"] & np.uint64(NOISE | NAVIGATION | PHASE)) == 0
@@ -44,6 +44,8 @@ def read(file: Path, opened: Any, held: list[str], wanted: Wanted) -> Recording 
     lines, heads = lines[kept], heads[kept]
     if encoding.trajectory != "cartesian":
         return _along_trajectory(file, lines, heads, encoding, text, noise)
+    if len(coil_counts := sorted(set(heads["active_channels"].tolist()))) > 1:
+        raise Unfit(f"{str(file)!r} must have as many coils in all its lines, got {coil_counts}")
     steps = {name: heads["idx"][name].astype(int) for name in ("kspace_encode_step_1", *STACKS)}
     steps["kspace_encode_step_1"] += encoding.rows // 2 - encoding.centre
     _require_fit(file, steps["kspace_encode_step_1"], heads["number_of_samples"], encoding)
@@ -65,6 +67,16 @@ def read(file: Path, opened: Any, held: list[str], wanted: Wanted) -> Recording 
     header: dict[str, Any] = {"key": "reconstruction", "attributes": {}, "noise": noise}
     header["texts"] = {"ismrmrd_header": text}
     return Recording(values, LETTERS + "chw", units="ISMRMRD", header=header)
+
+
+def _header(file: Path, stored: Any) -> tuple[str, Encoding]:
+    """The header of the file and what it says. Raises ``Unfit`` where that is nothing."""
+    xml = stored[0] if stored.shape else stored[()]
+    try:
+        text = xml.decode() if isinstance(xml, bytes) else str(xml)
+        return text, Encoding(text)
+    except (ElementTree.ParseError, ValueError) as error:
+        raise Unfit(f"{str(file)!r} must have a header of ISMRMRD in XML, got {error}") from None
 
 
 def _require_fit(file: Path, places: Any, samples: Any, encoding: Encoding) -> None:
@@ -144,6 +156,8 @@ class Encoding:
         self.rows = int(find("encodedSpace/matrixSize/y", "0"))
         centre = find("encodingLimits/kspace_encoding_step_1/center", str(self.rows // 2))
         self.centre = int(centre)
+        if min(self.samples, self.rows, self.centre) < 0:
+            raise ValueError(f"a negative size or centre, {min(self.samples, self.rows)}")
 
 
 def _is_data(opened: Any, name: str) -> bool:

@@ -20,6 +20,7 @@ WIDEST = 16
 def read(file: Path, wanted: Wanted) -> Recording:
     """The variable ``key``, its axes in MATLAB's order. Version 7.3 needs h5py."""
     from scipy.io import loadmat, whosmat
+    from scipy.sparse import issparse
 
     with file.open("rb") as opened:
         start = opened.read(128)
@@ -30,6 +31,7 @@ def read(file: Path, wanted: Wanted) -> Recording:
         key = choose(file, list(shapes), wanted)
         require_room(file, shapes[key], WIDEST)
         values = loadmat(str(file), variable_names=[key])[key]
+        values = values.toarray() if issparse(values) else values
     return Recording(values, white=white_of(values.dtype), header={"key": key})
 
 

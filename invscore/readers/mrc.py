@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from invscore.files import atomic_file
-from invscore.readers.base import Array, Recording, Wanted, as_float, single
+from invscore.readers.base import Array, Recording, Unfit, Wanted, as_float, single
 from invscore.readers.geometry import change
 from invscore.readers.room import require_room
 
@@ -25,6 +25,8 @@ def read(file: Path, wanted: Wanted) -> Recording:
     single(file, wanted)
     with mrcfile.open(file, mode="r", header_only=True) as opened:
         shape = [int(opened.header[name]) for name in ("nz", "ny", "nx")]
+        if min(shape) < 1:
+            raise Unfit(f"{str(file)!r} must have positive sizes, got {shape}")
         require_room(file, shape, 2 * WIDEST)  # read, and copied
     with mrcfile.open(file, mode="r") as opened:
         values = np.array(opened.data)

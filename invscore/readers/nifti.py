@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import gzip
+import math
+import zlib
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from invscore.files import atomic_file
+from invscore.hardware import memory
 from invscore.readers.base import Array, Recording, Unfit, Wanted, as_float, single
 from invscore.readers.geometry import Change, as_in_file, change
 
 AXES = "hwztcuv"
 """Of a NIfTI array in its own order: two of a slice, slices, time, vectors and what is left."""
+
+PIECE = 2**20
+"""Bytes that are unpacked at a time."""
 
 
 def read(file: Path, wanted: Wanted) -> Recording:
@@ -28,7 +36,35 @@ def read(file: Path, wanted: Wanted) -> Recording:
     values = image.dataobj
     if len(values.shape) < 2:
         raise Unfit(f"{str(file)!r} must hold images, got numbers of shape {values.shape}")
+    _require_whole(file, values)
     return Recording(values, AXES[: len(values.shape)], units="NIfTI", header=image)
+
+
+def _require_whole(file: Path, values: Any) -> None:
+    """Raise ``Unfit`` for a file that ends before its last voxel: slices before it look whole."""
+    if min(values.shape) < 1 or not hasattr(values, "offset"):
+        return
+    needed = values.offset + values.dtype.itemsize * math.prod(values.shape)
+    if needed > memory.available():  # which whoever takes of it has a sentence for
+        return
+    held = file.stat().st_size
+    if file.suffix == ".gz":
+        held = _unpacked(file, file.stat().st_mtime_ns, needed)
+    if held < needed:
+        raise Unfit(f"{str(file)!r} cannot be read as NIfTI: it has {held} of {needed} bytes")
+
+
+@lru_cache(maxsize=8)
+def _unpacked(file: Path, _: int, needed: int) -> int:
+    """Up to ``needed``, the bytes that a compressed file holds: read once as long as it is new."""
+    held = 0
+    try:
+        with gzip.open(file) as opened:
+            while held < needed and (part := opened.read(min(PIECE, needed - held))):
+                held += len(part)
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        pass
+    return held
 
 
 def write(file: Path, values: Array, like: Recording) -> None:

@@ -89,6 +89,9 @@ FORMATS: tuple[Format, ...] = (
 )
 """A suffix of two parts goes before its last one."""
 
+STUMBLED = (TypeError, AttributeError, LookupError, AssertionError)
+"""What libraries raise where they did not see that a file is damaged: their words tell nobody."""
+
 WRITTEN = {".zarr": ".zarr.zip", "": ".dcm", ".fits.fz": ".fits"}
 """Suffixes that results have, where they are not those of what was read."""
 
@@ -234,6 +237,8 @@ def _missing(file: Path, found: Format, error: ImportError) -> str:
 
 def _reason(error: BaseException) -> str:
     """Why, in a few words, without the path that libraries and the operating system repeat."""
+    if isinstance(error, STUMBLED):
+        return "it is damaged"
     reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return " ".join(reason.split()).rstrip(".")
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -39,7 +41,10 @@ def read(file: Path, wanted: Wanted) -> Recording:
     fourth sample is an opacity only where the file declares one. Of several series, ``key`` says
     which, from 0. Raises ``Unfit`` for a series that is not there or is asked for in vain.
     """
-    with tifffile.TiffFile(file) as tiff:
+    with _damage() as told, tifffile.TiffFile(file) as tiff:
+        count = len(tiff.pages)
+        if any("invalid page offset" in each for each in told):
+            raise Unfit(f"{str(file)!r} cannot be read as TIFF: it is cut off after {count} pages")
         series = _series(file, tiff, wanted)
         page = series.keyframe
         if _needs_pillow(page):
@@ -87,6 +92,23 @@ def write(file: Path, values: Array, like: Recording) -> None:
     with atomic_file(file) as partial:
         photometric = "rgb" if colour else "minisblack"
         tifffile.imwrite(partial, image, photometric=photometric, **options)
+
+
+@contextmanager
+def _damage() -> Iterator[list[str]]:
+    """What tifffile logs of a file that it goes on to read as far as it is there."""
+    told: list[str] = []
+
+    class Kept(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            told.append(record.getMessage())
+
+    handler = Kept(logging.ERROR)
+    logging.getLogger("tifffile").addHandler(handler)
+    try:
+        yield told
+    finally:
+        logging.getLogger("tifffile").removeHandler(handler)
 
 
 def _series(file: Path, tiff: tifffile.TiffFile, wanted: Wanted) -> Any:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from invscore.estimation.noise_of_kspace import level_left
@@ -91,7 +92,7 @@ def noise_of_coils(exact: LinearOperator | None, y: Tensor, outer: float) -> tup
 
 def _coils(spec: Spec, y: Tensor, shape: Shape, name: str, moving: bool) -> Found:  # noqa: ARG001
     """The coils of k-space: its mask, and maps from a file or from its centre."""
-    y = multicoil.whitened(y.nan_to_num(0.0), spec.options)
+    y = multicoil.whitened(torch.where(y.isnan(), 0, y), spec.options)
     operator, told = multicoil.measured_coils(y, spec.options, name, moving=moving)
     measured = operator.measured
     assert measured is not None

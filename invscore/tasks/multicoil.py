@@ -95,6 +95,8 @@ def measured_coils(
     """
     if not kspace.is_complex():
         raise ValueError(f"{name} must be complex k-space (coils, h, w), got real ones")
+    if bool(kspace.isinf().any()):
+        raise ValueError(f"{name} must be finite, got infinite k-space")
     shape, assumed = tuple(kspace.shape), []
     real = bool(options.get("real", True))
     if options.get("coils") not in (None, shape[0]):
@@ -143,8 +145,19 @@ def whitened(kspace: Tensor, options: Mapping[str, Any]) -> Tensor:
     file = options.get("noise_covariance")
     if file is None:
         return kspace
-    mixing = whitening(read_covariance(file, len(kspace)))
-    return torch.tensordot(mixing.to(kspace.dtype), kspace, 1)
+    return torch.tensordot(_whitening(file, len(kspace)).to(kspace.dtype), kspace, 1)
+
+
+def _whitening(file: str, coils: int) -> Tensor:
+    try:
+        return whitening(read_covariance(file, coils))
+    except ValueError as error:
+        if "`covariance`" not in str(error):
+            raise
+        raise ValueError(
+            f"the noise covariance {file!r} must be Hermitian and positive definite: no coil's "
+            "noise may be 0, or a sum of others'"
+        ) from None
 
 
 def in_units(maps: Tensor, options: Mapping[str, Any]) -> Tensor:
@@ -155,7 +168,7 @@ def in_units(maps: Tensor, options: Mapping[str, Any]) -> Tensor:
     file = options.get("noise_covariance")
     if file is None:
         return maps
-    mixing = whitening(read_covariance(file, len(maps)))
+    mixing = _whitening(file, len(maps))
     given = torch.tensordot(torch.linalg.inv(mixing).to(maps.dtype), maps, 1)
     return maps / given.abs().square().sum(dim=0).sqrt()
 

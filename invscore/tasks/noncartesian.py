@@ -173,8 +173,10 @@ def read_trajectory(file: str, image: tuple[int, ...], units: str = "auto") -> t
     values = np.asarray(header.get("trajectory", recording.values))
     if not values.size:
         raise ValueError(f"{name} must hold frequencies, got none")
-    values = _two(values.real if values.dtype.kind == "c" else values, name, recording.units)
+    values = _two(values, name, recording.units)
     largest = float(np.abs(values).max())
+    if not largest:
+        raise ValueError(f"{name} must leave the centre of k-space, got frequencies of 0 alone")
     if units == "auto":
         known = {"BART": "fov", "ISMRMRD": "pixel"}.get(recording.units)
         small = (
@@ -199,7 +201,9 @@ def read_trajectory(file: str, image: tuple[int, ...], units: str = "auto") -> t
 
 def _two(values: Array, name: str, origin: str) -> Array:
     """The two frequencies of each sample, (2, n) float64."""
-    found = values.astype(float)
+    if values.dtype.kind not in "uifc" or bool((values.imag != 0).any()):
+        raise ValueError(f"{name} must be real frequencies, got {values.dtype}")
+    found = values.real.astype(float)
     last = found.ndim > 1 and found.shape[-1] in (2, 3) and origin != "BART"
     if last:
         found = np.moveaxis(found, -1, 0)

@@ -198,3 +198,4 @@ def test_what_is_refused(
     ran = reconstruct(*KEPT, *given, *(() if "--out" in given else ("--out", "out")))
     assert ran.exit_code == 2
     assert message in " ".join(ran.output.split())
+    assert not (images.parent / "out").exists()
