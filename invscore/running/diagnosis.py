@@ -15,6 +15,7 @@ from invscore.running.units import in_prior_units, one_number
 from invscore.uncertainty import (
     Residual,
     kernel_warnings,
+    magnitude_warnings,
     misfit_warnings,
     mode_warnings,
     noise_warnings,
@@ -43,13 +44,15 @@ def misfits(
 
     ``factors``: by which the measurement of each image was divided for ``prior``.
     """
-    found = misfit_warnings(problem, samples, residual, white=white)
+    scaled = in_prior_units(problem, factors)
+    found = magnitude_warnings(scaled, prior, samples, one_number(factors))
+    found = found or misfit_warnings(problem, samples, residual, white=white)
     if white and not found:
         looked_at, first = excerpt(problem, samples[:1])
         factor = per_image(one_number(factors), first[0], "scale")
         seen = noise_seen(in_prior_units(looked_at, factors), prior, first / factor)
         found = noise_warnings(problem, seen)
-    return found or kernel_warnings(in_prior_units(problem, factors), prior)
+    return found or kernel_warnings(scaled, prior)
 
 
 def doubts(

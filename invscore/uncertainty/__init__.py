@@ -14,6 +14,7 @@ The examples of its functions go on from this one:
 
 from invscore.uncertainty.intervals import Interval, credible_interval, quantile
 from invscore.uncertainty.kernel import kernel_warnings
+from invscore.uncertainty.magnitude import magnitude_warnings
 from invscore.uncertainty.misfit import misfit_warnings, noise_warnings
 from invscore.uncertainty.modes import mode_warnings, particle_warnings
 from invscore.uncertainty.pairs import spread
@@ -25,6 +26,7 @@ __all__ = [
     "check_residual",
     "credible_interval",
     "kernel_warnings",
+    "magnitude_warnings",
     "misfit_warnings",
     "mode_warnings",
     "noise_warnings",
