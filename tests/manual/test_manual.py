@@ -21,6 +21,12 @@ ROOT = Path(__file__).parents[2]
 PAGES = ROOT / "docs"
 TUTORIALS = sorted(page.stem for page in (PAGES / "tutorials").glob("*.md") if page.stem != "index")
 
+RUN = (
+    *("files.md", "own/network.md", "own/instrument.md"),
+    *(f"concepts/{name}.md" for name in ("score_matching", "processes", "posteriors")),
+)
+"""Pages beside the tutorials whose blocks of Python run as they stand."""
+
 
 @pytest.fixture(scope="module")
 def hooks() -> ModuleType:
@@ -80,13 +86,13 @@ def test_an_unknown_size_is_told(hooks: ModuleType) -> None:
         hooks.tiny("<!-- tiny: width = 3 -->\n```python\nsize = 4\n```\n")
 
 
-def test_other_pages_run() -> None:
-    for place in ("own/network.md", "own/instrument.md"):
-        blocks = re.findall(r"```python\n(.*?)```", (PAGES / place).read_text("utf-8"), re.DOTALL)
-        assert blocks, place
-        namespace: dict[str, object] = {"__name__": place}
-        for number, block in enumerate(blocks):
-            exec(compile(block, f"{place}, example {number}", "exec"), namespace)
+@pytest.mark.parametrize("place", RUN)
+def test_other_pages_run(place: str) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (PAGES / place).read_text("utf-8"), re.DOTALL)
+    assert blocks
+    namespace: dict[str, object] = {"__name__": place}
+    for number, block in enumerate(blocks):
+        exec(compile(block, f"{place}, example {number}", "exec"), namespace)
 
 
 def test_every_command_is_there(hooks: ModuleType) -> None:
