@@ -16,7 +16,8 @@ from invscore.batches import PerImage
 from invscore.operators.base import LinearOperator, Shape, SpectralOperator, broadcast
 from invscore.operators.boundary import mirrored
 from invscore.operators.constant import Constant
-from invscore.operators.fourier import cosine_basis, fast_size, hartley
+from invscore.operators.cosines import Cosines
+from invscore.operators.fourier import fast_size, hartley
 from invscore.operators.svd import SVD
 
 
@@ -127,36 +128,43 @@ class SymmetricConvolution(SpectralOperator):
 
     def __init__(self, kernel: Tensor, in_shape: Shape) -> None:
         self.in_shape = self.out_shape = tuple(in_shape)
-        self._convolution = ReflectConvolution(kernel, in_shape)
-        waves = [
-            torch.cos(torch.pi / size * torch.outer(torch.arange(size), _offsets(length)))
-            for size, length in zip(self.in_shape[-2:], kernel.shape, strict=True)
-        ]
-        eigenvalues = waves[0] @ kernel @ waves[1].T
-        self._s, self._sign = Constant(eigenvalues.abs()), Constant(eigenvalues.sign())
-        self._rows, self._columns = (Constant(cosine_basis(n)) for n in self.in_shape[-2:])
+        height, width = self.in_shape[-2:]
+        self._rows, self._columns = Cosines(height, -2), Cosines(width, -1)
+        self._passed = Constant(partial(_eigenvalues, kernel, (height, width)))
 
     def matvec(self, x: Tensor) -> Tensor:
-        return self._convolution.matvec(x)
+        return self._synthesis(self._passed.like(x) * self._analysis(x))
 
     def rmatvec(self, y: Tensor) -> Tensor:
-        return self._convolution.matvec(y)
+        return self.matvec(y)
+
+    def normal(self, x: Tensor) -> Tensor:
+        return self._synthesis(self._passed.like(x) ** 2 * self._analysis(x))
 
     def svd(self, dtype: torch.dtype = torch.float32) -> SVD:
         return SVD(
-            s=self._s.at(dtype),
-            u=lambda c: self._synthesis(self._sign.like(c) * c),
-            uh=lambda y: self._sign.like(y) * self._analysis(y),
+            s=self._passed.at(dtype).abs(),
+            u=lambda c: self._synthesis(self._passed.like(c).sign() * c),
+            uh=lambda y: self._passed.like(y).sign() * self._analysis(y),
             v=self._synthesis,
             vh=self._analysis,
             complete=True,
         )
 
     def _analysis(self, x: Tensor) -> Tensor:
-        return self._rows.like(x) @ x @ self._columns.like(x).mT
+        return self._rows.vh(self._columns.vh(x))
 
     def _synthesis(self, c: Tensor) -> Tensor:
-        return self._rows.like(c).mT @ c @ self._columns.like(c)
+        return self._columns.v(self._rows.v(c))
+
+
+def _eigenvalues(kernel: Tensor, grid: tuple[int, int]) -> Tensor:
+    """What a kernel that is its own mirror image passes of each pair of cosines."""
+    down, across = (
+        torch.cos(torch.pi / size * torch.outer(torch.arange(size), _offsets(length)))
+        for size, length in zip(grid, kernel.shape, strict=True)
+    )
+    return down @ kernel @ across.T
 
 
 def _offsets(length: int) -> Tensor:

@@ -35,14 +35,6 @@ def hartley(x: Tensor, axes: tuple[int, ...] = (-2, -1)) -> Tensor:
     return torch.cat([waves, opposed], dim=last)
 
 
-def cosine_basis(size: int) -> Tensor:
-    """The orthonormal cosine transform of type II as a float64 matrix, a frequency a row."""
-    n = torch.arange(size, dtype=torch.float64)
-    basis = (2 / size) ** 0.5 * torch.cos(torch.pi / size * torch.outer(n, n + 0.5))
-    basis[0] /= 2**0.5
-    return basis
-
-
 def fast_size(size: int) -> int:
     """The smallest even number, at least ``size``, with no prime factor above 5."""
     from scipy.fft import next_fast_len  # a tenth of a second that most operators do without

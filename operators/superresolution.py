@@ -7,20 +7,23 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from invscore.operators.base import Shape
+from invscore.operators.base import Shape, SpectralOperator
 from invscore.operators.boundary import mirrored
-from invscore.operators.separable import SeparableOperator
+from invscore.operators.constant import Constant
+from invscore.operators.cosines import Cosines, product
+from invscore.operators.placement import Movable
+from invscore.operators.svd import SVD
 
 
-class SuperResolution(SeparableOperator):
+class SuperResolution(SpectralOperator):
     """Images made ``factor`` times smaller: (c, h, w) -> (c, h / factor, w / factor).
 
     ``factor`` may be a pair, of rows and of columns: (1, 4) has all rows, and a quarter of the
     columns, as thick slices have. ``kernel`` is the low-pass filter, as wide as a large pixel:
     ``"bicubic"`` (Keys 1981 with a = -0.5, stretched by the factor), ``"box"`` (the mean of factor
     x factor pixels) or ``"gaussian"`` (standard deviation factor / 2). Images are mirrored at the
-    edge of their outermost pixels. Raises ``ValueError`` when ``factor`` does not divide h and w,
-    or for an unknown kernel.
+    edge of their outermost pixels. Everything has a closed form, in cosines of the image and of y.
+    Raises ``ValueError`` when ``factor`` does not divide h and w, or for an unknown kernel.
 
         >>> from invscore.operators import SuperResolution
         >>> SuperResolution(4, (3, 16, 16)).out_shape
@@ -41,9 +44,62 @@ class SuperResolution(SeparableOperator):
             )
         if kernel not in _PROFILES:
             raise ValueError(f"`kernel` must be one of {', '.join(_PROFILES)}, got {kernel!r}")
-        left = decimation_matrix(height, down, kernel)
-        super().__init__(left, decimation_matrix(width, across, kernel), in_shape)
+        self.in_shape = tuple(in_shape)
+        self.out_shape = (*self.in_shape[:-2], height // down, width // across)
+        self._rows = Decimation(height, down, kernel, axis=-2)
+        self._columns = Decimation(width, across, kernel, axis=-1)
         self.factor = factor
+
+    def matvec(self, x: Tensor) -> Tensor:
+        return self._columns.forward(self._rows.forward(x))
+
+    def rmatvec(self, y: Tensor) -> Tensor:
+        return self._rows.adjoint(self._columns.adjoint(y))
+
+    def normal(self, x: Tensor) -> Tensor:
+        f = self.svd(x.dtype)
+        return f.v(f.s**2 * f.vh(x))
+
+    def svd(self, dtype: torch.dtype = torch.float32) -> SVD:
+        rows, columns = self._rows, self._columns
+        return SVD(
+            s=torch.outer(rows.image.s.at(dtype), columns.image.s.at(dtype)),
+            u=lambda c: columns.measured.v(rows.measured.v(c)),
+            uh=lambda y: columns.measured.vh(rows.measured.vh(y)),
+            v=lambda c: columns.image.v(rows.image.v(c)),
+            vh=lambda x: rows.image.vh(columns.image.vh(x)),
+            complete=rows.factor == columns.factor == 1,
+        )
+
+
+class Decimation(Movable):
+    """Lines along ``axis``, -1 or -2 of a batch, filtered and made ``factor`` times shorter.
+
+    ``image`` and ``measured``: the cosines of lines and of decimated ones, which are the singular
+    vectors. Short lines are multiplied by ``decimation_matrix``.
+    """
+
+    def __init__(self, size: int, factor: int, kernel: str, axis: int) -> None:
+        self.factor, self.axis = factor, axis
+        self.image = Cosines(size, axis, factor, _transfer(size, factor, kernel))
+        self.measured = Cosines(size // factor, axis)
+        self._matrix: Constant | None = None
+        if self.image.dense:
+            self._matrix = Constant(decimation_matrix(size, factor, kernel))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self._matrix is not None:
+            return product(self._matrix.like(x), x, self.axis)
+        return self.measured.v(self._seen(x) * self.image.vh(x))
+
+    def adjoint(self, y: Tensor) -> Tensor:
+        if self._matrix is not None:
+            return product(self._matrix.like(y).mT, y, self.axis)
+        return self.image.v(self._seen(y) * self.measured.vh(y))
+
+    def _seen(self, like: Tensor) -> Tensor:
+        s = self.image.s.like(like)
+        return s if self.axis == -1 else s[:, None]
 
 
 def decimation_matrix(size: int, factor: int, kernel: str) -> Tensor:
@@ -51,16 +107,29 @@ def decimation_matrix(size: int, factor: int, kernel: str) -> Tensor:
 
     That of a factor of 1 leaves it as it is, whatever the kernel.
     """
-    if factor == 1:
-        return torch.eye(size, dtype=torch.float64)
-    profile, radius = _PROFILES[kernel]
+    offsets, weights = _filter(factor, kernel)
     centres = (torch.arange(size // factor, dtype=torch.float64) + 0.5) * factor - 0.5
-    reach = int(radius * factor) + 1
-    positions = torch.arange(-reach, size + reach)
-    weights = profile((positions - centres[:, None]) / factor)
-    weights = weights / weights.sum(dim=1, keepdim=True)
+    positions = (centres[:, None] + offsets).round().long()
     matrix = torch.zeros(size // factor, size, dtype=torch.float64)
-    return matrix.index_add_(1, mirrored(positions, size), weights)
+    return matrix.scatter_add_(1, mirrored(positions, size), weights.expand(positions.shape))
+
+
+def _transfer(size: int, factor: int, kernel: str) -> Tensor:
+    """What the filter passes of each cosine of a line, (size,) float64."""
+    offsets, weights = _filter(factor, kernel)
+    frequency = torch.arange(size, dtype=torch.float64)
+    return torch.cos(torch.pi / size * torch.outer(frequency, offsets)) @ weights
+
+
+def _filter(factor: int, kernel: str) -> tuple[Tensor, Tensor]:
+    """Where it looks, in pixels from the middle of a large one, and its weights, of sum 1."""
+    if factor == 1:
+        return torch.zeros(1, dtype=torch.float64), torch.ones(1, dtype=torch.float64)
+    profile, radius = _PROFILES[kernel]
+    reach = int(radius * factor) + 1
+    offsets = torch.arange(-reach, reach + 1, dtype=torch.float64) + (factor - 1) % 2 / 2
+    weights = profile(offsets / factor)
+    return offsets, weights / weights.sum()
 
 
 def _cubic(t: Tensor) -> Tensor:
@@ -78,9 +147,9 @@ def _gaussian(t: Tensor) -> Tensor:
     return torch.exp(-0.5 * (t / 0.5) ** 2)
 
 
-# Profiles in units of a large pixel, and the radius beyond which they vanish.
+# Profiles in units of a large pixel, and the radius beyond which they are next to nothing.
 _PROFILES: dict[str, tuple[Callable[[Tensor], Tensor], float]] = {
     "bicubic": (_cubic, 2.0),
     "box": (_box, 0.5),
-    "gaussian": (_gaussian, 2.0),
+    "gaussian": (_gaussian, 4.5),
 }

@@ -13,7 +13,15 @@ from torch import Tensor
 from invscore import GaussianNoise, InverseProblem, reconstruct, simulate
 from invscore.batches import PerImage
 from invscore.methods.gaussian_field import frequency_bands
-from invscore.operators import Blur, Inpainting, LinearOperator, SuperResolution, constant, fourier
+from invscore.operators import (
+    Blur,
+    Inpainting,
+    LinearOperator,
+    SuperResolution,
+    constant,
+    cosines,
+    fourier,
+)
 from invscore.priors import Prior
 from invscore.uncertainty import excerpt, kernel, spectrum
 
@@ -22,6 +30,7 @@ BYTES = 4 * 128 * 128
 OPERATORS: dict[str, Callable[[], LinearOperator]] = {
     "blur": lambda: Blur.gaussian(1.6, SHAPE),
     "valid": lambda: Blur.gaussian(1.6, SHAPE, boundary="valid"),
+    "reflect": lambda: Blur.gaussian(1.6, SHAPE, boundary="reflect"),
     "mask": lambda: Inpainting.random(SHAPE, keep=0.3),
     "superres": lambda: SuperResolution(4, SHAPE),
 }
@@ -43,6 +52,8 @@ class Shrinking(Prior):
 def large_images_are_small(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is held in pieces of a million numbers is so here."""
     monkeypatch.setattr(constant, "LARGE", 1000)
+    monkeypatch.setattr(cosines, "DENSE", 32)
+    monkeypatch.setattr(cosines, "SLAB", 256)
     monkeypatch.setattr(fourier, "LARGE", 1000)
     monkeypatch.setattr(frequency_bands, "LARGE", 1000)
     monkeypatch.setattr(excerpt, "LARGEST", 32)

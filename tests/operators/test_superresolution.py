@@ -5,7 +5,8 @@ import pytest
 import torch
 from torch.nn.functional import avg_pool2d, interpolate
 
-from invscore.operators import SeparableOperator, SuperResolution, check_operator
+from invscore.operators import SeparableOperator, SuperResolution, check_operator, cosines
+from invscore.operators.superresolution import decimation_matrix
 
 generator = torch.Generator().manual_seed(0)
 left = torch.randn(3, 5, dtype=torch.float64, generator=generator)
@@ -48,7 +49,7 @@ def test_constants_are_kept_and_ramps_decimated(kernel: str) -> None:
 
 
 def test_gaussian_has_half_a_large_pixel_of_standard_deviation() -> None:
-    row = SuperResolution(8, (1, 96, 96), "gaussian").left.double[6]
+    row = decimation_matrix(96, 8, "gaussian")[6]
     position = torch.arange(96, dtype=torch.float64) - (6.5 * 8 - 0.5)
     assert float(row @ position**2) == pytest.approx(16, rel=0.01)
 
@@ -66,6 +67,32 @@ def test_closed_forms_against_dense_algebra() -> None:
     expected = (y.flatten(2) @ torch.linalg.pinv(a).T).reshape(x.shape)
     torch.testing.assert_close(operator.pinv(y), expected)
     assert operator.norm() == pytest.approx(float(torch.linalg.svdvals(a)[0]))
+
+
+@pytest.mark.parametrize("dense", [512, 1])
+@pytest.mark.parametrize("kernel", ["bicubic", "box", "gaussian"])
+@pytest.mark.parametrize("factor", [1, 2, 3, 4, (1, 2), (3, 1)])
+def test_cosines_are_the_singular_vectors(
+    factor: int | tuple[int, int], kernel: str, dense: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cosines, "DENSE", dense)
+    monkeypatch.setattr(cosines, "SLAB", 50)
+    operator = SuperResolution(factor, (2, 12, 24), kernel)
+    down, across = (factor, factor) if isinstance(factor, int) else factor
+    rows, columns = decimation_matrix(12, down, kernel), decimation_matrix(24, across, kernel)
+    x = torch.randn(2, 2, 12, 24, dtype=torch.float64, generator=generator)
+    y = rows @ x @ columns.mT
+    f = operator.svd(torch.float64)
+    exactly = {"rtol": 0, "atol": 1e-12}
+    torch.testing.assert_close(operator(x), y, **exactly)
+    torch.testing.assert_close(operator.rmatvec(y), rows.mT @ y @ columns, **exactly)
+    torch.testing.assert_close(f.u(f.s * f.vh(x)), y, **exactly)
+    torch.testing.assert_close(operator.normal(x), operator.rmatvec(y), **exactly)
+    c = torch.randn(y.shape, dtype=torch.float64, generator=generator)
+    torch.testing.assert_close(f.vh(f.v(c)), c, **exactly)
+    torch.testing.assert_close(f.uh(f.u(c)), c, **exactly)
+    expected = torch.linalg.svdvals(torch.kron(rows, columns))
+    torch.testing.assert_close(f.s.flatten().sort(descending=True).values, expected, **exactly)
 
 
 def test_solve_in_single_precision_with_a_small_weight() -> None:
