@@ -138,4 +138,5 @@ def _aliases(size: int, factor: int) -> tuple[Tensor, Tensor, Tensor]:
 
 def _folded(values: Tensor, members: Tensor) -> Tensor:
     """Sums over what is one, of the last axis."""
-    return values.index_select(-1, members.flatten()).unflatten(-1, members.shape).sum(dim=-2)
+    together = values.index_select(-1, members.flatten())
+    return together.reshape(*values.shape[:-1], *members.shape).sum(dim=-2)

@@ -36,6 +36,8 @@ OPERATORS: dict[str, Callable[[], LinearOperator]] = {
 }
 MOST = 18.5
 """Of the images' size: at 4096 x 4096 pixels 1.2 GB, beside 0.65 GB of libraries."""
+MORE = {"reflect": 0.3}
+"""What is passed of each cosine is held too."""
 
 
 class Shrinking(Prior):
@@ -70,7 +72,8 @@ def test_the_default_holds_few_images(kind: str) -> None:
         problem = InverseProblem(operator, simulate(operator, truth, noise, 0), noise)
         reconstruct(problem, Shrinking(), steps=3, samples=2, batch_size=1)
     held = holding.most / BYTES
-    assert held < MOST + 2, f"{held:.1f} images:\n{''.join(holding.where)}"  # and two samples
+    most = MOST + MORE.get(kind, 0) + 2  # and two samples
+    assert held < most, f"{held:.1f} images:\n{''.join(holding.where)}"
 
 
 def test_samples_are_held_once() -> None:

@@ -1,5 +1,7 @@
 """Super-resolution against torch's anti-aliased resize, block means and dense algebra."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -83,16 +85,16 @@ def test_cosines_are_the_singular_vectors(
     x = torch.randn(2, 2, 12, 24, dtype=torch.float64, generator=generator)
     y = rows @ x @ columns.mT
     f = operator.svd(torch.float64)
-    exactly = {"rtol": 0, "atol": 1e-12}
-    torch.testing.assert_close(operator(x), y, **exactly)
-    torch.testing.assert_close(operator.rmatvec(y), rows.mT @ y @ columns, **exactly)
-    torch.testing.assert_close(f.u(f.s * f.vh(x)), y, **exactly)
-    torch.testing.assert_close(operator.normal(x), operator.rmatvec(y), **exactly)
+    same = partial(torch.testing.assert_close, rtol=0, atol=1e-12)
+    same(operator(x), y)
+    same(operator.rmatvec(y), rows.mT @ y @ columns)
+    same(f.u(f.s * f.vh(x)), y)
+    same(operator.normal(x), operator.rmatvec(y))
     c = torch.randn(y.shape, dtype=torch.float64, generator=generator)
-    torch.testing.assert_close(f.vh(f.v(c)), c, **exactly)
-    torch.testing.assert_close(f.uh(f.u(c)), c, **exactly)
+    same(f.vh(f.v(c)), c)
+    same(f.uh(f.u(c)), c)
     expected = torch.linalg.svdvals(torch.kron(rows, columns))
-    torch.testing.assert_close(f.s.flatten().sort(descending=True).values, expected, **exactly)
+    same(f.s.flatten().sort(descending=True).values, expected)
 
 
 def test_solve_in_single_precision_with_a_small_weight() -> None:
