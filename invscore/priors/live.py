@@ -28,6 +28,9 @@ FOREIGN = {
 """What objects of other libraries are, by the library, and what makes them a prior."""
 
 
+OF_NETWORKS = ("channels", "predicts")
+"""Facts of what a class makes as well, where that is a denoiser or a network and no prior."""
+
 PLAIN = {str: "a string", dict: "a mapping", type(None): "None"}
 """Objects that Python has a shorter name for than people."""
 
@@ -45,19 +48,24 @@ def as_prior(thing: Any, facts: Mapping[str, Any], name: str | None = None) -> P
     """``thing`` if it is a prior, or the prior that ``facts`` make of it.
 
     With the fact ``predicts`` it is the network of a ``DiffusionPrior``, with ``channels`` alone
-    the D of a ``DenoiserPrior``. A class, or a function without arguments, is called first.
-    ``name`` is what the user calls it.
+    the D of a ``DenoiserPrior``. A class, or a function that makes a prior, is called first with
+    those of the ``facts`` that it takes. ``name`` is what the user calls it.
 
     Raises ``ValueError`` that says how it becomes one.
     """
     given = f"`prior` {name!r}" if name is not None else "`prior`"
-    if isinstance(thing, type) or (inspect.isfunction(thing) and _is_factory(thing)):
-        thing = thing()
+    takes = f"{given} is a prior already and takes no facts"
+    if isinstance(thing, type) or (inspect.isfunction(thing) and _is_factory(thing, facts)):
+        own = _own(thing, facts)
+        if options := ", ".join(_options(thing)):
+            takes = f"{given} takes {options}"
+        thing = _made(thing, own, given)
+        facts = {fact: v for fact, v in facts.items() if fact not in own or fact in OF_NETWORKS}
+        if isinstance(thing, Prior):
+            facts = {fact: v for fact, v in facts.items() if fact not in own}
     if isinstance(thing, Prior):
         if facts:
-            raise ValueError(
-                f"{given} is a prior already and takes no facts, got {', '.join(facts)}"
-            )
+            raise ValueError(f"{takes}, got {', '.join(facts)}")
         return thing
     if not callable(thing):
         raise ValueError(f"{given} must be a prior, a denoiser or a network, got {_called(thing)}")
@@ -82,10 +90,34 @@ def _called(thing: object) -> str:
     )
 
 
-def _is_factory(function: Callable[..., Any]) -> bool:
-    """Whether it can be called without arguments."""
+def _options(function: Callable[..., Any]) -> list[str]:
+    """The names of what ``function`` takes by name."""
     try:
-        inspect.signature(function).bind()
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return []
+    return [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+
+
+def _own(function: Callable[..., Any], facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of ``facts`` that ``function`` takes."""
+    return {name: facts[name] for name in _options(function) if name in facts}
+
+
+def _is_factory(function: Callable[..., Any], facts: Mapping[str, Any]) -> bool:
+    """Whether it can be called with what it takes of ``facts`` and nothing else."""
+    try:
+        inspect.signature(function).bind(**_own(function, facts))
     except TypeError:
         return False
     return True
+
+
+def _made(factory: Callable[..., Any], own: Mapping[str, Any], given: str) -> Any:
+    """What the class or function makes of its ``own`` options."""
+    if not _is_factory(factory, own):
+        parameters = inspect.signature(factory).parameters.values()
+        needed = [p.name for p in parameters if p.default is p.empty and p.name not in own]
+        says = ", ".join(f"{name}=..." for name in needed)
+        raise ValueError(f"{given} needs {', '.join(needed)}: say so in brackets, ({says})")
+    return factory(**own)

@@ -18,7 +18,7 @@ from typer.testing import Result
 from invscore.cli import many
 from invscore.cli.many import _Work
 from invscore.cli.restoring import Job
-from invscore.files import _host
+from invscore.files.atomic import _host
 from invscore.images import crop_and_shrink, load_image, save_image
 from invscore.many import named_seed
 

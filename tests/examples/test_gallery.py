@@ -28,8 +28,8 @@ SMALL: dict[str, dict[str, object]] = {
 """What takes long is tested with less."""
 HEADS = ("dynamic_mri", "fastmri_multicoil", "radial_mri", "thick_slices")
 """Jobs that measure the template of nilearn."""
-FEWER = ("fastmri_multicoil", "radial_mri")
-"""... and by two samples."""
+FEWER = ("fastmri_multicoil", "radial_mri", "spectral_mosaic", "z_stack")
+"""Those that are tested by two samples."""
 
 
 @pytest.fixture(autouse=True)

@@ -22,7 +22,7 @@ PAGES = ROOT / "docs"
 TUTORIALS = sorted(page.stem for page in (PAGES / "tutorials").glob("*.md") if page.stem != "index")
 
 RUN = (
-    *("files.md", "own/network.md", "own/instrument.md"),
+    *("files.md", "own/network.md", "own/instrument.md", "own/uncertainty.md"),
     *(f"concepts/{name}.md" for name in ("score_matching", "processes", "posteriors")),
 )
 """Pages beside the tutorials whose blocks of Python run as they stand."""

@@ -76,3 +76,37 @@ def test_facts_in_brackets(tmp_path: Path) -> None:
 def test_files_of_ours_take_no_facts() -> None:
     with pytest.raises(ValueError, match="it takes no facts, got range"):
         load_prior("digits", range=(0, 1))
+
+
+def test_options_go_to_what_makes_a_prior() -> None:
+    """A class or a function, in its own words: it is called with them, and with nothing else."""
+
+    class Flat(GaussianPrior):
+        def __init__(self, level: float, spread: float = 0.1) -> None:
+            super().__init__(torch.full((1, 2, 2), level), spread)
+
+    def flat(spread: float = 0.1) -> GaussianPrior:
+        return Flat(0.5, spread)
+
+    dark = load_prior(Flat, level=0.25, spread=0.2)
+    assert float(dark.denoise(torch.full((1, 1, 2, 2), 0.25), 1.0).mean()) == pytest.approx(0.25)
+    wide, narrow = load_prior(flat, spread=1.0), load_prior(flat)
+    x = torch.ones(1, 1, 2, 2)
+    assert float(wide.denoise(x, 1.0)[0, 0, 0, 0]) == pytest.approx(0.75)
+    assert float(narrow.denoise(x, 1.0)[0, 0, 0, 0]) == pytest.approx(0.5 + 0.5 * 0.1 / 1.1)
+    with pytest.raises(ValueError, match=r"needs level: say so in brackets, \(level=\.\.\.\)"):
+        load_prior(Flat, spread=0.2)
+    with pytest.raises(ValueError, match="`prior` takes spread, got channels"):
+        load_prior(flat, channels=1)
+
+
+def test_options_go_to_what_makes_a_denoiser() -> None:
+    class Shrink:
+        def __init__(self, channels: int, by: float) -> None:
+            self.channels, self.by = channels, by
+
+        def __call__(self, x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
+            return x * self.by / self.channels / (1 + sigma.reshape(-1, 1, 1, 1) ** 2)
+
+    prior = load_prior(Shrink, check=False, channels=2, by=3.0, sigma_min=0.01, sigma_max=1.0)
+    assert float(prior.denoise(torch.ones(1, 2, 4, 4), 1.0)[0, 0, 0, 0]) == pytest.approx(0.75)
