@@ -8,6 +8,7 @@ import inspect
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from graphlib import TopologicalSorter
@@ -225,6 +226,13 @@ def test_files_are_short() -> None:
     files = [file for room in FOLDERS for file in (project / room).rglob("*.py")]
     assert {file.name for file in MODULES.values()} <= {file.name for file in files}
     assert not {file.name: n for file in files if (n := lines(file)) > 400}
+
+
+def test_files_of_tests_have_names_of_their_own() -> None:
+    """Folders of tests are no packages: two files of one name cannot be collected together."""
+    names = Counter(file.name for file in Path(__file__).parent.rglob("test_*.py"))
+    assert names["test_package.py"] == 1
+    assert not [name for name, times in names.items() if times > 1]
 
 
 def lines(file: Path) -> int:
