@@ -223,10 +223,11 @@ class DecomposedMeasurement(IteratedMeasurement):
 
     def drawn(self, spectrum: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
         share = self.shared.drawn(sigma)
+        passed = self._passed(1 - share, spectrum)  # before anything else is held
         image = self.bands.image(spectrum)
-        known = self._v((1 - share.sqrt()) * self._vh(image))
-        passed = self._passed(1 - share, spectrum)
-        return self.bands.spectrum(image.sub_(known)), (1 - passed).clamp_min_(0)
+        image -= self._v(share.sqrt_().neg_().add_(1).mul_(self._vh(image)))
+        del share
+        return self.bands.spectrum(image), passed.neg_().add_(1).clamp_min_(0)
 
     def _passed(self, precision: Tensor, like: Tensor) -> Tensor:
         """What is measured of each frequency, by random images: (b, \\*shape)."""
