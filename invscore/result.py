@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -124,3 +125,55 @@ class Result:
         images, pictures have the number of theirs. ``truth``: (b, \\*shape), for PSNR and SSIM.
         """
         return saving.save(self.seen, Path(folder), truth)
+
+
+def joined(results: Sequence[Result]) -> Result:
+    """One result of several, of problems that may each be the right one: their samples together.
+
+    Where an operator is not known, problems whose operators are drawn from what it may be have
+    samples that spread by what is not known of it too. All that is told are means over the samples,
+    and what is one for all is that of the first. Raises ``ValueError`` for no results, for images
+    of different shapes, and for samples some of which come in pairs.
+
+    >>> import torch
+    >>> from invscore import GaussianNoise, GaussianPrior, InverseProblem, reconstruct
+    >>> from invscore.operators import Blur
+    >>> from invscore.result import joined
+    >>> prior = GaussianPrior(torch.full((1, 8, 8), 0.5), 0.04)
+    >>> widths, y = (0.9, 1.1), torch.rand(1, 1, 8, 8)
+    >>> blurs = [Blur.gaussian(width, (1, 8, 8), size=7) for width in widths]
+    >>> problems = [InverseProblem(blur, y, GaussianNoise(0.1)) for blur in blurs]
+    >>> parts = [reconstruct(each, prior, samples=2, seed=2 * k) for k, each in enumerate(problems)]
+    >>> joined(parts).samples.shape
+    torch.Size([4, 1, 1, 8, 8])
+    """
+    if not results:
+        raise ValueError("`results` must hold at least one, got none")
+    first = results[0]
+    if any(each.samples.shape[1:] != first.samples.shape[1:] for each in results):
+        shapes = [tuple(each.samples.shape[1:]) for each in results]
+        raise ValueError(f"`results` must be of images of one shape, got {shapes}")
+    whole = all(len(each.samples) % 2 == 0 for each in results[:-1])
+    if any(each.paired != first.paired for each in results) or (first.paired and not whole):
+        raise ValueError("`results` must all come in whole pairs, or none, got some that do")
+    number = sum(len(each.samples) for each in results)
+    shares = [len(each.samples) / number for each in results]
+
+    def mean(values: list[Any]) -> Any:
+        return sum(share * value for share, value in zip(shares, values, strict=True))
+
+    trace = {
+        name: [mean(list(step)) for step in zip(*(r.trace[name] for r in results), strict=False)]
+        for name in first.trace
+        if all(name in each.trace for each in results)
+    }
+    return replace(
+        first,
+        samples=torch.cat([each.samples for each in results]),
+        trace=trace,
+        evaluations=mean([each.evaluations for each in results]),
+        jacobian_products=mean([each.jacobian_products for each in results]),
+        seconds=sum(each.seconds for each in results),
+        residual=mean([each.residual for each in results]),
+        warnings=tuple(dict.fromkeys(w for each in results for w in each.warnings)),
+    )

@@ -21,6 +21,8 @@ from invscore.operators.fan_beam import FanBeam
 from invscore.operators.functions import from_function
 from invscore.operators.identity import Identity
 from invscore.operators.inpainting import Inpainting
+from invscore.operators.interferometry import Interferometer
+from invscore.operators.lensless import Lensless
 from invscore.operators.linearised import jacobian
 from invscore.operators.matrix import from_matrix
 from invscore.operators.mosaic import Mosaic
@@ -46,6 +48,8 @@ __all__ = [
     "HighDynamicRange",
     "Identity",
     "Inpainting",
+    "Interferometer",
+    "Lensless",
     "LinearOperator",
     "Mosaic",
     "NonCartesianMRI",

@@ -145,14 +145,7 @@ def _checked(kernel: Tensor, in_shape: Shape) -> Tensor:
             f"the `kernel` must have a shape from (1, 1) to the size of the image, {image}, "
             f"got {shape}"
         )
-    kernel = kernel.detach().double()
-    if not bool(kernel.isfinite().all()):
-        raise ValueError("the `kernel` must be finite, got NaN or infinite values")
-    if abs(float(kernel.sum())) <= 1e-12 * float(kernel.abs().sum()):
-        raise ValueError(
-            "the `kernel` must have a sum other than 0, as a blur keeps the mean of an image"
-        )
-    return kernel
+    return kernels.require_kernel(kernel)
 
 
 def _fits(size: int, limit: int) -> bool:

@@ -89,3 +89,17 @@ def _normalised(kernel: Tensor) -> Tensor:
 def _require_positive(name: str, value: float) -> None:
     if not (math.isfinite(value) and value > 0):
         raise ValueError(f"`{name}` must be a positive number of pixels, got {value}")
+
+
+def require_kernel(kernel: Tensor) -> Tensor:
+    """``kernel``, (kh, kw), in double precision. Raises ``ValueError`` where it is none."""
+    if kernel.ndim != 2 or not kernel.numel():
+        raise ValueError(f"the `kernel` must have the shape (kh, kw), got {tuple(kernel.shape)}")
+    kernel = kernel.detach().double()
+    if not bool(kernel.isfinite().all()):
+        raise ValueError("the `kernel` must be finite, got NaN or infinite values")
+    if abs(float(kernel.sum())) <= 1e-12 * float(kernel.abs().sum()):
+        raise ValueError(
+            "the `kernel` must have a sum other than 0, as a blur keeps the mean of an image"
+        )
+    return kernel

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -16,12 +16,15 @@ from invscore.operators import Operator
 from invscore.priors.base import Prior
 from invscore.priors.volume import PLANES
 from invscore.readers import Part
-from invscore.result import Result
+from invscore.result import Result, joined
 from invscore.tasks import measured, task
 from invscore.tasks.noises import Declared, Transmission
 from invscore.tasks.sources import Source
 from invscore.tasks.specs import Spec
-from invscore.tasks.task import Task
+from invscore.tasks.task import Draws, Task
+
+FEW = 3
+"""Samples that have an operator each where operators are drawn: pairs of so few tell no spread."""
 
 
 @dataclass(frozen=True)
@@ -104,19 +107,49 @@ class Job:
     def reconstruct(self, job: Task, network: Prior, **more: Any) -> Result:
         """The result for a task; ``more`` are other arguments of ``driver.reconstruct``."""
         problem = job.problem
-        return driver.reconstruct(
-            problem,
-            self.fit(network, problem.operator),
-            method=self.method,
-            samples=self.samples,
-            batch_size=task.together(problem) if self.batch_size is None else self.batch_size,
-            scale=self.factor(job),
-            most_memory=self.memory,
-            probes=self.probes,
-            precision=self.precision,
-            **more,
+        settings: dict[str, Any] = {
+            "method": self.method,
+            "batch_size": task.together(problem) if self.batch_size is None else self.batch_size,
+            "scale": self.factor(job),
+            "most_memory": self.memory,
+            "probes": self.probes,
+            "precision": self.precision,
             **self.options,
-        )
+        }
+        prior = self.fit(network, problem.operator)
+        if job.draws is None or self.samples == 1:
+            return driver.reconstruct(problem, prior, samples=self.samples, **more, **settings)
+        return self._of_draws(job.draws, prior, more, settings)
+
+    def _of_draws(
+        self, draws: Draws, prior: Prior, more: dict[str, Any], settings: dict[str, Any]
+    ) -> Result:
+        """Samples of problems that are drawn: a pair of each, one of each where there are few."""
+        parts, on_step = [], more.pop("on_step", lambda done, total: None)
+        groups = self._groups()
+        for number, (first, count) in enumerate(groups):
+
+            def step(done: int, total: int, before: int = number) -> None:
+                on_step(done + before * total, len(groups) * total)
+
+            own = {**settings, "probes": 0 if number else self.probes}
+            seeds = [seed + first for seed in _as_list(more["seed"])]
+            part = driver.reconstruct(
+                draws.problem(seeds[0]),
+                prior,
+                samples=count,
+                antithetic=None if self.samples > FEW else False,
+                on_step=step,
+                **{**more, "seed": seeds},
+                **own,
+            )
+            parts.append(part)
+        return replace(joined(parts), seed=more["seed"])
+
+    def _groups(self) -> list[tuple[int, int]]:
+        """The first sample of each operator that is drawn, and how many it has."""
+        size = 2 if self.samples > FEW else 1
+        return [(k, min(size, self.samples - k)) for k in range(0, self.samples, size)]
 
     def write(
         self, folder: Path, source: Source, job: Task, result: Result, device: str, **more: Any
@@ -125,6 +158,9 @@ class Job:
 
         ``more`` goes into it. All files are written, or none.
         """
+        if job.draws is not None and self.samples > 1:
+            seeds = [_as_list(result.seed)[0] + first for first, _ in self._groups()]
+            job = replace(job, found={**job.found, **job.draws.arrays(seeds)})
         metrics = report.measure(job, result)
         interval = None
         if self.calibration is not None:
@@ -151,3 +187,7 @@ class Job:
             folder, job, result, metrics, interval, page=self.page, figure=self.figure, like=like
         )
         return metrics
+
+
+def _as_list(seed: int | Sequence[int]) -> list[int]:
+    return [seed] if isinstance(seed, int) else list(seed)

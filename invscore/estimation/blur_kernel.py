@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Literal
 
 import torch
@@ -50,6 +51,12 @@ lines of a spectrum stand out of it, the fit is below, and a pattern is taken fo
 SMALLEST = 32
 """Pixels a side that a picture must have."""
 
+SMALL = 0.5
+"""Pixels below which no kernel is tried."""
+
+REACH = 3.0
+"""Deviations up to which kernels are drawn."""
+
 ITERATIONS, HALVINGS = 40, 8
 """Of the fit, and of a step that would make it worse."""
 
@@ -82,7 +89,7 @@ class KernelEstimate:
     """The likeliest ``kernel``, (kh, kw), and the deviation of each of its pixels, ``std``.
 
     ``numbers`` are those of its ``model``, with the deviations ``errors``. ``noise`` is that of the
-    picture, declared or fitted.
+    picture, declared or fitted. Kernels that are ``drawn`` have the same shape.
     """
 
     model: Model
@@ -91,6 +98,19 @@ class KernelEstimate:
     kernel: Tensor
     std: Tensor
     noise: float
+
+    def drawn(self, seed: int) -> Tensor:
+        """A kernel of the model, as likely as the picture makes it: (kh, kw) float64, of sum one.
+
+        Its numbers are Gaussian about the likeliest, with their deviations (Laplace's
+        approximation), within three of them.
+        """
+        generator = torch.Generator().manual_seed(seed)
+        steps = torch.randn(len(self.numbers), dtype=torch.float64, generator=generator)
+        moved = zip(self.numbers, self.errors, steps.clamp(-REACH, REACH).tolist(), strict=True)
+        numbers = [number + error * step for number, error, step in moved]
+        numbers[0] = max(numbers[0], SMALL)
+        return _fitted(Candidate(self.model, tuple(numbers)).kernel, self.kernel.shape)
 
     def __str__(self) -> str:
         told = zip(UNITS[self.model], self.numbers, self.errors, strict=True)
@@ -246,6 +266,8 @@ def estimate_kernel(
             "the measurement does not tell its kernel: its spectrum has lines of its own, as a "
             "regular pattern has; blur(kernel=FILE) takes a known one"
         )
+    shape = _reached(best, errors)
+    kernel, std = _fitted(kernel, shape), _fitted(std, shape)
     return KernelEstimate(best.model, best.numbers, errors, kernel, std, seen.noise)
 
 
@@ -291,7 +313,7 @@ def _climb(
                 for sign in (1, -1)
             ]
             for each in near:
-                if each not in tried and 0.5 < each.numbers[0] <= longest:
+                if each not in tried and SMALL < each.numbers[0] <= longest:
                     tried[each] = seen.log_likelihood(each.kernel)
             found = max((c for c in [best, *near] if c in tried), key=tried.__getitem__)
             moving, best = found != best, found
@@ -310,7 +332,18 @@ def _deviation(best: Candidate, tried: dict[Candidate, float]) -> Tensor:
     return (square / total - (mean / total) ** 2).clamp_min(0).sqrt()
 
 
-def _fitted(kernel: Tensor, shape: torch.Size) -> Tensor:
+def _reached(best: Candidate, errors: tuple[float, ...]) -> tuple[int, int]:
+    """The size of a picture of all kernels that may be drawn."""
+    ends = [(n, n - REACH * e, n + REACH * e) for n, e in zip(best.numbers, errors, strict=True)]
+    shapes = [
+        Candidate(best.model, numbers).kernel.shape
+        for numbers in product(*ends)
+        if numbers[0] >= SMALL
+    ]
+    return max(shape[0] for shape in shapes), max(shape[1] for shape in shapes)
+
+
+def _fitted(kernel: Tensor, shape: Sequence[int]) -> Tensor:
     """An odd kernel cut or padded about its centre to an odd ``shape``."""
     pads = [(new - old) // 2 for old, new in zip(kernel.shape, shape, strict=True)]
     return torch.nn.functional.pad(kernel, (pads[1], pads[1], pads[0], pads[0]))

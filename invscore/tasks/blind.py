@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Literal
 
 from torch import Tensor
 
-from invscore.estimation.blur_kernel import MODELS, estimate_kernel
+from invscore.estimation.blur_kernel import MODELS, KernelEstimate, estimate_kernel
 from invscore.operators import Blur
 from invscore.tasks.builtin import check_options
 from invscore.tasks.noises import Declared
@@ -17,8 +18,8 @@ NAME = "blind-deblur"
 
 def found_blur(
     y: Tensor, options: Mapping[str, Any], noise: Declared | Literal["auto"]
-) -> tuple[Blur, Declared, dict[str, Tensor], tuple[str, ...]]:
-    """The blur of ``y``, (c, h, w), its noise, the kernel and its deviation, and sentences on both.
+) -> tuple[Callable[[Tensor], Blur], Declared, KernelEstimate, tuple[str, ...]]:
+    """The blur of ``y``, (c, h, w), by a kernel, its noise, the kernel found, sentences on both.
 
     Raises ``ValueError`` where the picture does not tell its kernel.
     """
@@ -32,10 +33,10 @@ def found_blur(
         height, width = height + kernel.shape[0] - 1, width + kernel.shape[1] - 1
     told = [
         f"kernel: {found}, found in the measurement",
-        "intervals: of images given this kernel, whose own deviation they leave out",
+        "intervals: each pair of samples has a kernel of its own, drawn as likely as it is",
     ]
     if noise == "auto":
         noise = max(found.noise, 1e-6 * float(y.abs().max()))
         told.append(f"noise {noise:.3g}, found with the kernel")
-    operator = Blur(kernel, (channels, height, width), boundary=boundary)
-    return operator, noise, {"kernel": kernel, "kernel_std": found.std}, tuple(told)
+    shape = (channels, height, width)
+    return partial(Blur, in_shape=shape, boundary=boundary), noise, found, tuple(told)

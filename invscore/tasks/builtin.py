@@ -17,6 +17,7 @@ from invscore import plugins
 from invscore.options import ranges
 from invscore.options.ranges import Seed, Share, SomeShare
 from invscore.options.words import meant
+from invscore.tasks.instruments import interferometry, lensless
 from invscore.tasks.mosaics import cassi, mosaic
 
 if TYPE_CHECKING:
@@ -148,7 +149,8 @@ def mri(
 
     if mask is not None:
         return MRI(read_mask(mask, invert=invert, image=in_shape), in_shape, real)
-    return getattr(MRI, pattern)(in_shape, acceleration, center_fraction, seed, real)
+    make = {"random": MRI.random, "equispaced": MRI.equispaced, "gaussian": MRI.gaussian}[pattern]
+    return make(in_shape, acceleration, center_fraction, seed, real)
 
 
 def multicoil_mri(
@@ -171,10 +173,11 @@ def multicoil_mri(
     from invscore.tasks.multicoil import simulated_coils
 
     _of_a_measurement(noise_covariance)
+    make = {"random": MRI.random, "equispaced": MRI.equispaced, "gaussian": MRI.gaussian}[pattern]
     if mask is not None:
         lines = read_mask(mask, invert=invert, image=in_shape)
     else:
-        lines = getattr(MRI, pattern)(in_shape, acceleration, center_fraction, seed).measured[0]
+        lines = make(in_shape, acceleration, center_fraction, seed).measured[0]
     return simulated_coils(lines, in_shape, coils, maps, real)
 
 
@@ -304,9 +307,9 @@ def denoise(in_shape: Shape) -> Operator:
 BUILTIN: dict[str, Builder] = {
     builder.__name__.replace("_", "-"): builder
     for builder in (
-        *(deblur, motion, shake, defocus, blur, blind_deblur, nonlinear_blur),
+        *(deblur, motion, shake, defocus, blur, blind_deblur, nonlinear_blur, lensless),
         *(inpaint, box, mosaic, cassi, superres, mri, multicoil_mri, noncartesian_mri),
-        *(ct, cs, phase, hdr, denoise),
+        *(interferometry, ct, cs, phase, hdr, denoise),
     )
 }
 
@@ -380,8 +383,9 @@ def check_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
         ranges.require(value, hints[option], option, f"operator {name!r}")
     for option, default in defaults.items():
         if default is inspect.Parameter.empty and option not in options:
+            example = f"{option}.png" if hints[option] is str else "1"
             raise ValueError(
                 f"operator {name!r} needs an option {option!r}: for example "
-                f"'{name}({option}={option}.png)'"
+                f"'{name}({option}={example})'"
             )
     return dict(options)

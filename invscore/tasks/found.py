@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from invscore.estimation.noise_of_kspace import level_left
+from invscore.images import as_image
 from invscore.operators import MRI, Inpainting, LinearOperator, Operator
 from invscore.tasks import multicoil
 from invscore.tasks.specs import Spec
@@ -67,7 +68,7 @@ def fitted(y: Tensor, out_shape: Shape, name: str, axes: str = "") -> Tensor:
     ``axes`` says in words what those of ``out_shape`` are. Raises ``ValueError`` where none fits.
     """
     layouts = [y]
-    layouts += [y[None]] if y.ndim == 2 else []
+    layouts += [y[None]] if y.ndim < 3 else []
     layouts += [y.movedim(-1, 0)] if y.ndim == 3 else []
     layouts += [y[0]] if y.ndim > 1 and len(y) == 1 else []
     for layout in layouts:
@@ -164,5 +165,6 @@ FINDERS: dict[str, Finder] = {**OF_A_MASK, multicoil.NAME: _coils}
 
 SIZES: dict[str, Callable[[Tensor], Mapping[str, Any]]] = {
     "ct": lambda y: {"detectors": y.shape[-1]},
+    "lensless": lambda y: {"sensor": as_image(y, finite=False).shape[-2:]} if y.ndim > 1 else {},
 }
 """Operators with options that are sizes of their measurements."""

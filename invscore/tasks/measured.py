@@ -11,14 +11,16 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
+import torch
 from torch import Tensor
 
-from invscore.estimation.noise_level import estimate_noise_range
+from invscore.estimation.noise_level import estimate_noise
 from invscore.images import (
     as_image,
     load_image,
     read_measurement,
 )
+from invscore.likelihood import InverseProblem
 from invscore.noise import Noise
 from invscore.operators import Operator
 from invscore.priors.base import Prior
@@ -32,7 +34,7 @@ from invscore.tasks.noisy import law_of, problem_with
 from invscore.tasks.random_options import require_known
 from invscore.tasks.shapes import image_shape
 from invscore.tasks.specs import Spec
-from invscore.tasks.task import Shape, Task, make_operator
+from invscore.tasks.task import Draws, Shape, Task, make_operator
 from invscore.tasks.told import (
     linear_in_the_light,
     require_cartesian,
@@ -43,6 +45,8 @@ from invscore.tasks.told import (
 )
 
 FitPrior = Callable[[Operator], Prior]
+Posed = tuple[InverseProblem, InverseProblem | None, tuple[str, ...]]
+"""What ``problem_with`` makes of a measurement."""
 
 GEOMETRY = (
     *("sigma", "length", "angle", "radius", "factor", "kernel", "size", "position"),
@@ -146,10 +150,13 @@ def _of_unknown_kernel(
     """The problem of a blurred picture, with the blur that it tells."""
     y, axes = read_measurement(measurement, **part)
     y = as_image(y, repr(measurement), axes=axes)
-    operator, level, found, told = blind.found_blur(y, spec.options, noise)
-    moved = operator.to(device)
-    law = law_of(level, moved)
-    problem, unweighted, weighted = problem_with(moved, y[None].to(device), law)
+    blur, level, found, told = blind.found_blur(y, spec.options, noise)
+
+    def with_kernel(kernel: Tensor) -> Posed:
+        operator = blur(kernel).to(device)
+        return problem_with(operator, y[None].to(device), law_of(level, operator))
+
+    problem, unweighted, weighted = with_kernel(found.kernel)
     return Task(
         problem,
         truth=None,
@@ -157,7 +164,11 @@ def _of_unknown_kernel(
         gain_is_one=True,
         unweighted=unweighted,
         apart=object(),
-        found=found,
+        found={"kernel": found.kernel, "kernel_std": found.std},
+        draws=Draws(
+            problem=lambda seed: with_kernel(found.drawn(seed))[0],
+            arrays=lambda seeds: {"kernels": torch.stack([found.drawn(s) for s in seeds])},
+        ),
     )
 
 
@@ -217,9 +228,8 @@ def task_of_measurement(
                 f"`noise` must be given for {name}, which is zero everywhere and tells none"
             )
         prior = None if fit_prior is None else fit_prior(operator)
-        estimated = estimate_noise_range(operator, y, prior)
-        noise = float(estimated.level)
-        assumed = (*assumed, str(estimated))
+        noise = float(estimate_noise(operator, y, prior))
+        assumed = (*assumed, f"noise {noise:.3g}, estimated from the measurement")
     law = law_of(noise, operator)
     if isinstance(noise, Law) and isinstance(law, Noise):
         y, told = in_law(y, noise, law)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -56,7 +57,9 @@ def simulated(
     if trajectory == "radial":
         omega = radial_trajectory(spokes, 2 * longer)
     elif trajectory == "spiral":
-        omega = spiral_trajectory(spokes, 4 * longer, longer / (2 * spokes))
+        turns = longer / (2 * spokes)  # arms are a cycle of the field of view apart
+        # ... and samples along them half of one, as along spokes
+        omega = spiral_trajectory(spokes, math.ceil(math.pi * turns * longer), turns)
     else:
         omega = read_trajectory(trajectory, (height, width), units)[0]
     if maps is not None:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from invscore.figures import picture
 from invscore.likelihood import InverseProblem
-from invscore.operators import NonCartesianMRI
+from invscore.operators import Interferometer, NonCartesianMRI
 
 EXTREME = 1e-3
 """Share of the pixels that may be beyond black, and beyond white."""
@@ -60,7 +60,7 @@ def measurement_picture(problem: InverseProblem, window: Window) -> Tensor | Non
     magnitude, a sinogram stretched, samples along a trajectory as the image on a grid.
     """
     y, view = problem.y[0], problem.operator.view
-    if isinstance(problem.operator, NonCartesianMRI):
+    if isinstance(problem.operator, NonCartesianMRI | Interferometer):
         return picture(window(problem.operator.gridded(problem.y[:1])[0]))
     if y.ndim < 2:
         return None

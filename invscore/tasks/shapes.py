@@ -59,6 +59,8 @@ def _enlarged(y_shape: Shape, options: Options) -> Shape:
 
 BEHIND: dict[str, Behind] = {
     "ct": _untold("a sinogram does not tell the shape of its image"),
+    "lensless": _untold("what a sensor without a lens sees does not tell the shape of its scene"),
+    "interferometry": _untold("visibilities do not tell the shape of their image"),
     "noncartesian-mri": _untold("samples of k-space do not tell the shape of their image"),
     "cs": _of_mixtures,
     "multicoil-mri": lambda y_shape, _: (1, *y_shape[1:]),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -13,7 +13,13 @@ from torch import Tensor
 
 from invscore.images import crop_and_shrink, is_sample, load_image
 from invscore.likelihood import GaussianNoise, InverseProblem
-from invscore.operators import LinearOperator, NonCartesianMRI, Operator, Tomography
+from invscore.operators import (
+    Interferometer,
+    LinearOperator,
+    NonCartesianMRI,
+    Operator,
+    Tomography,
+)
 from invscore.priors.base import Prior
 from invscore.priors.channelwise import Channelwise
 from invscore.priors.grayscale import Grayscale
@@ -40,6 +46,17 @@ Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True)
+class Draws:
+    """What a measurement leaves open of its operator, drawn from what is as likely, by a seed.
+
+    ``problem`` has the operator drawn, of the same shapes; ``arrays`` those of several seeds.
+    """
+
+    problem: Callable[[int], InverseProblem]
+    arrays: Callable[[Sequence[int]], Mapping[str, Tensor]]
+
+
+@dataclass(frozen=True)
 class Task:
     """A problem with one measurement, (1, \\*out_shape), and its true image, (1, \\*in_shape).
 
@@ -48,7 +65,8 @@ class Task:
     to leave a constant image as it is. ``unweighted``: the problem before a noise map has weighted
     it, if one has. ``apart``: what of the operator the measurement itself has told; only those that
     have told the same are treated together. ``found``: arrays that were found in the measurement
-    before it was restored, such as a kernel, which are saved beside the result.
+    before it was restored, such as a kernel, which are saved beside the result. ``draws``: other
+    problems than this, the likeliest, where the operator was found and is not known.
     """
 
     problem: InverseProblem
@@ -58,6 +76,7 @@ class Task:
     unweighted: InverseProblem | None = None
     apart: Hashable = None
     found: Mapping[str, Tensor] = field(default_factory=dict)
+    draws: Draws | None = None
 
     @property
     def in_units(self) -> InverseProblem:
@@ -199,8 +218,8 @@ def backprojection(problem: InverseProblem) -> Tensor | None:
 
     The measurement itself where it is an image of the size of what it shows; enlarged (bicubic)
     where it is the same field with coarser pixels; filtered back-projection of a sinogram;
-    gridding with density compensation of a trajectory; otherwise ``A^H y / |A|^2``, which for
-    Cartesian MRI is the zero-filled image. A nonlinear operator has
+    gridding with density compensation of a trajectory, the dirty image of visibilities; otherwise
+    ``A^H y / |A|^2``, which for Cartesian MRI is the zero-filled image. A nonlinear operator has
     none. Where the image reaches beyond what is measured, its ``window``.
     """
     operator, y = problem.operator, problem.y
@@ -216,7 +235,7 @@ def backprojection(problem: InverseProblem) -> Tensor | None:
         return None
     if isinstance(operator, Tomography):
         return operator.fbp(y)
-    if isinstance(operator, NonCartesianMRI):
+    if isinstance(operator, NonCartesianMRI | Interferometer):
         return operator.gridded(y)
     plain = operator.rmatvec(y) / operator.norm() ** 2
     return plain if operator.window is None else plain[(..., *operator.window)]

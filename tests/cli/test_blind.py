@@ -31,7 +31,7 @@ def test_the_kernel_is_found_and_kept(reconstruct: Run, blurred: np.ndarray) -> 
     assert result.exit_code == 0, result.output
     told = json.loads(Path("out/metrics.json").read_text())["assumed"]
     assert told[0].startswith("kernel: motion, length ")
-    assert told[1].startswith("intervals: of images given this kernel")
+    assert told[1].startswith("intervals: each pair of samples has a kernel of its own")
     arrays = np.load("out/arrays.npz")
     kernel = arrays["kernel"]
     assert kernel.shape == arrays["kernel_std"].shape
@@ -41,6 +41,27 @@ def test_the_kernel_is_found_and_kept(reconstruct: Run, blurred: np.ndarray) -> 
     assert (line > 0.05).sum() in (8, 9, 10, 11)
     assert arrays["mean"].shape == (1, *blurred.shape)
     assert Path("out/kernel.png").exists()
+
+
+@pytest.mark.parametrize("samples", [2, 5])
+def test_kernels_are_drawn_for_samples(
+    reconstruct: Run,
+    blurred: np.ndarray,  # noqa: ARG001
+    samples: int,
+) -> None:
+    """One for each of two samples, and for each pair of more, as each alone would have it."""
+    given = ("--op", "blind-deblur", "--measurement", "seen.png", "--steps", "2", "--seed", "3")
+    ran = reconstruct(*given, "--samples", str(samples), "--out", "out")
+    assert ran.exit_code == 0, ran.output
+    arrays, told = np.load("out/arrays.npz"), json.loads(Path("out/metrics.json").read_text())
+    kernels = arrays["kernels"]
+    assert len(arrays["samples"]) == samples
+    assert len(kernels) == (2 if samples == 2 else 3)
+    assert told["paired"] == (samples > 3)
+    assert told["seed"] == 3
+    np.testing.assert_allclose(kernels.sum(axis=(1, 2)), 1, rtol=1e-6)
+    assert np.abs(kernels - kernels[0]).max(axis=(1, 2))[1:].min() > 1e-3
+    assert kernels[0].shape == arrays["kernel"].shape
 
 
 def test_what_tells_no_kernel_is_refused(reconstruct: Run, blurred: np.ndarray) -> None:

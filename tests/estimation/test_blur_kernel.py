@@ -4,9 +4,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from invscore.estimation.blur_kernel import Candidate, Periodogram, estimate_kernel
+from invscore.estimation.blur_kernel import Candidate, KernelEstimate, Periodogram, estimate_kernel
 from invscore.images import crop_and_shrink, load_image, to_gray
 from invscore.operators import Blur
+from invscore.operators.kernels import motion_kernel
 
 SIZE = 96
 
@@ -80,3 +81,18 @@ def test_the_periodogram_of_a_field_has_the_expected_likelihood() -> None:
     fitted = Periodogram(seen)
     fitted.log_likelihood(truth)
     assert fitted.noise == pytest.approx(scale, rel=0.05)
+
+
+def test_kernels_are_drawn_as_likely_as_they_are() -> None:
+    """Numbers spread by their errors: lengths of lines are read off the second moment."""
+    kernel = motion_kernel(9.0, 0.0)
+    found = KernelEstimate("motion", (9.0, 0.0), (0.5, 0.0), kernel, kernel, 0.01)
+    place = torch.arange(kernel.shape[1], dtype=torch.float64) - kernel.shape[1] // 2
+    drawn = torch.stack([found.drawn(seed) for seed in range(400)])
+    assert drawn.shape[1:] == kernel.shape
+    assert not torch.equal(drawn[0], drawn[1])
+    torch.testing.assert_close(found.drawn(0), drawn[0], rtol=0, atol=0)
+    moment = (drawn.sum(dim=1) * place**2).sum(dim=1)
+    lengths = (12 * moment.clamp_min(0)).sqrt()
+    assert abs(float(lengths.mean()) - float(lengths.median())) < 0.2
+    assert 0.35 < float(lengths.std()) < 0.6

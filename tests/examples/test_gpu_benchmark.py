@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from scripts import run
+import subprocess
+import sys
+from pathlib import Path
 
+SCRIPT = Path(__file__).parents[2] / "examples/benchmarks/gpu.py"
 QUICK = ["--device", "cpu", "--size", "32", "--quick"]
 SAMPLERS = ("auto", "diffpir", "dps", "deepinv-diffpir", "deepinv-dps")
 
 
 def printed(*options: str) -> str:
-    return run("benchmarks/gpu.py", *QUICK, *options)
+    command = [sys.executable, str(SCRIPT), *QUICK, *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def test_it_prints_a_table() -> None:

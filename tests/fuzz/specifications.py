@@ -55,13 +55,15 @@ PLUGINS = [
     *("interrupts.py:Half", "bytes.py:Half", "empty.py:Half", "missing.py:Half", "ops.py:"),
 ]
 OF_FILES = {"kernel", "mask", "maps", "matrix", "filters", "trajectory", "noise_covariance"}
-OF_FILES |= {"angles", "background", "photons", "file"}
+OF_FILES |= {"angles", "uv", "background", "photons", "file"}
 """Options whose values are files, or may be."""
 
 VALID = {
     "box": ["size=4"],
     "blur": ["kernel=kernel.npy", "kernel=kernel-3d.npy", "kernel=large-kernel.npy"],
     "inpaint": ["mask=mask.png"],
+    "interferometry": ["uv=trajectory.npy, pixel=1", "uv=angles.txt, pixel=1"],
+    "lensless": ["kernel=kernel.npy", "kernel=large-kernel.npy, sensor=8"],
     "mri": ["mask=mask.png"],
     "ct": ["angles=12", "angles=angles.txt", "angles=12, source_distance=40"],
     "mosaic": ["pattern=RGGB", "filters=filters.npy", "pattern=(0,1,2,3)"],

@@ -14,7 +14,10 @@ from invscore.operators import MRI, Tomography
 from invscore.tasks.builtin import BUILTIN, build, check_options
 from invscore.tasks.shapes import image_shape
 
-OTHERS = ("blur", "blind-deblur", "ct", "multicoil-mri", "noncartesian-mri", "mosaic", "cassi")
+OTHERS = (
+    *("blur", "blind-deblur", "ct", "multicoil-mri", "noncartesian-mri", "mosaic", "cassi"),
+    *("lensless", "interferometry"),
+)
 """Those of which a measurement tells no shape, or which take images of their own shapes."""
 
 WAYS: list[tuple[str, dict[str, Any]]] = [
