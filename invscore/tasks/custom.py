@@ -53,6 +53,13 @@ def load_custom(address: str, options: Mapping[str, Any], in_shape: Shape | None
                 f"{what} has no {attribute}: its __init__ must set one, a tuple "
                 "such as (1, 256, 256)"
             )
+        shape = getattr(made, attribute)
+        sizes = isinstance(shape, tuple | list) and all(isinstance(n, int) for n in shape)
+        if not sizes or not shape or min(shape) < 1:
+            raise ValueError(
+                f"{what} must set {attribute} to a tuple of sizes such as (1, 256, 256), got "
+                f"{shape!r}"
+            )
     return made
 
 

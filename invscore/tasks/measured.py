@@ -27,6 +27,7 @@ from invscore.priors.base import Prior
 from invscore.readers import Part
 from invscore.tasks import blind, noncartesian
 from invscore.tasks.builtin import option_defaults
+from invscore.tasks.centre import require_centred
 from invscore.tasks.counts import counts_of_file, in_law
 from invscore.tasks.found import Found, finder_of, fitted, noise_of_coils, with_its_size
 from invscore.tasks.noises import Declared, Law
@@ -218,6 +219,7 @@ def task_of_measurement(
         assert shape is not None
         found = find(spec, y, shape, name, depth == "t")
     operator, y = found.operator.to(device), found.y[None].to(device)
+    require_centred(operator, y, name)
     assumed = (*assumed, *found.assumed)
     if noise == "auto" and found.noise is not None:
         noise, told = found.noise(y)

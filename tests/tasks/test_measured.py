@@ -11,6 +11,7 @@ from PIL import Image
 
 from invscore.operators import MRI, Blur, CameraBlur, Inpainting
 from invscore.tasks.builtin import build
+from invscore.tasks.centre import require_centred
 from invscore.tasks.measured import known_task, task_of_measurement
 from invscore.tasks.specs import parse_spec
 from invscore.tasks.task import Task
@@ -123,6 +124,28 @@ def test_operators_of_ones_own_that_draw(tmp_path: Path) -> None:
             task(f"{tmp_path}/ops.py:{name}", shape=(1, 24, 20))
         task(f"{tmp_path}/ops.py:{name}({needed}=1)", shape=(1, 24, 20))
     task(f"{tmp_path}/ops.py:Harmless", shape=(1, 24, 20))
+
+
+@pytest.mark.parametrize("shapes", ["'many'", "(1, 24.5)", "()", "(1, 0, 4)", "None"])
+def test_operators_of_ones_own_without_shapes(shapes: str, tmp_path: Path) -> None:
+    code = "class Odd(Identity):\n    def __init__(self):\n        self.in_shape = (1, 24, 20)\n"
+    code += f"        self.out_shape = {shapes}\n"
+    (tmp_path / "odd.py").write_text("from invscore.operators import Identity\n" + code)
+    with pytest.raises(ValueError, match=r"'Odd' .* must set out_shape to a tuple of sizes"):
+        task(f"{tmp_path}/odd.py:Odd", shape=(1, 24, 20))
+
+
+@pytest.mark.parametrize(("axes", "told"), [((0, 1), "rows and columns"), ((1,), "the columns")])
+def test_kspace_with_its_middle_at_the_border(axes: tuple[int, ...], told: str) -> None:
+    """Transforms that do not shift, along both axes or one."""
+    whole = torch.rand(1, 40, 36, generator=torch.Generator().manual_seed(1))
+    centred = MRI(torch.ones(36) > 0, (1, 40, 36))(whole[None].to(torch.complex64))[0]
+    shifted = torch.fft.ifftshift(centred, dim=tuple(axis - 2 for axis in axes))
+    require_centred(MRI(torch.ones(36) > 0, (1, 40, 36)), centred[None], "y")
+    with pytest.raises(ValueError, match=rf"fftshift moves them, along the .*{told[-7:]}"):
+        require_centred(MRI(torch.ones(36) > 0, (1, 40, 36)), shifted[None], "y")
+    noise = torch.randn(1, 1, 40, 36, dtype=torch.complex64)
+    require_centred(MRI(torch.ones(36) > 0, (1, 40, 36)), noise, "y")
 
 
 def test_a_mask_of_exact_zeros() -> None:
