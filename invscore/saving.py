@@ -27,6 +27,8 @@ from invscore.tasks.pictures import Window, measurement_picture, window_of
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+COMPRESSION = 3
+"""Of pictures, from 0 to 9: a tenth larger than by the 6 of most, in a third of the time."""
 METRICS = "metrics.json"
 ARRAYS = "arrays.npz"
 PICTURES = ("reconstruction", "measurement", "truth", "std", "figure")
@@ -87,7 +89,8 @@ def write(
             if id(image) in drawn:
                 shutil.copyfile(drawn[id(image)], file)
             else:
-                Image.fromarray(to_uint8(image)).save(file, format="PNG")
+                picture = Image.fromarray(to_uint8(image))
+                picture.save(file, format="PNG", compress_level=COMPRESSION)
                 drawn[id(image)] = file
         plain: dict[str, Any] = {name: tensor.cpu().numpy() for name, tensor in arrays.items()}
         np.savez(partial / ARRAYS, **plain)

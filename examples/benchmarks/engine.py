@@ -1,13 +1,14 @@
 """Many measurements by one command: what workers gain, and what a measurement costs beside them.
 
-    python examples/benchmarks/engine.py [--workers 1,2] [--count 200] [--size 128] [--steps N]
+    python examples/benchmarks/engine.py [--workers 1,2] [--count 40] [--size 128] [--steps N]
     python examples/benchmarks/engine.py --count 4 --size 64 --steps 2 --workers 1
 
 Photographs of SIZE x SIZE pixels, cut out of a sample of scikit-image, are blurred and restored by
 ``invscore reconstruct --image FOLDER`` with ``photos-gray``, once for each number of workers, all
-of one thread, into a new folder each time. Prints the seconds of each run, those until the first
-result left out (start-up of processes, and the network that each loads), and the ratio to one
-worker; and whether all runs have the same samples. Say it on a machine that does nothing else.
+of ``--threads`` threads, into a new folder each time. Prints, start-up of processes and the network
+that each loads left out, the seconds of each run and the ratio to one worker; processor time a
+measurement, and how busy the workers were: 100 % each where nothing else runs on the machine and
+nobody waits. And whether all runs have the same samples. Two cores take some four minutes.
 
 Then one process restores some of them again, and its processor time is told apart: the network, the
 rest of the method, and the overhead: reading, preparing, checks, metrics, pictures and tables.
@@ -25,10 +26,12 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil  # type: ignore[import-untyped]
 import torch
 from typer.testing import CliRunner
 
@@ -39,7 +42,7 @@ from invscore.cli.restoring import Job
 from invscore.images import load_image, save_image
 from invscore.priors import NetworkPrior
 
-ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 ALONE = 10
 """Measurements of the second part."""
@@ -60,26 +63,43 @@ def command(images: Path, out: Path, steps: int | None) -> list[str]:
     return ["reconstruct", *options, "--image", str(images), "--out", str(out)]
 
 
-def timed_run(images: Path, out: Path, workers: int, steps: int | None) -> tuple[float, float]:
-    """Seconds until the first result is there, and from then until the last."""
+def timed_run(
+    images: Path, out: Path, workers: int, steps: int | None, threads: int
+) -> tuple[float, float, float]:
+    """Seconds until the first result is there, from then until the last, and of processors then."""
     began = time.monotonic()
     line = [sys.executable, "-m", "invscore", *command(images, out, steps)]
     with subprocess.Popen(
         [*line, "--workers", str(workers)],
-        env={**os.environ, **ONE_THREAD},
+        env={**os.environ, **dict.fromkeys(THREADS, str(threads))},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     ) as process:
-        first = None
+        first: float | None = None
+        before: float = 0
+        used: float = 0
         while process.poll() is None:
+            used = max(used, processor_time(process.pid))
             if first is None and any(out.glob("*/metrics.json")):
-                first = time.monotonic()
+                first, before = time.monotonic(), used
             time.sleep(0.05)
     if process.returncode:
         raise SystemExit(f"with {workers} workers the command ended with {process.returncode}")
     ended = time.monotonic()
     first = ended if first is None else first
-    return first - began, ended - first
+    return first - began, ended - first, used - before
+
+
+def processor_time(pid: int) -> float:
+    """Seconds that a process and those that it has started have worked."""
+    total: float = 0
+    with suppress(psutil.Error):
+        first = psutil.Process(pid)
+        for process in (first, *first.children(recursive=True)):
+            with suppress(psutil.Error):
+                times = process.cpu_times()
+                total += times.user + times.system
+    return total
 
 
 def samples(folder: Path) -> dict[str, np.ndarray[Any, Any]]:
@@ -142,7 +162,8 @@ def costs(images: Path, folder: Path, steps: int | None) -> dict[str, float]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--workers", default="1,2", help="numbers of workers, one after the other")
-    parser.add_argument("--count", type=int, default=200, help="measurements")
+    parser.add_argument("--count", type=int, default=40, help="measurements")
+    parser.add_argument("--threads", type=int, default=1, help="of a worker")
     parser.add_argument("--size", type=int, default=128, help="pixels of a side, below 512")
     parser.add_argument("--steps", type=int, help="of the method; its own number by default")
     asked = parser.parse_args()
@@ -154,8 +175,11 @@ def main() -> int:
         known: dict[str, np.ndarray[Any, Any]] = {}
         for workers in map(int, asked.workers.split(",")):
             out = folder / f"workers-{workers}"
-            start, seconds[workers] = timed_run(images, out, workers, asked.steps)
-            line = f"{workers} workers: {seconds[workers]:.1f} s after {start:.1f} s of start-up"
+            start, spent, used = timed_run(images, out, workers, asked.steps, asked.threads)
+            seconds[workers] = spent
+            line = f"{workers} workers: {spent:.1f} s after {start:.1f} s of start-up"
+            line += f", {used / asked.count:.2f} s of processor time a measurement"
+            line += f", {used / (spent * workers * asked.threads):.0%} busy"
             if 1 in seconds and workers > 1:
                 line += f", {seconds[1] / seconds[workers]:.2f} times as fast as one"
             print(line, flush=True)

@@ -67,7 +67,7 @@ def open_engine(
     with ExitStack() as stack:
         stack.enter_context(dask.config.set(DEPLOYED))
         if cluster is None:
-            client, threads = _local(workers, stack), max(1, (os.cpu_count() or 1) // workers)
+            client, threads = _local(workers, stack), threads_of_each(workers)
         else:
             client, threads = _joined(cluster, stack), None
             if not client.nthreads():
@@ -99,6 +99,13 @@ def available_workers() -> int:
     except ValueError:
         return 1
     return os.cpu_count() or 1
+
+
+def threads_of_each(workers: int) -> int:
+    """Threads of a worker: cores are shared, and ``OMP_NUM_THREADS`` is a limit where it is set."""
+    share = max(1, (os.cpu_count() or 1) // workers)
+    limit = os.environ.get("OMP_NUM_THREADS", "")
+    return min(share, int(limit)) if limit.isdecimal() and int(limit) > 0 else share
 
 
 def _local(workers: int, stack: ExitStack) -> Client:

@@ -12,12 +12,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import product
 from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.fft import fft2, fftfreq, ifft2
+from torch.fft import fft2, fftfreq, irfft2, rfft2
 
 from invscore.operators.kernels import disk_kernel, gaussian_kernel, gaussian_size, motion_kernel
 
@@ -59,6 +60,10 @@ REACH = 3.0
 
 ITERATIONS, HALVINGS = 40, 8
 """Of the fit, and of a step that would make it worse."""
+
+SLIGHT, FAR, REMEMBERED = 1e-2, 3.0, 2**15
+"""Nats that the last iteration promises; times what one promises, twice what a parabola gains,
+that are out of reach; pixels of pictures for which it is remembered what kernels leave of them."""
 
 START = (-6.0, -2.7, 0.0, 0.0, 0.0, 0.0)
 PRECISION = (0.0, 30.0, 20.0, 20.0, 20.0, 20.0)
@@ -126,22 +131,11 @@ class Periodogram:
 
     def __init__(self, picture: Tensor, noise: float | None = None) -> None:
         image = picture.detach().cpu().double().mean(dim=0)
-        height, width = self.shape = image.shape
-        taper = torch.outer(*(_half_wave(n) for n in self.shape))
-        taper = taper / taper.square().mean().sqrt()
+        self.shape = (image.shape[0], image.shape[1])
+        taper, _, used, self._basis = _frequencies(self.shape)
         mean = (taper * image).sum() / taper.sum()
         power = fft2(taper * (image - mean), norm="ortho").abs() ** 2
-        leak = fft2(taper).abs() ** 2
-        self._leak = fft2(leak / leak.sum())
-        rows, columns = (fftfreq(n, dtype=torch.float64) for n in self.shape)
-        down, across = torch.meshgrid(rows, columns, indexing="ij")
-        radius, angle = torch.hypot(down, across), torch.atan2(down, across)
-        half = (down > 0) | ((down == 0) & (across > 0))
-        self._used = half & (torch.hypot(down * height, across * width) >= LOWEST) & (radius <= 0.5)
-        self._power = power[self._used]
-        waves = [f(n * angle) for n in (2, 4) for f in (torch.cos, torch.sin)]
-        columns_of = [torch.ones_like(radius), radius.clamp_min(1e-9).log(), *waves]
-        self._basis = torch.stack([each[self._used] for each in columns_of], dim=1)
+        self._power = power[used]
         self._channels = len(picture)
         self._known = None if noise is None else max(noise**2 / self._channels, 1e-12)
         lowest = float(self._power.quantile(0.1))
@@ -155,8 +149,8 @@ class Periodogram:
         """The standard deviation of the noise, that of the last kernel where it is fitted."""
         return math.exp(self._level / 2) * self._channels**0.5
 
-    def log_likelihood(self, kernel: Tensor) -> float:
-        """Of the periodogram, in nats: of the best spectrum of a photograph, and noise."""
+    def log_likelihood(self, kernel: Tensor, least: float = -math.inf) -> float:
+        """Of the periodogram, in nats, under the best spectrum; less if it is not ``least``."""
         passed, basis, power = self._passed(kernel), self._basis, self._power
         centre = torch.tensor((float(self._theta[0]), *START[1:]), dtype=torch.float64)
         precision = torch.tensor(PRECISION, dtype=torch.float64)
@@ -164,24 +158,27 @@ class Periodogram:
 
         def expected(theta: Tensor, level: float) -> tuple[Tensor, Tensor, float]:
             """The power of what is clean, of all, and how likely the periodogram is."""
-            clean = passed * (basis @ theta).clamp(-60, 60).exp()
+            clean = passed * (theta @ basis).clamp(-60, 60).exp()
             total = clean + math.exp(level)
             away = 0.5 * float((precision * (theta - centre) ** 2).sum())
             return clean, total, -float((total.log() + power / total).sum()) - away
 
         clean, total, value = expected(theta, level)
         for _ in range(ITERATIONS):  # Fisher's scoring
-            design = basis * (clean / total)[:, None]
-            slope = design.T @ (power / total - 1) - precision * (theta - centre)
-            fisher = design.T @ design + torch.diag(precision)
+            design = basis * (clean / total)
+            slope = design @ (power / total - 1) - precision * (theta - centre)
+            fisher = design @ design.T + torch.diag(precision)
             if self._known is None:
                 own = math.exp(level) / total
-                across = design.T @ own
+                across = design @ own
                 slope = torch.cat([slope, (own * (power / total - 1)).sum()[None]])
                 fisher = torch.cat([fisher, across[:, None]], dim=1)
                 fisher = torch.cat([fisher, torch.cat([across, own.square().sum()[None]])[None]])
             step = torch.linalg.solve(fisher + 1e-6 * torch.eye(len(fisher)).double(), slope)
-            step, before = step / float(step.abs().max().clamp_min(1)), value
+            promised, length = float(slope @ step), float(step.abs().max())
+            if length <= 1 and value + FAR * promised < least:
+                break
+            step, before = step / max(length, 1.0), value
             for _ in range(HALVINGS):  # until it leads upwards
                 at = theta + step[:6]
                 noise = level + (float(step[6]) if self._known is None else 0.0)
@@ -190,7 +187,7 @@ class Periodogram:
                     break
                 step = step / 2
             theta, level = at, noise
-            if float(step.abs().max()) < 1e-3:
+            if promised < SLIGHT:
                 break
         self._theta, self._level = theta, level
         self.mean_log_ratio = float((power / total).clamp_min(1e-30).log().mean())
@@ -198,10 +195,44 @@ class Periodogram:
 
     def _passed(self, kernel: Tensor) -> Tensor:
         """What a kernel leaves of the power of each frequency, the window's leakage included."""
-        (kh, kw), (height, width) = kernel.shape, self.shape
-        padded = torch.nn.functional.pad(kernel.double(), (0, width - kw, 0, height - kh))
-        power = fft2(fft2(padded).abs() ** 2)
-        return ifft2(power * self._leak).real[self._used].clamp_min(1e-12)
+        kernel = kernel.double().contiguous()
+        if math.prod(self.shape) > REMEMBERED:
+            return _passed(kernel, self.shape)
+        return _remembered(kernel.numpy().tobytes(), tuple(kernel.shape), self.shape)
+
+
+@lru_cache(maxsize=1)
+def _frequencies(shape: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Of pictures of a shape: the window, what it leaks, and which frequencies are looked at.
+
+    And the logarithm of a photograph's power there as a sum, a summand a row.
+    """
+    height, width = shape
+    taper = torch.outer(*(_half_wave(n) for n in shape))
+    taper = taper / taper.square().mean().sqrt()
+    leak = fft2(taper).abs() ** 2
+    rows, columns = (fftfreq(n, dtype=torch.float64) for n in shape)
+    down, across = torch.meshgrid(rows, columns, indexing="ij")
+    radius, angle = torch.hypot(down, across), torch.atan2(down, across)
+    half = (down > 0) | ((down == 0) & (across > 0))
+    used = half & (torch.hypot(down * height, across * width) >= LOWEST) & (radius <= 0.5)
+    waves = [f(n * angle) for n in (2, 4) for f in (torch.cos, torch.sin)]
+    summands = [torch.ones_like(radius), radius.clamp_min(1e-9).log(), *waves]
+    return taper, rfft2(leak / leak.sum()), used, torch.stack([each[used] for each in summands])
+
+
+@lru_cache(maxsize=16)
+def _remembered(kernel: bytes, shape: tuple[int, int], picture: tuple[int, int]) -> Tensor:
+    """The kernels of one measurement are those of the next, where there are many."""
+    return _passed(torch.frombuffer(bytearray(kernel), dtype=torch.float64).reshape(shape), picture)
+
+
+def _passed(kernel: Tensor, picture: tuple[int, int]) -> Tensor:
+    (kh, kw), (height, width) = kernel.shape, picture
+    padded = torch.nn.functional.pad(kernel, (0, width - kw, 0, height - kh))
+    _, leak, used, _ = _frequencies(picture)
+    power = rfft2(fft2(padded).abs() ** 2)
+    return irfft2(power * leak, s=picture)[used].clamp_min(1e-12)
 
 
 def estimate_kernel(

@@ -24,7 +24,7 @@ from invscore.engine import (
     opening,
     own_device,
 )
-from invscore.engine.opening import DEPLOYED
+from invscore.engine.opening import DEPLOYED, threads_of_each
 
 
 @pytest.fixture(scope="module")
@@ -151,6 +151,20 @@ def test_a_scheduler_that_dies_is_told(tmp_path: Path, monkeypatch: pytest.Monke
         open_engine(1, address),
     ):
         pass
+
+
+@pytest.mark.parametrize(
+    ("limit", "workers", "expected"),
+    [(None, 2, 4), (None, 9, 1), ("1", 2, 1), ("3", 2, 3), ("6", 2, 4), ("2,1", 2, 4)],
+)
+def test_workers_share_the_cores(
+    limit: str | None, workers: int, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if limit is not None:
+        monkeypatch.setenv("OMP_NUM_THREADS", limit)
+    assert threads_of_each(workers) == expected
 
 
 def test_what_cannot_be_opened() -> None:
