@@ -115,6 +115,7 @@ def test_priors_are_listed(invscore: Run) -> None:
         "digits-energy": "gray",
         "photos": "colour",
         "photos-gray": "gray",
+        "photos-gray-small": "gray",
     }
     assert set(listed) == set(kinds)
     for name, kind in kinds.items():
