@@ -111,10 +111,13 @@ def noise_seen(problem: InverseProblem, prior: Prior, samples: Tensor) -> Tensor
 
     ``samples`` (n, b, \\*in_shape) fill what is missing. The estimate begins at the declared level
     and ends there, after two evaluations of the denoiser, where that is right. For pictures that
-    are noisy, or small and noisy, and for masks; None for all others, for other noise, and for
-    levels that the prior does not know.
+    are noisy, or small and noisy, and for masks; for k-space of real images by opposed frequencies,
+    without the prior. None for all others, for other noise, and for levels that the prior does not
+    know.
     """
     operator, noise = problem.operator, problem.noise
+    if isinstance(operator, MRI) and isinstance(noise, GaussianNoise):
+        return _seen_in_kspace(operator, problem.y, noise)
     known = isinstance(operator, Identity | SuperResolution | Inpainting)
     if not (known and isinstance(operator, LinearOperator) and isinstance(noise, GaussianNoise)):
         return None
@@ -133,6 +136,17 @@ def noise_seen(problem: InverseProblem, prior: Prior, samples: Tensor) -> Tensor
     except ValueError:  # a prior of images of another shape
         return None
     return torch.tensor(found, dtype=torch.float64)
+
+
+def _seen_in_kspace(operator: MRI, y: Tensor, noise: GaussianNoise) -> Tensor | None:
+    levels = noise.level(y).flatten()
+    if operator.in_complex or operator.measured is None or len(levels) not in (1, len(y)):
+        return None
+    mask = operator.measured.to(y.device)
+    found = [_opposed(mask, each[None]) for each in y]
+    if None in found:
+        return None
+    return torch.tensor(found, dtype=torch.float64) / levels.cpu().double()
 
 
 def _some_slices(operator: Slicewise, y: Tensor) -> Tensor:

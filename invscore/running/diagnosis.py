@@ -52,7 +52,7 @@ def misfits(
         factor = per_image(one_number(factors), first[0], "scale")
         seen = noise_seen(in_prior_units(looked_at, factors), prior, first / factor)
         found = noise_warnings(problem, seen)
-    return found or kernel_warnings(scaled, prior)
+    return (*found, *kernel_warnings(scaled, prior, turned=bool(found)))
 
 
 def doubts(

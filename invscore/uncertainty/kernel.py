@@ -28,8 +28,12 @@ from invscore.priors.base import Prior
 from invscore.sampling import NotFiniteError, sample
 
 SIZES = (0.6, 0.7, 0.8, 1.2, 1.33, 1.5, 1.75, 2.0)
-ANGLES = (-45.0, -30.0, -15.0, 15.0, 30.0, 45.0)
-"""By which the kernel is made larger, and turned, in degrees."""
+ANGLES = (-75.0, -60.0, -45.0, -30.0, -15.0, 15.0, 30.0, 45.0, 60.0, 75.0)
+ACROSS = 90.0
+"""By which the kernel is made larger, and turned, in degrees; the last as by axes that change."""
+
+ROUND = 1.2
+"""Times a kernel's width that its length is at most where turning it changes little."""
 
 LONG, LONGEST = 2.0, 1.5
 """Times a kernel's width that its length is, from which on it is a motion; and times that length
@@ -68,10 +72,13 @@ class OtherKernel:
     gain: float = 0.0
 
 
-def kernel_warnings(problem: InverseProblem, prior: Prior) -> tuple[str, ...]:
+def kernel_warnings(
+    problem: InverseProblem, prior: Prior, *, turned: bool = False
+) -> tuple[str, ...]:
     """A sentence where the measurement of a blur tells of a kernel that is not the declared one.
 
     Of ``Blur`` and Gaussian noise; pictures of fewer than 32 pixels a side tell nothing.
+    ``turned``: only of one that lies otherwise, for which no other noise or border can be taken.
 
     After the example of ``invscore.uncertainty``:
 
@@ -91,7 +98,9 @@ def kernel_warnings(problem: InverseProblem, prior: Prior) -> tuple[str, ...]:
     found = [likelier(y, kernel, level) for y, level in zip(problem.y, levels, strict=True)]
     worst = max(range(len(found)), key=lambda image: found[image].gain)
     other = found[worst]
-    if other.gain <= 1 or _of_the_prior(blur, levels[worst], other, prior):
+    if other.gain <= 1 or (turned and not other.angle):
+        return ()
+    if _of_the_prior(blur, levels[worst], other, prior):
         return ()
     return (_sentence(other),)
 
@@ -125,9 +134,10 @@ def likelier(y: Tensor, kernel: Tensor, level: float) -> OtherKernel:
 def others(kernel: Tensor) -> Iterator[tuple[float, float, Tensor]]:
     """Sizes, angles, and the kernels that differ by them from ``kernel``.
 
-    One that is more than twice as long as wide, a motion, is made longer and shorter alone.
+    One that is more than twice as long as wide, a motion, is made longer and shorter alone; all
+    that are not round are turned as by rows that are taken for columns.
     """
-    _, wide, axis = _axes(kernel)
+    narrow, wide, axis = _axes(kernel)
     line = _is_line(kernel)
     for size in SIZES:
         if line and size > LONGEST:
@@ -136,6 +146,8 @@ def others(kernel: Tensor) -> Iterator[tuple[float, float, Tensor]]:
             turn = _rotation(axis)
             scaled = torch.diag(kernel.new_tensor([size, 1.0 if line else size]))
             yield size, 0.0, mapped_kernel(kernel, turn @ scaled @ turn.T)
+    if wide > ROUND * narrow:
+        yield 1.0, ACROSS, kernel.rot90().contiguous()
     if line:
         for angle in ANGLES:
             yield 1.0, angle, mapped_kernel(kernel, _rotation(math.radians(angle)))
@@ -190,7 +202,10 @@ def _of_the_prior(blur: Blur, level: float, other: OtherKernel, prior: Prior) ->
 
 
 def _sentence(other: OtherKernel) -> str:
-    if other.angle:
+    if other.angle == ACROSS:
+        as_if = "lay across, its rows and columns exchanged"
+        also = "the scene has lines of its own in one direction"
+    elif other.angle:
         as_if = f"were turned by about {other.angle:+.0f} degrees (counter-clockwise)"
         also = "the scene has lines of its own in one direction"
     else:

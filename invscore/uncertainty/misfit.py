@@ -97,6 +97,12 @@ def noise_warnings(problem: InverseProblem, seen: Tensor | None) -> tuple[str, .
         )
     level = torch.as_tensor(problem.noise.sigma).cpu()
     declared = float(level[worst] if level.ndim else level)
+    if isinstance(problem.operator, MRI):
+        complex_image = ", unless the image is complex: mri(real=false)" if ratio > 1 else ""
+        return (
+            f"opposed frequencies differ as by noise of about {ratio * declared:.2g}, not "
+            f"{declared:.2g} as declared{complex_image}",
+        )
     return (
         f"the measurement has noise of about {ratio * declared:.2g} where the prior tells it from "
         f"the image, not {declared:.2g} as declared, unless the image is unlike those that the "

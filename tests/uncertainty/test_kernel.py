@@ -52,6 +52,28 @@ def test_a_longer_motion_is_likelier(name: str) -> None:
     assert 1.2 <= longer.size <= 1.5
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_rows_taken_for_columns(name: str) -> None:
+    for angle in (0, 60):
+        y = measured(name, motion_kernel(9, angle))
+        assert likelier(y, motion_kernel(9, angle), SIGMA).gain < 0.8
+        across = likelier(y, motion_kernel(9, angle + 90), SIGMA)
+        assert across.gain > 1
+        assert (across.size, across.angle) == (1.0, 90.0)
+
+
+def test_beside_another_misfit_only_what_lies_across_is_told() -> None:
+    y = measured("camera", motion_kernel(9, 0))[None]
+    prior = load_prior("photos-gray")
+    for angle, length, told in ((90, 9, True), (0, 6, False)):
+        kernel = motion_kernel(length, angle)
+        whole = (1, *(n + k - 1 for n, k in zip(y.shape[-2:], kernel.shape, strict=True)))
+        problem = InverseProblem(Blur(kernel, whole, "valid"), y, GaussianNoise(SIGMA))
+        found = kernel_warnings(problem, prior, turned=True)
+        assert bool(found) == told
+        assert all("its rows and columns exchanged" in sentence for sentence in found)
+
+
 def test_noise_and_constants_tell_nothing() -> None:
     grain = SIGMA * torch.randn(1, 64, 64, generator=torch.Generator().manual_seed(0))
     for y in (grain, grain.new_full((1, 64, 64), 0.5), grain + 0.5):

@@ -17,10 +17,11 @@ from invscore import (
     reconstruct,
     simulate,
 )
+from invscore.estimation.noise_level import noise_seen
 from invscore.estimation.noise_map import with_noise_map
 from invscore.images import crop_and_shrink, load_image, to_gray
 from invscore.operators import MRI, Blur, Identity, Inpainting, LinearOperator, SuperResolution
-from invscore.uncertainty import check_residual, misfit_warnings
+from invscore.uncertainty import check_residual, misfit_warnings, noise_warnings
 
 SHAPE = (1, 64, 64)
 SIGMA = 0.01
@@ -134,3 +135,18 @@ def test_how_far_the_noise_may_be_off(factor: float, told: bool) -> None:
     problem, nothing = InverseProblem(GAUSSIAN, y, GaussianNoise(SIGMA)), torch.zeros(1, 1, *SHAPE)
     found = misfit_warnings(problem, nothing, check_residual(problem, nothing), white=True)
     assert any("not 0.01" in sentence for sentence in found) == told
+
+
+@pytest.mark.parametrize("factor", [0.5, 1.0, 2.0])
+def test_the_noise_of_kspace_of_real_images_needs_no_prior(factor: float) -> None:
+    operator = MRI.random((1, 48, 48), real=True)
+    truth = torch.rand(2, 1, 48, 48, generator=torch.Generator().manual_seed(0))
+    y = simulate(operator, truth, GaussianNoise(0.01 * factor), 0)
+    problem = InverseProblem(operator, y, GaussianNoise(0.01))
+    seen = noise_seen(problem, load_prior("photos-gray"), truth[None])
+    assert seen is not None
+    torch.testing.assert_close(seen, torch.full((2,), factor).double(), rtol=0.1, atol=0)
+    told = noise_warnings(problem, seen)
+    assert bool(told) == (factor != 1)
+    assert all("opposed frequencies differ as by noise of about" in each for each in told)
+    assert all(("mri(real=false)" in each) == (factor > 1) for each in told)
