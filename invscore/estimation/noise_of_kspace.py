@@ -17,7 +17,6 @@ import math
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy.optimize import minimize
 from torch import Tensor
 
 from invscore.operators import LinearOperator
@@ -81,6 +80,7 @@ def level_left(operator: LinearOperator, y: Tensor) -> float | None:
 
 def _share(r: Array, power: Array) -> float:
     """The s^2 of most likelihood of powers, in units of the mean of the outermost."""
+    from scipy.optimize import minimize  # a third of a second that others do without
 
     def surprise(parameters: Array) -> float:
         mean = np.exp(parameters[0]) * (r / r.max()) ** -np.exp(parameters[1])

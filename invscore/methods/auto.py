@@ -118,7 +118,8 @@ def auto(
     A low-pass, such as a blur or a smaller image, leaves fine detail open alone. `matched_spectrum`
     then begins at a level of 1 standard deviation of a pixel and ends at 0.08 of it, and ten
     evaluations are as good as twenty: on crops of four validation photographs blurs gain and lose
-    less than 0.06 dB, super-resolution gains. Of masks, motion blur and MRI they are not.
+    less than 0.06 dB, super-resolution gains. Of masks, motion blur and MRI they are not. Draws of
+    such detail spread by no less than the denoiser errs on them.
 
     ``steps``: evaluations of a particle, or of a sample by the others (default: 20, and 10 of a
     sample where a network restores what a low-pass has left). ``particles``: in a
@@ -158,7 +159,7 @@ def resolve(
             own = {"sigma_max": levels.of_pixel(prior, BLIND)}
         elif leaves_detail(problem, problem.operator):
             high, low = (levels.of_pixel(prior, level) for level in DETAIL)
-            own = {"sigma_max": high, "sigma_min": low}
+            own = {"sigma_max": high, "sigma_min": low, "spread": "seen"}
             steps = STEPS_FOR_DETAIL if given is None else given
     elif everywhere and is_differentiable(prior, problem):
         info = get_method("matched_pixels")

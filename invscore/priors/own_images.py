@@ -17,6 +17,9 @@ SIDE = 64
 
 STEPS = 18
 
+FINEST = 0.01
+"""The level at which drawing ends: images are smooth below."""
+
 COPIES = 16
 """Of an image in memory, at least, while a network works."""
 
@@ -37,7 +40,7 @@ def own_images(prior: Prior, count: int = 3, *, steps: int = STEPS, seed: int = 
     x = torch.view_as_complex(noise) if prior.complex else noise[..., 0].contiguous()
     weight = next(iter(getattr(prior, "parameters", list)()), x)
     x = x.to(weight.device)
-    sigmas = levels.karras(steps, levels.widest(prior), max(prior.sigma_min, 0.01))
+    sigmas = levels.karras(steps, levels.widest(prior), max(prior.sigma_min, FINEST))
     x = prior.mean + sigmas[0] * x
     for sigma, lower in pairwise(sigmas):
         denoised = prior.denoise(x, sigma)

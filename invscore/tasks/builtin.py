@@ -149,8 +149,7 @@ def mri(
 
     if mask is not None:
         return MRI(read_mask(mask, invert=invert, image=in_shape), in_shape, real)
-    make = {"random": MRI.random, "equispaced": MRI.equispaced, "gaussian": MRI.gaussian}[pattern]
-    return make(in_shape, acceleration, center_fraction, seed, real)
+    return getattr(MRI, pattern)(in_shape, acceleration, center_fraction, seed, real)
 
 
 def multicoil_mri(
@@ -173,11 +172,10 @@ def multicoil_mri(
     from invscore.tasks.multicoil import simulated_coils
 
     _of_a_measurement(noise_covariance)
-    make = {"random": MRI.random, "equispaced": MRI.equispaced, "gaussian": MRI.gaussian}[pattern]
     if mask is not None:
         lines = read_mask(mask, invert=invert, image=in_shape)
     else:
-        lines = make(in_shape, acceleration, center_fraction, seed).measured[0]
+        lines = getattr(MRI, pattern)(in_shape, acceleration, center_fraction, seed).measured[0]
     return simulated_coils(lines, in_shape, coils, maps, real)
 
 

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from invscore.estimation.noise_level import estimate_noise
+from invscore.estimation.noise_level import estimate_noise_range
 from invscore.images import (
     as_image,
     load_image,
@@ -230,8 +230,9 @@ def task_of_measurement(
                 f"`noise` must be given for {name}, which is zero everywhere and tells none"
             )
         prior = None if fit_prior is None else fit_prior(operator)
-        noise = float(estimate_noise(operator, y, prior))
-        assumed = (*assumed, f"noise {noise:.3g}, estimated from the measurement")
+        estimated = estimate_noise_range(operator, y, prior)
+        noise = float(estimated.level)
+        assumed = (*assumed, str(estimated))
     law = law_of(noise, operator)
     if isinstance(noise, Law) and isinstance(law, Noise):
         y, told = in_law(y, noise, law)

@@ -7,6 +7,7 @@ import torch
 
 from invscore import GaussianNoise, estimate_noise, load_prior, simulate
 from invscore.bench.held_out import gray_photograph
+from invscore.estimation.noise_level import NoiseRange, estimate_noise_range
 from invscore.estimation.noise_of_kspace import level_left
 from invscore.operators import (
     MRI,
@@ -146,3 +147,23 @@ def test_what_no_image_explains_is_noise() -> None:
         assert level_left(operator, y) == pytest.approx(0.02, rel=0.05)
     one = MRI(lines, SHAPE)  # of complex images, which explain all of it
     assert level_left(one, simulate(one, x.to(torch.complex64), GaussianNoise(0.02), 0)) is None
+
+
+@pytest.mark.parametrize("keep", [0.3, 0.9])
+@pytest.mark.parametrize("name", ["rocket", "camera"])
+def test_missing_pixels_leave_a_range(name: str, keep: float) -> None:
+    """What flat parts have bounds what may be texture as well as noise."""
+    photo = gray_photograph(name, 96)[None]
+    operator = Inpainting.random((1, 96, 96), keep)
+    y = simulate(operator, photo, GaussianNoise(0.03), 0)
+    found = estimate_noise_range(operator, y, load_prior("photos-gray"))
+    assert float(found.level) == pytest.approx(0.03, rel=0.15)
+    assert 0.85 * float(found.low) < 0.03 < 1.15 * float(found.high)
+    assert float(found.low) <= float(found.level) <= float(found.high)
+
+
+def test_a_range_is_told() -> None:
+    sure, open_ = (torch.tensor([each]) for each in (0.02, 0.03))
+    assert str(NoiseRange(sure, sure, sure)) == "noise 0.02, estimated from the measurement"
+    told = str(NoiseRange(sure, sure, open_))
+    assert "with pixels missing it may be 0.02 to 0.03: give --noise" in told

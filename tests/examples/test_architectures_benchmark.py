@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import yaml
-
-SCRIPT = Path(__file__).parents[2] / "examples/benchmarks/architectures.py"
+from scripts import run
 
 
 def test_it_trains_for_the_time_it_is_given(tmp_path: Path) -> None:
@@ -24,10 +21,8 @@ def test_it_trains_for_the_time_it_is_given(tmp_path: Path) -> None:
         "optimiser": {"steps": 1, "batch": 4},
     }
     (tmp_path / "stripes.yaml").write_text(yaml.safe_dump(config))
-    command = [sys.executable, str(SCRIPT), "stripes.yaml", "--minutes", "0.02"]
-    command += ["--networks", "small,one block", "--json", "found.json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
+    options = ["--minutes", "0.02", "--networks", "small,one block", "--json", "found.json"]
+    run("benchmarks/architectures.py", "stripes.yaml", *options, folder=tmp_path)
     found = json.loads((tmp_path / "found.json").read_text())
     assert list(found) == ["small", "one block"]
     assert found["one block"]["million_weights"] > found["small"]["million_weights"] > 1

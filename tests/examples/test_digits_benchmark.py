@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
+from scripts import run
 
 from invscore.networks import build_network
 from invscore.priors import NetworkPrior
-
-SCRIPT = Path(__file__).parents[2] / "examples/benchmarks/digits.py"
 
 BARS = """
 import numpy as np
@@ -40,11 +37,10 @@ def prior(tmp_path: Path) -> Path:
 def test_it_measures_and_draws(tmp_path: Path, prior: Path) -> None:
     (tmp_path / "bars.py").write_text(BARS)
     written, figure = tmp_path / "rows.json", tmp_path / "samples.png"
-    command = [sys.executable, str(SCRIPT), "--prior", str(prior)]
-    command += ["--data", str(tmp_path / "bars.py"), "--samples", "6", "--likelihoods", "2"]
-    command += ["--json", str(written), "--figure", str(figure), "--guide", str(prior)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    options = ["--prior", str(prior)]
+    options += ["--data", str(tmp_path / "bars.py"), "--samples", "6", "--likelihoods", "2"]
+    options += ["--json", str(written), "--figure", str(figure), "--guide", str(prior)]
+    text = run("benchmarks/digits.py", *options)
     content = json.loads(written.read_text())
     assert content["evaluations"] == 40
     assert (content["steps"], content["guide"]) == (20, str(prior))
@@ -60,4 +56,4 @@ def test_it_measures_and_draws(tmp_path: Path, prior: Path) -> None:
         difference = nats["digits"] - nats[name]
         assert nats[f"digits - {name}"] == pytest.approx(difference, abs=1e-2)
     assert figure.stat().st_size > 100
-    assert "held-out digits" in done.stdout
+    assert "held-out digits" in text

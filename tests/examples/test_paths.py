@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+from scripts import run
 
 
-def run(name: str, figure: Path, *arguments: str) -> list[str]:
-    command = [sys.executable, str(EXAMPLES / name), str(figure), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+def printed(name: str, figure: Path, *arguments: str) -> list[str]:
+    text = run(name, str(figure), *arguments)
     assert figure.stat().st_size > 20_000
-    return done.stdout.splitlines()
+    return text.splitlines()
 
 
 def test_reverse_sde_and_flow_have_one_law(tmp_path: Path) -> None:
     count = 1000
-    lines = run("reverse_sde_and_flow.py", tmp_path / "f.png", str(count))
+    lines = printed("reverse_sde_and_flow.py", tmp_path / "f.png", str(count))
     assert [line.split(":")[0] for line in lines] == ["reverse-time SDE", "probability flow"]
     for line in lines:
         shares = [float(number) / 100 for number in re.findall(r"([\d.]+)%", line)]
@@ -28,7 +25,7 @@ def test_reverse_sde_and_flow_have_one_law(tmp_path: Path) -> None:
 
 
 def test_the_homotopy_ends_on_the_highest_mode(tmp_path: Path) -> None:
-    lines = run("homotopy.py", tmp_path / "f.png")
+    lines = printed("homotopy.py", tmp_path / "f.png")
     heights = [float(re.findall(r"density ([\d.]+)", line)[0]) for line in lines]
     homotopy, *plain = heights
     assert homotopy == max(plain)

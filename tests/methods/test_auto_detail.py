@@ -62,6 +62,7 @@ def test_evaluations_of_auto() -> None:
     assert (info.name, options["steps"]) == ("matched_spectrum", 10)
     assert options["sigma_max"] == pytest.approx(0.25)
     assert options["sigma_min"] == pytest.approx(0.02)
+    assert options["spread"] == "seen"
     result = reconstruct(few, prior)
     assert (result.evaluations, result.options) == (10, options)
 

@@ -22,6 +22,7 @@ DECIBELS, SHARE = 0.02, 0.004
 GOLDEN = {
     ("matched_spectrum", 2, "blur"): (26.654, 0.8972),
     ("matched_spectrum", 2, "mask"): (27.191, 0.9180),
+    ("auto", 2, "blur"): (26.590, 0.9163),
     ("hqs", 1, "blur"): (26.067, None),
     ("diffpir", 2, "mask"): (25.555, 0.8120),
 }

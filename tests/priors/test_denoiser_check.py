@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from functools import cache
-from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
+from wrappers import RIGHT, WRONG, wrapper
 
 from invscore.images import crop_and_shrink, load_image
 from invscore.priors import (
-    DenoiserPrior,
-    DiffusionPrior,
     GaussianPrior,
     Prior,
     check_denoiser,
@@ -22,10 +19,6 @@ from invscore.priors import (
     load_prior,
 )
 from invscore.priors.own_images import own_images
-
-ABAR = torch.cumprod(1 - torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64), dim=0)
-LOGS = ((1 - ABAR) / ABAR).log() / 2
-LEVELS = {"sigma_min": 0.005, "sigma_max": 20.0}
 
 
 @cache
@@ -69,7 +62,7 @@ def test_on_images_of_its_own(name: str) -> None:
 def test_told_half_of_the_noise_on_images_of_its_own(name: str) -> None:
     """It draws noisy images and serves them well: its variance tells."""
     for kind, ok in (("right", True), ("sigma not doubled", False)):
-        prior = wrong(kind, right(name))
+        prior = wrapper(kind, right(name))
         prior.metadata = {"shape": [1, 28, 28]}
         drawn = own_images(prior)
         assert drawn is not None
@@ -95,91 +88,10 @@ def test_the_exact_denoiser() -> None:
         assert row.twice > 1
 
 
-def network(prior: Prior, predicts: str) -> Callable[[Tensor, Tensor], Tensor]:
-    """The network of a variance-preserving diffusion on [-1, 1] with the denoiser of ``prior``."""
-
-    def call(x: Tensor, t: Tensor) -> Tensor:
-        low = t.long().clamp(0, 998)
-        log = torch.lerp(LOGS[low], LOGS[low + 1], t.double() - low)
-        s = log.exp().float().reshape(-1, 1, 1, 1)
-        z = x * (1 + s**2).sqrt()
-        z0 = 2 * prior.denoise((z + 1) / 2, s.flatten() / 2) - 1
-        noise = (z - z0) / s
-        return noise if predicts == "epsilon" else (noise - s * z0) / (1 + s**2).sqrt()
-
-    return call
-
-
-def diffusion(F: Callable[[Tensor, Tensor], Tensor], channels: int, **options: Any) -> Prior:
-    given = {"predicts": "epsilon", "alphas_cumprod": ABAR, **options}
-    return DiffusionPrior(F, channels=channels, **given)  # type: ignore[arg-type]
-
-
-def wrong(kind: str, prior: Prior) -> Prior:
-    """A wrapper of the network of ``prior``, as users write them."""
-    channels = prior.channels
-    assert channels is not None
-
-    def own(z: Tensor, s: Tensor) -> Tensor:  # what it is on [-1, 1]
-        return 2 * prior.denoise((z + 1) / 2, s / 2) - 1
-
-    def wrapped(D: Callable[[Tensor, Tensor], Tensor], given: Any = (-1, 1)) -> Prior:
-        return DenoiserPrior(D, channels=channels, range=given, **LEVELS)
-
-    epsilon = network(prior, "epsilon")
-    made: dict[str, Callable[[], Prior]] = {
-        "right": lambda: wrapped(own),
-        "right epsilon": lambda: diffusion(epsilon, channels),
-        "right v": lambda: diffusion(network(prior, "v"), channels, predicts="v"),
-        "sigma not doubled": lambda: wrapped(lambda z, s: own(z, s / 2)),
-        "sigma doubled twice": lambda: wrapped(lambda z, s: own(z, 2 * s)),
-        "range": lambda: wrapped(own, (0, 1)),
-        "range, and sigma doubled": lambda: wrapped(lambda z, s: own(z, 2 * s), (0, 1)),
-        "range of another": lambda: wrapped(prior.denoise),
-        "sign": lambda: wrapped(lambda z, s: 2 * z - own(z, s)),
-        "sigma ignored": lambda: wrapped(lambda z, s: own(z, 0 * s + 0.4)),
-        "variance for sigma": lambda: wrapped(lambda z, s: own(z, s**2)),
-        "levels of 255": lambda: wrapped(lambda z, s: prior.denoise(z, 255 * s), (0, 1)),
-        "the noise for the image": lambda: wrapped(lambda z, s: z - own(z, s)),
-        "epsilon read as v": lambda: diffusion(epsilon, channels, predicts="v"),
-        "v read as epsilon": lambda: diffusion(network(prior, "v"), channels),
-        "epsilon read as x0": lambda: diffusion(epsilon, channels, predicts="x0"),
-        "time reversed": lambda: diffusion(lambda x, t: epsilon(x, 999 - t), channels),
-        "scale of the input": lambda: wrapped(
-            lambda z, s: z - s.reshape(-1, 1, 1, 1) * epsilon(z, place(s))
-        ),
-    }
-    return made[kind]()
-
-
-def place(s: Tensor) -> Tensor:
-    """The time of a level on [-1, 1]."""
-    return torch.searchsorted(LOGS, s.double().log()).clamp(0, 999)
-
-
-WRONG = {
-    "sigma not doubled": "2 times as much would fit",
-    "sigma doubled twice": "0.5 times as much would fit",
-    "range": "",
-    "range, and sigma doubled": "0.5 times|range",
-    "range of another": r"range=\(0, 1\) would fit",
-    "sign": "sign",
-    "sigma ignored": "",
-    "variance for sigma": "",
-    "levels of 255": "0.00392 times as much would fit",
-    "the noise for the image": "the noise in its own range",
-    "epsilon read as v": "predicts='epsilon' would fit",
-    "v read as epsilon": "predicts='v' would fit",
-    "epsilon read as x0": "predicts='epsilon' would fit",
-    "time reversed": "time runs the other way",
-    "scale of the input": "",
-}
-
-
 @pytest.mark.parametrize("name", WRAPPED)
-@pytest.mark.parametrize("kind", ["right", "right epsilon", "right v"])
+@pytest.mark.parametrize("kind", RIGHT)
 def test_right_wrappers_pass(kind: str, name: str) -> None:
-    report = check_denoiser(wrong(kind, right(name)), images(name))
+    report = check_denoiser(wrapper(kind, right(name)), images(name))
     assert report.ok, str(report)
 
 
@@ -190,7 +102,7 @@ def test_wrong_wrappers_are_caught(kind: str, name: str, monkeypatch: pytest.Mon
     named = name == WRAPPED[list(WRONG).index(kind) % len(WRAPPED)]
     if not named:
         monkeypatch.setattr(denoiser_check, "diagnose", lambda *_: None)
-    report = check_denoiser(wrong(kind, right(name)), images(name))
+    report = check_denoiser(wrapper(kind, right(name)), images(name))
     assert not report.ok, str(report)
     if not named:
         return

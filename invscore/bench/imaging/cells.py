@@ -16,6 +16,7 @@ from torch import Tensor
 from invscore import __version__
 from invscore.bench.imaging.sources import BenchmarkImage
 from invscore.files import atomic_file
+from invscore.hardware.precision import FixedPrecision
 
 SUFFIX = ".safetensors"
 OUTCOME = "outcome"
@@ -28,6 +29,7 @@ class Cell:
     ``label``: what tables call the method. ``prior``: its name or file, ``None`` for a method
     without one, and ``weights`` a digest of its weights. ``seed``: of the noise in the measurement
     and, k being added, of sample k; ``repeat`` counts the seeds of one image.
+    ``precision``: in which the prior's network computes.
     """
 
     task: str
@@ -42,6 +44,7 @@ class Cell:
     weights: str
     seed: int
     repeat: int
+    precision: FixedPrecision = "fp32"
 
     @property
     def file(self) -> str:

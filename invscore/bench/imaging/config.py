@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
@@ -49,6 +49,7 @@ class MethodConfig(Section):
     ``label``: what tables call it, by default its name; the same method may come twice with two
     labels. ``samples``: how many are drawn for an image; their mean is the reconstruction.
     ``prior``: instead of the configuration's, in tasks that do not name their own.
+    ``precision``: ``bf16`` has its network compute in bfloat16.
     ``options`` serve all tasks but for those that ``tasks`` gives for single ones. ``calibration``:
     a file with a factor for each task, by which intervals are widened; its path is relative to the
     file of the configuration.
@@ -58,6 +59,7 @@ class MethodConfig(Section):
     label: str = Field(pattern=r"^[\w.() =,-]+$")
     samples: PositiveInt = 1
     prior: str | None = None
+    precision: Literal["fp32", "bf16"] = "fp32"
     options: dict[str, Any] = Field(default={})
     tasks: dict[str, dict[str, Any]] = Field(default={})
     calibration: Path | None = None

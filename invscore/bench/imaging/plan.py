@@ -105,6 +105,7 @@ def _cell(
         weights=_known(prior)[1] if needed else "",
         seed=seed,
         repeat=repeat,
+        precision=method.precision,
     )
 
 

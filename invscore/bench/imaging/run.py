@@ -16,6 +16,7 @@ from invscore.bench.imaging.scores import measure, pictures
 from invscore.bench.imaging.sources import BenchmarkImage
 from invscore.bench.versions import versions
 from invscore.priors import Prior, load_prior
+from invscore.priors.evaluated import evaluated_in
 from invscore.tasks.specs import parse_spec
 from invscore.tasks.task import Task, fit_operator, fit_prior, task_of_image
 
@@ -44,6 +45,7 @@ def _run(cell: Cell, device: str) -> Outcome:
     prior = None
     if cell.prior is not None:
         prior = fit_prior(_prior(cell.prior, device), task.problem.operator, cell.prior)
+        prior = evaluated_in(prior, cell.precision)
     with PeakMemory(device) as peak:
         restored = restore(
             who,

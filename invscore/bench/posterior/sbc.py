@@ -8,6 +8,7 @@ likelihood of y, which sees samples that ignore the measurement (Modrák et al. 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import lru_cache, partial
 
@@ -18,7 +19,7 @@ from invscore.bench.posterior import ranks
 from invscore.bench.posterior.metrics import CREDIBLE
 from invscore.bench.posterior.problem import Instance, Metric, Problem, Scores, register
 from invscore.likelihood import GaussianNoise, InverseProblem, simulate
-from invscore.operators import Blur, Inpainting, Operator
+from invscore.operators import Blur, Inpainting, Operator, SuperResolution
 from invscore.priors import StationaryGaussianPrior, available_priors, load_prior
 from invscore.priors.base import Prior
 from invscore.sampling import sample
@@ -97,6 +98,16 @@ def gaussian(seed: int) -> Instance:
 
 
 DIGIT = (1, 28, 28)
+MEASURED: dict[str, tuple[Operator, str]] = {
+    "blur": (Blur.gaussian(2.0, DIGIT), "a blur of standard deviation 2 pixels"),
+    "superres": (SuperResolution(2, DIGIT), "a quarter as many pixels, each an average"),
+    "half": (Inpainting.box(DIGIT, (14, 28), (14, 0)), "their upper half"),
+}
+
+
+def _count(operator: Operator) -> int:
+    mask = operator.measured
+    return math.prod(operator.out_shape) if mask is None else int(mask.sum())
 
 
 @lru_cache(maxsize=1)
@@ -105,13 +116,10 @@ def _shipped(name: str) -> Prior:
 
 
 def digits(seed: int, kind: str) -> Instance:
-    """Digits that the shipped prior has drawn itself, blurred or with half of their pixels."""
+    """Digits that the shipped prior has drawn itself, measured as ``kind`` says."""
     prior = _shipped("digits")
     truth = sample(prior, DIGIT, n=PAIRS, sampler="heun", seed=seed * PAIRS, steps=HEUN_STEPS)
-    operator = (
-        Blur.gaussian(2.0, DIGIT) if kind == "blur" else Inpainting.box(DIGIT, (14, 28), (14, 0))
-    )
-    return instance_of(prior, truth.samples, operator, 0.1, seed)
+    return instance_of(prior, truth.samples, MEASURED[kind][0], 0.1, seed)
 
 
 register(
@@ -127,16 +135,13 @@ register(
     )
 )
 if "digits" in available_priors():
-    for kind, (measured, numbers) in {
-        "blur": ("a blur of standard deviation 2 pixels", 784),
-        "half": ("their upper half", 392),
-    }.items():
+    for kind, (operator, measured) in MEASURED.items():
         register(
             Problem(
                 name=f"sbc-digits-{kind}",
                 what=f"{PAIRS} digits drawn by the prior itself, known by {measured}",
                 dim=784,
-                measurements=numbers,
+                measurements=_count(operator),
                 noise=0.1,
                 metrics=METRICS,
                 samples=19,

@@ -49,18 +49,19 @@ class AtLevel:
     """What is known when the clean image is drawn: taken out where it is used the last time.
 
     ``c``: the variances of x0 about ``denoised``, D at the state ``x`` of level ``sigma``, which
-    was made from the draw ``clean``, all but x as spectra.
+    was made from the draw ``clean``, and ``spread`` those of draws, all but x as spectra.
     """
 
     sigma: float
     c: Tensor
+    spread: Tensor
     denoised: Tensor
     clean: Tensor
     x: Picture
 
     def release(self) -> None:
         """Hold nothing that is as large as an image."""
-        del self.c, self.denoised, self.clean, self.x
+        del self.c, self.spread, self.denoised, self.clean, self.x
 
 
 class Measurement(abc.ABC):
@@ -77,8 +78,21 @@ class Measurement(abc.ABC):
     def draw(self, level: AtLevel, rng: SampleRNG) -> Picture:
         """The image given the state of a ``level``, which is released, and y.
 
-        A field of variances ``c`` about what has been denoised.
+        A field of variances ``spread`` about what has been denoised, moved by what y says, which is
+        weighed by ``c``.
         """
+
+    def drawn(
+        self,
+        spectrum: Tensor,  # noqa: ARG002
+        sigma: float,  # noqa: ARG002
+    ) -> tuple[Tensor, Tensor] | None:
+        """Of spectra, what states of the level ``sigma`` have from the draws they are made from.
+
+        The rest they have from y. And the share of the variance of each frequency that it is. None
+        where the noise of states is fresh.
+        """
+        return None
 
     def picture(self, image: Tensor) -> Picture:
         """Images with their spectra."""
@@ -106,17 +120,22 @@ class FilteredMeasurement(Measurement):
         return self.pictured(self.shared.state(clean.spectrum, sigma, rng))
 
     def draw(self, level: AtLevel, rng: SampleRNG) -> Picture:
-        c, x, denoised = level.c, level.x.spectrum, level.denoised
+        c, spread, x, denoised = level.c, level.spread, level.x.spectrum, level.denoised
         level.release()
         told, precision = self.shared.beyond(x, level.sigma)
         del x
-        left = (precision * c).add_(1)
-        left = torch.div(c, left, out=left)
-        del c
+        left = _left(c, precision)
         told -= denoised
         mean = denoised + told.mul_(precision).mul_(left)
-        del told, precision, denoised
+        del told, denoised
+        if spread is not c:
+            left = _left(spread, precision)
+        del c, spread, precision
         return self.pictured(mean + left.sqrt_() * rng.normal_like(mean))
+
+    def drawn(self, spectrum: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
+        share = self.shared.drawn(sigma)
+        return spectrum * share.sqrt(), share
 
 
 class IteratedMeasurement(Measurement):
@@ -171,15 +190,15 @@ class DecomposedMeasurement(IteratedMeasurement):
         bands, scale, sigma = self.bands, None, level.sigma
         if self.scale is not None:
             scale = self.scale(bands.image(level.clean - level.denoised))
-        c, x, denoised = level.c, level.x.image, level.denoised
+        c, spread, x, denoised = level.c, level.spread, level.x.image, level.denoised
         level.release()
         told, precision = self.shared.beyond(x, sigma)
         # A spectrum where the field is stationary, an image where it is not.
         if scale is None:
-            drawn = denoised + c.sqrt() * rng.normal_like(c)
+            drawn = denoised + spread.sqrt() * rng.normal_like(c)
         else:
-            drawn = bands.image(denoised) + scale * bands.image(c.sqrt() * rng.normal_like(c))
-        del x, denoised
+            drawn = bands.image(denoised) + scale * bands.image(spread.sqrt() * rng.normal_like(c))
+        del x, denoised, spread
         precision = precision.clamp_max((SHARPEST / sigma) ** 2)
         power = self._passed(precision, c)
         root = precision.sqrt()
@@ -201,6 +220,14 @@ class DecomposedMeasurement(IteratedMeasurement):
         if scale is None:
             return self.pictured(drawn.add_(shift))
         return self.picture(drawn.add_(scale * bands.image(shift)))
+
+    def drawn(self, spectrum: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
+        share = self.shared.drawn(sigma)
+        passed = self._passed(1 - share, spectrum)  # before anything else is held
+        image = self.bands.image(spectrum)
+        image -= self._v(share.sqrt_().neg_().add_(1).mul_(self._vh(image)))
+        del share
+        return self.bands.spectrum(image), passed.neg_().add_(1).clamp_min_(0)
 
     def _passed(self, precision: Tensor, like: Tensor) -> Tensor:
         """What is measured of each frequency, by random images: (b, \\*shape)."""
@@ -293,3 +320,9 @@ def measurement_for(
 def as_column(values: Tensor, like: Tensor) -> Tensor:
     """Numbers of images, (b,), that broadcast against the batch ``like``."""
     return values.reshape(-1, *[1] * (like.ndim - 1))
+
+
+def _left(variance: Tensor, precision: Tensor) -> Tensor:
+    """Of a ``variance``, what a measurement of this ``precision`` leaves."""
+    left = (precision * variance).add_(1)
+    return torch.div(variance, left, out=left)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import Literal
 
 from invscore import levels
 from invscore.likelihood import InverseProblem
@@ -13,10 +14,13 @@ from invscore.methods.common.initial_guess import initial_guess
 from invscore.methods.gaussian_field.frequency_bands import FrequencyBands
 from invscore.methods.matched_spectrum.denoiser_covariance import DenoiserCovariance
 from invscore.methods.matched_spectrum.measurement import AtLevel, measurement_for
+from invscore.methods.matched_spectrum.own_error import OwnError
 from invscore.operators import LinearOperator
 from invscore.options.ranges import Count, Level
 from invscore.priors.base import Prior
 from invscore.rng import SampleRNG
+
+Spread = Literal["told", "seen"]
 
 
 @register(
@@ -37,6 +41,7 @@ def matched_spectrum(
     steps: Count = 20,
     sigma_max: Level | None = None,
     sigma_min: Level | None = None,
+    spread: Spread = "told",
 ) -> Iterator[Step]:
     """Moment-matched diffusion, the covariance by frequency.
 
@@ -57,7 +62,10 @@ def matched_spectrum(
 
     ``steps``: denoiser evaluations. ``sigma_max``, ``sigma_min``: the first and the last level, in
     image units (default: 2 and 0.04 standard deviations of a pixel under the prior), spaced as in
-    Karras et al. 2022, Eq. 5.
+    Karras et al. 2022, Eq. 5. ``spread``: of draws, ``told`` by the answer of D to noise, or no
+    less than the error that is ``seen`` at the draw before, where y says nothing (``OwnError``;
+    not where the noise is fresh): behind strong blurs D errs more on draws of a field than on
+    images.
 
     After the example of ``invscore.methods``:
 
@@ -77,6 +85,7 @@ def matched_spectrum(
     bands = FrequencyBands(guess)
     measurement = measurement_for(problem, operator, bands)
     covariance = DenoiserCovariance(bands)
+    own = OwnError(bands) if spread == "seen" else None
     clean = measurement.picture(guess)
     del guess
     x = measurement.state(clean, sigmas[0], rng)
@@ -86,8 +95,10 @@ def matched_spectrum(
         del clean  # what is as large as an image is not held longer than it is needed
         denoised = bands.spectrum(denoise(x.image, sigma))
         c = covariance.estimate(denoised, before, x.spectrum, sigma, prior.mean)
-        level = AtLevel(sigma, c, denoised, before, x)
-        del c, denoised, before, x
+        seen = None if own is None else measurement.drawn(denoised - before, sigma)
+        drawn = c if own is None or seen is None else own.spread(c, *seen, sigma)
+        level = AtLevel(sigma, c, drawn, denoised, before, x)
+        del c, seen, drawn, denoised, before, x
         clean = measurement.draw(level, rng)
         x = measurement.state(clean, lower, rng) if lower > 0 else clean
         yield Step(x.image, clean.image, lower)

@@ -7,6 +7,7 @@ import random
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,18 @@ def test_a_cell_is_what_the_driver_makes_of_its_seed(make_config: Any) -> None:
         result = reconstruct(task.problem, load_prior(str(cell.prior)), **settings)
         expected = psnr(result.mean, task.truth).item()
         assert run(cell, "cpu").figures["psnr"] == pytest.approx(expected, abs=1e-4)
+
+
+def test_a_network_in_bfloat16(make_config: Any) -> None:
+    methods = [
+        {"name": "denoiser", "label": label, "precision": label} for label in ("fp32", "bf16")
+    ]
+    tasks = [{"name": "noise", "op": "denoise", "noise": 0.1}]
+    cells = plan(make_config(prior="photos-gray", methods=methods, tasks=tasks, limit=1))
+    full, half = (run(cell, "cpu") for cell in cells)
+    error = (full.tensors["reconstruction"] - half.tensors["reconstruction"]).float().abs().max()
+    assert 1e-4 < float(error) < 0.02
+    assert cells[0].file != replace(cells[0], precision="bf16").file
 
 
 def test_what_a_method_refuses_is_skipped(make_config: Any, tmp_path: Path) -> None:

@@ -206,7 +206,7 @@ def drawn(
         measurement.scale = lambda _: scale
     nothing = measurement.picture(torch.zeros_like(mean))
     about = measurement.picture(mean).spectrum
-    return measurement.draw(AtLevel(sigma, c, about, about, nothing), rng).image
+    return measurement.draw(AtLevel(sigma, c, c, about, about, nothing), rng).image
 
 
 @pytest.fixture

@@ -1,0 +1,88 @@
+"""The noise of pictures with pixels missing, where they are flattest.
+
+Each measured pixel is told from its neighbours by a plane of least squares that leaves it out; the
+mean square of what remains, over what the plane makes of white noise, is averaged around. Where it
+is least the picture is flat and all is noise, or less is noise than is found: a bound from above.
+That the least of many is less than they are in the mean is undone by the same of white noise.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn.functional import conv2d
+
+WIDTH, AROUND = 1.2, 3.0
+"""In pixels, of the Gaussian windows: of the plane, and of the mean around."""
+
+FEWEST, NEAR = 5, 0.05
+"""Neighbours that a plane wants, and the weight from which they are near."""
+
+SHARE, LEAST = 0.02, 64
+"""Of the pixels, the flattest: at least so many."""
+
+SIDE = 512
+"""Pixels of a side that are looked at, in the middle."""
+
+
+def flattest_level(y: Tensor, measured: Tensor) -> float | None:
+    """The noise of ``y`` (c, h, w), seen where ``measured`` is true, at most; None of too few.
+
+    >>> import torch
+    >>> from invscore.estimation.flattest import flattest_level
+    >>> random = torch.Generator().manual_seed(0)
+    >>> ramp = torch.linspace(0, 1, 64).expand(1, 64, 64)
+    >>> y = ramp + 0.1 * torch.randn(1, 64, 64, generator=random)
+    >>> seen = torch.rand(1, 64, 64, generator=random) < 0.4
+    >>> 0.085 < flattest_level(torch.where(seen, y, 0), seen) < 0.115
+    True
+    """
+    y, seen = (_middle(each).cpu().double() for each in (y, measured.expand(y.shape)))
+    white = torch.randn(y.shape, generator=torch.Generator().manual_seed(0), dtype=y.dtype)
+    window = _gaussian(WIDTH)
+    radius = len(window) // 2
+    window[radius, radius] = 0  # the pixel itself
+    place = torch.arange(-radius, radius + 1, dtype=y.dtype)
+    terms = (torch.ones_like(window), place[:, None].expand_as(window), place.expand_as(window))
+    grams = [[_around(seen, window * a * b) for b in terms] for a in terms]
+    told = _around(seen, (window > NEAR).to(y)) >= FEWEST - 0.5
+    usable = (seen > 0) & told
+    if int(usable.sum()) < 2 * LEAST:
+        return None
+    gram = torch.stack([torch.stack(row, -1)[usable] for row in grams], -2)
+    squares = [[_around(seen, window**2 * a * b)[usable] for b in terms] for a in terms]
+    spread = torch.stack([torch.stack(row, -1) for row in squares], -2)
+    ridge = 1e-6 * torch.eye(3, dtype=y.dtype)
+    weights = torch.linalg.solve(gram + ridge, ridge.new_tensor([1.0, 0, 0]).expand(len(gram), 3))
+    of_noise = torch.einsum("ni,nij,nj->n", weights, spread, weights)
+    found = []
+    for picture in (y, white):
+        sums = torch.stack([_around(picture * seen, window * term)[usable] for term in terms], -1)
+        rest = torch.zeros_like(y)
+        rest[usable] = (picture[usable] - (weights * sums).sum(-1)) ** 2 / (1 + of_noise)
+        count = _around(usable.to(y), _gaussian(AROUND))
+        nearby = (_around(rest, _gaussian(AROUND)) / count.clamp_min(1e-9))[usable]
+        few = max(LEAST, int(SHARE * len(nearby)))
+        found.append(float(rest[usable][nearby.argsort()[:few]].mean()))
+    return math.sqrt(found[0] / found[1])
+
+
+def _middle(x: Tensor) -> Tensor:
+    for axis in (-2, -1):
+        size = min(SIDE, x.shape[axis])
+        x = x.narrow(axis, (x.shape[axis] - size) // 2, size)
+    return x
+
+
+def _gaussian(width: float) -> Tensor:
+    radius = math.ceil(2.5 * width)
+    place = torch.arange(-radius, radius + 1, dtype=torch.float64)
+    one = (-((place / width) ** 2) / 2).exp()
+    return one[:, None] * one
+
+
+def _around(x: Tensor, window: Tensor) -> Tensor:
+    """Sums over the ``window`` around each pixel of (c, h, w), nothing beyond the border."""
+    return conv2d(x[:, None], window[None, None], padding=len(window) // 2)[:, 0]
