@@ -1,5 +1,5 @@
 """What methods say of their laws, at their defaults: on Gaussian priors, in double precision and
-without chance.
+without chance; by statistics where steps are not affine or the prior is a mixture.
 
 Each number is an eigenvalue of the result's covariance over the posterior's: 1 in every direction
 where a law is the posterior's.
@@ -21,7 +21,7 @@ from invscore.likelihood import GaussianNoise, InverseProblem
 from invscore.methods import METHODS
 from invscore.methods.common.initial_guess import Initial, initial_guess
 from invscore.operators import from_matrix
-from invscore.priors import GaussianPrior
+from invscore.priors import GaussianMixturePrior, GaussianPrior
 from invscore.rng import SampleRNG
 
 F64 = torch.float64
@@ -56,6 +56,54 @@ def test_langevin_has_the_posteriors_law(s: float, law: LawOf) -> None:
     assert away < 0.03
     assert ratios[0] > 0.98
     assert ratios[-1] < 1.04
+
+
+@pytest.mark.parametrize(("s", "most"), [(0.05, 1.25), (0.2, 1.05), (0.5, 1.04)])
+def test_ula_spreads_a_little_too_much(s: float, most: float, law: LawOf) -> None:
+    """By its step, which follows the smoothed prior and the noise: the more the smaller s is."""
+    away, ratios = against_the_posterior(law, "ula", s, CORRELATED)
+    assert away < 0.01
+    assert ratios[0] > 1.0
+    assert most - 0.05 < ratios[-1] < most
+
+
+@pytest.mark.parametrize("s", [0.05, 0.2, 0.5])
+def test_split_gibbs_has_more_noise_and_few_denoising_steps(s: float, law: LawOf) -> None:
+    """The posterior under the noise ``s^2 I + rho_min^2 A A^T``, 0.83 to 0.89 of its variance."""
+    rho = 0.6 * CORRELATED.variance**0.5
+    noise = s**2 * torch.eye(2, dtype=F64) + rho**2 * A @ A.T
+    gain = COVARIANCE @ A.T @ torch.linalg.inv(A @ COVARIANCE @ A.T + noise)
+    inverse = torch.linalg.inv(torch.linalg.cholesky(COVARIANCE - gain @ A @ COVARIANCE))
+    mean, covariance = law("split_gibbs", task(s), CORRELATED)
+    assert (inverse @ (mean - MEAN - gain @ (Y - A @ MEAN))).abs().max() < 1e-9
+    ratios = torch.linalg.eigvalsh(inverse @ covariance @ inverse.T)
+    assert ratios[0] > 0.82
+    assert ratios[-1] < 0.90
+
+
+PARTS = torch.stack([0.3 * COVARIANCE, 0.5 * COVARIANCE])
+SHARES = torch.tensor([0.35, 0.65], dtype=F64)
+PRIORS: dict[str, GaussianPrior | GaussianMixturePrior] = {
+    "gaussian": CORRELATED,
+    "mixture": GaussianMixturePrior(torch.stack([MEAN - 0.4, MEAN + 0.5]), PARTS, SHARES),
+}
+
+
+@pytest.mark.parametrize("prior", PRIORS)
+def test_mala_has_the_posteriors_law(prior: str, one_stream: Any) -> None:
+    """Means, variances and distribution functions along the axes of the posterior's covariance."""
+    law, info, count = PRIORS[prior], METHODS["mala"], 1500
+    copies = task(0.3).select(torch.zeros(count, dtype=torch.long))
+    *_, last = info.run(copies, law, one_stream(0), **info.options({}))
+    exact = exact_posterior(task(0.3), law).sample(200_000, 1).reshape(-1, 3)
+    inverse = torch.linalg.inv(torch.linalg.cholesky(torch.cov(exact.T)))
+    found, true = (inverse @ (x - exact.mean(dim=0)).T for x in (last.x, exact))
+    assert found.mean(dim=1).abs().max() < 4 / count**0.5
+    assert (torch.cov(found) - torch.eye(3, dtype=F64)).abs().max() < 4 * (2 / count) ** 0.5
+    for one, other in zip(found.sort(dim=1).values, true.sort(dim=1).values, strict=True):
+        below = torch.searchsorted(other, one).double() / len(other)
+        steps = torch.arange(count, dtype=F64) / count
+        assert (below - steps).abs().max() < 1.8 / count**0.5  # 0.3 % of the time beyond
 
 
 @pytest.mark.parametrize("step_size", [0.25, 3.0])
