@@ -44,6 +44,10 @@ LEAST, MOST = 0.75, 1.33
 """Noise that a prior sees over that which is declared, beyond which it is told: it errs itself,
 from 0.82 to 1.22 times on held-out photographs of 64 pixels."""
 
+SINGLE_PIXELS = (Identity, Inpainting)
+CLIPPED, FEWEST = 0.01, 16
+"""Share and number of a measurement's values that are its largest where it has clipped."""
+
 FAR = 6.0
 """Deviations of the noise by which a zero differs from its neighbours if it is no measurement."""
 
@@ -64,7 +68,7 @@ def misfit_warnings(
     >>> misfit_warnings(problem, samples, check_residual(problem, samples), white=True)
     ()
     """
-    found = _zeros(problem) or border_warnings(problem, samples)
+    found = _zeros(problem) or _saturated(problem) or border_warnings(problem, samples)
     if white:
         found = found or region_warnings(problem, samples)
     if white and not found:
@@ -128,6 +132,25 @@ def _zeros(problem: InverseProblem) -> tuple[str, ...]:
     return (
         f"{count} numbers of the measurement are exactly 0 beside others of at least {FAR:g} times "
         "the noise: if they were not measured, declare them by a mask",
+    )
+
+
+def _saturated(problem: InverseProblem) -> tuple[str, ...]:
+    """Many numbers that are exactly the largest, which noise would have told apart."""
+    y, operator = problem.y, problem.operator
+    if y.is_complex() or operator.view != "image" or isinstance(operator, SINGLE_PIXELS):
+        return ()
+    images = y.flatten(1)
+    largest = images.amax(dim=1, keepdim=True)
+    noise = problem.noise.estimated_variance(y).sqrt().expand(y.shape).flatten(1)
+    full = (images == largest) & (images > FAR * noise)
+    share = float(full.double().mean(dim=1).max())
+    if share < CLIPPED or share * images.shape[1] < FEWEST:
+        return ()
+    return (
+        f"{share:.0%} of the numbers of the measurement are exactly its largest: if they are "
+        "saturated, A x is more there than they say, and edges around them ring; measure again, "
+        "darker, or restore a part without them",
     )
 
 

@@ -150,3 +150,21 @@ def test_the_noise_of_kspace_of_real_images_needs_no_prior(factor: float) -> Non
     assert bool(told) == (factor != 1)
     assert all("opposed frequencies differ as by noise of about" in each for each in told)
     assert all(("mri(real=false)" in each) == (factor > 1) for each in told)
+
+
+def test_saturated_pixels_are_told_behind_a_blur() -> None:
+    shape = (1, 64, 64)
+    truth = crop_and_shrink(to_gray(load_image("astronaut")), 64)[None]
+    blur = Blur.gaussian(1.6, shape)
+    y = simulate(blur, truth, GaussianNoise(0.01), 0)
+    for operator, measured, told in (
+        (blur, y.clamp(max=0.5), True),
+        (blur, y, False),
+        (Identity(shape), y.clamp(max=0.5), False),
+        (blur, (255 * y).round().clamp(0, 255) / 255, False),
+    ):
+        problem = InverseProblem(operator, measured, GaussianNoise(0.01))
+        samples = truth[None]
+        residual = check_residual(problem, samples)
+        found = misfit_warnings(problem, samples, residual, white=True)
+        assert any("saturated" in sentence for sentence in found) == told
