@@ -170,7 +170,11 @@ class InverseProblem:
     def _places(self) -> Tensor | None:
         """Of what is measured in a flat y: found once, as the host has to wait for their number."""
         mask = self.operator.measured
-        return None if mask is None else mask.to(self.y.device).flatten().nonzero()[:, 0]
+        if mask is None:
+            return None
+        places = mask.to(self.y.device).flatten().nonzero()[:, 0]
+        # In four bytes each, as there may be as many as numbers.
+        return places.int() if mask.numel() < 2**31 else places
 
     @cached_property
     def _flat_noise(self) -> Noise:
