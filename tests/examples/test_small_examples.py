@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from scripts import EXAMPLES, run
 
 from invscore.operators import check_operator
-
-EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
 def test_restore(tmp_path: Path) -> None:
     figure = tmp_path / "figure.png"
-    command = [sys.executable, str(EXAMPLES / "restore.py"), str(figure)]
-    run = subprocess.run(command, capture_output=True, text=True, check=True)
-    decibels = {
-        line.rsplit(maxsplit=2)[0]: float(line.split()[-2]) for line in run.stdout.splitlines()
-    }
+    text = run("restore.py", str(figure))
+    decibels = {line.rsplit(maxsplit=2)[0]: float(line.split()[-2]) for line in text.splitlines()}
     assert decibels["mean"] > decibels["measurement"] + 3
     assert figure.stat().st_size > 10_000
 
