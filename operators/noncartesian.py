@@ -24,6 +24,9 @@ GOLDEN = math.pi * (math.sqrt(5) - 1) / 2
 WINDOW = 0.25
 """Standard deviation of the window of an image, as a share of its sides."""
 
+FINE = 4097
+"""Radii between which a spiral is taken for straight."""
+
 ITERATIONS = 15
 """Of the fixed point of density compensation."""
 
@@ -97,11 +100,24 @@ def spiral_trajectory(arms: int, samples: int, turns: float) -> Tensor:
     """Spirals from the centre of k-space, evenly turned, (2, arms * samples) float64.
 
     In radians a pixel: the radius grows evenly with the angle to pi, after so many ``turns``.
+    Samples are as far apart everywhere along an arm (``spiral_length``).
     """
     t = (torch.arange(samples, dtype=torch.float64) + 0.5) / samples
-    share = t.sqrt()  # as many samples for each area
+    radius = torch.linspace(0, 1, FINE, dtype=torch.float64)
+    along = torch.tensor([spiral_length(turns, r) for r in radius.tolist()], dtype=torch.float64)
+    place = t * along[-1]
+    above = torch.searchsorted(along, place).clamp(1, FINE - 1)
+    weight = (place - along[above - 1]) / (along[above] - along[above - 1])
+    share = torch.lerp(radius[above - 1], radius[above], weight)
     angle = 2 * math.pi * (turns * share + torch.arange(arms, dtype=torch.float64)[:, None] / arms)
     return (math.pi * share * torch.stack([angle.cos(), angle.sin()])).flatten(1)
+
+
+def spiral_length(turns: float, share: float = 1.0) -> float:
+    """How long an arm is up to a ``share`` of its radius, in radians a pixel (Archimedes)."""
+    a = 2 * math.pi * turns
+    x = a * share
+    return math.pi / 2 * (share * math.hypot(1, x) + (math.asinh(x) / a if a else share))
 
 
 def density_compensation(omega: Tensor, shape: Shape) -> Tensor:

@@ -15,6 +15,7 @@ from invscore.operators.coils import birdcage_maps, estimate_maps, real_maps
 from invscore.operators.noncartesian import (
     density_compensation,
     radial_trajectory,
+    spiral_length,
     spiral_trajectory,
 )
 from invscore.readers import Array, Part, pick, read
@@ -59,7 +60,7 @@ def simulated(
     elif trajectory == "spiral":
         turns = longer / (2 * spokes)  # arms are a cycle of the field of view apart
         # ... and samples along them half of one, as along spokes
-        omega = spiral_trajectory(spokes, math.ceil(math.pi * turns * longer), turns)
+        omega = spiral_trajectory(spokes, math.ceil(spiral_length(turns) * longer / math.pi), turns)
     else:
         omega = read_trajectory(trajectory, (height, width), units)[0]
     if maps is not None:

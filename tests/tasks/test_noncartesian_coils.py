@@ -10,6 +10,7 @@ from invscore.operators import NonCartesianMRI
 from invscore.operators.coils import birdcage_maps
 from invscore.operators.noncartesian import radial_trajectory
 from invscore.tasks import noncartesian
+from invscore.tasks.builtin import build
 from invscore.tasks.measured import measured_task
 from invscore.tasks.specs import parse_spec
 
@@ -117,3 +118,15 @@ def test_maps_are_those_of_images_that_fit_the_samples() -> None:
     maps = noncartesian.maps_of_samples(y, omega, (size, size), real=False)
     likeness = (maps.conj() * true).sum(dim=0).abs()
     assert float((2 - 2 * likeness)[inside].mean().sqrt()) < 0.012
+
+
+@pytest.mark.parametrize("spokes", [4, 16, 64])
+def test_simulated_spirals_are_sampled_along_their_arms(spokes: int) -> None:
+    """Neighbouring samples are at most half a cycle of the field of view apart."""
+    pytest.importorskip("pytorch_finufft")
+    operator = build("noncartesian-mri", (1, 48, 40), {"trajectory": "spiral", "spokes": spokes})
+    arms = operator.omega.reshape(2, spokes, -1)
+    apart = (arms[:, :, 1:] - arms[:, :, :-1]).norm(dim=0) * 48 / (2 * torch.pi)
+    assert float(apart.max()) < 0.52
+    outer = arms[:, :, -1].norm(dim=0)
+    assert float(outer.min()) > 0.97 * torch.pi
