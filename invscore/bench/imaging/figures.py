@@ -29,11 +29,12 @@ def cost_figure(found: Sequence[Mapping[str, Any]], cost: str, label: str, path:
     """
     # Half a second to import; a Figure without pyplot needs no display.
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
     tasks = list(dict.fromkeys(mean["task"] for mean in found))
     methods = list(dict.fromkeys(mean["method"] for mean in found))
-    columns = min(COLUMNS, len(tasks))
-    rows = math.ceil(len(tasks) / columns)
+    rows = math.ceil(len(tasks) / COLUMNS)
+    columns = math.ceil(len(tasks) / rows)
     figure = Figure(figsize=(WIDTH * columns + 1.8, HEIGHT * rows), dpi=DPI, layout="constrained")
     handles: dict[str, Any] = {}
     for place, task in enumerate(tasks):
@@ -61,6 +62,9 @@ def cost_figure(found: Sequence[Mapping[str, Any]], cost: str, label: str, path:
         axes.set(title=task, xlabel=label)
         if axes.containers:
             axes.set_xscale("log")
+            axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+            axes.xaxis.set_minor_formatter(NullFormatter())
         axes.grid(visible=True, linewidth=0.3)
         if place % columns == 0:
             axes.set_ylabel("PSNR in dB")
