@@ -225,8 +225,10 @@ class DecomposedMeasurement(IteratedMeasurement):
         share = self.shared.drawn(sigma)
         passed = self._passed(1 - share, spectrum)  # before anything else is held
         image = self.bands.image(spectrum)
-        image -= self._v(share.sqrt_().neg_().add_(1).mul_(self._vh(image)))
+        known = share.sqrt_().neg_().add_(1) * self._vh(image)  # which may be the image itself
         del share
+        image = image - self._v(known)
+        del known
         return self.bands.spectrum(image), passed.neg_().add_(1).clamp_min_(0)
 
     def _passed(self, precision: Tensor, like: Tensor) -> Tensor:

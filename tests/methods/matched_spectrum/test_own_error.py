@@ -104,7 +104,7 @@ def measurement_of(operator: LinearOperator, s: float) -> Measurement:
 
 def test_states_have_hidden_pixels_from_the_draw() -> None:
     """And 1 - (sigma / s)^2 of the variance of pixels that are measured less precisely."""
-    image = images(1)
+    image = images(1, 3)  # of one measurement
     operator = Inpainting.random(image.shape[1:], keep=0.4, seed=0)
     mask = operator.weight.single.expand(image.shape) > 0
     for sigma, left in ((0.1, 0.0), (0.03, 1 - 0.36)):
