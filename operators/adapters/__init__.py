@@ -7,6 +7,7 @@ from invscore.operators.adapters.deepinv import from_deepinv
 from invscore.operators.adapters.nufft import from_finufft, from_mri_nufft, from_torchkbnufft
 from invscore.operators.adapters.odl import from_odl
 from invscore.operators.adapters.pylops import from_pylops
+from invscore.operators.adapters.rtk import from_rtk
 from invscore.operators.adapters.scipy import from_scipy, to_scipy
 from invscore.operators.adapters.sigpy import from_sigpy
 from invscore.operators.base import Shape
@@ -18,6 +19,7 @@ __all__ = [
     "from_mri_nufft",
     "from_odl",
     "from_pylops",
+    "from_rtk",
     "from_scipy",
     "from_sigpy",
     "from_torchkbnufft",
