@@ -6,7 +6,7 @@ from torch import Tensor
 
 from invscore.batches import per_image
 from invscore.estimation.noise_level import noise_seen
-from invscore.likelihood import InverseProblem
+from invscore.likelihood import GaussianNoise, InverseProblem
 from invscore.methods import MethodInfo
 from invscore.methods.auto import narrow_warnings
 from invscore.operators.probe import operator_warnings
@@ -44,14 +44,16 @@ def misfits(
 
     ``factors``: by which the measurement of each image was divided for ``prior``.
     """
-    scaled = in_prior_units(problem, factors)
-    found = magnitude_warnings(scaled, prior, samples, one_number(factors))
+    found = magnitude_warnings(problem, prior, samples, one_number(factors))
     found = found or misfit_warnings(problem, samples, residual, white=white)
+    if not isinstance(problem.noise, GaussianNoise):  # levels and kernels are told of it alone
+        return found
     if white and not found:
         looked_at, first = excerpt(problem, samples[:1])
         factor = per_image(one_number(factors), first[0], "scale")
         seen = noise_seen(in_prior_units(looked_at, factors), prior, first / factor)
         found = noise_warnings(problem, seen)
+    scaled = in_prior_units(problem, factors)
     return (*found, *kernel_warnings(scaled, prior, turned=bool(found)))
 
 

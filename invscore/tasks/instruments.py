@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 from annotated_types import Interval
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Tensor
 
     from invscore.operators import Operator
@@ -45,6 +45,7 @@ def read_baselines(path: str | Path) -> Tensor:
     Arrays (n, 2), (n, 3), (2, n) or (3, n), or text of two or three numbers a line; the third, w,
     is left out. Raises ``ValueError`` for anything else.
     """
+    import numpy as np
     import torch
 
     from invscore.readers import known_suffixes, read, suffix_of
@@ -66,6 +67,8 @@ def read_baselines(path: str | Path) -> Tensor:
 
 
 def _of_text(file: Path, name: str) -> np.ndarray:
+    import numpy as np
+
     try:
         text = file.read_text(encoding="utf-8", errors="replace")
     except OSError as error:

@@ -25,7 +25,7 @@ def magnitude_warnings(
     Iterations that grow without bound end at numbers that are finite, and where y does not see what
     has grown, the residual is as it should be. Samples of the posterior are about as far from the
     mean of the prior as its images are, unless y is as much farther than its measurements of them.
-    ``problem`` is in the units of ``prior``, and samples are ``scale`` times as large: (b,) or one.
+    ``scale``, (b,) or one: how much larger samples are than in the units of ``prior``.
 
         >>> import torch
         >>> from invscore import GaussianNoise, GaussianPrior, InverseProblem
@@ -40,11 +40,11 @@ def magnitude_warnings(
         >>> magnitude_warnings(problem, prior, 1e6 * samples)[0].split(" times")[1].split(",")[0]
         ' as far from the mean of the prior as its images are'
     """
-    divided = per_image(scale, samples[0], "scale")
+    factor = per_image(scale, samples[0], "scale")
     mean = torch.as_tensor(prior.mean, dtype=samples.dtype, device=samples.device)
-    away = torch.stack([_rms(x / divided - mean) for x in samples]).amax(dim=0)
+    away = torch.stack([_rms(x / factor - mean) for x in samples]).amax(dim=0)
     away = away / prior.variance**0.5
-    if bool((away <= FAR).all()) or bool((away <= FAR * _measured(problem, prior)).all()):
+    if bool((away <= FAR).all()) or bool((away <= FAR * _measured(problem, prior, factor)).all()):
         return ()
     return (
         f"the samples are {float(away.max()):.2g} times as far from the mean of the prior as its "
@@ -53,15 +53,15 @@ def magnitude_warnings(
     )
 
 
-def _measured(problem: InverseProblem, prior: Prior) -> Tensor:
+def _measured(problem: InverseProblem, prior: Prior, factor: Tensor | float) -> Tensor:
     """How much farther y is than measurements of images of the prior: (b,), 1 or more."""
     operator, y = problem.operator, problem.y
     image = torch.zeros(len(y), *operator.in_shape, dtype=problem.image_dtype, device=y.device)
-    mean = image + torch.as_tensor(prior.mean, dtype=image.dtype, device=y.device)
+    mean = image + factor * torch.as_tensor(prior.mean, dtype=image.dtype, device=y.device)
     noise = sample_rng(0, len(y), "magnitude", y.device).normal_like(image)
     clean = operator(mean)
     level = problem.noise.variance(clean).expand(y.shape).sqrt()
-    seen = operator(mean + prior.variance**0.5 * noise) - clean
+    seen = operator(mean + factor * prior.variance**0.5 * noise) - clean
     away, seen, level = (_rms(problem.measured(values)) for values in (y - clean, seen, level))
     return torch.nan_to_num(away / torch.hypot(seen, level), nan=1.0).clamp_min(1.0)
 

@@ -144,7 +144,7 @@ def _saturated(problem: InverseProblem) -> tuple[str, ...]:
     largest = images.amax(dim=1, keepdim=True)
     noise = problem.noise.estimated_variance(y).sqrt().expand(y.shape).flatten(1)
     full = (images == largest) & (images > FAR * noise)
-    share = float(full.double().mean(dim=1).max())
+    share = float(full.float().mean(dim=1).max())
     if share < CLIPPED or share * images.shape[1] < FEWEST:
         return ()
     return (

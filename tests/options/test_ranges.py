@@ -69,10 +69,13 @@ def test_defaults_are_within_their_ranges(entry: Registered) -> None:
 
 @pytest.mark.parametrize("operator", BUILTIN)
 def test_defaults_of_operators_are_within_their_ranges(operator: str) -> None:
-    known = option_defaults(operator)
-    check_options(
-        operator, {n: "k.png" if v is inspect.Parameter.empty else v for n, v in known.items()}
-    )
+    known, kinds = option_defaults(operator), option_ranges(operator)
+    needed = {
+        n: "k.png" if kinds[n] is str else 1
+        for n, v in known.items()
+        if v is inspect.Parameter.empty
+    }
+    check_options(operator, known | needed)
 
 
 @pytest.mark.parametrize(

@@ -199,7 +199,7 @@ def test_files_that_are_no_prior(tmp_path: Path) -> None:
             weights,
             metadata | {"parametrisation": edm | {"sigma_dat": 0.5}},
         ),
-        "blocks must be a whole number, got 'two'": (
+        "blocks must be a whole number or a list, got 'two'": (
             weights,
             metadata | {"architecture": ARCHITECTURE | {"blocks": "two"}},
         ),

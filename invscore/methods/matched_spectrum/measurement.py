@@ -84,10 +84,11 @@ class Measurement(abc.ABC):
 
     def drawn(
         self,
-        spectrum: Tensor,  # noqa: ARG002
+        before: Tensor,  # noqa: ARG002
+        after: Tensor,  # noqa: ARG002
         sigma: float,  # noqa: ARG002
     ) -> tuple[Tensor, Tensor] | None:
-        """Of spectra, what states of the level ``sigma`` have from the draws they are made from.
+        """Of ``after - before``, what states of the level ``sigma`` have from draws; all spectra.
 
         The rest they have from y. And the share of the variance of each frequency that it is. None
         where the noise of states is fresh.
@@ -133,9 +134,9 @@ class FilteredMeasurement(Measurement):
         del c, spread, precision
         return self.pictured(mean + left.sqrt_() * rng.normal_like(mean))
 
-    def drawn(self, spectrum: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
-        share = self.shared.drawn(sigma)
-        return spectrum * share.sqrt(), share
+    def drawn(self, before: Tensor, after: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
+        share = 1 - self.shared.known(sigma)
+        return (after - before) * share.sqrt(), share
 
 
 class IteratedMeasurement(Measurement):
@@ -221,12 +222,12 @@ class DecomposedMeasurement(IteratedMeasurement):
             return self.pictured(drawn.add_(shift))
         return self.picture(drawn.add_(scale * bands.image(shift)))
 
-    def drawn(self, spectrum: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
-        share = self.shared.drawn(sigma)
-        passed = self._passed(1 - share, spectrum)  # before anything else is held
-        image = self.bands.image(spectrum)
-        known = share.sqrt_().neg_().add_(1) * self._vh(image)  # which may be the image itself
-        del share
+    def drawn(self, before: Tensor, after: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
+        known = self.shared.known(sigma)
+        passed = self._passed(known, after)  # before anything else is held
+        image = self.bands.image(after - before)
+        known = known.neg_().add_(1).sqrt_().neg_().add_(1)
+        known = known * self._vh(image)  # which may be the image itself
         image = image - self._v(known)
         del known
         return self.bands.spectrum(image), passed.neg_().add_(1).clamp_min_(0)
@@ -238,8 +239,8 @@ class DecomposedMeasurement(IteratedMeasurement):
             self._probes, torch.split(found, len(self._probes[0])), strict=True
         ):
             probes = signs if signs.is_complex() else signs.to(like.dtype)
-            answers = self._vh(self.bands.image(probes))
-            answers = self._v((precision[:, None] * answers).flatten(0, 1))
+            answers = precision[:, None] * self._vh(self.bands.image(probes))
+            answers = self._v(answers.flatten(0, 1))
             answers = self.bands.spectrum(answers).reshape(-1, len(probes), *self.bands.shape)
             places.copy_((probes.conj() * answers).real.transpose(0, 1))
             del probes, answers

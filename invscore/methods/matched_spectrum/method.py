@@ -95,7 +95,7 @@ def matched_spectrum(
         del clean  # what is as large as an image is not held longer than it is needed
         denoised = bands.spectrum(denoise(x.image, sigma))
         c = covariance.estimate(denoised, before, x.spectrum, sigma, prior.mean)
-        seen = None if own is None else measurement.drawn(denoised - before, sigma)
+        seen = None if own is None else measurement.drawn(before, denoised, sigma)
         drawn = c if own is None or seen is None else own.spread(c, *seen, sigma)
         level = AtLevel(sigma, c, drawn, denoised, before, x)
         del c, seen, drawn, denoised, before, x

@@ -111,7 +111,8 @@ def test_states_have_hidden_pixels_from_the_draw() -> None:
         measurement = measurement_of(operator, 0.05)
         assert isinstance(measurement, DecomposedMeasurement)
         bands = measurement.bands
-        found = measurement.drawn(bands.spectrum(image), sigma)
+        spectrum = bands.spectrum(image)
+        found = measurement.drawn(torch.zeros_like(spectrum), spectrum, sigma)
         assert found is not None
         expected = torch.where(mask, left**0.5, 1.0) * image
         torch.testing.assert_close(bands.image(found[0]), expected)
@@ -129,7 +130,8 @@ def test_a_filter_and_its_singular_vectors_agree() -> None:
     decomposed = DecomposedMeasurement(problem, operator.svd(F64), filtered.bands)
     spectrum = filtered.bands.spectrum(images(1, 1, SHAPE))
     for sigma in (0.3, 0.04):
-        one, other = filtered.drawn(spectrum, sigma), decomposed.drawn(spectrum, sigma)
+        zero = torch.zeros_like(spectrum)
+        one, other = (m.drawn(zero, spectrum, sigma) for m in (filtered, decomposed))
         torch.testing.assert_close(one[0], other[0], rtol=1e-6, atol=1e-6)
         torch.testing.assert_close(one[1].expand_as(spectrum), other[1], rtol=1e-6, atol=1e-5)
 
