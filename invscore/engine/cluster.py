@@ -16,6 +16,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from invscore.engine.base import Item, Value, WorkerError
+from invscore.hardware import memory
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -134,6 +135,7 @@ def _prepare(threads: int | None) -> None:
     from distributed import get_worker
 
     torch.set_num_threads(threads or get_worker().state.nthreads)
+    memory.keep_freed()
     # PyTorch warns of its own code where a Jacobian is taken: a user can do nothing about it.
     warnings.filterwarnings("ignore", r"`torch\.jit", FutureWarning)
 

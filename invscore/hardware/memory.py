@@ -54,9 +54,24 @@ def give_back_at_once() -> bool:
     The C library of Linux keeps what is smaller than 32 megabytes for the next, in pieces that fit
     less and less: half as much again as is in use, where a network works tile by tile.
     """
+    return _thresholds(KEPT, KEPT)
+
+
+def keep_freed() -> bool:
+    """Have freed tensors of up to 32 megabytes kept for the next: whether that can be asked.
+
+    As the C library of Linux comes to do by itself, but in workers of Dask, which have it give all
+    back at once: two of them then spend half as much time again, in the system, as one process.
+    """
+    return _thresholds(2**25, 2**26)
+
+
+def _thresholds(mapped: int, trimmed: int) -> bool:
     with suppress(AttributeError, OSError, TypeError):
         library = ctypes.CDLL(None)
-        return bool(library.mallopt(MMAP_THRESHOLD, KEPT) and library.mallopt(TRIM_THRESHOLD, KEPT))
+        return bool(
+            library.mallopt(MMAP_THRESHOLD, mapped) and library.mallopt(TRIM_THRESHOLD, trimmed)
+        )
     return False
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -54,3 +55,25 @@ def test_what_is_freed_is_given_back() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert int(done.stdout) > 35_000_000
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc alone can be asked")
+def test_what_is_freed_is_kept_where_dask_would_give_it_back() -> None:
+    """Thirty tensors of 4 MB one after another: the pages of one, or of each of them."""
+    code = (
+        "import resource, torch; from invscore.hardware import memory; torch.ones(2**20); {}\n"
+        "count = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
+        "before = count(); [torch.ones(2**20).sum() for _ in range(30)]; print(count() - before)"
+    )
+    dask = {**os.environ, "MALLOC_TRIM_THRESHOLD_": "65536"}
+    given, kept = (
+        subprocess.run(
+            [sys.executable, "-c", code.format(line)],
+            env=dask,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        for line in ("", "assert memory.keep_freed()")
+    )
+    assert int(kept.stdout) < 6 * 1024 < int(given.stdout)
