@@ -8,9 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from invscore import GaussianNoise, InverseProblem, Prior, reconstruct, simulate
+from invscore import GaussianNoise, InverseProblem, PoissonNoise, Prior, reconstruct, simulate
 from invscore.batches import PerImage
 from invscore.methods.base import METHODS, Step, register
+from invscore.noise.base import Noise
 from invscore.operators import Identity, Inpainting, Operator, from_function
 from invscore.priors import GaussianPrior
 from invscore.rng import SampleRNG
@@ -52,11 +53,16 @@ def test_samples_are_as_far_as_the_measurement() -> None:
     assert magnitude_warnings(problem, PRIOR, 200 * samples)
 
 
-def test_scales_of_images() -> None:
-    problem, scale = problem_of(HALF, PRIOR.sample(2)), torch.tensor([1.0, 1000.0])
-    samples = scale.reshape(-1, 1, 1, 1) * hidden(0.0)
-    assert not magnitude_warnings(problem, PRIOR, samples, scale)
-    assert magnitude_warnings(problem, PRIOR, samples)
+@pytest.mark.parametrize("noise", [NOISE, PoissonNoise(1e4)], ids=["gaussian", "poisson"])
+def test_scales_of_images(noise: Noise) -> None:
+    """The measurement, too, is as much larger as its image: that says nothing of the samples."""
+    scale = torch.tensor([1.0, 1000.0])
+    column = scale.reshape(-1, 1, 1, 1)
+    y = simulate(HALF, column * PRIOR.sample(2), noise, 0)
+    problem = InverseProblem(HALF, y, noise)
+    assert not magnitude_warnings(problem, PRIOR, column * hidden(0.0), scale)
+    assert magnitude_warnings(problem, PRIOR, column * hidden(5.0), scale)
+    assert magnitude_warnings(problem_of(HALF, PRIOR.sample(2)), PRIOR, column * hidden(0.0))
 
 
 def test_not_a_number_is_told() -> None:
