@@ -60,9 +60,8 @@ def as_prior(thing: Any, facts: Mapping[str, Any], name: str | None = None) -> P
         if options := ", ".join(_options(thing)):
             takes = f"{given} takes {options}"
         thing = _made(thing, own, given)
-        facts = {fact: v for fact, v in facts.items() if fact not in own or fact in OF_NETWORKS}
-        if isinstance(thing, Prior):
-            facts = {fact: v for fact, v in facts.items() if fact not in own}
+        again = () if isinstance(thing, Prior) else OF_NETWORKS
+        facts = {fact: value for fact, value in facts.items() if fact not in own or fact in again}
     if isinstance(thing, Prior):
         if facts:
             raise ValueError(f"{takes}, got {', '.join(facts)}")
