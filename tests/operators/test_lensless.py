@@ -11,7 +11,7 @@ generator = torch.Generator().manual_seed(0)
 KERNEL = torch.rand(9, 14, dtype=torch.float64, generator=generator)
 
 
-@pytest.mark.parametrize("sensor", [None, (9, 14), (5, 6), (1, 1), (15, 18)])
+@pytest.mark.parametrize("sensor", [None, (9, 14), (5, 6), (6, 7), (1, 1), (15, 18)])
 def test_a_sensor_sees_the_middle_of_the_whole_convolution(
     sensor: tuple[int, int] | None,
 ) -> None:

@@ -67,6 +67,15 @@ def test_a_standard_error_is_taken_off() -> None:
     assert mean[few].max() < 1.35
 
 
+def test_the_standard_error_is_that_of_a_mean_square() -> None:
+    """Of n numbers: ``(2 / n)^1/2`` of it."""
+    bands, c = FrequencyBands(images(0)), torch.full_like(images(0), 0.25)
+    found = after_a_guess(bands).spread(c, 0.9 * signs(bands), torch.ones_like(c), 1.0)
+    told = 0.81 / 0.25 / (1 + (2 / bands.count[None].to(F64)) ** 0.5)
+    expected = 0.25 * bands.spread(told.log().clamp_min(0)).exp()
+    torch.testing.assert_close(found, expected, rtol=1e-6, atol=0.0)
+
+
 def test_a_first_guess_is_no_draw() -> None:
     e = images(1)
     bands, c = FrequencyBands(e), torch.full_like(e, 0.25)
