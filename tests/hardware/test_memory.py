@@ -59,11 +59,15 @@ def test_what_is_freed_is_given_back() -> None:
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc alone can be asked")
 def test_what_is_freed_is_kept_where_dask_would_give_it_back() -> None:
-    """Thirty tensors of 4 MB one after another: the pages of one, or of each of them."""
+    """Thirty tensors of 4 MB one after another: the pages of a few, or of each of them.
+
+    No result is held: one may lie behind its tensor, whose place is then too small for the next.
+    """
     code = (
         "import resource, torch; from invscore.hardware import memory; torch.ones(2**20); {}\n"
         "count = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
-        "before = count(); [torch.ones(2**20).sum() for _ in range(30)]; print(count() - before)"
+        "before = count(); assert not any(torch.ones(2**20).sum() < 0 for _ in range(30))\n"
+        "print(count() - before)"
     )
     dask = {**os.environ, "MALLOC_TRIM_THRESHOLD_": "65536"}
     given, kept = (
@@ -76,4 +80,4 @@ def test_what_is_freed_is_kept_where_dask_would_give_it_back() -> None:
         )
         for line in ("", "assert memory.keep_freed()")
     )
-    assert int(kept.stdout) < 6 * 1024 < int(given.stdout)
+    assert int(kept.stdout) < 15 * 1024 < 29 * 1024 < int(given.stdout)
