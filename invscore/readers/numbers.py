@@ -105,6 +105,28 @@ def warn_of_range(recording: Recording, values: Array, name: str) -> None:
         )
 
 
+def warn_of_missing(file: object, stored: int, chunks: int, fill: object) -> None:
+    """Warn where a file stores some of its ``chunks`` alone: others are ``fill`` throughout.
+
+    Writers may leave out chunks of the fill value, but copies that broke off look the same.
+
+    >>> import warnings
+    >>> from invscore.readers.numbers import warn_of_missing
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     warn_of_missing("a.zarr", 3, 4, 0)
+    >>> str(caught[0].message)
+    "'a.zarr' stores 3 of its 4 chunks: the others are taken for its fill value, 0"
+    """
+    if stored < chunks:
+        others = "it is" if stored == 0 else "the others are"
+        warnings.warn(
+            f"{str(file)!r} stores {stored} of its {chunks} chunks: {others} taken for its fill "
+            f"value, {fill}",
+            stacklevel=3,
+        )
+
+
 def _looks_like_bytes(values: Array, low: float, high: float) -> bool:
     """Whether numbers of a type that is not scaled lie about as those of 8-bit pictures do."""
     if values.dtype.kind in "ui":
