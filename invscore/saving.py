@@ -8,6 +8,7 @@ import io
 import json
 import math
 import shutil
+import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -27,8 +28,9 @@ from invscore.tasks.pictures import Window, measurement_picture, window_of
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-COMPRESSION = 3
-"""Of pictures, from 0 to 9: a tenth larger than by the 6 of most, in a third of the time."""
+COMPRESSION = zlib.Z_RLE
+"""Of pictures, after PNG's own filters: photographs are as small as by the usual search for
+repetitions, in a quarter to a third of the time."""
 METRICS = "metrics.json"
 ARRAYS = "arrays.npz"
 PICTURES = ("reconstruction", "measurement", "truth", "std", "figure")
@@ -90,7 +92,7 @@ def write(
                 shutil.copyfile(drawn[id(image)], file)
             else:
                 picture = Image.fromarray(to_uint8(image))
-                picture.save(file, format="PNG", compress_level=COMPRESSION)
+                picture.save(file, format="PNG", compress_type=COMPRESSION)
                 drawn[id(image)] = file
         plain: dict[str, Any] = {name: tensor.cpu().numpy() for name, tensor in arrays.items()}
         np.savez(partial / ARRAYS, **plain)

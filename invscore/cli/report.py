@@ -22,7 +22,7 @@ from invscore.files import check_writable
 from invscore.metrics import SSIM_WINDOW, psnr, ssim
 from invscore.result import Result
 from invscore.saving import ARRAYS, METRICS
-from invscore.tasks.pictures import measurement_picture
+from invscore.tasks.pictures import Window, measurement_picture
 from invscore.tasks.task import Task, backprojection
 from invscore.uncertainty import Interval
 
@@ -127,7 +127,7 @@ def write_results(
     format of ``like`` too.
     """
     seen, truth = result.seen, task.seen_truth
-    images = _images(task, result)
+    images = _images(task, result, Window(*metrics["black_and_white"]))
     spread = seen.std[0].cpu() if len(result.samples) > 1 else None
     arrays = {
         "y": task.in_units.y[0],
@@ -213,9 +213,8 @@ def print_summary(metrics: Mapping[str, Any], folder: Path) -> None:
     console.print(f"[bold]{escape(str(first))}[/bold]  and more in {escape(str(folder))}/")
 
 
-def _images(task: Task, result: Result) -> dict[str, Tensor]:
+def _images(task: Task, result: Result, window: Window) -> dict[str, Tensor]:
     """The pictures of a result by name, each (c, h, w) in [0, 1]; none of what is no image."""
-    window = shown(task, result)
     tensors = {"reconstruction": result.seen.mean[0]}
     if (truth := task.seen_truth) is not None:
         tensors["truth"] = truth[0]

@@ -2,9 +2,7 @@
 
 The power spectrum of photographs is smooth and falls as a power of the frequency; that of a blurred
 one has the kernel's zeros and slopes besides. Kernels of three families are compared by how likely
-they make the periodogram of the windowed picture (Whittle's likelihood, the window's leakage
-accounted for as in Sykulski et al. 2019), the photograph's spectrum being fitted for each:
-amplitude, exponent, how these differ between directions, and the noise where it is not known.
+they make the periodogram of the windowed picture (``invscore.estimation.periodogram``).
 """
 
 from __future__ import annotations
@@ -12,14 +10,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import product
 from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.fft import fft2, fftfreq, irfft2, rfft2
 
+from invscore.estimation.periodogram import Periodogram
 from invscore.operators.kernels import disk_kernel, gaussian_kernel, gaussian_size, motion_kernel
 
 Model = Literal["motion", "defocus", "gaussian"]
@@ -32,9 +29,6 @@ UNITS = {
 FIRST, LAST = {"motion": 3.0, "defocus": 1.0, "gaussian": 0.6}, 26.0
 """Sizes that are tried: lengths, radii and deviations in pixels from the first, and the longest
 motion; disks reach a third of it and Gaussians a sixth."""
-
-LOWEST = 2.5
-"""Periods in the picture: below, the window leaks what is constant."""
 
 TRUST = 0.1
 """Of Whittle's likelihood: neighbouring frequencies of photographs are not independent."""
@@ -57,17 +51,6 @@ SMALL = 0.5
 
 REACH = 3.0
 """Deviations up to which kernels are drawn."""
-
-ITERATIONS, HALVINGS = 40, 8
-"""Of the fit, and of a step that would make it worse."""
-
-SLIGHT, FAR, REMEMBERED = 1e-2, 3.0, 2**15
-"""Nats that the last iteration promises; times what one promises, twice what a parabola gains,
-that are out of reach; pixels of pictures for which it is remembered what kernels leave of them."""
-
-START = (-6.0, -2.7, 0.0, 0.0, 0.0, 0.0)
-PRECISION = (0.0, 30.0, 20.0, 20.0, 20.0, 20.0)
-"""Of a photograph's spectrum: log amplitude, exponent, and waves of two and four periods a turn."""
 
 
 @dataclass(frozen=True)
@@ -121,118 +104,6 @@ class KernelEstimate:
         told = zip(UNITS[self.model], self.numbers, self.errors, strict=True)
         parts = [f"{name} {n:.3g} +- {e:.2g} {unit}" for (name, unit), n, e in told]
         return f"{self.model}, {', '.join(parts)}"
-
-
-class Periodogram:
-    """The power of a picture (c, h, w) under a window, and how likely a kernel makes it.
-
-    ``noise``: its standard deviation in the picture, or None where it is fitted too.
-    """
-
-    def __init__(self, picture: Tensor, noise: float | None = None) -> None:
-        image = picture.detach().cpu().double().mean(dim=0)
-        self.shape = (image.shape[0], image.shape[1])
-        taper, _, used, self._basis = _frequencies(self.shape)
-        mean = (taper * image).sum() / taper.sum()
-        power = fft2(taper * (image - mean), norm="ortho").abs() ** 2
-        self._power = power[used]
-        self._channels = len(picture)
-        self._known = None if noise is None else max(noise**2 / self._channels, 1e-12)
-        lowest = float(self._power.quantile(0.1))
-        self._theta = torch.tensor(START, dtype=torch.float64)
-        self._theta[0] += self._power.mean().clamp_min(1e-30).log()
-        self._level = math.log(self._known or max(lowest, 1e-12))
-        self.mean_log_ratio = math.nan  # of the periodogram to what the last kernel expects
-
-    @property
-    def noise(self) -> float:
-        """The standard deviation of the noise, that of the last kernel where it is fitted."""
-        return math.exp(self._level / 2) * self._channels**0.5
-
-    def log_likelihood(self, kernel: Tensor, least: float = -math.inf) -> float:
-        """Of the periodogram, in nats, under the best spectrum; less if it is not ``least``."""
-        passed, basis, power = self._passed(kernel), self._basis, self._power
-        centre = torch.tensor((float(self._theta[0]), *START[1:]), dtype=torch.float64)
-        precision = torch.tensor(PRECISION, dtype=torch.float64)
-        theta, level = self._theta, self._level
-
-        def expected(theta: Tensor, level: float) -> tuple[Tensor, Tensor, float]:
-            """The power of what is clean, of all, and how likely the periodogram is."""
-            clean = passed * (theta @ basis).clamp(-60, 60).exp()
-            total = clean + math.exp(level)
-            away = 0.5 * float((precision * (theta - centre) ** 2).sum())
-            return clean, total, -float((total.log() + power / total).sum()) - away
-
-        clean, total, value = expected(theta, level)
-        for _ in range(ITERATIONS):  # Fisher's scoring
-            design = basis * (clean / total)
-            slope = design @ (power / total - 1) - precision * (theta - centre)
-            fisher = design @ design.T + torch.diag(precision)
-            if self._known is None:
-                own = math.exp(level) / total
-                across = design @ own
-                slope = torch.cat([slope, (own * (power / total - 1)).sum()[None]])
-                fisher = torch.cat([fisher, across[:, None]], dim=1)
-                fisher = torch.cat([fisher, torch.cat([across, own.square().sum()[None]])[None]])
-            step = torch.linalg.solve(fisher + 1e-6 * torch.eye(len(fisher)).double(), slope)
-            promised, length = float(slope @ step), float(step.abs().max())
-            if length <= 1 and value + FAR * promised < least:
-                break
-            step, before = step / max(length, 1.0), value
-            for _ in range(HALVINGS):  # until it leads upwards
-                at = theta + step[:6]
-                noise = level + (float(step[6]) if self._known is None else 0.0)
-                clean, total, value = expected(at, noise)
-                if value >= before:
-                    break
-                step = step / 2
-            theta, level = at, noise
-            if promised < SLIGHT:
-                break
-        self._theta, self._level = theta, level
-        self.mean_log_ratio = float((power / total).clamp_min(1e-30).log().mean())
-        return value
-
-    def _passed(self, kernel: Tensor) -> Tensor:
-        """What a kernel leaves of the power of each frequency, the window's leakage included."""
-        kernel = kernel.double().contiguous()
-        if math.prod(self.shape) > REMEMBERED:
-            return _passed(kernel, self.shape)
-        return _remembered(kernel.numpy().tobytes(), tuple(kernel.shape), self.shape)
-
-
-@lru_cache(maxsize=1)
-def _frequencies(shape: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Of pictures of a shape: the window, what it leaks, and which frequencies are looked at.
-
-    And the logarithm of a photograph's power there as a sum, a summand a row.
-    """
-    height, width = shape
-    taper = torch.outer(*(_half_wave(n) for n in shape))
-    taper = taper / taper.square().mean().sqrt()
-    leak = fft2(taper).abs() ** 2
-    rows, columns = (fftfreq(n, dtype=torch.float64) for n in shape)
-    down, across = torch.meshgrid(rows, columns, indexing="ij")
-    radius, angle = torch.hypot(down, across), torch.atan2(down, across)
-    half = (down > 0) | ((down == 0) & (across > 0))
-    used = half & (torch.hypot(down * height, across * width) >= LOWEST) & (radius <= 0.5)
-    waves = [f(n * angle) for n in (2, 4) for f in (torch.cos, torch.sin)]
-    summands = [torch.ones_like(radius), radius.clamp_min(1e-9).log(), *waves]
-    return taper, rfft2(leak / leak.sum()), used, torch.stack([each[used] for each in summands])
-
-
-@lru_cache(maxsize=16)
-def _remembered(kernel: bytes, shape: tuple[int, int], picture: tuple[int, int]) -> Tensor:
-    """The kernels of one measurement are those of the next, where there are many."""
-    return _passed(torch.frombuffer(bytearray(kernel), dtype=torch.float64).reshape(shape), picture)
-
-
-def _passed(kernel: Tensor, picture: tuple[int, int]) -> Tensor:
-    (kh, kw), (height, width) = kernel.shape, picture
-    padded = torch.nn.functional.pad(kernel, (0, width - kw, 0, height - kh))
-    _, leak, used, _ = _frequencies(picture)
-    power = rfft2(fft2(padded).abs() ** 2)
-    return irfft2(power * leak, s=picture)[used].clamp_min(1e-12)
 
 
 def estimate_kernel(
@@ -393,7 +264,3 @@ def _error(seen: Periodogram, best: Candidate, place: int, top: float) -> float:
             step *= 2
         found.append(step * math.sqrt(0.5 / max(fall, 0.5)))
     return sum(found) / 2
-
-
-def _half_wave(size: int) -> Tensor:
-    return torch.sin(math.pi * (torch.arange(size, dtype=torch.float64) + 0.5) / size)

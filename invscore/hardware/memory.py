@@ -21,6 +21,9 @@ FLOAT = 4
 PROCESS = 650_000_000
 """Bytes of a process with all libraries, before it does anything."""
 
+PETTY = 2**24
+"""Bytes that are not asked for: any system that runs has them, and asking takes a millisecond."""
+
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
 """Of ``mallopt``, in malloc.h of glibc."""
 
@@ -40,7 +43,7 @@ def require(bytes_needed: float, what: str, advice: str = "") -> None:
 
     ``advice``: what could be smaller, such as ``"fewer --samples"``.
     """
-    free = available()
+    free = available() if bytes_needed > PETTY else bytes_needed
     if bytes_needed > free:
         raise ValueError(
             f"{what} would need {in_words(bytes_needed)} of memory, {in_words(free)} are free"

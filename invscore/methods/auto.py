@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -35,6 +36,9 @@ STEPS, STEPS_FOR_DETAIL = 20, 10
 
 FEW = 64
 """Numbers, measured or unknown, up to which a product with the Jacobian each is worth its price."""
+
+SMALL = 2**18
+"""Numbers of an image up to which its frequency bands are remembered for the next measurement."""
 
 
 def is_narrow(prior: Prior) -> bool:
@@ -75,8 +79,15 @@ def leaves_detail(problem: InverseProblem, operator: LinearOperator) -> bool:
     """Whether the measurement leaves nothing open but fine detail."""
     if len(operator.in_shape) < 2:
         return False
-    image = torch.zeros(1, *operator.in_shape, dtype=problem.image_dtype, device=problem.y.device)
-    return is_low_pass(operator, FrequencyBands(image))
+    shape, dtype, device = operator.in_shape, problem.image_dtype, problem.y.device
+    bands = _bands if math.prod(shape) <= SMALL else _bands.__wrapped__
+    return is_low_pass(operator, bands(shape, dtype, device))
+
+
+@lru_cache(maxsize=1)
+def _bands(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> FrequencyBands:
+    """Of many measurements the images have one shape."""
+    return FrequencyBands(torch.zeros(1, *shape, dtype=dtype, device=device))
 
 
 @register(

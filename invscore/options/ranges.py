@@ -11,7 +11,7 @@ import inspect
 import math
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal, ParamSpec, TypeVar
 
 from annotated_types import Interval
@@ -38,11 +38,21 @@ T = TypeVar("T")
 NAMES = {float: "a number", int: "a whole number", str: "text", bool: "true or false"}
 
 
-def hints(function: Callable[..., Any]) -> dict[str, Any]:
+@functools.lru_cache(maxsize=256)
+def defaults(function: Callable[..., Any]) -> Mapping[str, Any]:
+    """The keyword-only arguments of ``function``; ``inspect.Parameter.empty`` is no default."""
+    parameters = inspect.signature(function).parameters.values()
+    own = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+    return types.MappingProxyType(own)
+
+
+@functools.lru_cache(maxsize=256)
+def hints(function: Callable[..., Any]) -> Mapping[str, Any]:
     """The types of the arguments of ``function``, with their ranges."""
     inner = inspect.unwrap(function)
     try:
-        return typing.get_type_hints(inner, localns={"Operator": object}, include_extras=True)
+        found = typing.get_type_hints(inner, localns={"Operator": object}, include_extras=True)
+        return types.MappingProxyType(found)
     except NameError:  # a user's own function that imports its types for type checkers alone
         return {}
 

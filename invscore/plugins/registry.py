@@ -29,12 +29,8 @@ class Registered:
     @property
     def defaults(self) -> dict[str, Any]:
         """Its options and their defaults."""
-        parameters = inspect.signature(self.run).parameters.values()
-        return {
-            p.name: p.default
-            for p in parameters
-            if p.kind is p.KEYWORD_ONLY and p.default is not p.empty
-        }
+        empty = inspect.Parameter.empty
+        return {name: d for name, d in ranges.defaults(self.run).items() if d is not empty}
 
     @property
     def hints(self) -> dict[str, Any]:

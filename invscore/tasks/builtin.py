@@ -358,13 +358,12 @@ def kernel_stack(name: str, in_shape: Shape, options: Mapping[str, Any]) -> Oper
     return VolumeBlur(kernel / kernel.sum(), in_shape, given.get("boundary", "circular"))
 
 
-def option_defaults(name: str) -> dict[str, Any]:
+def option_defaults(name: str) -> Mapping[str, Any]:
     """The options of operator ``name`` and their defaults; ``inspect.Parameter.empty`` for none."""
-    parameters = inspect.signature(get_builder(name)).parameters.values()
-    return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+    return ranges.defaults(get_builder(name))
 
 
-def option_ranges(name: str) -> dict[str, Any]:
+def option_ranges(name: str) -> Mapping[str, Any]:
     """The types of the options of operator ``name`` with their ranges."""
     return ranges.hints(get_builder(name))
 

@@ -4,7 +4,7 @@ A kernel that is declared too narrow is explained by a softer image, and leaves 
 residual. It leaves one on the measurement: the spectrum of what a prior knows is a smooth, falling
 one, so that the slope and the zeros that are left belong to the kernel. The declared kernel is
 compared with the same one made larger, smaller and turned, by how likely each makes the periodogram
-of y (``invscore.estimation.blur_kernel``). Where another explains y better by more than pictures
+of y (``invscore.estimation.periodogram``). Where another explains y better by more than pictures
 differ among themselves, a few draws of the prior, measured as declared, say whether its own
 images would.
 """
@@ -20,7 +20,8 @@ from operator import itemgetter
 import torch
 from torch import Tensor
 
-from invscore.estimation.blur_kernel import SMALLEST, Periodogram
+from invscore.estimation.blur_kernel import SMALLEST
+from invscore.estimation.periodogram import Periodogram
 from invscore.likelihood import GaussianNoise, InverseProblem, simulate
 from invscore.operators import Blur
 from invscore.operators.kernels import mapped_kernel
@@ -113,14 +114,14 @@ def likelier(y: Tensor, kernel: Tensor, level: float) -> OtherKernel:
     if not deviation > 2 * level:  # little but noise
         return OtherKernel()
     total = max(level, FAINT * deviation)
-    grain = torch.randn(y.shape, dtype=y.dtype, generator=torch.Generator().manual_seed(0))
-    seen = Periodogram(y + (total**2 - level**2) ** 0.5 * grain, total)
+    added = (total**2 - level**2) ** 0.5
+    seen = Periodogram(y + added * _grain(y.shape) if added else y, total)
     declared = seen.log_likelihood(kernel)
     side = math.sqrt(math.prod(y.shape[-2:]))
     kernel = kernel.double().contiguous()
-    line = _is_line(kernel)
+    line, alternatives = _remembered(kernel.numpy().tobytes(), tuple(kernel.shape))
     found = [(0.0, OtherKernel())]
-    for size, angle, other in _remembered(kernel.numpy().tobytes(), tuple(kernel.shape)):
+    for size, angle, other in alternatives:
         if any(o > n for o, n in zip(other.shape, y.shape[-2:], strict=True)):
             continue
         wanted = NARROWER if size < 1 else MOVED if line else WIDER
@@ -154,9 +155,17 @@ def others(kernel: Tensor) -> Iterator[tuple[float, float, Tensor]]:
 
 
 @lru_cache(maxsize=4)
-def _remembered(kernel: bytes, shape: tuple[int, int]) -> list[tuple[float, float, Tensor]]:
-    """``others`` of a float64 kernel: of many measurements it is the same."""
-    return list(others(torch.frombuffer(bytearray(kernel), dtype=torch.float64).reshape(shape)))
+def _remembered(
+    kernel: bytes, shape: tuple[int, int]
+) -> tuple[bool, list[tuple[float, float, Tensor]]]:
+    """Whether a float64 kernel is a line, and ``others``: of many measurements it is the same."""
+    found = torch.frombuffer(bytearray(kernel), dtype=torch.float64).reshape(shape)
+    return _is_line(found), list(others(found))
+
+
+@lru_cache(maxsize=1)
+def _grain(shape: torch.Size) -> Tensor:
+    return torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
 
 
 def _is_line(kernel: Tensor) -> bool:

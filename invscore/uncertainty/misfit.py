@@ -46,7 +46,8 @@ from 0.82 to 1.22 times on held-out photographs of 64 pixels."""
 
 SINGLE_PIXELS = (Identity, Inpainting)
 CLIPPED, FEWEST = 0.01, 16
-"""Share and number of a measurement's values that are its largest where it has clipped."""
+"""Share and number of a measurement's values that are its largest where it has clipped; as many
+zeros are told."""
 
 FAR = 6.0
 """Deviations of the noise by which a zero differs from its neighbours if it is no measurement."""
@@ -122,12 +123,15 @@ def _zeros(problem: InverseProblem) -> tuple[str, ...]:
     zero = y == 0
     if problem.operator.measured is not None:
         zero = zero & problem.operator.measured.to(zero.device)
+    number = int(zero.sum())
+    if number < FEWEST:
+        return ()
     rows = y.abs().reshape(-1, 1, *y.shape[-2:])
     beside = torch.nn.functional.max_pool2d(rows, 3, stride=1, padding=1).reshape(y.shape)
     far = beside > FAR * problem.noise.estimated_variance(beside).sqrt()
     count = int((zero & far).sum())
     # Black areas of a picture have zeros whose neighbours are dark as well.
-    if count < max(16, int(zero.sum()) / 2):
+    if count < max(FEWEST, number / 2):
         return ()
     return (
         f"{count} numbers of the measurement are exactly 0 beside others of at least {FAR:g} times "

@@ -78,10 +78,10 @@ def residual_spectrum(problem: InverseProblem, samples: Tensor) -> ResidualSpect
     power = torch.stack([_energy(problem, x, seen, window, spectral) for x in samples]).mean(dim=0)
     clean = problem.operator(samples[0])
     excess = float(problem.noise.kurtosis(clean).expand(clean.shape).mean())
-    total = _sums(power, bands)
+    total = _sums(power, bands, centred=spectral)
     parts = 2 if problem.y.is_complex() else 1
     if spectral:
-        mean = parts * _sums(seen.sum(dim=0), bands)
+        mean = parts * _sums(seen.sum(dim=0), bands, centred=spectral)
         freedom = mean
     else:
         mean, freedom = _moments(seen, bands) if mask is not None else _moments_of_all(seen.shape)
@@ -122,15 +122,26 @@ _bands_of_many = lru_cache(maxsize=2)(_bands)
 """Of windows, which are small and have one shape in many measurements."""
 
 
-def _sums(values: Tensor, bands: Tensor) -> Tensor:
+def _sums(values: Tensor, bands: Tensor, *, centred: bool) -> Tensor:
     """Sums of ``values``, (\\*, h, w), in each band: (\\*, bands)."""
-    total = values.new_zeros(*values.shape[:-2], RINGS * SECTORS)
     numbers, places = values.flatten(-2), bands.flatten()
+    if len(places) <= TOGETHER:
+        return numbers @ _members(*values.shape[-2:], centred=centred).to(values)
+    total = values.new_zeros(*values.shape[:-2], RINGS * SECTORS)
     for first in range(0, len(places), TOGETHER):
         part = slice(first, first + TOGETHER)
-        one_hot = torch.nn.functional.one_hot(places[part], RINGS * SECTORS).to(values.dtype)
-        total += numbers[..., part] @ one_hot
+        total += numbers[..., part] @ _one_hot(places[part]).to(values)
     return total
+
+
+@lru_cache(maxsize=1)
+def _members(height: int, width: int, *, centred: bool) -> Tensor:
+    """1 for each frequency in its band, else 0, (h w, bands): of small windows, as many have."""
+    return _one_hot(_bands(height, width, centred=centred).flatten()).float()
+
+
+def _one_hot(places: Tensor) -> Tensor:
+    return torch.nn.functional.one_hot(places, RINGS * SECTORS)
 
 
 @lru_cache

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from invscore.estimation.blur_kernel import Candidate, KernelEstimate, Periodogram, estimate_kernel
+from invscore.estimation.blur_kernel import Candidate, KernelEstimate, estimate_kernel
+from invscore.estimation.periodogram import Periodogram
 from invscore.images import crop_and_shrink, load_image, to_gray
 from invscore.operators import Blur
 from invscore.operators.kernels import motion_kernel
@@ -81,6 +82,22 @@ def test_the_periodogram_of_a_field_has_the_expected_likelihood() -> None:
     fitted = Periodogram(seen)
     fitted.log_likelihood(truth)
     assert fitted.noise == pytest.approx(scale, rel=0.05)
+
+
+def test_a_fit_begins_at_that_of_another_kernel_and_ends_at_its_own() -> None:
+    """Whatever has been fitted before, the likelihood is that of a fit from nothing."""
+    picture = blurred("coffee", Candidate("gaussian", (1.6,)))
+    kernels = [Candidate("gaussian", (s,)).kernel for s in (0.8, 1.6, 3.0)]
+    kernels.append(Candidate("motion", (11.0, 30.0)).kernel)
+    for noise in (0.01, None):
+        seen = Periodogram(picture, noise)
+        known = [seen.log_likelihood(kernel) for kernel in kernels]
+        assert known == pytest.approx(
+            [Periodogram(picture, noise).log_likelihood(kernel) for kernel in kernels], abs=0.02
+        )
+    # One that is out of reach is given up early, and told to be less than what it would have been.
+    declared = seen.log_likelihood(kernels[1])
+    assert seen.log_likelihood(kernels[3], declared) < declared
 
 
 def test_kernels_are_drawn_as_likely_as_they_are() -> None:

@@ -6,8 +6,9 @@ import math
 
 import pytest
 import torch
+from skimage.metrics import structural_similarity
 
-from invscore.metrics import psnr, ssim
+from invscore.metrics import psnr, quality, ssim
 
 
 def test_psnr_of_known_errors() -> None:
@@ -49,6 +50,26 @@ def test_ssim_is_its_formula(peak: float) -> None:
     b = 0.6 * a + 0.4 * b
     expected = [ssim_by_its_formula(a[i, 0], b[i, 0], peak) for i in range(2)]
     assert ssim(b, a, peak).tolist() == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("rows", [1, 7, 2**20])
+def test_ssim_is_that_of_scikit_image(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the paper's window and variances, in strips of any height."""
+    a = torch.rand(2, 3, 40, 29, generator=torch.Generator().manual_seed(0))
+    b = (a + 0.2 * a.flip(-1)).double()
+    monkeypatch.setattr(quality, "TOGETHER", rows * a[:, :, 0].numel())
+    expected = [
+        structural_similarity(  # type: ignore[no-untyped-call]
+            *(t.double().numpy() for t in pair),
+            data_range=2.0,
+            channel_axis=0,
+            gaussian_weights=True,
+            sigma=quality.SSIM_SIGMA,
+            use_sample_covariance=False,
+        )
+        for pair in zip(b, a, strict=True)
+    ]
+    assert ssim(b, a.double(), 2.0).tolist() == pytest.approx(expected, abs=1e-6)
 
 
 def test_channels_are_averaged() -> None:
