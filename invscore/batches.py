@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
 import torch
 from torch import Tensor
+
+from invscore.options.given import in_words
+
+Numbers: TypeAlias = "Tensor | np.ndarray[Any, Any]"
+"""What is taken as a tensor: one, or an array of NumPy."""
 
 PerImage = float | Tensor
 """A number, or a tensor of shape (b,), one number an image."""
@@ -23,6 +32,30 @@ def per_image(value: PerImage, like: Tensor, name: str = "sigma") -> Tensor:
             f"{tuple(value.shape)}"
         )
     return value.reshape(-1, *[1] * (like.ndim - 1))
+
+
+def as_tensor(name: str, numbers: Numbers | Sequence[float] | float) -> Tensor:
+    """A tensor as it is, or an array of NumPy, or numbers in lists, as one.
+
+    Raises ``TypeError``, naming ``name``, for anything else.
+
+    >>> import numpy as np
+    >>> from invscore.batches import as_tensor
+    >>> as_tensor("mask", np.eye(2, dtype=bool)[::-1])
+    tensor([[False,  True],
+            [ True, False]])
+    """
+    if isinstance(numbers, Tensor):
+        return numbers
+    try:  # of any byte order, and of strides that torch does not take
+        array = np.ascontiguousarray(numbers)
+        return torch.from_numpy(array.astype(array.dtype.newbyteorder("="))).reshape(
+            np.shape(numbers)
+        )
+    except (TypeError, ValueError):
+        raise TypeError(
+            f"`{name}` must be a tensor or an array of numbers, got {in_words(numbers)}"
+        ) from None
 
 
 def real_numbers(x: Tensor) -> Tensor:

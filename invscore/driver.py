@@ -19,6 +19,7 @@ from invscore.methods.auto import resolve
 from invscore.methods.common.discrepancy_principle import reconciled
 from invscore.methods.particles.resampling import SIZE
 from invscore.operators import LinearOperator, Operator
+from invscore.options.given import require_at_least, require_type
 from invscore.priors.base import Prior
 from invscore.priors.counted import CountedPrior
 from invscore.priors.evaluated import evaluated_in
@@ -81,8 +82,9 @@ def reconstruct(
     by some percent of their spread. ``options`` are the method's own, for example ``steps``;
     ``invscore methods`` lists them.
 
-    Raises ``ValueError`` for unknown methods and options, or a problem that the method does not
-    serve, and ``NumericalError`` when a state is no longer finite.
+    Raises ``TypeError`` for arguments of another kind, ``ValueError`` for unknown methods and
+    options, or a problem that the method does not serve, and ``NumericalError`` when a state is no
+    longer finite.
 
         >>> import torch
         >>> from invscore import GaussianNoise, GaussianPrior, InverseProblem, reconstruct
@@ -94,13 +96,10 @@ def reconstruct(
         >>> result.samples.shape
         torch.Size([3, 2, 1, 4, 4])
     """
-    for name, given, least in (
-        ("samples", samples, 1),
-        ("probes", probes, 0),
-        ("batch_size", batch_size, 1),
-    ):
-        if given is not None and given < least:
-            raise ValueError(f"`{name}` must be at least {least}, got {given}")
+    require_type("problem", problem, InverseProblem)
+    require_type("prior", prior, Prior, "load_prior(...) opens one, DenoiserPrior makes one")
+    require_at_least(1, samples=samples, batch_size=batch_size)
+    require_at_least(0, probes=probes)
     seeds, streams = seeds_and_streams(seed, len(problem.y))
     info, chosen = _method(problem, prior, method, options)
     number = math.prod(problem.operator.in_shape) * (2 if problem.operator.in_complex else 1)
@@ -226,8 +225,7 @@ def _method(
     chosen = info.options(options)
     if info.name == "auto":
         info, chosen = resolve(problem, prior, chosen)
-    if chosen["steps"] < 1:
-        raise ValueError(f"`steps` must be at least 1, got {chosen['steps']}")
+    require_at_least(1, steps=chosen["steps"])
     _require_served(problem.operator, info)
     return info, chosen
 

@@ -18,6 +18,7 @@ from torch import Tensor
 from invscore.batches import real_numbers
 from invscore.likelihood import InverseProblem
 from invscore.operators import LinearOperator
+from invscore.options.given import require_type
 from invscore.priors.base import Prior
 from invscore.priors.covariance import Covariance
 from invscore.priors.gaussian import Gaussian, GaussianPrior
@@ -60,6 +61,8 @@ def exact_posterior(problem: InverseProblem, prior: Prior) -> Prior:
         >>> round(exact_posterior(problem, prior).mean.item(), 4)
         1.0
     """
+    require_type("problem", problem, InverseProblem)
+    require_type("prior", prior, Prior)
     if len(problem.y) != 1:
         raise ValueError(
             "the problem must have one measurement for exact_posterior, got "

@@ -9,9 +9,11 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from invscore.batches import PerImage, ordinary, per_image
+from invscore.batches import PerImage, as_tensor, ordinary, per_image
 from invscore.noise import GaussianNoise, Noise, PoissonNoise
+from invscore.noise.gaussian import law_of
 from invscore.operators import LinearOperator, Operator
+from invscore.options.given import require_type
 from invscore.rng import SampleRNG, sample_rng
 
 __all__ = ["GaussianNoise", "InverseProblem", "Noise", "PoissonNoise", "simulate"]
@@ -20,6 +22,7 @@ ROUNDING = 8.0
 """Rounding errors of ``A(x)``, in relative precisions of a number as large as y is (rms)."""
 WRITTEN = 0.3
 """Those of a y that was written down in a lower precision than it is treated in."""
+FUNCTIONS = "invscore.operators.from_function makes one of a function, from_deepinv of a physics"
 
 
 @dataclass(frozen=True)
@@ -29,12 +32,14 @@ class InverseProblem:
     Where the operator has a mask ``measured``, entries of ``y`` outside it carry no information:
     they may hold anything, NaN included, are set to zero, and are not counted in likelihoods.
 
-    ``y`` is treated in single precision at least, half precision being what it was written in, and
-    without gradients. Gaussian noise below the rounding errors of ``A(x)``, 8 relative precisions
-    of the rms of y (4e-7 of a bright image in single precision), or of y in half precision, is
-    taken for them: ``noise`` is what counts, for noise 0 too.
+    ``y`` may be an array of NumPy, ``noise`` a number or one an image: the standard deviation of
+    Gaussian noise. ``y`` is treated in single precision at least, half precision being what it was
+    written in, and without gradients. Gaussian noise below the rounding errors of ``A(x)``, 8
+    relative precisions of the rms of y (4e-7 of a bright image in single precision), or of y in
+    half precision, is taken for them: ``noise`` is what counts, for noise 0 too.
 
-    Raises ``ValueError`` when the shape of ``y`` does not fit the operator, when ``y`` is complex
+    Raises ``TypeError`` for another kind of operator, measurement or noise, and
+    ``ValueError`` when the shape of ``y`` does not fit the operator, when ``y`` is complex
     and the operator is not (or the reverse), when it is not of a floating-point type, when nothing
     is measured, when a measured entry is not finite, or when the noise cannot have produced ``y``.
 
@@ -52,6 +57,9 @@ class InverseProblem:
     noise: Noise
 
     def __post_init__(self) -> None:
+        require_type("operator", self.operator, Operator, FUNCTIONS)
+        object.__setattr__(self, "y", as_tensor("y", self.y))
+        object.__setattr__(self, "noise", law_of(self.noise))
         expected, given = tuple(self.operator.out_shape), tuple(self.y.shape)
         if given[1:] != expected or len(given) != len(expected) + 1:
             raise ValueError(
@@ -194,10 +202,13 @@ def _named(dtype: torch.dtype) -> str:
     return str(dtype).removeprefix("torch.")
 
 
-def simulate(operator: Operator, x: Tensor, noise: Noise, rng: SampleRNG | int = 0) -> Tensor:
+def simulate(
+    operator: Operator, x: Tensor, noise: Noise | PerImage, rng: SampleRNG | int = 0
+) -> Tensor:
     """A measurement of the images ``x``, (b, \\*in_shape): noisy where measured, else zero.
 
-    ``rng`` is a generator of b streams, or a seed.
+    ``noise`` may be a number, or one an image: the standard deviation of Gaussian noise. ``rng`` is
+    a generator of b streams, or a seed. Raises ``TypeError`` for another kind of operator or noise.
 
         >>> import torch
         >>> from invscore import GaussianNoise, simulate
@@ -206,6 +217,8 @@ def simulate(operator: Operator, x: Tensor, noise: Noise, rng: SampleRNG | int =
         >>> simulate(operator, torch.rand(3, 1, 8, 8), GaussianNoise(0.1), 0).shape
         torch.Size([3, 1, 4, 4])
     """
+    require_type("operator", operator, Operator, FUNCTIONS)
+    noise, x = law_of(noise), as_tensor("x", x)
     clean = operator(x)
     rng = sample_rng(rng, len(x), "noise", x.device)
     if operator.measured is None:

@@ -18,6 +18,7 @@ from invscore.hardware.precision import FixedPrecision
 from invscore.likelihood import InverseProblem, Noise
 from invscore.methods import get_method
 from invscore.operators import Operator
+from invscore.options.given import require_at_least, require_type
 from invscore.priors.base import Prior
 from invscore.result import Result
 from invscore.running.diagnosis import doubts, misfits, own_warnings
@@ -81,6 +82,8 @@ def reconstruct_many(
     >>> [restored.result.mean.shape[0] for restored in reconstruct_many(problems, prior)]
     [1, 1, 1]
     """
+    require_type("prior", prior, Prior)
+    require_at_least(1, samples=samples, batch_size=batch_size)
     get_method(method).options(options)
     settings = {
         "method": method,
@@ -112,8 +115,7 @@ def each_of(
     these in single precision.
     Measurements draw from seeds by their number in ``y``, however many are together.
     """
-    if together < 1:
-        raise ValueError(f"`together` must be at least 1, got {together}")
+    require_at_least(1, together=together)
     for first in range(0, y.shape[0], together):
         yield _Part(operator, y[first : first + together], noise, first)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from invscore.batches import PerImage
+from invscore.batches import Numbers, PerImage, as_tensor
 from invscore.operators import kernels
 from invscore.operators.base import LinearOperator, Shape
 from invscore.operators.convolution import (
@@ -43,8 +43,8 @@ class Blur(LinearOperator):
         (1, 8, 8)
     """
 
-    def __init__(self, kernel: Tensor, in_shape: Shape, boundary: str = "circular") -> None:
-        kernel = _checked(kernel, in_shape)
+    def __init__(self, kernel: Numbers, in_shape: Shape, boundary: str = "circular") -> None:
+        kernel = _checked(as_tensor("kernel", kernel), in_shape)
         self.boundary = boundary
         self.kernel, self.kernel_shape = kernel, tuple(kernel.shape)
         self._convolution = _convolution(kernel, in_shape, boundary)

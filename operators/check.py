@@ -11,6 +11,7 @@ from invscore.operators.base import LinearOperator, Operator, broadcast
 from invscore.operators.cg import inner
 from invscore.operators.placement import number_type
 from invscore.operators.svd import SVD
+from invscore.options.given import require_type
 from invscore.report import Report
 
 
@@ -27,6 +28,7 @@ def check_operator(operator: Operator, *, seed: int = 0) -> Report:
         >>> from invscore.operators import Identity, check_operator
         >>> check_operator(Identity((1, 4, 4))).raise_if_failed()
     """
+    require_type("operator", operator, Operator, "from_function makes one of a function")
     report = Report(type(operator).__name__)
     probe = _Probe(operator, seed)
     double = _in_double(probe)

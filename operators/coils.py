@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from invscore.batches import Numbers, as_tensor
 from invscore.operators.base import LinearOperator
 from invscore.operators.constant import Constant
 
@@ -46,7 +47,8 @@ class CoilMaps(LinearOperator):
 
     in_complex = out_complex = True
 
-    def __init__(self, maps: Tensor, real: bool = False, depth: int | None = None) -> None:
+    def __init__(self, maps: Numbers, real: bool = False, depth: int | None = None) -> None:
+        maps = as_tensor("maps", maps)
         if maps.ndim not in (3, 4) or not maps.is_complex() or not bool(maps.isfinite().all()):
             raise ValueError(
                 "`maps` must be finite complex sensitivities of shape (coils, h, w), got "

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
+from invscore.batches import Numbers
 from invscore.operators.base import Shape
 from invscore.operators.rays import Line, angular_weights, ramp_filtered
 from invscore.operators.tomography import Tomography
@@ -35,7 +36,7 @@ class FanBeam(Tomography):
 
     def __init__(
         self,
-        angles: int | Sequence[float] | Tensor,
+        angles: int | Sequence[float] | Numbers,
         in_shape: Shape,
         detectors: int | None = None,
         span: float = 360.0,

@@ -8,6 +8,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from invscore.batches import Numbers, as_tensor
 from invscore.operators.base import Shape, SpectralOperator
 from invscore.operators.constant import Constant
 from invscore.operators.files import read_mask
@@ -34,7 +35,8 @@ class Inpainting(SpectralOperator):
 
     measured: Tensor
 
-    def __init__(self, mask: Tensor, in_shape: Shape | None = None) -> None:
+    def __init__(self, mask: Numbers, in_shape: Shape | None = None) -> None:
+        mask = as_tensor("mask", mask)
         if not (mask.dtype == torch.bool or mask.is_floating_point()):
             raise ValueError(f"the `mask` must be boolean, or weights in [0, 1], got {mask.dtype}")
         if not bool(((mask >= 0) & (mask <= 1)).all()):

@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from invscore.batches import Numbers, as_tensor
 from invscore.operators.adapters.nufft import FINUFFT
 from invscore.operators.base import LinearOperator, Shape
 
@@ -37,7 +38,8 @@ class Interferometer(LinearOperator):
 
     out_complex = True
 
-    def __init__(self, uv: Tensor, in_shape: Shape, pixel: float) -> None:
+    def __init__(self, uv: Numbers, in_shape: Shape, pixel: float) -> None:
+        uv = as_tensor("uv", uv)
         if len(in_shape) != 3 or in_shape[0] != 1:
             raise ValueError(f"`in_shape` must be that of a sky, (1, h, w), got {tuple(in_shape)}")
         if uv.ndim != 2 or len(uv) != 2 or not uv.numel() or not bool(uv.isfinite().all()):

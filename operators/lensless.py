@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from invscore.batches import Numbers, as_tensor
 from invscore.operators.base import LinearOperator, Shape
 from invscore.operators.constant import Constant
 from invscore.operators.convolution import filtered
@@ -31,13 +32,13 @@ class Lensless(LinearOperator):
     view = "stretched"
 
     def __init__(
-        self, kernel: Tensor, in_shape: Shape, sensor: tuple[int, int] | None = None
+        self, kernel: Numbers, in_shape: Shape, sensor: tuple[int, int] | None = None
     ) -> None:
         if len(in_shape) != 3:
             raise ValueError(
                 f"`in_shape` must be that of an image, (c, h, w), got {tuple(in_shape)}"
             )
-        self.kernel = kernel = require_kernel(kernel)
+        self.kernel = kernel = require_kernel(as_tensor("kernel", kernel))
         lit = [n + k - 1 for n, k in zip(in_shape[1:], kernel.shape, strict=True)]
         rows, columns = kernel.shape if sensor is None else sensor
         if not (0 < rows <= lit[0] and 0 < columns <= lit[1]):

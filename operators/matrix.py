@@ -7,6 +7,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from invscore.batches import Numbers, as_tensor
 from invscore.operators.base import Shape, SpectralOperator
 from invscore.operators.constant import Constant
 from invscore.operators.svd import SVD
@@ -53,7 +54,7 @@ class MatrixOperator(SpectralOperator):
 
 
 def from_matrix(
-    matrix: Tensor, in_shape: Shape | None = None, out_shape: Shape | None = None
+    matrix: Numbers, in_shape: Shape | None = None, out_shape: Shape | None = None
 ) -> SpectralOperator:
     """The operator of a dense real or complex ``matrix``, (m, n).
 
@@ -66,7 +67,7 @@ def from_matrix(
         >>> from_matrix(torch.tensor([[1.0, 1.0]]))(torch.tensor([[2.0, 3.0]]))
         tensor([[5.]])
     """
-    matrix = torch.as_tensor(matrix)
+    matrix = as_tensor("matrix", matrix)
     if matrix.ndim != 2 or not bool(matrix.isfinite().all()):
         raise ValueError(
             "the `matrix` must be a finite one of shape (m, n), got the shape "

@@ -8,6 +8,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from invscore.batches import Numbers, as_tensor
 from invscore.operators.base import Shape, SpectralOperator
 from invscore.operators.constant import Constant
 from invscore.operators.svd import SVD, unchanged
@@ -32,7 +33,8 @@ class Mosaic(SpectralOperator):
 
     measured: Tensor | None
 
-    def __init__(self, weights: Tensor, in_shape: Shape, dispersion: int = 0) -> None:
+    def __init__(self, weights: Numbers, in_shape: Shape, dispersion: int = 0) -> None:
+        weights = as_tensor("weights", weights)
         fits = not weights.is_complex() and bool((weights.isfinite() & (weights >= 0)).all())
         if not fits or not bool(weights.any()):
             raise ValueError("`weights` must be finite numbers from 0, not all of them 0")

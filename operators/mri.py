@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.fft import fft2, ifft2, ifftshift
 
+from invscore.batches import Numbers, as_tensor
 from invscore.operators import masks
 from invscore.operators.base import Shape, SpectralOperator
 from invscore.operators.constant import Constant
@@ -41,7 +42,8 @@ class MRI(SpectralOperator):
     out_complex = True
     measured: Tensor
 
-    def __init__(self, mask: Tensor, in_shape: Shape | None = None, real: bool = False) -> None:
+    def __init__(self, mask: Numbers, in_shape: Shape | None = None, real: bool = False) -> None:
+        mask = as_tensor("mask", mask)
         if mask.dtype != torch.bool:
             raise ValueError(f"the `mask` must be a boolean tensor, got {mask.dtype}")
         if in_shape is None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from invscore.batches import Numbers, as_tensor
 from invscore.operators.adapters.nufft import FINUFFT
 from invscore.operators.base import LinearOperator
 from invscore.operators.coils import CoilMaps
@@ -50,9 +51,10 @@ class NonCartesianMRI(LinearOperator):
 
     in_complex = out_complex = True
 
-    def __init__(self, omega: Tensor, maps: Tensor | tuple[int, int], real: bool = False) -> None:
-        if not isinstance(maps, Tensor):
+    def __init__(self, omega: Numbers, maps: Numbers | tuple[int, int], real: bool = False) -> None:
+        if isinstance(maps, tuple):
             maps = torch.ones(1, *maps, dtype=torch.complex64)
+        omega, maps = as_tensor("omega", omega), as_tensor("maps", maps)
         self._coils = CoilMaps(maps, real)
         self._transform = FINUFFT(omega, self._coils.out_shape)
         self.omega = omega

@@ -10,6 +10,7 @@ from statistics import median_low
 import torch
 from torch import Tensor
 
+from invscore.batches import Numbers, as_tensor
 from invscore.operators.sparse import Rows, compressed
 
 WEDGE = 4.0
@@ -75,7 +76,7 @@ def _through(
     return met.sum(dim=(1, 2)), pixels[met], lengths[met]
 
 
-def angles_in_degrees(angles: int | Sequence[float] | Tensor, span: float) -> Tensor:
+def angles_in_degrees(angles: int | Sequence[float] | Numbers, span: float) -> Tensor:
     """Given angles, or a number of them evenly over ``span``: (n,), float64.
 
     Raises ``ValueError`` for none, and such that are not finite.
@@ -83,7 +84,7 @@ def angles_in_degrees(angles: int | Sequence[float] | Tensor, span: float) -> Te
     if isinstance(angles, int):
         degrees = span / max(angles, 1) * torch.arange(max(angles, 0), dtype=torch.float64)
     else:
-        degrees = torch.as_tensor(angles, dtype=torch.float64).cpu()
+        degrees = as_tensor("angles", angles).double().cpu()
     if degrees.ndim != 1 or len(degrees) == 0 or not bool(degrees.isfinite().all()):
         raise ValueError(
             "`angles` must be finite numbers of degrees, or a positive number of angles, got "

@@ -7,6 +7,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from invscore.batches import Numbers, as_tensor
 from invscore.operators.base import Shape, SpectralOperator
 from invscore.operators.constant import Constant
 from invscore.operators.svd import SVD
@@ -29,7 +30,8 @@ class SeparableOperator(SpectralOperator):
               [2., 2., 2.]]]])
     """
 
-    def __init__(self, left: Tensor, right: Tensor, in_shape: Shape) -> None:
+    def __init__(self, left: Numbers, right: Numbers, in_shape: Shape) -> None:
+        left, right = as_tensor("left", left), as_tensor("right", right)
         expected = (left.shape[1], right.shape[1])
         if tuple(in_shape[-2:]) != expected:
             raise ValueError(f"in_shape is {tuple(in_shape)}: the matrices act on {expected}")

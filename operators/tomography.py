@@ -10,6 +10,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from invscore.batches import Numbers
 from invscore.operators.base import LinearOperator, Shape
 from invscore.operators.files import read_angles
 from invscore.operators.rays import (
@@ -53,7 +54,7 @@ class Tomography(LinearOperator):
 
     def __init__(
         self,
-        angles: int | Sequence[float] | Tensor,
+        angles: int | Sequence[float] | Numbers,
         in_shape: Shape,
         detectors: int | None = None,
         span: float = 180.0,
@@ -68,7 +69,7 @@ class Tomography(LinearOperator):
 
     def _build(
         self,
-        angles: int | Sequence[float] | Tensor,
+        angles: int | Sequence[float] | Numbers,
         in_shape: Shape,
         detectors: int | None,
         span: float,

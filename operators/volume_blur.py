@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.fft import irfftn, rfftn
 
-from invscore.batches import PerImage
+from invscore.batches import Numbers, PerImage, as_tensor
 from invscore.operators.base import LinearOperator, Shape, broadcast
 from invscore.operators.constant import Constant
 from invscore.operators.fourier import fast_size
@@ -29,7 +29,8 @@ class VolumeBlur(LinearOperator):
         (1, 6, 12, 12)
     """
 
-    def __init__(self, kernel: Tensor, in_shape: Shape, boundary: str = "circular") -> None:
+    def __init__(self, kernel: Numbers, in_shape: Shape, boundary: str = "circular") -> None:
+        kernel = as_tensor("kernel", kernel)
         sizes, volume = tuple(kernel.shape), tuple(in_shape[-3:])
         fits = len(sizes) == 3 and all(0 < k <= n for k, n in zip(sizes, volume, strict=True))
         if len(in_shape) != 4 or not fits:

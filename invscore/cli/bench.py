@@ -53,9 +53,9 @@ def denoising(
     """
     from invscore.bench.denoising import TASKS, means, run
     from invscore.bench.held_out import choose_collection
-    from invscore.cli.devices import choose_device
     from invscore.cli.loading import open_prior
     from invscore.files import atomic_file, check_writable
+    from invscore.hardware.devices import choose_device
 
     if json is not None and not json.absolute().parent.is_dir():
         raise ValueError(f"--json {json}: the folder {json.parent} does not exist")

@@ -136,12 +136,12 @@ def calibrate(
     from invscore import calibration, driver
     from invscore.bench.versions import versions
     from invscore.calibration.setting import describe_setting
-    from invscore.cli.devices import choose_device
     from invscore.cli.loading import open_prior
     from invscore.cli.progress import StepBar
     from invscore.cli.tables import print_json
     from invscore.engine import in_order, open_engine
     from invscore.files import check_writable
+    from invscore.hardware.devices import choose_device
     from invscore.methods import get_method
     from invscore.tasks import measured, task
 

@@ -86,8 +86,8 @@ def check(
     debug: Debug = False,  # noqa: ARG001
 ) -> None:
     """Does a denoiser behave like one, at the scale that it claims? Exit status 1 if not."""
-    from invscore.cli.devices import choose_device
     from invscore.cli.loading import open_prior
+    from invscore.hardware.devices import choose_device
     from invscore.priors.denoiser_check import check_denoiser
     from invscore.tasks.check_images import images_for_check
 

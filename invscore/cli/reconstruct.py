@@ -205,12 +205,12 @@ def reconstruct(
     from invscore.calibration.adopted import Choices, adopted
     from invscore.calibration.setting import describe_setting
     from invscore.cli import report
-    from invscore.cli.devices import choose_device
     from invscore.cli.loading import open_prior
     from invscore.cli.many import INDEX, restore_many
     from invscore.cli.progress import StepBar
     from invscore.cli.restoring import Job
     from invscore.engine import open_engine
+    from invscore.hardware.devices import choose_device
     from invscore.hardware.precision import fixed_precision
     from invscore.images import IMAGE_KEYS, MEASUREMENT_KEYS
     from invscore.methods import get_method

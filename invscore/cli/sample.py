@@ -94,11 +94,11 @@ def sample(
     from invscore import sampling
     from invscore.bench.versions import versions
     from invscore.cli import album
-    from invscore.cli.devices import choose_device
     from invscore.cli.loading import open_prior
     from invscore.cli.progress import StepBar
     from invscore.cli.report import check_folder
     from invscore.cli.tables import print_json
+    from invscore.hardware.devices import choose_device
     from invscore.tasks.task import PIXELS_TOGETHER
 
     sampling.get_sampler(sampler).options(options)

@@ -31,7 +31,7 @@ def train(
 
     recipe = read_config(config)
 
-    from invscore.cli.devices import choose_device
+    from invscore.hardware.devices import choose_device
     from invscore.training.distributed import is_main_process
     from invscore.training.loop import train as run
     from invscore.training.record import steps_done

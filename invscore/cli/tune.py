@@ -74,9 +74,9 @@ def tune(
     """
     from invscore.bench.imaging.config import read_imaging_config
     from invscore.bench.imaging.plan import selected
-    from invscore.cli.devices import choose_device
     from invscore.engine import open_engine
     from invscore.files import check_writable
+    from invscore.hardware.devices import choose_device
     from invscore.priors import load_prior
     from invscore.tune.record import Row, write_record
     from invscore.tune.space import SPACES, get_space

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from invscore.engine.base import Alone, Engine, WorkerError
 from invscore.hardware import memory
+from invscore.options.given import require_at_least
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -46,8 +47,7 @@ def open_engine(
     ...     list(in_order(engine.run(abs, [-1, -2])))
     [1, 2]
     """
-    if workers < 1:
-        raise ValueError(f"`workers` must be at least 1, got {workers}")
+    require_at_least(1, workers=workers)
     if cluster is not None and workers != 1:
         raise ValueError(
             f"`workers` are of this machine, a `cluster` has its own: one must be left out, got "

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from invscore.batches import PerImage, per_image
+from invscore.batches import PerImage, as_tensor, per_image
 from invscore.noise.base import Noise
+from invscore.options.given import in_words
 from invscore.rng import SampleRNG
 
 
@@ -31,11 +32,19 @@ class GaussianNoise(Noise):
     sigma: float | Tensor
 
     def __post_init__(self) -> None:
-        level = torch.as_tensor(self.sigma)
-        if level.ndim > 1 or not bool((level.isfinite() & (level >= 0)).all()):
+        level = as_tensor("sigma", self.sigma)
+        if not isinstance(self.sigma, int | float | Tensor):
+            object.__setattr__(self, "sigma", level)
+        if level.ndim > 1:
+            raise ValueError(
+                "the noise level `sigma` must be a number, or one an image, got the shape "
+                f"{tuple(level.shape)}: invscore.estimation.noise_map.with_noise_map takes one for "
+                "each number of y"
+            )
+        if level.is_complex() or not bool((level.isfinite() & (level >= 0)).all()):
             raise ValueError(
                 "the noise level `sigma` must be a finite number from 0, or one an image, got "
-                f"{self.sigma}"
+                f"{in_words(level.tolist())}"
             )
 
     def level(self, like: Tensor) -> Tensor:
@@ -106,3 +115,23 @@ class RaisedNoise(GaussianNoise):
     def at_least(self, level: Tensor) -> GaussianNoise:
         raised = super().at_least(level)
         return raised if raised is self else RaisedNoise(raised.sigma, self.declared)
+
+
+def law_of(noise: Noise | PerImage) -> Noise:
+    """``noise`` itself, or Gaussian noise of that standard deviation: a number, or one an image.
+
+    Raises ``TypeError`` for anything else.
+
+    >>> from invscore.noise.gaussian import law_of
+    >>> law_of(0.5)
+    GaussianNoise(sigma=0.5)
+    """
+    if isinstance(noise, Noise):
+        return noise
+    try:
+        return GaussianNoise(noise)
+    except TypeError:
+        raise TypeError(
+            f"`noise` must be a law of noise or a standard deviation, got {in_words(noise)}: "
+            "invscore.noise has GaussianNoise, PoissonNoise and others"
+        ) from None

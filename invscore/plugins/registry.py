@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from invscore import plugins
 from invscore.options import ranges
+from invscore.options.given import require_type
 from invscore.options.words import meant
 
 
@@ -76,6 +77,7 @@ class Registry(dict[str, AnyRegistered], Generic[AnyRegistered]):
 
     def find(self, name: str) -> AnyRegistered:
         """The entry ``name``, or that of the plug-in. Raises ``ValueError`` for an unknown one."""
+        require_type(self.kind, name, str, "its name is asked for")
         if name in self:
             return self[name]
         known = sorted(self)

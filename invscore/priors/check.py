@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from invscore.options.given import require_type
 from invscore.priors.base import Prior
 from invscore.priors.noise_covariance import Basis, NoiseCovariance
 from invscore.report import Report
@@ -37,6 +38,7 @@ def check_prior(
         >>> prior = GaussianPrior(torch.zeros(1, 4, 4, dtype=torch.float64), 0.25)
         >>> check_prior(prior, (1, 4, 4), dtype=torch.float64).raise_if_failed()
     """
+    require_type("prior", prior, Prior, "DenoiserPrior makes one of a function")
     report = Report(type(prior).__name__)
     real = dtype.to_real()
     double = real == torch.float64

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from invscore.files.checkpoint import CheckpointError, is_checkpoint, read_metadata
+from invscore.hardware.devices import choose_device
 from invscore.options.literals import parse_options
 from invscore.options.words import meant
 from invscore.plugins import find_plugin, installed
@@ -44,7 +45,7 @@ def load_prior(
     check: bool = True,
     **facts: Any,
 ) -> Prior:
-    """The prior that ``source`` names, on ``device``.
+    """The prior that ``source`` names, on ``device``: ``"auto"`` is a GPU where there is one.
 
     - the name of one that comes with invscore, or a ``.safetensors`` file of ours;
     - a file or folder of another code, see ``docs/checkpoints.md``, with the ``facts`` that it does
@@ -59,7 +60,7 @@ def load_prior(
     ``check_denoiser`` on an image of its own, and a warning tells what fails.
 
     Raises ``CheckpointError`` where there is no such prior or the file cannot be read, and
-    ``ValueError`` for facts that are missing, unknown or wrong.
+    ``ValueError`` for facts that are missing, unknown or wrong, or a device that is not here.
 
         >>> from invscore import load_prior
         >>> prior = load_prior("digits")
@@ -73,6 +74,8 @@ def load_prior(
     else:
         prior = as_prior(source, facts)
     move = getattr(prior, "to", None)
+    if isinstance(device, str):
+        device = choose_device(device)
     prior = prior if device is None or move is None else move(device)
     if check and type(prior) is DenoiserPrior and not prior.metadata.get("check"):
         _look_at(prior)

@@ -191,9 +191,10 @@ class NetworkPrior(Prior, nn.Module):
 
     def _require_images(self, x: Tensor) -> None:
         if x.ndim != 4 or x.shape[1] != self.channels:
+            each = ": Channelwise(prior) takes any number of channels, one by one"
             raise ValueError(
                 f"the images must have shape (b, {self.channels}, h, w) for this prior, got "
-                f"{tuple(x.shape)}"
+                f"{tuple(x.shape)}{each if x.ndim == 4 and self.channels == 1 else ''}"
             )
         if not (x.is_complex() if self.complex else x.is_floating_point()):
             kind = "complex images" if self.complex else "real images in floating point"

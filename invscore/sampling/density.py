@@ -12,6 +12,7 @@ from torch import Tensor
 from invscore import levels
 from invscore.batches import per_image, real_numbers
 from invscore.hardware.doubles import doubled
+from invscore.options.given import require_type
 from invscore.priors.base import Prior
 from invscore.rng import SampleRNG, sample_rng
 from invscore.sampling import runge_kutta, terminal
@@ -109,6 +110,7 @@ def log_likelihood(
     >>> bool((found.nats - prior.log_prob(image)).abs() < 0.1)
     True
     """
+    require_type("prior", prior, Prior)
     low = levels.finest(prior) if sigma_min is None else sigma_min
     high = noise_only(prior) if sigma_max is None else sigma_max
     if not 0 < low < high < math.inf:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from invscore.batches import PerImage
 from invscore.hardware import memory
+from invscore.options.given import require_at_least, require_type
 from invscore.priors.base import Prior
 from invscore.rng import sample_rng
 from invscore.sampling import terminal
@@ -81,11 +82,9 @@ def sample(
     """
     info = get_sampler(sampler)
     chosen = info.options(options)
-    for name, count in {"n": n, "batch_size": batch_size, "steps": chosen.get("steps")}.items():
-        if count is not None and count < 1:
-            raise ValueError(f"`{name}` must be at least 1, got {count}")
-    if seed < 0:
-        raise ValueError(f"`seed` must be at least 0, got {seed}")
+    require_type("prior", prior, Prior)
+    require_at_least(1, n=n, batch_size=batch_size, steps=chosen.get("steps"))
+    require_at_least(0, seed=seed)
     number = math.prod(shape) * (2 if dtype.is_complex else 1)
     memory.require(memory.FLOAT * COPIES * n * number, f"`n` = {n} images", "a smaller `n`")
     own = {name: value for name, value in chosen.items() if name != "steps"}

@@ -1,0 +1,43 @@
+"""What a caller gives: of the type that is asked for, or told in a sentence."""
+
+from __future__ import annotations
+
+from operator import index
+from typing import Any, SupportsIndex
+
+
+def require_type(name: str, given: object, kind: type, advice: str = "") -> None:
+    """Raise ``TypeError`` where ``given`` is no ``kind``; ``advice``: how to come by one.
+
+    >>> from invscore.options.given import require_type
+    >>> require_type("noise", "loud", float, "a standard deviation")
+    Traceback (most recent call last):
+        ...
+    TypeError: `noise` must be a float, got 'loud': a standard deviation
+    """
+    if not isinstance(given, kind):
+        article = "an" if kind.__name__[0] in "AEIOaeiou" else "a"
+        told = f": {advice}" if advice else ""
+        raise TypeError(f"`{name}` must be {article} {kind.__name__}, got {in_words(given)}{told}")
+
+
+def require_at_least(least: int, **numbers: SupportsIndex | None) -> None:
+    """Raise for one that is no whole number (``TypeError``) or below ``least`` (``ValueError``).
+
+    ``None`` is left out.
+    """
+    for name, given in numbers.items():
+        if given is None:
+            continue
+        try:
+            number = index(given)
+        except TypeError:
+            raise TypeError(f"`{name}` must be a whole number, got {in_words(given)}") from None
+        if number < least:
+            raise ValueError(f"`{name}` must be at least {least}, got {number}")
+
+
+def in_words(given: Any) -> str:
+    """A number or a text as it is, and of anything else the type."""
+    short = isinstance(given, bool | int | float | complex | str) and len(repr(given)) < 80
+    return repr(given) if short or given is None else type(given).__name__
