@@ -21,7 +21,7 @@ FLOAT = 4
 PROCESS = 650_000_000
 """Bytes of a process with all libraries, before it does anything."""
 
-PETTY = 2**24
+PETTY = 2**20
 """Bytes that are not asked for: any system that runs has them, and asking takes a millisecond."""
 
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
