@@ -121,7 +121,9 @@ class Mosaic(SpectralOperator):
         return torch.stack(parts).sum(dim=0)
 
     def _spread(self, y: Tensor) -> Tensor:
-        """What each pixel of each channel sees of the sensor: (b, c, h, w)."""
+        """What each pixel of each channel sees of the sensor: (b, c, h, w), c of 1 if all alike."""
+        if not self.dispersion:
+            return y
         channels, _, width = self.in_shape
         starts = [self.dispersion * c for c in range(channels)]
         return torch.cat([y[..., start : start + width] for start in starts], dim=1)

@@ -15,7 +15,7 @@ NOISE, CALIBRATION, CALIBRATION_AND_IMAGE, NAVIGATION, PHASE = (
     1 << (flag - 1) for flag in (19, 20, 21, 23, 24)
 )
 STACKS = ("kspace_encode_step_2", "slice", "contrast", "phase", "repetition", "set")
-LETTERS = "znepta"  # partitions, slices, echoes, phases, repetitions in time, sets
+LETTERS = "znepta"  # slices of partitions, slices, echoes, phases, repetitions in time, sets
 
 
 def read(file: Path, opened: Any, held: list[str], wanted: Wanted) -> Recording | None:
@@ -24,7 +24,8 @@ def read(file: Path, opened: Any, held: list[str], wanted: Wanted) -> Recording 
     Along any other trajectory, which the header then has, (coils, spokes, samples).
 
     Lines of noise, navigators and calibration alone are left out, repeated ones are averaged, and
-    what was not measured is zero. Raises ``Unfit`` for a trajectory that the file does not hold.
+    what was not measured is zero. Partitions of three dimensions are made slices. Raises ``Unfit``
+    for a trajectory that the file does not hold, and where partitions do not make slices.
     """
     group = next((name.rpartition("/")[0] for name in held if _is_data(opened, name)), None)
     if group is None or wanted.key not in (None, f"{group}/data"):
@@ -64,9 +65,28 @@ def read(file: Path, opened: Any, held: list[str], wanted: Wanted) -> Recording 
         values[(*place, slice(None), slice(first, first + width), row)] += numbers
         times[(*place, row)] += 1
     values /= np.maximum(times, 1)[..., None, None, :]
+    if sizes[0] > 1 or encoding.partitions > 1:
+        values = _slices(file, values, times > 0, encoding)
     header: dict[str, Any] = {"key": "reconstruction", "attributes": {}, "noise": noise}
     header["texts"] = {"ismrmrd_header": text}
     return Recording(values, LETTERS + "chw", units="ISMRMRD", header=header)
+
+
+def _slices(file: Path, values: Any, seen: Any, encoding: Encoding) -> Any:
+    """Slices, each with a k-space of its own, of partitions (z, ...): all measured, or no line is.
+
+    The inverse transform along z is orthonormal, so that noise is as it was, and centred.
+    """
+    count = max(len(values), encoding.partitions)
+    whole, some = seen.all(axis=0), seen.any(axis=0)
+    if len(values) < count or (whole != some).any():
+        raise Unfit(
+            f"{str(file)!r} must hold all {count} partitions of each line that is measured, to be "
+            "taken for slices, got k-space of three dimensions that is sampled along both"
+        )
+    centre = encoding.partition_centre
+    turned = np.fft.ifft(np.roll(values, -centre, axis=0), axis=0, norm="ortho")
+    return np.fft.fftshift(turned, axes=0).astype(values.dtype)
 
 
 def _header(file: Path, stored: Any) -> tuple[str, Encoding]:
@@ -156,8 +176,14 @@ class Encoding:
         self.rows = int(find("encodedSpace/matrixSize/y", "0"))
         centre = find("encodingLimits/kspace_encoding_step_1/center", str(self.rows // 2))
         self.centre = int(centre)
-        if min(self.samples, self.rows, self.centre) < 0:
-            raise ValueError(f"a negative size or centre, {min(self.samples, self.rows)}")
+        self.partitions = int(find("encodedSpace/matrixSize/z", "1"))
+        centre = find("encodingLimits/kspace_encoding_step_2/center", str(self.partitions // 2))
+        self.partition_centre = int(centre)
+        least = min(
+            *(self.samples, self.rows, self.centre, self.partitions, self.partition_centre),
+        )
+        if least < 0:
+            raise ValueError(f"a negative size or centre, {least}")
 
 
 def _is_data(opened: Any, name: str) -> bool:

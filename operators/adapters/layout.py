@@ -36,7 +36,9 @@ class Part:
     def to_ours(self, batch: Tensor) -> Tensor:
         if not self.pairs:
             return batch
-        whole = torch.view_as_complex(batch.movedim(1, -1).contiguous())
+        last = batch.movedim(1, -1)  # as where they are from numbers that are complex
+        view = last.is_contiguous()
+        whole = torch.view_as_complex(last) if view else torch.complex(*batch.unbind(dim=1))
         return whole.reshape(len(batch), *self.ours)
 
     def to_theirs(self, batch: Tensor) -> Tensor:

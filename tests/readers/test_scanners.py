@@ -180,6 +180,39 @@ def test_ismrmrd(tmp_path: Path, centre: int) -> None:
         load_measurement(tmp_path / "spiral.mrd")
 
 
+def write_partitions(file: Path, kspace: np.ndarray, lines: list[tuple[int, int]]) -> None:
+    """k-space (z, coils, readout, y) in three dimensions, of which these (z, y) are measured."""
+    ismrmrd = pytest.importorskip("ismrmrd")
+    dataset = ismrmrd.Dataset(str(file), "dataset", True)
+    size = SIZE.replace("<z>1</z></matrixSize>", f"<z>{len(kspace)}</z></matrixSize>")
+    text = HEADER.format(size=size, trajectory="cartesian", centre=5)
+    dataset.write_xml_header(text.encode())
+    for partition, line in lines:
+        acquisition = ismrmrd.Acquisition.from_array(kspace[partition, :, :, line])
+        acquisition.idx.kspace_encode_step_1, acquisition.idx.kspace_encode_step_2 = line, partition
+        acquisition.center_sample = 6
+        dataset.append_acquisition(acquisition)
+    dataset.close()
+
+
+def test_partitions_are_slices(tmp_path: Path) -> None:
+    """Against the explicit sum; what is sampled along partitions is no stack of slices."""
+    lines = [(partition, line) for partition in range(5) for line in (0, 3, 4, 5, 9)]
+    write_partitions(tmp_path / "a.mrd", KSPACE, lines)
+    like = taken(tmp_path / "a.mrd")
+    assert (like.axes, like.values.shape) == ("zchw", (5, 4, 12, 10))
+    k = np.arange(5) - 2
+    turns = np.exp(2j * np.pi * np.outer(k, k) / 5) / np.sqrt(5)
+    expected = np.einsum("zk,kcxy->zcxy", turns, KSPACE)
+    expected[..., [1, 2, 6, 7, 8]] = 0
+    np.testing.assert_allclose(like.values, expected, rtol=1e-5, atol=1e-5)
+    for fault in (lines[:-1], lines[:20]):
+        write_partitions(tmp_path / "b.mrd", KSPACE, fault)
+        with pytest.raises(ValueError, match="must hold all 5 partitions of each line that is mea"):
+            taken(tmp_path / "b.mrd")
+        (tmp_path / "b.mrd").unlink()
+
+
 def test_bart(tmp_path: Path) -> None:
     (tmp_path / "k.hdr").write_text("# Dimensions\n12 10 1 4 1 1 1 1 1 1 1 1 1 5 1 1 \n")
     KSPACE.transpose(2, 3, 1, 0).ravel(order="F").tofile(tmp_path / "k.cfl")

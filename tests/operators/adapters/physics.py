@@ -179,6 +179,24 @@ def physics() -> dict[str, Callable[[], Built]]:
             ),
             None,
         ),
+        "InpaintingMultiScaler": lambda: (
+            p.InpaintingMultiScaler(
+                p.Inpainting((1, 16, 16), mask=0.5, rng=_generator()), (1, 16, 16), factors=(2,)
+            ),
+            None,
+        ),
+        "BlurMultiScaler": lambda: (
+            p.BlurMultiScaler(
+                p.Blur(filter=_kernel(3, 3), padding="circular"), (1, 16, 16), factors=(2,)
+            ),
+            None,
+        ),
+        "BlurFFTMultiScaler": lambda: (
+            p.BlurFFTMultiScaler(
+                p.BlurFFT((1, 16, 16), filter=_kernel(3, 3)), (1, 16, 16), factors=(2,)
+            ),
+            None,
+        ),
         "ComposedLinearPhysics": lambda: (
             p.compose(
                 p.BlurFFT((1, 12, 8), filter=_kernel(3, 3)), p.Downsampling((1, 12, 8), filter=None)
