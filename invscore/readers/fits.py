@@ -32,6 +32,11 @@ def read(file: Path, wanted: Wanted) -> Recording:
     from astropy.io import fits
 
     with warnings.catch_warnings(record=True) as odd, fits.open(file, memmap=False) as units:
+        if any(isinstance(unit, fits.GroupsHDU) for unit in units):
+            raise Unfit(
+                f"{str(file)!r} must hold an image, got groups of visibilities (UVFITS): "
+                "`interferometry` takes them as arrays, which docs/instruments.md makes of it"
+            )
         images = {_name(units, k): k for k, unit in enumerate(units) if _is_image(unit)}
         if wanted.key is not None and wanted.key.isdecimal() and int(wanted.key) < len(units):
             place = int(wanted.key)

@@ -56,7 +56,7 @@ FORMATS: tuple[Format, ...] = (
     Format("NPY", (".npy",), f"{HERE}.npy:read_npy", f"{HERE}.npy:write_npy"),
     Format("NPZ", (".npz",), f"{HERE}.npy:read_npz"),
     Format(
-        *("FITS", (".fits", ".fit", ".fts", ".fits.gz", ".fits.fz")),
+        *("FITS", (".fits", ".fit", ".fts", ".uvfits", ".uvf", ".fits.gz", ".fits.fz")),
         *(f"{HERE}.fits:read", f"{HERE}.fits:write", "astropy"),
     ),
     Format(
@@ -102,7 +102,7 @@ def find_format(file: Path) -> Format:
     >>> from pathlib import Path
     >>> from invscore.readers import find_format
     >>> find_format(Path("galaxy.fits")).suffixes
-    ('.fits', '.fit', '.fts', '.fits.gz', '.fits.fz')
+    ('.fits', '.fit', '.fts', '.uvfits', '.uvf', '.fits.gz', '.fits.fz')
     """
     name = file.name.lower()
     fits = [(len(s), f) for f in FORMATS for s in f.suffixes if name.endswith(s)]

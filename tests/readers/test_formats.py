@@ -64,6 +64,19 @@ def test_fits_of_several_images(tmp_path: Path) -> None:
     assert load_measurement(tmp_path / "holes.fits").isnan().sum() == 1
 
 
+def test_visibilities_are_no_image(tmp_path: Path) -> None:
+    fits = pytest.importorskip("astropy.io.fits")
+    numbers = RANDOM.normal(size=(20, 1, 1, 1, 2, 3)).astype(np.float32)
+    uv = 1e-6 * RANDOM.normal(size=(2, 20))
+    groups = fits.GroupData(numbers, bitpix=-32, parnames=["UU", "VV"], pardata=list(uv))
+    for name in ("a.uvfits", "b.fits"):
+        fits.GroupsHDU(groups).writeto(tmp_path / name)
+        with pytest.raises(
+            ValueError, match=r"must hold an image, got groups of visib.*\(UVFITS\)"
+        ):
+            load_measurement(tmp_path / name)
+
+
 def test_matlab(tmp_path: Path) -> None:
     savemat = pytest.importorskip("scipy.io").savemat
     byte = RANDOM.integers(0, 256, (12, 10, 3), dtype=np.uint8)
