@@ -9,7 +9,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from invscore.batches import PerImage, as_tensor, ordinary, per_image
+from invscore.batches import Numbers, PerImage, as_tensor, ordinary, per_image
 from invscore.noise import GaussianNoise, Noise, PoissonNoise
 from invscore.noise.gaussian import law_of
 from invscore.operators import LinearOperator, Operator
@@ -203,12 +203,13 @@ def _named(dtype: torch.dtype) -> str:
 
 
 def simulate(
-    operator: Operator, x: Tensor, noise: Noise | PerImage, rng: SampleRNG | int = 0
+    operator: Operator, x: Numbers, noise: Noise | PerImage, rng: SampleRNG | int = 0
 ) -> Tensor:
     """A measurement of the images ``x``, (b, \\*in_shape): noisy where measured, else zero.
 
     ``noise`` may be a number, or one an image: the standard deviation of Gaussian noise. ``rng`` is
-    a generator of b streams, or a seed. Raises ``TypeError`` for another kind of operator or noise.
+    a generator of b streams, or a seed. Raises ``TypeError`` for another kind of operator or noise,
+    ``ValueError`` for images of another shape.
 
         >>> import torch
         >>> from invscore import GaussianNoise, simulate
@@ -219,6 +220,11 @@ def simulate(
     """
     require_type("operator", operator, Operator, FUNCTIONS)
     noise, x = law_of(noise), as_tensor("x", x)
+    if tuple(x.shape[1:]) != tuple(operator.in_shape) or not len(x.shape):
+        raise ValueError(
+            f"the images `x` must have shape (b, {', '.join(map(str, operator.in_shape))}) for the "
+            f"operator {type(operator).__name__}, got {tuple(x.shape)}"
+        )
     clean = operator(x)
     rng = sample_rng(rng, len(x), "noise", x.device)
     if operator.measured is None:

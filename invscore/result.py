@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from invscore import saving
-from invscore.batches import PerImage
+from invscore.batches import Numbers, PerImage, as_tensor
 from invscore.likelihood import InverseProblem
 from invscore.operators.base import Window
 from invscore.uncertainty import Interval, credible_interval, quantile, spread
@@ -111,20 +111,31 @@ class Result:
     def _repr_html_(self) -> str:
         return saving.as_html(self.seen)
 
-    def plot(self, *, truth: Tensor | None = None) -> Figure:
+    def plot(self, *, truth: Numbers | None = None) -> Figure:
         """A matplotlib figure: measurement, mean and standard deviation, of the first image.
 
-        With its ``truth``, (b, \\*shape), beside them where it is known.
+        With its ``truth``, (b, \\*shape), beside them where it is known: of the whole image, or of
+        what is seen of it. Raises ``ValueError`` for one of another shape.
         """
-        return saving.plot(self.seen, truth)
+        return saving.plot(self.seen, self._shown(truth))
 
-    def save(self, folder: str | Path, *, truth: Tensor | None = None) -> Path:
+    def save(self, folder: str | Path, *, truth: Numbers | None = None) -> Path:
         """Write pictures, ``arrays.npz`` and ``metrics.json`` to ``folder``, which is returned.
 
         All of them or, on an error, none; those of an earlier result are replaced. With several
-        images, pictures have the number of theirs. ``truth``: (b, \\*shape), for PSNR and SSIM.
+        images, pictures have the number of theirs. ``truth``: as in ``plot``, for PSNR and SSIM.
         """
-        return saving.save(self.seen, Path(folder), truth)
+        return saving.save(self.seen, Path(folder), self._shown(truth))
+
+    def _shown(self, truth: Numbers | None) -> Tensor | None:
+        """The part of ``truth`` that is shown. Raises ``ValueError`` for one of another shape."""
+        if truth is None:
+            return None
+        whole, seen = self.samples.shape[1:], self.seen.samples.shape[1:]
+        truth = as_tensor("truth", truth).to(self.samples.device)
+        if truth.shape not in (whole, seen):
+            raise ValueError(f"`truth` must have shape {tuple(whole)}, got {tuple(truth.shape)}")
+        return truth if truth.shape == seen else truth[(..., *(self.window or ()))]
 
 
 def joined(results: Sequence[Result]) -> Result:

@@ -155,6 +155,8 @@ class LinearOperator(Operator):
         return Adjoint(self)
 
     def __matmul__(self, other: LinearOperator) -> LinearOperator:
+        if not isinstance(other, LinearOperator):  # of an image, A(x) is asked for
+            return NotImplemented
         return Composition(self, other)
 
     def __add__(self, other: LinearOperator) -> LinearOperator:

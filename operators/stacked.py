@@ -9,6 +9,7 @@ from torch import Tensor
 
 from invscore.operators.base import LinearOperator, Operator, require_equal
 from invscore.operators.placement import number_type
+from invscore.options.given import require_type
 
 
 class Stack(LinearOperator):
@@ -45,6 +46,8 @@ def stack(operators: Sequence[LinearOperator]) -> LinearOperator:
     >>> stack([Identity((1, 2, 2)), 2 * Identity((1, 2, 2))]).out_shape
     (8,)
     """
+    for operator in operators:
+        require_type("operators", operator, LinearOperator)
     return Stack(operators)
 
 

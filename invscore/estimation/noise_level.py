@@ -24,6 +24,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from invscore.batches import Numbers, as_tensor
 from invscore.estimation.flattest import flattest_level
 from invscore.estimation.noise_of_kspace import level_of_kspace
 from invscore.estimation.scale import estimate_scale, factor_of_peak
@@ -41,6 +42,7 @@ from invscore.operators import (
     SuperResolution,
 )
 from invscore.operators.convolution import transfer_function
+from invscore.options.given import require_type
 from invscore.priors.base import Prior
 from invscore.priors.volume import VolumePrior
 from invscore.rng import sample_rng
@@ -77,7 +79,7 @@ ADVICE = "give the noise level (--noise), its standard deviation in units of the
 
 
 @torch.no_grad()
-def estimate_noise(operator: Operator, y: Tensor, prior: Prior | None = None) -> Tensor:
+def estimate_noise(operator: Operator, y: Numbers, prior: Prior | None = None) -> Tensor:
     """The standard deviation of white Gaussian noise in ``y``, (b, \\*out_shape): (b,).
 
     Complex measurements have it in their real and in their imaginary parts. ``prior`` knows the
@@ -119,17 +121,19 @@ class NoiseRange(NamedTuple):
 
 
 @torch.no_grad()
-def estimate_noise_range(operator: Operator, y: Tensor, prior: Prior | None = None) -> NoiseRange:
+def estimate_noise_range(operator: Operator, y: Numbers, prior: Prior | None = None) -> NoiseRange:
     """As ``estimate_noise``, with what else the noise may be where pixels of a picture are missing.
 
     From what Stein's identity finds, which is rather too little, to what the flattest pixels have,
     which is rather too much; at both ends the level, where one estimate is all there is.
     """
+    require_type("operator", operator, Operator)
     if not isinstance(operator, LinearOperator):
         raise ValueError(
             "the noise cannot be estimated from the measurement of a nonlinear operator, got "
             f"{type(operator).__name__}: {ADVICE}"
         )
+    y = as_tensor("y", y)
     problem = InverseProblem(operator, y, GaussianNoise(1.0))
     if problem.count < FEWEST:
         raise ValueError(

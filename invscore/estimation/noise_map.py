@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
 
+from invscore.batches import Numbers, as_tensor
 from invscore.hardware.doubles import doubled
 from invscore.likelihood import GaussianNoise, InverseProblem
 from invscore.operators import LinearOperator
 from invscore.operators.weighting import Weighting
 
 
-def with_noise_map(operator: LinearOperator, y: Tensor, variance: Tensor) -> InverseProblem:
+def with_noise_map(operator: LinearOperator, y: Numbers, variance: Numbers) -> InverseProblem:
     """The problem ``y = A x + n`` with a variance for each n_i: (\\*out_shape), y a batch of these.
 
     It is ``y / s = (A / s) x + n / s`` with noise of level 1, s the square roots: the same
@@ -19,6 +19,7 @@ def with_noise_map(operator: LinearOperator, y: Tensor, variance: Tensor) -> Inv
     mark dead pixels, says that nothing is measured there; y may hold anything in its place. Raises
     ``ValueError`` for an operator that is not linear, a negative variance or another shape.
     """
+    y, variance = as_tensor("y", y), as_tensor("variance", variance)
     if not isinstance(operator, LinearOperator):
         raise ValueError(f"`operator` must be linear, got {type(operator).__name__}")
     if tuple(variance.shape) != operator.out_shape or variance.is_complex():

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
+
+from invscore.batches import as_tensor
+
+
+def keep_as_tensors(noise: object, *names: str) -> None:
+    """What a law of noise was given as arrays of NumPy, in its fields ``names``, as tensors."""
+    for name in names:
+        value = getattr(noise, name)
+        if not isinstance(value, int | float | Tensor):
+            object.__setattr__(noise, name, as_tensor(name, value))
 
 
 def beside(value: float | Tensor, like: Tensor) -> float | Tensor:
@@ -26,7 +35,7 @@ def flattened(
 def require_positive(**values: float | Tensor) -> None:
     """Raise ``ValueError`` for one that is not positive and finite everywhere."""
     for name, value in values.items():
-        numbers = torch.as_tensor(value)
+        numbers = as_tensor(name, value)
         if not bool((numbers.isfinite() & (numbers > 0)).all()):
             given = value if not isinstance(value, Tensor) else f"as low as {float(value.min()):g}"
             raise ValueError(f"`{name}` must be a positive number, got {given}")
@@ -34,7 +43,7 @@ def require_positive(**values: float | Tensor) -> None:
 
 def require_background(value: float | Tensor) -> None:
     """Raise ``ValueError`` for counts that are negative or not finite."""
-    numbers = torch.as_tensor(value)
+    numbers = as_tensor("background", value)
     if not bool((numbers.isfinite() & (numbers >= 0)).all()):
         given = value if not isinstance(value, Tensor) else f"as low as {float(value.min()):g}"
         raise ValueError(f"`background` must be counts from 0, got {given}")

@@ -11,7 +11,13 @@ from torch import Tensor
 from invscore.batches import PerImage
 from invscore.hardware.doubles import doubled
 from invscore.noise.base import Noise
-from invscore.noise.maps import beside, flattened, require_background, require_positive
+from invscore.noise.maps import (
+    beside,
+    flattened,
+    keep_as_tensors,
+    require_background,
+    require_positive,
+)
 from invscore.rng import SampleRNG
 
 GROUP = 5.0
@@ -45,6 +51,7 @@ class PoissonNoise(Noise):
     background: float | Tensor = 0.0
 
     def __post_init__(self) -> None:
+        keep_as_tensors(self, "background")
         require_positive(photons=self.photons, dark=self.dark)
         require_background(self.background)
 

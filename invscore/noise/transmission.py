@@ -10,7 +10,13 @@ from torch import Tensor
 from invscore.batches import PerImage
 from invscore.hardware.doubles import doubled
 from invscore.noise.base import Noise
-from invscore.noise.maps import beside, flattened, require_background, require_positive
+from invscore.noise.maps import (
+    beside,
+    flattened,
+    keep_as_tensors,
+    require_background,
+    require_positive,
+)
 from invscore.noise.poisson import misfit_of_counts
 from invscore.rng import SampleRNG
 
@@ -48,6 +54,7 @@ class TransmissionNoise(Noise):
     unit: float = 1.0
 
     def __post_init__(self) -> None:
+        keep_as_tensors(self, "photons", "background")
         require_positive(photons=self.photons, unit=self.unit)
         require_background(self.background)
 

@@ -11,7 +11,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from invscore.batches import PerImage, per_image
+from invscore.batches import Numbers, PerImage, as_tensor, per_image
 from invscore.priors.base import Prior, require_images
 from invscore.priors.coloured import Coloured, kinds_of
 from invscore.priors.covariance import Covariance, precision, shrinkage
@@ -110,8 +110,8 @@ class GaussianPrior(Gaussian):
         torch.Size([3, 1, 4, 4])
     """
 
-    def __init__(self, mean: Tensor, covariance: float | Tensor | Covariance) -> None:
-        require_finite("mean", mean)
+    def __init__(self, mean: Numbers, covariance: float | Tensor | Covariance) -> None:
+        mean = finite("mean", mean)
         self.mean = mean
         self._covariance = Covariance.of(covariance, mean.numel(), mean.dtype, mean.device)
         self.eigenvalues = self._covariance.values
@@ -144,9 +144,11 @@ class GaussianPrior(Gaussian):
         return moved
 
 
-def require_finite(name: str, values: Tensor) -> None:
-    """Raise ``ValueError`` where ``values`` are not real floating-point numbers, all finite."""
+def finite(name: str, values: Numbers) -> Tensor:
+    """``values`` as a tensor of real floating-point numbers, all finite, or a ``ValueError``."""
+    values = as_tensor(name, values)
     if not values.is_floating_point():
         raise ValueError(f"`{name}` must hold real floating-point numbers, got {values.dtype}")
     if not bool(values.isfinite().all()):
         raise ValueError(f"`{name}` must be finite, got NaN or infinite values")
+    return values

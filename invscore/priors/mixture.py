@@ -10,12 +10,12 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from invscore.batches import PerImage, per_image
+from invscore.batches import Numbers, PerImage, as_tensor, per_image
 from invscore.hardware.doubles import doubled
 from invscore.priors.base import Prior, require_images
 from invscore.priors.coloured import Coloured, kinds_of
 from invscore.priors.covariance import Covariance, precision, shrinkage
-from invscore.priors.gaussian import require_finite
+from invscore.priors.gaussian import finite
 from invscore.priors.noise_covariance import NoiseCovariance
 from invscore.rng import SampleRNG, sample_rng
 
@@ -89,11 +89,11 @@ class GaussianMixturePrior(Prior):
 
     def __init__(
         self,
-        means: Tensor,
+        means: Numbers,
         covariances: float | Tensor | Sequence[Covariance],
-        weights: Tensor | None = None,
+        weights: Numbers | None = None,
     ) -> None:
-        require_finite("means", means)
+        means = finite("means", means)
         if means.ndim < 2:
             raise ValueError(f"`means` must have shape (k, *shape), got {tuple(means.shape)}")
         self.means = means
@@ -263,8 +263,8 @@ def _covariances(given: float | Tensor | Sequence[Covariance], means: Tensor) ->
     return [Covariance.of(c, d, means.dtype, means.device) for c in each]
 
 
-def _weights(given: Tensor | None, means: Tensor) -> Tensor:
-    weights = means.new_ones(len(means)) if given is None else given.to(means)
+def _weights(given: Numbers | None, means: Tensor) -> Tensor:
+    weights = means.new_ones(len(means)) if given is None else as_tensor("weights", given).to(means)
     if weights.shape != means.shape[:1]:
         raise ValueError(
             f"`weights` must have shape ({len(means)},), one for each mean, got "

@@ -9,9 +9,10 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from invscore.batches import Numbers
 from invscore.priors.base import require_images
 from invscore.priors.covariance import Covariance
-from invscore.priors.gaussian import Gaussian, require_finite
+from invscore.priors.gaussian import Gaussian, finite
 from invscore.priors.noise_covariance import LARGEST, Kind, NoiseCovariance
 
 
@@ -31,9 +32,8 @@ class StationaryGaussianPrior(Gaussian):
         (torch.Size([2, 1, 16, 16]), 0.04)
     """
 
-    def __init__(self, mean: Tensor, spectrum: Tensor) -> None:
-        require_finite("mean", mean)
-        require_finite("spectrum", spectrum)
+    def __init__(self, mean: Numbers, spectrum: Numbers) -> None:
+        mean, spectrum = finite("mean", mean), finite("spectrum", spectrum)
         if mean.ndim < 2 or spectrum.shape not in {mean.shape, mean.shape[-2:]}:
             raise ValueError(
                 f"`spectrum` must have shape (h, w) or that of the mean, {tuple(mean.shape)}, "

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from invscore import levels
-from invscore.batches import per_image, real_numbers
+from invscore.batches import Numbers, as_tensor, per_image, real_numbers
 from invscore.hardware.doubles import doubled
 from invscore.options.given import require_type
 from invscore.priors.base import Prior
@@ -72,7 +72,7 @@ def dequantise(images: Tensor, rng: SampleRNG | int = 0) -> Tensor:
 @torch.no_grad()
 def log_likelihood(
     prior: Prior,
-    x: Tensor,
+    x: Numbers,
     *,
     probes: int | None = None,
     steps: int | None = None,
@@ -111,6 +111,7 @@ def log_likelihood(
     True
     """
     require_type("prior", prior, Prior)
+    x = as_tensor("x", x)
     low = levels.finest(prior) if sigma_min is None else sigma_min
     high = noise_only(prior) if sigma_max is None else sigma_max
     if not 0 < low < high < math.inf:

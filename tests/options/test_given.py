@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,9 +14,12 @@ import torch
 from torch import Tensor
 
 from invscore import (
+    GaussianMixturePrior,
     GaussianNoise,
     GaussianPrior,
     InverseProblem,
+    PoissonNoise,
+    estimate_noise,
     exact_posterior,
     load_prior,
     methods,
@@ -23,6 +28,7 @@ from invscore import (
     simulate,
 )
 from invscore.batches import as_tensor
+from invscore.estimation.noise_map import with_noise_map
 from invscore.operators import (
     MRI,
     Blur,
@@ -39,6 +45,7 @@ from invscore.operators import (
     VolumeBlur,
     check_operator,
     from_matrix,
+    stack,
 )
 from invscore.options.given import require_at_least, require_type
 from invscore.priors import check_prior
@@ -105,6 +112,46 @@ def test_measurements_and_levels_of_numpy() -> None:
         torch.testing.assert_close(drawn, simulate(OPERATOR, Y, GaussianNoise(0.1), 3))
 
 
+def test_laws_priors_and_truths_of_numpy() -> None:
+    whole = np.full(SHAPE, 0.5)
+    counts = PoissonNoise(100.0, background=as_any(whole))
+    assert isinstance(counts.background, Tensor)
+    torch.testing.assert_close(
+        counts.variance(Y), PoissonNoise(100.0, background=torch.full(SHAPE, 0.5)).variance(Y)
+    )
+    weighted = with_noise_map(OPERATOR, Y.numpy(), whole**2)
+    torch.testing.assert_close(weighted.y, Y / 0.5)
+    pictures = np.random.default_rng(1).normal(0.5, 0.1, (1, 1, 64, 64))
+    level = estimate_noise(Identity((1, 64, 64)), pictures)
+    assert level.item() == pytest.approx(0.1, rel=0.1)
+    mixture = GaussianMixturePrior(np.array([[0.0], [1.0]]), 0.1, np.array([1.0, 3.0]))
+    assert mixture.mean.item() == pytest.approx(0.75)
+    prior = GaussianPrior(whole, 0.04)
+    torch.testing.assert_close(prior.mean, torch.full(SHAPE, 0.5).double())
+    found = log_likelihood(prior, whole[None]).nats.item()
+    assert found == pytest.approx(prior.log_prob(torch.from_numpy(whole)[None]).item(), rel=1e-3)
+
+
+def test_a_truth_is_of_the_whole_image_or_of_what_is_seen(tmp_path: Path) -> None:
+    operator = Blur(np.full((3, 3), 1 / 9), SHAPE, boundary="valid")
+    problem = InverseProblem(operator, simulate(operator, Y, 0.1), GaussianNoise(0.1))
+    result = reconstruct(problem, PRIOR, steps=2)
+    truth = np.random.default_rng(0).random((1, *SHAPE))
+    for name, given in (("whole", truth), ("seen", truth[..., 1:-1, 1:-1])):
+        result.save(tmp_path / name, truth=given)
+    psnr = [
+        json.loads((tmp_path / n / "metrics.json").read_text())["psnr"] for n in ("whole", "seen")
+    ]
+    assert psnr[0] == psnr[1]
+    with pytest.raises(ValueError, match=r"`truth` must have shape \(1, 1, 8, 8\), got \(8, 8\)"):
+        result.plot(truth=truth[0, 0])
+
+
+def test_images_of_another_size_are_not_measured() -> None:
+    with pytest.raises(ValueError, match=r"`x` must have shape \(b, 1, 8, 8\).*got \(1, 1, 9, 9\)"):
+        simulate(Blur(KERNEL, SHAPE), torch.ones(1, 1, 9, 9), 0.1)
+
+
 def as_any(given: object) -> Any:
     return given
 
@@ -142,6 +189,16 @@ def as_any(given: object) -> Any:
         (lambda: check_prior(as_any(abs), SHAPE), "`prior` must be a Prior, got builtin"),
         (lambda: sample(as_any("digits"), SHAPE), "`prior` must be a Prior, got 'digits'"),
         (lambda: sample(PRIOR, SHAPE, n=as_any(2.0)), "`n` must be a whole number, got 2.0"),
+        (lambda: stack(as_any([OPERATOR, 3])), "`operators` must be a LinearOperator, got 3"),
+        (lambda: OPERATOR @ as_any(Y), "unsupported operand type"),
+        (
+            lambda: estimate_noise(as_any(Y), as_any(OPERATOR)),
+            "`operator` must be an Operator, got T",
+        ),
+        (
+            lambda: PoissonNoise(as_any("few")),
+            "`photons` must be a tensor or an array",
+        ),
         (lambda: log_likelihood(as_any("digits"), Y), "`prior` must be a Prior, got 'digits'"),
         (
             lambda: Blur(as_any("psf.png"), SHAPE),
