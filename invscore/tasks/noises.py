@@ -8,6 +8,7 @@ a weight for each number of the measurement. ``LAWS`` has them all.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -159,7 +160,8 @@ def parse_declared(text: str) -> Declared:
 
 def _law(name: str, options: dict[str, Any]) -> Law:
     law, called = LAWS[name], f"noise {name!r}"
-    hints = {each.name: ranges.hints(law)[each.name] for each in fields(law)}
+    make: Callable[..., Law] = law
+    hints = {each.name: ranges.hints(make)[each.name] for each in fields(law)}
     for option, value in options.items():
         if option not in hints:
             near = meant(option, hints)
@@ -169,7 +171,7 @@ def _law(name: str, options: dict[str, Any]) -> Law:
         if each.default is MISSING and each.name not in options:
             example = ", ".join(f"{f.name}=..." for f in fields(law) if f.default is MISSING)
             raise ValueError(f"{called} needs {each.name}: for example '{name}({example})'")
-    return law(**options)
+    return make(**options)
 
 
 def _written(value: object) -> str:

@@ -75,7 +75,7 @@ def test_defaults_of_operators_are_within_their_ranges(operator: str) -> None:
         for n, v in known.items()
         if v is inspect.Parameter.empty
     }
-    check_options(operator, known | needed)
+    check_options(operator, {**known, **needed})
 
 
 @pytest.mark.parametrize(
