@@ -113,9 +113,16 @@ def each_of(
     ``y`` is a tensor or what can be sliced and NumPy understands, such as an array of Zarr or HDF5,
     which is read little by little, or one of Dask, which is computed where the work is done, all of
     these in single precision.
-    Measurements draw from seeds by their number in ``y``, however many are together.
+    Measurements draw from seeds by their number in ``y``, however many are together. Raises
+    ``ValueError`` for another shape.
     """
     require_at_least(1, together=together)
+    wanted = tuple(operator.out_shape)
+    if tuple(y.shape[1:]) != wanted:
+        raise ValueError(
+            f"`y` must have shape (n, {', '.join(map(str, wanted))}) for the operator "
+            f"{type(operator).__name__}, got {tuple(y.shape)}"
+        )
     for first in range(0, y.shape[0], together):
         yield _Part(operator, y[first : first + together], noise, first)
 

@@ -78,6 +78,8 @@ def test_arrays_are_read_in_parts(prior: GaussianPrior) -> None:
             torch.testing.assert_close(found.float(), torch.cat(whole, dim=1), atol=1e-5, rtol=0)
     with pytest.raises(ValueError, match="`together` must be at least 1"):
         next(each_of(OPERATOR, Y, NOISE, together=0))
+    with pytest.raises(ValueError, match=r"shape \(n, 1, 4, 4\) .* Inpainting, got \(6, 4, 4\)"):
+        next(each_of(OPERATOR, Y[:, 0], NOISE))
 
 
 def test_what_fails_is_told(prior: GaussianPrior) -> None:

@@ -96,7 +96,10 @@ def calibrate(
     for task in chosen.tasks:
         require_kind(known, load_prior(task.prior or chosen.prior), task.name)
     write_images(known, work / IMAGES)
-    with open_engine(workers, cluster, tell=note) as engine, StepBar("restoring") as bar:
+    with (
+        open_engine(workers, cluster, tell=note) as engine,
+        StepBar("restoring", of="cells") as bar,
+    ):
         outcomes = run_cells(plan(chosen), work / CELLS, device=place, engine=engine, on_cell=bar)
     rows = []
     for method in chosen.methods:

@@ -102,7 +102,10 @@ def imaging(
         tasks=None if tasks is None else split(tasks),
     )
     cells = plan(chosen)
-    with open_engine(workers, cluster, tell=note) as engine, StepBar("restoring") as bar:
+    with (
+        open_engine(workers, cluster, tell=note) as engine,
+        StepBar("restoring", of="cells") as bar,
+    ):
         outcomes = run_cells(cells, out / CELLS, device=place, engine=engine, on_cell=bar)
     command = _command(config=str(config), methods=methods, tasks=tasks, **given)
     content = write_tables(chosen, outcomes, out, command=command)

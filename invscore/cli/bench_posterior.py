@@ -110,7 +110,10 @@ def posterior(
     if workers is None:
         left = sum(remembered(cell, out) is None for cell in cells)
         workers = 1 if cluster is not None else max(1, min(available_workers(), left))
-    with open_engine(workers, cluster, tell=note) as engine, StepBar("posteriors") as bar:
+    with (
+        open_engine(workers, cluster, tell=note) as engine,
+        StepBar("posteriors", of="cells") as bar,
+    ):
         outcomes = run_cells(cells, out, engine=engine, on_cell=bar)
     rows = rows_of(outcomes)
     content: dict[str, Any] = {

@@ -184,7 +184,7 @@ def calibrate(
     setting = describe_setting(
         camera, prior, network, info, options, samples=samples, noise=noise, scale=factor
     )
-    with open_engine(workers, cluster, tell=note) as engine, StepBar(info.name) as bar:
+    with open_engine(workers, cluster, tell=note) as engine, StepBar(info.name, of="images") as bar:
         found = calibration.calibrate(
             told(in_order(engine.run(each, enumerate(files)))),
             level=level,
@@ -290,7 +290,14 @@ def _files(images: Path, measurements: Path | None) -> list[tuple[Path, Path | N
 
     if measurements is None:
         return [(image, None) for image in images_in(images)]
-    known = {file.stem: file for file in images_in(measurements)}
+    found = images_in(measurements)
+    known = {file.stem: file for file in found}
+    if len(known) < len(found):
+        twice = next(file for file in found if known[file.stem] != file)
+        raise ValueError(
+            f"each measurement in {str(measurements)!r} must have a name of its own, got "
+            f"{twice.name!r} and {known[twice.stem].name!r}"
+        )
     pairs: list[tuple[Path, Path | None]] = []
     for image in images_in(images):
         if image.stem not in known:

@@ -92,7 +92,7 @@ def restore_many(
         return [_failed(chunk[0], why)]
 
     try:
-        with StepBar(job.method) as bar:
+        with StepBar(job.method, of="measurements") as bar:
             for todo in (chunks, alone):
                 for _, made in engine.run(work, todo, lost=lost):
                     rows |= {row["name"]: row for row in made}

@@ -18,15 +18,15 @@ LONGEST = 600.0  # seconds between two lines
 
 
 class StepBar:
-    """``on_step(done, total)`` shows how far it is, and for how long it will last.
+    """``on_step(done, total)`` shows how many ``of`` what are done, and how long it will last.
 
     A bar appears once the whole is seen to take over two seconds, and goes when done. Where stderr
     is no terminal there is a line after ten seconds, then each time after twice as long, ten
     minutes at most. Nothing with ``--quiet``.
     """
 
-    def __init__(self, label: str, console: Console | None = None) -> None:
-        self._label = label
+    def __init__(self, label: str, console: Console | None = None, *, of: str = "steps") -> None:
+        self._label, self._of = label, of
         self._console = console or Console(stderr=True)
         self._began = now()
         self._bar: Progress | None = None
@@ -56,7 +56,7 @@ class StepBar:
             self._bar = Progress(
                 TextColumn("{task.description}"),
                 BarColumn(),
-                TextColumn("{task.completed}/{task.total} steps"),
+                TextColumn("{task.completed}/{task.total} " + self._of),
                 TimeRemainingColumn(),
                 console=self._console,
                 transient=True,
@@ -73,7 +73,7 @@ class StepBar:
         self._next = elapsed + self._pause
         left = duration(elapsed / done * (total - done))
         self._console.print(
-            f"invscore: {self._label}: {done} of {total} steps, about {left} left",
+            f"invscore: {self._label}: {done} of {total} {self._of}, about {left} left",
             soft_wrap=True,
             highlight=False,
             markup=False,

@@ -116,7 +116,10 @@ def tune(
             bar(done, total)
 
     try:
-        with open_engine(workers, cluster, tell=note) as engine, StepBar("tune") as bar:
+        with (
+            open_engine(workers, cluster, tell=note) as engine,
+            StepBar("tune", of="images") as bar,
+        ):
             for problem in todo:
                 space = spaces[problem.method.label]
                 names = f"{problem.method.name} {problem.task.op}"

@@ -182,6 +182,10 @@ def test_pairs_that_were_measured(calibrate: Run, photos: Path) -> None:
     np.save(photos / "measured" / "moon.npy", np.zeros((1, 17, 16)))
     done = calibrate("--measurements", "measured", "--out", "c.json")
     assert "must have the operator's shape (1, 16, 16), got (1, 17, 16)" in done.stderr
+    np.savez(photos / "measured" / "moon.npz", y=np.zeros((1, 16, 16)))
+    done = calibrate("--measurements", "measured", "--out", "c.json")
+    assert "must have a name of its own, got 'moon.npy' and 'moon.npz'" in done.stderr
+    (photos / "measured" / "moon.npz").unlink()
     (photos / "measured" / "moon.npy").unlink()
     done = calibrate("--measurements", "measured", "--out", "c.json")
     assert "image 'moon.png' has no measurement in 'measured'" in done.stderr

@@ -143,6 +143,18 @@ def test_a_stack_is_many(reconstruct: Run, folder: Path) -> None:
     np.testing.assert_array_equal(np.load("h5/scans-2/arrays.npz")["y"], stack[2])
 
 
+def test_what_lies_beside_pictures_is_left_alone(reconstruct: Run, folder: Path) -> None:
+    for name in ("a b ü.png", ".a b ü.png", "sub/.c.png"):
+        save_image(folder / "in" / name, torch.rand(1, 16, 16))
+    for name in ("._a.png", "notes.txt", "Thumbs.db", ".DS_Store"):
+        (folder / "in" / name).write_bytes(b"not a picture")
+    assert reconstruct(*MASKED, "--image", "in", "--out", "out").exit_code == 0
+    assert list(table(folder / "out")) == ["a b ü"]
+    ran = reconstruct(*MASKED, "--image", "in/sub", "--out", "none")
+    assert ran.exit_code == 2
+    assert "no images in 'in/sub'" in ran.output
+
+
 def test_names_that_would_meet_keep_their_suffix(reconstruct: Run, images: Path) -> None:
     np.save(images / "b0.npy", np.zeros((16, 20), np.float32))
     save_image(images / "deeper/b0.png", torch.rand(1, 16, 20))
@@ -152,16 +164,16 @@ def test_names_that_would_meet_keep_their_suffix(reconstruct: Run, images: Path)
 
 
 @pytest.mark.usefixtures("images")
-def test_two_workers_one_of_whom_dies(reconstruct: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_three_workers_one_of_whom_dies(reconstruct: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     reconstruct(*MASKED, "--image", "in", "--out", "one")
     monkeypatch.setattr(many, "_Work", Deadly)
     ran = reconstruct(
-        *MASKED, "--image", "in", "--out", "two", "--workers", "2", "--batch-size", "2"
+        *MASKED, "--image", "in", "--out", "many", "--workers", "3", "--batch-size", "2"
     )
     assert ran.exit_code == 0, ran.output
     assert Path("died").exists()
-    assert_equal(Path("one"), Path("two"), 1e-5)
-    assert not list(Path("two").glob(".*"))
+    assert_equal(Path("one"), Path("many"), 1e-5)
+    assert not list(Path("many").glob(".*"))
 
 
 class Deadly(_Work):

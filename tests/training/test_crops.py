@@ -97,6 +97,8 @@ def test_digest_depends_on_the_pixels_alone(tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
     one = crops(save(tmp_path / "a", pixels)).digest()
     assert crops(save(tmp_path / "b", pixels, "other.tif")).digest() == one
+    (tmp_path / "b" / "._other.tif").write_bytes(b"what a system puts beside it")
+    assert crops(tmp_path / "b").digest() == one
     pixels[7, 7, 1] ^= 1
     assert crops(save(tmp_path / "c", pixels)).digest() != one
 

@@ -29,7 +29,8 @@ def array_files(path: Path) -> list[Path]:
     """``path`` itself, or the files of a folder that ``open_array`` opens, sorted by name."""
     if not path.is_dir() or path.name.lower().endswith(SUFFIXES):
         return [path]
-    files = sorted(file for file in path.iterdir() if file.name.lower().endswith(SUFFIXES))
+    shown = (file for file in path.iterdir() if not file.name.startswith("."))
+    files = sorted(file for file in shown if file.name.lower().endswith(SUFFIXES))
     if not files:
         raise ValueError(f"no arrays in {str(path)!r} (looked for {', '.join(SUFFIXES)})")
     return files

@@ -41,7 +41,8 @@ class PhotoCrops(Source):
     def __init__(
         self, folder: Path, *, crop: int, longest_side: tuple[int, int], channels: int
     ) -> None:
-        files = sorted(f for f in Path(folder).glob("*") if f.suffix.lower() in SUFFIXES)
+        shown = (file for file in Path(folder).glob("*") if not file.name.startswith("."))
+        files = sorted(file for file in shown if file.suffix.lower() in SUFFIXES)
         if not files:
             raise ValueError(
                 f"no images in {str(folder)!r} (looked for {', '.join(sorted(SUFFIXES))})"
