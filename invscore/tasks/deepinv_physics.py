@@ -56,7 +56,13 @@ def deepinv_operator(name: str, options: Mapping[str, Any], in_shape: Shape | No
         physics = found(**given)
     except (Exception, SystemExit) as error:
         raise ValueError(f"{what} fails: {where(error, __file__)}") from error
-    operator, _ = from_deepinv(physics, None if size is None else tuple(size))
+    try:
+        operator, _ = from_deepinv(physics, None if size is None else tuple(size))
+    except ValueError as error:
+        left = [p.name for p in parameters.values() if p.name not in given and _is_tensor(p)]
+        if not left:
+            raise
+        raise ValueError(f"{error} ({' and '.join(left)} not given)") from error
     return operator
 
 
@@ -102,6 +108,10 @@ def _theirs(found: Any, in_shape: Shape) -> Shape:
     if not issubclass(found, MRIMixin):
         return in_shape
     return (2, *in_shape[1:]) if in_shape[0] == 1 else (2, *in_shape)
+
+
+def _is_tensor(parameter: inspect.Parameter) -> bool:
+    return parameter.default is None and "Tensor" in str(parameter.annotation)
 
 
 def _is_file(value: Any) -> bool:

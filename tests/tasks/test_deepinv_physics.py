@@ -57,3 +57,10 @@ def test_a_function_of_ones_own_may_return_a_physics(tmp_path: Path) -> None:
 def test_errors(name: str, options: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         load_custom(f"deepinv:{name}", options, (1, 8, 8))
+
+
+def test_what_is_left_out_is_named(tmp_path: Path) -> None:
+    np.save(tmp_path / "filters.npy", np.ones((1, 1, 2, 3, 3), np.float32))
+    spec = parse_spec(f"deepinv:SpaceVaryingBlur(filters={tmp_path / 'filters.npy'})")
+    with pytest.raises(ValueError, match=r"^`img_size` must .* \(multipliers not given\)$"):
+        load_custom(spec.name, spec.options, (1, 8, 8))
