@@ -74,6 +74,17 @@ def read_mask(
     return ~measured if invert else measured
 
 
+def as_mask_of_volume(mask: Tensor, in_shape: Shape) -> Tensor:
+    """A mask of two axes, as phase encodings have, with one of length 1 for the third.
+
+    The third is that one of ``in_shape``, (c, d, h, w), which the sizes leave; where they leave
+    several, or none, the mask is as it was.
+    """
+    volume = in_shape[-3:]
+    fits = [k for k in range(3) if mask.ndim == 2 and (*volume[:k], *volume[k + 1 :]) == mask.shape]
+    return mask.unsqueeze(fits[0]) if len(fits) == 1 else mask
+
+
 def read_kernel(path: str | Path, *, image: Shape | None = None, stack: bool = False) -> Tensor:
     """The kernel in a file, (kh, kw) float64, in the file's own units; colours become gray.
 

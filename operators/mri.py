@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Self
 
 import torch
 from torch import Tensor
-from torch.fft import fft2, ifft2, ifftshift
+from torch.fft import fftn, ifftn, ifftshift
 
 from invscore.batches import Numbers, as_tensor
 from invscore.operators import masks
@@ -24,13 +25,14 @@ class MRI(SpectralOperator):
     (1, w) where whole columns are measured, (h, 1) where whole rows are, which then needs
     ``in_shape`` (c, h, w), or (h, w); (c, h, w) is a mask for each image. Volumes (c, d, h, w) are
     transformed slice by slice, and a mask (d, h, w) is one for each slice, as of the frames of a
-    dynamic scan.
+    dynamic scan. With ``dimensions=3`` the transform is of the volume: of a mask (d, h, w) axes
+    that are sampled as a whole may be 1, as the readout is.
 
     ``real=True`` says that images are real. Frequency k then tells about -k too, and ``A^T A`` is
     diagonal in the Hartley basis with entries ``(M(k) + M(-k)) / 2``.
 
     Raises ``ValueError`` when the mask is not boolean, measures nothing or does not fit
-    ``in_shape``.
+    ``in_shape``, and for three dimensions of images.
 
         >>> import torch
         >>> from invscore.operators import MRI
@@ -42,12 +44,27 @@ class MRI(SpectralOperator):
     out_complex = True
     measured: Tensor
 
-    def __init__(self, mask: Numbers, in_shape: Shape | None = None, real: bool = False) -> None:
+    def __init__(
+        self,
+        mask: Numbers,
+        in_shape: Shape | None = None,
+        real: bool = False,
+        dimensions: int = 2,
+    ) -> None:
         mask = as_tensor("mask", mask)
         if mask.dtype != torch.bool:
             raise ValueError(f"the `mask` must be a boolean tensor, got {mask.dtype}")
         if in_shape is None:
-            in_shape = tuple(mask.shape) if mask.ndim == 3 else (1, *mask.shape)
+            whole = mask.ndim == 3 and dimensions == 2
+            in_shape = tuple(mask.shape) if whole else (1, *mask.shape)
+        if dimensions not in (2, 3) or (dimensions == 3 and len(in_shape) != 4):
+            raise ValueError(
+                f"`dimensions` must be 2, or 3 of volumes (c, d, h, w), got {dimensions} of images "
+                f"of shape {tuple(in_shape)}"
+            )
+        if dimensions == 3:
+            mask = _of_volume(mask, tuple(in_shape[-3:]))
+        self._axes = tuple(range(-dimensions, 0))
         image = tuple(in_shape[-2:])
         lines = (image[1:], (1, image[1]), (image[0], 1), image, tuple(in_shape))
         slices = (tuple(in_shape[1:]),) if len(in_shape) == 4 else ()
@@ -61,11 +78,13 @@ class MRI(SpectralOperator):
         self.in_shape = self.out_shape = tuple(in_shape)
         self.in_complex = not real
         self.measured = mask.expand(in_shape)
-        before, after = (Constant(factor) for factor in _centring(image))
+        before, after = (Constant(factor) for factor in _centring(tuple(in_shape[-dimensions:])))
         self._before, self._after = before, after
         self._masked = Constant(mask * after.double)
         self._s = Constant(
-            _paired(mask if mask.ndim > 2 else mask.expand(image)).sqrt() if real else mask
+            _paired(mask if mask.ndim > 2 else mask.expand(image), self._axes).sqrt()
+            if real
+            else mask
         )
 
     @classmethod
@@ -128,18 +147,19 @@ class MRI(SpectralOperator):
         inverse = torch.where(s > 0, 1 / s, 0.0)
         return SVD(
             s=s,
-            u=lambda c: self.matvec(hartley(inverse * c)),
-            uh=lambda y: inverse * hartley(self.rmatvec(y)),
-            v=hartley,
-            vh=hartley,
+            u=lambda c: self.matvec(hartley(inverse * c, self._axes)),
+            uh=lambda y: inverse * hartley(self.rmatvec(y), self._axes),
+            v=partial(hartley, axes=self._axes),
+            vh=partial(hartley, axes=self._axes),
             complete=True,
         )
 
     def _transform(self, x: Tensor, after: Constant) -> Tensor:
-        return fft2(x * self._before.like(x), norm="ortho") * after.like(x)
+        centred = x * self._before.like(x)
+        return fftn(centred, dim=self._axes, norm="ortho") * after.like(x)
 
     def _inverse(self, y: Tensor, after: Constant) -> Tensor:
-        x = ifft2(y * after.like(y).conj(), norm="ortho")
+        x = ifftn(y * after.like(y).conj(), dim=self._axes, norm="ortho")
         return x * self._before.like(y).conj()
 
 
@@ -151,9 +171,9 @@ def _centring(shape: Shape) -> tuple[Tensor, Tensor]:
     two shifts, with factors 1 and -1 where the sizes are even.
     """
     before, after = torch.ones((), dtype=torch.complex128), torch.ones((), dtype=torch.complex128)
-    for axis, size in zip((-2, -1), shape, strict=True):
+    for axis, size in enumerate(shape):
         n, middle = torch.arange(size), size // 2
-        index = [1, 1]
+        index = [1] * len(shape)
         index[axis] = size
         before = before * _unit(n * middle, size).reshape(index)
         after = after * _unit((n - middle) * middle, size).reshape(index)
@@ -170,7 +190,20 @@ def _real_if_even(factor: Tensor, shape: Shape) -> Tensor:
     return factor if any(size % 2 for size in shape) else factor.real.round()
 
 
-def _paired(mask: Tensor) -> Tensor:
-    """``(M(k) + M(-k)) / 2`` of a centred (h, w) mask, its zero frequency moved to the corner."""
-    corner = ifftshift(mask, dim=(-2, -1)).double()
-    return (corner + corner.flip(-2, -1).roll((1, 1), dims=(-2, -1))) / 2
+def _paired(mask: Tensor, axes: tuple[int, ...]) -> Tensor:
+    """``(M(k) + M(-k)) / 2`` of a mask centred along ``axes``, its zero moved to the corner."""
+    corner = ifftshift(mask, dim=axes).double()
+    return (corner + corner.flip(axes).roll([1] * len(axes), dims=axes)) / 2
+
+
+def _of_volume(mask: Tensor, volume: Shape) -> Tensor:
+    """The mask of each frequency of a volume (d, h, w), of one whose axes may be 1."""
+    fits = mask.ndim == 3 and all(
+        n in (1, size) for n, size in zip(mask.shape, volume, strict=True)
+    )
+    if not fits:
+        raise ValueError(
+            f"the `mask` must have shape {volume} in three dimensions, or 1 along an axis that is "
+            f"sampled as a whole, got {tuple(mask.shape)}"
+        )
+    return mask.expand(volume)

@@ -142,13 +142,18 @@ def mri(
     real: bool = True,
     mask: str | None = None,
     invert: bool = False,
+    dimensions: Literal[2, 3] = 2,
 ) -> Operator:
     """MRI with one coil, a centred orthonormal FFT: lines are missing, or what a mask file says"""
     from invscore.operators import MRI
-    from invscore.operators.files import read_mask
+    from invscore.operators.files import as_mask_of_volume, read_mask
 
     if mask is not None:
-        return MRI(read_mask(mask, invert=invert, image=in_shape), in_shape, real)
+        seen = read_mask(mask, invert=invert, image=in_shape)
+        seen = as_mask_of_volume(seen, in_shape) if dimensions == 3 else seen
+        return MRI(seen, in_shape, real, dimensions)
+    if dimensions == 3:
+        raise ValueError("`dimensions` must be 2 where no mask is given, got 3")
     return getattr(MRI, pattern)(in_shape, acceleration, center_fraction, seed, real)
 
 
@@ -326,12 +331,12 @@ def get_builder(name: str) -> Builder:
 def build(name: str, in_shape: Shape, options: Mapping[str, Any]) -> Operator:
     """The operator ``name`` on images of ``in_shape``, or on each slice of volumes (c, d, h, w).
 
-    A blur whose kernel is a stack is one of whole volumes.
+    A blur whose kernel is a stack, and MRI of three dimensions, are ones of whole volumes.
 
     Raises ``ValueError`` for an unknown operator, option or value, and for volumes where the
     operator is not linear.
     """
-    if len(in_shape) != 4:
+    if len(in_shape) != 4 or options.get("dimensions") == 3:
         return get_builder(name)(in_shape, **check_options(name, options))
     from invscore.operators import LinearOperator, Slicewise
 

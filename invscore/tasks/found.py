@@ -115,7 +115,8 @@ def _lines(spec: Spec, y: Tensor, shape: Shape, name: str, moving: bool) -> Foun
     y = fitted(y, shape, name)
     seen, told = _seen(y, name, "not measured")
     real = bool(spec.options.get("real", True))
-    return Found(MRI(seen, tuple(y.shape), real), y, (told,))
+    dimensions = spec.options.get("dimensions", 2)
+    return Found(MRI(seen, tuple(y.shape), real, dimensions), y, (told,))
 
 
 def _holes(spec: Spec, y: Tensor, shape: Shape, name: str, moving: bool) -> Found:  # noqa: ARG001

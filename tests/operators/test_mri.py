@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from invscore.operators import MRI
+from invscore.operators import MRI, check_operator
 from invscore.operators.fourier import hartley
 
 SIZES = [(8, 12), (9, 12), (8, 11), (9, 11), (10, 6)]
@@ -122,3 +122,32 @@ def test_errors() -> None:
         MRI(lines.long(), (1, 6, 6))
     with pytest.raises(ValueError, match="must measure at least one entry"):
         MRI(~lines, (1, 6, 6))
+
+
+@pytest.mark.parametrize("real", [False, True])
+def test_three_dimensions(real: bool) -> None:
+    """Against NumPy's transform of the volume; A^T A is diagonal where images are real."""
+    generator = torch.Generator().manual_seed(0)
+    mask = torch.rand(4, 6, 1, generator=generator) < 0.5
+    operator = MRI(mask, (1, 4, 6, 5), real, dimensions=3)
+    check_operator(operator).raise_if_failed()
+    x = torch.randn(2, 1, 4, 6, 5, dtype=torch.float64, generator=generator)
+    x = x if real else torch.complex(x, x.flip(-1))
+    axes = (-3, -2, -1)
+    whole = np.fft.fftn(np.fft.ifftshift(x.numpy(), axes=axes), axes=axes, norm="ortho")
+    expected = np.fft.fftshift(whole, axes=axes) * mask.numpy()
+    np.testing.assert_allclose(operator(x).numpy(), expected, atol=1e-12)
+    f = operator.svd(torch.float64)
+    torch.testing.assert_close(f.u(f.s * f.vh(x)), operator(x))
+    torch.testing.assert_close(f.v(f.vh(x)), x)
+
+
+def test_three_dimensions_need_a_volume() -> None:
+    seen = torch.ones(4, 6, 5, dtype=torch.bool)
+    assert MRI(seen, dimensions=3).in_shape == (1, 4, 6, 5)
+    with pytest.raises(ValueError, match=r"`dimensions` must be 2, or 3 of volumes \(c, d, h, w\)"):
+        MRI(seen, (4, 6, 5), dimensions=3)
+    with pytest.raises(
+        ValueError, match=r"shape \(4, 6, 5\) in three dimensions, or 1 .* \(6, 5\)"
+    ):
+        MRI(seen[0], (1, 4, 6, 5), dimensions=3)
