@@ -110,13 +110,18 @@ def load_measurement(
     return read_measurement(path, key=key, axes=axes, index=index, reader=reader, volume=volume)[0]
 
 
-def read_measurement(path: str | Path, **part: Unpack[Part]) -> tuple[Tensor, str]:
-    """What ``load_measurement`` loads, and one letter for each of its axes where they are known."""
+def read_measurement(
+    path: str | Path, *, shades: bool = True, **part: Unpack[Part]
+) -> tuple[Tensor, str]:
+    """What ``load_measurement`` loads, and one letter for each of its axes where they are known.
+
+    ``shades``: whether numbers are shades of gray, of which those of another range are spoken of.
+    """
     file, name = Path(path), repr(str(path))
     which = (part.get("axes"), part.get("index"), part.get("volume"))
     recording = read(file, part.get("key"), MEASUREMENT_KEYS, part.get("reader"))
     recording = pick(recording, name, *which)
-    numbers = _numbers(recording, name)
+    numbers = _numbers(recording, name, shades)
     if not find_format(file).picture or part.get("reader") is not None:
         return torch.from_numpy(numbers), recording.axes
     image = as_image(numbers, name, axes=recording.axes, finite=False, depth=recording.depth)
@@ -272,9 +277,10 @@ def _channels_last(first: int, rows: int, last: int) -> bool:  # noqa: ARG001
     return first not in usual and (last in usual or last < first)
 
 
-def _numbers(recording: Recording, name: str) -> Array:
+def _numbers(recording: Recording, name: str, shades: bool = True) -> Array:
     values = np.asarray(recording.values)
-    warn_of_range(recording, values, name)
+    if shades:
+        warn_of_range(recording, values, name)
     return as_numbers(values, name, recording.white)
 
 

@@ -21,6 +21,12 @@ FAR = 6.0
 """Standard deviations by which the sum of all counts may fall below that of the background."""
 
 
+def are_counts(noise: Declared | Literal["auto"]) -> bool:
+    """Whether a law says that the numbers of a measurement are counts, and no shades of gray."""
+    one = isinstance(noise, Poisson | PoissonGaussian) and noise.photons == 1
+    return one or isinstance(noise, Transmission)
+
+
 def counts_of_file(
     noise: Declared | Literal["auto"], y: Tensor, measurement: str, part: Part
 ) -> tuple[Tensor, Declared | Noise | Literal["auto"], Told]:

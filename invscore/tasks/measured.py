@@ -28,7 +28,7 @@ from invscore.readers import Part
 from invscore.tasks import blind, noncartesian
 from invscore.tasks.builtin import option_defaults
 from invscore.tasks.centre import require_centred
-from invscore.tasks.counts import counts_of_file, in_law
+from invscore.tasks.counts import are_counts, counts_of_file, in_law
 from invscore.tasks.found import Found, finder_of, fitted, noise_of_coils, with_its_size
 from invscore.tasks.noises import Declared, Law
 from invscore.tasks.noisy import law_of, problem_with
@@ -69,7 +69,7 @@ def measured_task(
     """The problem of the measurement in a file, whose true image nobody knows."""
     if not spec.is_plugin and spec.name in OF_FILES:
         return OF_FILES[spec.name](spec, measurement, shape, noise, device, part or {})
-    y, axes = read_measurement(measurement, **(part or {}))
+    y, axes = read_measurement(measurement, shades=not are_counts(noise), **(part or {}))
     found: tuple[str, ...] = ()
     apart: Hashable = None
     if not (part and part.get("reader")):

@@ -54,6 +54,18 @@ def test_a_map(reconstruct: Run, y: np.ndarray) -> None:
     np.testing.assert_array_equal(means[1], means[2])
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("kind", [np.uint16, np.int32])
+def test_counts_are_no_shades_of_gray(reconstruct: Run, y: np.ndarray, kind: type) -> None:  # noqa: ARG001
+    """Their range is not spoken of; of the same numbers with noise of one level it is."""
+    np.save("whole.npy", (3 * np.load("counts.npy")).astype(kind))
+    own = ("--op", "denoise", "--measurement", "whole.npy", "--steps", "1", "--out", "o")
+    done = reconstruct(*own, "--noise", "poisson(photons=1)")
+    assert done.exit_code == 0, done.output
+    with pytest.warns(UserWarning, match="as with 8 bits|must be divided by 255"):
+        reconstruct(*own, "--noise", "0.1")
+
+
 def test_counts(reconstruct: Run, y: np.ndarray) -> None:
     own = ("--op", "denoise", "--measurement", "counts.npy", "--noise", "poisson(photons=1)")
     done = reconstruct(*own, "--report", "--out", "o")
