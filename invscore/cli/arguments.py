@@ -15,13 +15,24 @@ from invscore.tasks.noises import Declared, parse_declared
 if TYPE_CHECKING:
     from invscore.readers import Part
 
-PROBLEM, METHOD, OUTPUT = "Problem", "Method", "Output"  # panels of a help page
+# Panels of a help page.
+PROBLEM, METHOD, MACHINE, OUTPUT = "Problem", "Method", "Machine", "Output"
 
-DEVICE_HELP = "cpu, cuda, cuda:1, mps; auto takes a GPU if there is one."
+PRIOR_HELP = (
+    "a prior by name ('invscore priors' lists them), a checkpoint of this or another code "
+    "('invscore priors formats'), or FILE.py:NAME."
+)
 JSON_HELP = "Print JSON and nothing else."
 DEBUG_HELP = "Show the traceback of an error."
 
-Device = Annotated[str, typer.Option(metavar="NAME", help=DEVICE_HELP)]
+Device = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="cpu, cuda, cuda:1, mps; auto takes a GPU if there is one.",
+        rich_help_panel=MACHINE,
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", metavar="", help=JSON_HELP)]
 Debug = Annotated[bool, typer.Option("--debug", metavar="", help=DEBUG_HELP)]
 
@@ -40,8 +51,7 @@ PriorName = Annotated[
     str,
     typer.Option(
         metavar="NAME|FILE",
-        help="What images look like: a prior by name ('invscore priors' lists them) or a "
-        ".safetensors file.",
+        help=f"What images look like: {PRIOR_HELP}",
         rich_help_panel=PROBLEM,
     ),
 ]
@@ -103,7 +113,7 @@ BatchSize = Annotated[
         metavar="N",
         help="Samples drawn together: by default as many as have a million pixels; fewer need "
         "less memory.",
-        rich_help_panel=METHOD,
+        rich_help_panel=MACHINE,
     ),
 ]
 
@@ -113,7 +123,7 @@ Memory = Annotated[
         metavar="SIZE",
         help="Memory that this process may take, such as 2GB: the networks of large images are "
         "evaluated in tiles that fit. By default what is free.",
-        rich_help_panel=METHOD,
+        rich_help_panel=MACHINE,
     ),
 ]
 
@@ -134,7 +144,7 @@ Precision = Annotated[
         metavar="fp32|bf16",
         help="Of the network alone: bf16 is about twice as fast on processors made for it, and "
         "changes samples by some percent of their spread.",
-        rich_help_panel=METHOD,
+        rich_help_panel=MACHINE,
     ),
 ]
 
@@ -202,6 +212,7 @@ Workers = Annotated[
         min=1,
         help="Processes of this machine that share the work, one a GPU where there are several "
         "(pip install 'invscore[cluster]').",
+        rich_help_panel=MACHINE,
     ),
 ]
 ClusterOf = Annotated[
@@ -211,6 +222,7 @@ ClusterOf = Annotated[
         metavar="tcp://HOST:PORT|FILE",
         help="Give the work to the Dask workers of this scheduler, or of this scheduler file; "
         "they have to see the same folders.",
+        rich_help_panel=MACHINE,
     ),
 ]
 

@@ -35,7 +35,7 @@ bench.command(cls=Command)(posterior)
 @guarded
 def denoising(
     prior: Annotated[
-        str, typer.Option(metavar="NAME_OR_FILE", help="A gray, colour or complex prior.")
+        str, typer.Option(metavar="NAME|FILE", help="A gray, colour or complex prior.")
     ],
     json: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write every row to this file.")

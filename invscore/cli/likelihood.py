@@ -9,7 +9,7 @@ import typer
 
 from invscore.cli.arguments import Debug, Device, Json
 from invscore.cli.errors import guarded
-from invscore.cli.sample import PRIOR_HELP
+from invscore.cli.sample import PRIOR
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -23,7 +23,7 @@ def likelihood(
         list[str],
         typer.Argument(metavar="IMAGES", help="Files, or samples of scikit-image."),
     ],
-    prior: Annotated[str, typer.Option(metavar="NAME|FILE", help=PRIOR_HELP)],
+    prior: Annotated[str, typer.Option(metavar="NAME|FILE", help=PRIOR)],
     size: Annotated[
         int | None, typer.Option(metavar="N", help="Shrink and crop the images to N x N pixels.")
     ] = None,

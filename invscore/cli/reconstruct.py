@@ -9,7 +9,6 @@ import typer
 
 from invscore.cli.arguments import (
     DEBUG_HELP,
-    DEVICE_HELP,
     JSON_HELP,
     METHOD,
     OUTPUT,
@@ -17,6 +16,7 @@ from invscore.cli.arguments import (
     Axes,
     BatchSize,
     ClusterOf,
+    Device,
     IndexOf,
     Key,
     Memory,
@@ -114,12 +114,7 @@ def reconstruct(
     seed: Seed = 0,
     planes: Planes = None,
     scale: Scale = "auto",
-    batch_size: BatchSize = None,
-    memory: Memory = None,
     probes: Probes = 0,
-    precision: Precision = "fp32",
-    workers: Workers = 1,
-    cluster: ClusterOf = None,
     calibration: Annotated[
         Path | None,
         typer.Option(
@@ -129,9 +124,12 @@ def reconstruct(
             rich_help_panel=METHOD,
         ),
     ] = None,
-    device: Annotated[
-        str, typer.Option(metavar="NAME", help=DEVICE_HELP, rich_help_panel=METHOD)
-    ] = "auto",
+    batch_size: BatchSize = None,
+    memory: Memory = None,
+    precision: Precision = "fp32",
+    workers: Workers = 1,
+    cluster: ClusterOf = None,
+    device: Device = "auto",
     out: Annotated[
         Path | None,
         typer.Option(

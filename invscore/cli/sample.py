@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from invscore.cli.arguments import Debug, Device, Json
+from invscore.cli.arguments import PRIOR_HELP, Debug, Device, Json
 from invscore.cli.errors import guarded
 from invscore.cli.method_options import parse_options
 
 if TYPE_CHECKING:
     from invscore.priors import Prior
 
-PRIOR_HELP = "A prior by name ('invscore priors' lists them) or a .safetensors file."
+PRIOR = f"What images look like: {PRIOR_HELP}"
 USUAL_SHAPE = (64, 64)
 """Of images where a prior does not say on which it was trained."""
 
 
 @guarded
 def sample(
-    prior: Annotated[str, typer.Option(metavar="NAME|FILE", help=PRIOR_HELP)],
+    prior: Annotated[str, typer.Option(metavar="NAME|FILE", help=PRIOR)],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the images.")],
     n: Annotated[int, typer.Option("--n", metavar="N", help="How many images.")] = 16,
     sampler: Annotated[
