@@ -71,4 +71,4 @@ def test_evaluations_of_auto() -> None:
     assert reconstruct(few, prior, steps=7).evaluations == 7
 
     _, many = resolve(problem_of(MORE["hole"]), prior, METHODS["auto"].options({}))
-    assert many == METHODS["matched_spectrum"].options({"steps": 20})
+    assert many == METHODS["matched_spectrum"].options({"steps": 20, "spread": "local"})

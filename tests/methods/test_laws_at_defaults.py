@@ -15,7 +15,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from invscore import levels
+from invscore import levels, reconstruct
 from invscore.exact import exact_posterior
 from invscore.likelihood import GaussianNoise, InverseProblem
 from invscore.methods import METHODS
@@ -104,6 +104,22 @@ def test_mala_has_the_posteriors_law(prior: str, one_stream: Any) -> None:
         below = torch.searchsorted(other, one).double() / len(other)
         steps = torch.arange(count, dtype=F64) / count
         assert (below - steps).abs().max() < 1.8 / count**0.5  # 0.3 % of the time beyond
+
+
+@pytest.mark.parametrize("prior", PRIORS)
+def test_smc_has_the_posteriors_law(prior: str) -> None:
+    """Of eight sets of particles, which err together, and are judged by how they differ."""
+    law, sets, size = PRIORS[prior], 8, METHODS["smc"].options({})["particles"]
+    x = reconstruct(task(0.3), law, method="smc", samples=sets * size).samples[:, 0]
+    exact = exact_posterior(task(0.3), law).sample(100_000, 1).reshape(-1, 3)
+    inverse = torch.linalg.inv(torch.linalg.cholesky(torch.cov(exact.T)))
+    found = (x - exact.mean(dim=0)) @ inverse.T
+    means = found.reshape(sets, size, 3).mean(dim=1)
+    assert (means.mean(dim=0).abs() < 5 * means.std(dim=0) / sets**0.5).all()  # Student's, of 7
+    assert means.std(dim=0).max() < 0.3  # of 100 independent ones 0.1
+    ratios = torch.linalg.eigvalsh(torch.cov(found.T))
+    assert ratios[0] > 0.8
+    assert ratios[-1] < 1.25
 
 
 @pytest.mark.parametrize("step_size", [0.25, 3.0])

@@ -30,10 +30,21 @@ class LocalScale:
         self._window[0] = window  # of what channels have in common
 
     def __call__(self, error: Tensor) -> Tensor:
-        """The scales, (b, \\*shape), of mean square 1 and alike in all channels."""
-        square = self._bands.spectrum(error.abs().square().to(error.dtype))
+        """The scales, (b, \\*shape), of mean square 1 and alike in all channels.
+
+        ``error``: ``clean - D``, a draw of it, (b, \\*shape).
+        """
+        return relative(self.windowed(error.abs().square().to(error.dtype)))
+
+    def windowed(self, variance: Tensor) -> Tensor:
+        """What is seen at pixels, (b, \\*shape), averaged in the window."""
+        square = self._bands.spectrum(variance)
         square *= self._bands.everywhere(self._window[None])
-        power = self._bands.image(square).real
-        mean = power.mean(dim=tuple(range(1, error.ndim)), keepdim=True)
-        even = (power.clamp_min(0) + EVEN * mean) / ((1 + EVEN) * mean).clamp_min(1e-30)
-        return even.sqrt()
+        return self._bands.image(square).real
+
+
+def relative(variance: Tensor) -> Tensor:
+    """The deviations of ``variance``, (b, \\*shape), of mean square 1, nowhere quite 0."""
+    variance = variance.clamp_min(0)
+    mean = variance.mean(dim=tuple(range(1, variance.ndim)), keepdim=True)
+    return ((variance + EVEN * mean) / ((1 + EVEN) * mean).clamp_min(1e-30)).sqrt()

@@ -19,6 +19,7 @@ from invscore.likelihood import GaussianNoise, InverseProblem
 from invscore.methods.gaussian_field.frequency_bands import PROBES, FrequencyBands
 from invscore.methods.gaussian_field.operator_power import OperatorPower, steadied
 from invscore.methods.gaussian_field.posterior import Unexplained, explained
+from invscore.methods.matched_spectrum.local_answer import LocalAnswer
 from invscore.methods.matched_spectrum.local_scale import LocalScale
 from invscore.methods.matched_spectrum.shared_noise import Basis, SharedNoise
 from invscore.operators import LinearOperator
@@ -49,7 +50,8 @@ class AtLevel:
     """What is known when the clean image is drawn: taken out where it is used the last time.
 
     ``c``: the variances of x0 about ``denoised``, D at the state ``x`` of level ``sigma``, which
-    was made from the draw ``clean``, and ``spread`` those of draws, all but x as spectra.
+    was made from the draw ``clean``, and ``spread`` those of draws, all but x as spectra. ``x``:
+    what a draw asks of it. ``local``: how uneven draws are, if they are.
     """
 
     sigma: float
@@ -57,7 +59,8 @@ class AtLevel:
     spread: Tensor
     denoised: Tensor
     clean: Tensor
-    x: Picture
+    x: Tensor
+    local: LocalAnswer | None = None
 
     def release(self) -> None:
         """Hold nothing that is as large as an image."""
@@ -65,7 +68,12 @@ class AtLevel:
 
 
 class Measurement(abc.ABC):
-    """States at a level, and draws of the clean image given such a state and y."""
+    """States at a level, and draws of the clean image given such a state and y.
+
+    ``local``: whether draws are as uneven as a level says, and have no scale of their own.
+    """
+
+    local = False
 
     def __init__(self, bands: FrequencyBands) -> None:
         self.bands = bands
@@ -73,6 +81,10 @@ class Measurement(abc.ABC):
     @abc.abstractmethod
     def state(self, clean: Picture, sigma: float, rng: SampleRNG) -> Picture:
         """``clean`` and noise of the level ``sigma``."""
+
+    @abc.abstractmethod
+    def asked(self, x: Picture) -> Tensor:
+        """What a draw asks of the state x: the image or its spectrum."""
 
     @abc.abstractmethod
     def draw(self, level: AtLevel, rng: SampleRNG) -> Picture:
@@ -95,6 +107,15 @@ class Measurement(abc.ABC):
         """
         return None
 
+    def noise(self, spread: Tensor, local: LocalAnswer | None, rng: SampleRNG) -> Tensor:
+        """The spectrum of a field of variances ``spread``, as uneven as ``local`` says."""
+        even = spread.sqrt() * rng.normal_like(spread)
+        if local is None:
+            return even
+        image = self.bands.image(even)
+        del even
+        return self.bands.spectrum(image.mul_(local.scale(image)))
+
     def picture(self, image: Tensor) -> Picture:
         """Images with their spectra."""
         return Picture(image, self.bands.spectrum(image))
@@ -106,6 +127,8 @@ class Measurement(abc.ABC):
 
 class FilteredMeasurement(Measurement):
     """Of an operator that is a filter: every frequency is measured on its own."""
+
+    local = True
 
     def __init__(self, problem: InverseProblem, power: Tensor, bands: FrequencyBands) -> None:
         super().__init__(bands)
@@ -120,8 +143,12 @@ class FilteredMeasurement(Measurement):
     def state(self, clean: Picture, sigma: float, rng: SampleRNG) -> Picture:
         return self.pictured(self.shared.state(clean.spectrum, sigma, rng))
 
+    def asked(self, x: Picture) -> Tensor:
+        return x.spectrum
+
     def draw(self, level: AtLevel, rng: SampleRNG) -> Picture:
-        c, spread, x, denoised = level.c, level.spread, level.x.spectrum, level.denoised
+        c, spread, x, denoised = level.c, level.spread, level.x, level.denoised
+        local = level.local
         level.release()
         told, precision = self.shared.beyond(x, level.sigma)
         del x
@@ -132,7 +159,7 @@ class FilteredMeasurement(Measurement):
         if spread is not c:
             left = _left(spread, precision)
         del c, spread, precision
-        return self.pictured(mean + left.sqrt_() * rng.normal_like(mean))
+        return self.pictured(mean.add_(self.noise(left, local, rng)))
 
     def drawn(self, before: Tensor, after: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
         share = 1 - self.shared.known(sigma)
@@ -183,20 +210,25 @@ class DecomposedMeasurement(IteratedMeasurement):
         # Of real images they are signs, which a byte holds.
         self._probes = [p if p.is_complex() else p.to(torch.int8) for p in bands.probes()]
         self.scale: Callable[[Tensor], Tensor] | None = LocalScale(bands) if uneven else None
+        self.local = not uneven
 
     def state(self, clean: Picture, sigma: float, rng: SampleRNG) -> Picture:
         return self.picture(self.shared.state(clean.image, sigma, rng))
+
+    def asked(self, x: Picture) -> Tensor:
+        return x.image
 
     def draw(self, level: AtLevel, rng: SampleRNG) -> Picture:
         bands, scale, sigma = self.bands, None, level.sigma
         if self.scale is not None:
             scale = self.scale(bands.image(level.clean - level.denoised))
-        c, spread, x, denoised = level.c, level.spread, level.x.image, level.denoised
+        c, spread, x, denoised = level.c, level.spread, level.x, level.denoised
+        local = level.local
         level.release()
         told, precision = self.shared.beyond(x, sigma)
         # A spectrum where the field is stationary, an image where it is not.
         if scale is None:
-            drawn = denoised + spread.sqrt() * rng.normal_like(c)
+            drawn = denoised + self.noise(spread, local, rng)
         else:
             drawn = bands.image(denoised) + scale * bands.image(spread.sqrt() * rng.normal_like(c))
         del x, denoised, spread
@@ -268,6 +300,9 @@ class PlainMeasurement(IteratedMeasurement):
 
     def state(self, clean: Picture, sigma: float, rng: SampleRNG) -> Picture:
         return self.picture(clean.image + sigma * rng.normal_like(clean.image))
+
+    def asked(self, x: Picture) -> Tensor:
+        return x.image
 
     def draw(self, level: AtLevel, rng: SampleRNG) -> Picture:
         problem, operator = self._problem, self._operator

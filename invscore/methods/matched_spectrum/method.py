@@ -13,6 +13,7 @@ from invscore.methods.common.equivariant_denoiser import EquivariantDenoiser
 from invscore.methods.common.initial_guess import initial_guess
 from invscore.methods.gaussian_field.frequency_bands import FrequencyBands
 from invscore.methods.matched_spectrum.denoiser_covariance import DenoiserCovariance
+from invscore.methods.matched_spectrum.local_answer import LocalAnswer
 from invscore.methods.matched_spectrum.measurement import AtLevel, measurement_for
 from invscore.methods.matched_spectrum.own_error import OwnError
 from invscore.operators import LinearOperator
@@ -20,7 +21,7 @@ from invscore.options.ranges import Count, Level
 from invscore.priors.base import Prior
 from invscore.rng import SampleRNG
 
-Spread = Literal["told", "seen"]
+Spread = Literal["told", "local", "seen"]
 
 
 @register(
@@ -62,10 +63,11 @@ def matched_spectrum(
 
     ``steps``: denoiser evaluations. ``sigma_max``, ``sigma_min``: the first and the last level, in
     image units (default: 2 and 0.04 standard deviations of a pixel under the prior), spaced as in
-    Karras et al. 2022, Eq. 5. ``spread``: of draws, ``told`` by the answer of D to noise, or no
-    less than the error that is ``seen`` at the draw before, where y says nothing (``OwnError``;
-    not where the noise is fresh): behind strong blurs D errs more on draws of a field than on
-    images.
+    Karras et al. 2022, Eq. 5. ``spread``: of draws, ``told`` by the answer of D to noise, the same
+    everywhere; ``local``, as uneven over the image as that answer is (``LocalAnswer``), as
+    photographs are uncertain at edges; or, beside that, no less than the error that is ``seen`` at
+    the draw before, where y says nothing (``OwnError``): behind blurs D errs more on draws of a
+    field than on images. Where the noise is fresh it is as told, and complex images are not local.
 
     After the example of ``invscore.methods``:
 
@@ -84,6 +86,7 @@ def matched_spectrum(
     guess = initial_guess(problem, prior, 0.0, rng)
     bands = FrequencyBands(guess)
     measurement = measurement_for(problem, operator, bands)
+    local = LocalAnswer(bands) if measurement.local and spread != "told" else None
     covariance = DenoiserCovariance(bands)
     own = OwnError(bands) if spread == "seen" else None
     clean = measurement.picture(guess)
@@ -94,11 +97,17 @@ def matched_spectrum(
         before = clean.spectrum
         del clean  # what is as large as an image is not held longer than it is needed
         denoised = bands.spectrum(denoise(x.image, sigma))
+        if local is not None:
+            noise = bands.image(x.spectrum - before)
+            local.see(noise, bands.image(denoised - before), sigma)
+            del noise
         c = covariance.estimate(denoised, before, x.spectrum, sigma, prior.mean)
+        state = measurement.asked(x)
+        del x
         seen = None if own is None else measurement.drawn(before, denoised, sigma)
         drawn = c if own is None or seen is None else own.spread(c, *seen, sigma)
-        level = AtLevel(sigma, c, drawn, denoised, before, x)
-        del c, seen, drawn, denoised, before, x
+        level = AtLevel(sigma, c, drawn, denoised, before, state, local)
+        del c, seen, drawn, denoised, before, state
         clean = measurement.draw(level, rng)
         x = measurement.state(clean, lower, rng) if lower > 0 else clean
         yield Step(x.image, clean.image, lower)

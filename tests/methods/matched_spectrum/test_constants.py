@@ -63,6 +63,7 @@ def test_precise_measurements_are_taken_for_fifty_times_as_precise_as_the_level(
     measurement = measurement_for(problem, problem.operator, FrequencyBands(nothing))
     picture = measurement.picture(nothing)
     c = torch.full_like(nothing, sigma**2)
-    level = AtLevel(sigma, c, c, picture.spectrum, picture.spectrum, picture)
+    state = measurement.asked(picture)
+    level = AtLevel(sigma, c, c, picture.spectrum, picture.spectrum, state)
     error = measurement.draw(level, SampleRNG([(0,)])).image[:, :, 1::2] - 0.4
     assert float(error.std()) == pytest.approx(sigma / 50, rel=5 / (2 * error.numel()) ** 0.5)

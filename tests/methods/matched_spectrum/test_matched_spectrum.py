@@ -206,7 +206,8 @@ def drawn(
         measurement.scale = lambda _: scale
     nothing = measurement.picture(torch.zeros_like(mean))
     about = measurement.picture(mean).spectrum
-    return measurement.draw(AtLevel(sigma, c, c, about, about, nothing), rng).image
+    state = measurement.asked(nothing)
+    return measurement.draw(AtLevel(sigma, c, c, about, about, state), rng).image
 
 
 @pytest.fixture

@@ -158,7 +158,7 @@ def test_draws_have_the_spread_where_y_says_nothing(law_of_draw: LawOf) -> None:
             measurement = measurement_for(task, operator, bands)
             nothing = torch.zeros(len(task.y), *SHAPE, dtype=F64)
             x = measurement.picture(nothing)
-            level = AtLevel(sigma, c, variances, nothing, nothing, x)
+            level = AtLevel(sigma, c, variances, nothing, nothing, measurement.asked(x))
             return bands.spectrum(measurement.draw(level, rng).image)
 
         return one
