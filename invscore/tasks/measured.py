@@ -96,7 +96,9 @@ def measured_task(
         axes=axes,
         depth=(part or {}).get("volume") or "",
     )
-    return replace(job, assumed=(*job.assumed, *found), apart=apart or job.apart)
+    shades = job.gain_is_one and not are_counts(noise)
+    assumed = (*job.assumed, *found)
+    return replace(job, assumed=assumed, apart=apart or job.apart, gain_is_one=shades)
 
 
 def _along_trajectory(

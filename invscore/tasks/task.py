@@ -61,12 +61,14 @@ class Task:
     """A problem with one measurement, (1, \\*out_shape), and its true image, (1, \\*in_shape).
 
     The truth may be known in the window alone that the measurement shows. ``assumed``: sentences on
-    what was not declared, and what was taken for it. ``gain_is_one``: whether the operator is known
-    to leave a constant image as it is. ``unweighted``: the problem before a noise map has weighted
-    it, if one has. ``apart``: what of the operator the measurement itself has told; only those that
-    have told the same are treated together. ``found``: arrays that were found in the measurement
-    before it was restored, such as a kernel, which are saved beside the result. ``draws``: other
-    problems than this, the likeliest, where the operator was found and is not known.
+    what was not declared, and what was taken for it. ``gain_is_one``: whether a picture that was
+    measured is one in the units of images: by an operator that is known to leave a constant image
+    as it is, in shades of gray and not in counts. ``unweighted``: the problem before a noise map
+    has weighted it, if one has. ``apart``: what of the operator the measurement itself has told;
+    only those that have told the same are treated together. ``found``: arrays that were found in
+    the measurement before it was restored, such as a kernel, which are saved beside the result.
+    ``draws``: other problems than this, the likeliest, where the operator was found and is not
+    known.
     """
 
     problem: InverseProblem

@@ -62,6 +62,13 @@ def test_counts_are_no_shades_of_gray(reconstruct: Run, y: np.ndarray, kind: typ
     own = ("--op", "denoise", "--measurement", "whole.npy", "--steps", "1", "--out", "o")
     done = reconstruct(*own, "--noise", "poisson(photons=1)")
     assert done.exit_code == 0, done.output
+    # The image has a scale of its own, as that of other numbers has.
+    units = 65535 if kind is np.uint16 else 1
+    mean = units * np.load("o/arrays.npz")["mean"]
+    np.save("float.npy", np.load("whole.npy").astype(np.float32))
+    plain = [word.replace("whole", "float") for word in own]
+    assert reconstruct(*plain, "--noise", "poisson(photons=1)").exit_code == 0
+    np.testing.assert_allclose(mean, np.load("o/arrays.npz")["mean"], rtol=1e-3, atol=0.1)
     with pytest.warns(UserWarning, match="as with 8 bits|must be divided by 255"):
         reconstruct(*own, "--noise", "0.1")
 
