@@ -11,6 +11,7 @@ from torch import Tensor
 
 from invscore.likelihood import InverseProblem
 from invscore.options import ranges
+from invscore.options.words import kind_of
 from invscore.plugins.registry import Registered, Registry
 
 Method = Callable[..., Iterator["Step"]]
@@ -136,7 +137,7 @@ def adopted(name: str, found: Any) -> MethodInfo:
     if not inspect.isgeneratorfunction(found):
         raise ValueError(
             f"the method {name!r} must be a generator function "
-            f"(problem, prior, rng, *, steps=...), got one of type {type(found).__name__}"
+            f"(problem, prior, rng, *, steps=...), got {kind_of(found)}"
         )
     info = MethodInfo(name, found, False, "not stated", (), "1", "0", name)
     if "steps" not in info.defaults:

@@ -10,7 +10,7 @@ from torch import nn
 from invscore import plugins
 from invscore.networks.potential import Potential
 from invscore.networks.unet import SIZES, UNet
-from invscore.options.words import meant
+from invscore.options.words import kind_of, meant
 
 __all__ = ["NETWORKS", "SIZES", "Potential", "UNet", "build_network", "own_network"]
 
@@ -78,7 +78,5 @@ def _built(made: Any, name: str, energy: bool, options: dict[str, Any]) -> nn.Mo
         raise ValueError(f"the network {name!r} must be a class or a function, got {made!r}")
     network = made(**options)
     if not isinstance(network, nn.Module):
-        raise ValueError(
-            f"the network {name!r} must be a torch.nn.Module, got a {type(network).__name__}"
-        )
+        raise ValueError(f"the network {name!r} must be a torch.nn.Module, got {kind_of(network)}")
     return Potential(network) if energy else network

@@ -18,6 +18,14 @@ def shown(value: object) -> str:
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 4]}... "[:-1]
 
 
+def kind_of(value: object) -> str:
+    """``"a dict"``, ``"an int"``, or ``"None"``: what users of a language say of its types."""
+    if value is None:
+        return "None"
+    name = type(value).__name__
+    return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
+
+
 def meant(name: str, known: Iterable[str]) -> str:
     """``"; did you mean 'dps'?"`` where one of ``known`` is close to ``name``, or nothing."""
     by_case = {each.casefold(): each for each in known}

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from invscore.batches import PerImage, per_image
 from invscore.hardware.precision import FixedPrecision, evaluation
+from invscore.options.words import kind_of
 from invscore.priors.base import Prior
 from invscore.priors.sizes import Sizes
 
@@ -87,7 +88,7 @@ class DenoiserPrior(Prior, nn.Module):
         if not deviation > 0:
             raise ValueError(f"`deviation` must be positive, got {deviation}")
         if not callable(D):
-            raise ValueError(f"`D` must be a function or module D(z, s), got a {type(D).__name__}")
+            raise ValueError(f"`D` must be a function or module D(z, s), got {kind_of(D)}")
         super().__init__()
         self.D = D
         self.channels, self.complex, self.symmetric = channels, complex, symmetric

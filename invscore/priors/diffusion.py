@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from invscore.hardware.doubles import moving
+from invscore.options.words import kind_of
 from invscore.priors.denoiser import DenoiserPrior, Range
 
 Predicts = Literal["epsilon", "v", "x0", "score", "flow", "edm"]
@@ -135,9 +136,7 @@ class Diffusion(nn.Module):
         given = self.network(*told)
         given = getattr(given, "sample", given)
         if not isinstance(given, Tensor) or given.ndim != z.ndim:
-            raise ValueError(
-                f"the network must give a tensor of images, got a {type(given).__name__}"
-            )
+            raise ValueError(f"the network must give a tensor of images, got {kind_of(given)}")
         channels = z.shape[1]
         if given.shape[1] not in (channels, 2 * channels):
             raise ValueError(

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from invscore.batches import PerImage, per_image
 from invscore.networks import Potential
+from invscore.options.words import kind_of
 from invscore.priors.network import NetworkPrior
 
 
@@ -36,7 +37,7 @@ class EnergyPrior(NetworkPrior):
         """``options`` are those of ``NetworkPrior``."""
         if not isinstance(network, Potential):
             raise ValueError(
-                f"the network of an energy must be a Potential, got a {type(network).__name__}"
+                f"the network of an energy must be a Potential, got {kind_of(network)}"
             )
         super().__init__(network, **options)
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from invscore import plugins
-from invscore.options.words import meant
+from invscore.options.words import kind_of, meant
 from invscore.plugins.modules import where
 from invscore.tasks.deepinv_physics import PREFIX, deepinv_operator
 
@@ -38,14 +38,14 @@ def load_custom(address: str, options: Mapping[str, Any], in_shape: Shape | None
         return found
     if not callable(found):
         raise ValueError(
-            f"{what} must be an Operator, or a class or function that makes one, got one of type "
-            f"{type(found).__name__}"
+            f"{what} must be an Operator, or a class or function that makes one, got "
+            f"{kind_of(found)}"
         )
     made = adapt(_call(found, what, options, in_shape), in_shape)
     if not isinstance(made, Operator):
         raise ValueError(
             f"{what} must give an Operator (from_function makes one of a "
-            f"function), got a {type(made).__name__}"
+            f"function), got {kind_of(made)}"
         )
     for attribute in ("in_shape", "out_shape"):
         if not hasattr(made, attribute):
