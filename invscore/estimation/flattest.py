@@ -4,11 +4,16 @@ Each measured pixel is told from its neighbours by a plane of least squares that
 mean square of what remains, over what the plane makes of white noise, is averaged around. Where it
 is least the picture is flat and all is noise, or less is noise than is found: a bound from above.
 That the least of many is less than they are in the mean is undone by the same of white noise.
+
+A small picture may be flat nowhere. How much less its noise may be is told by how the level falls
+from all pixels to the flattest, as a power of their number: a larger picture of the same texture
+would have fallen on by that power.
 """
 
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -23,12 +28,25 @@ FEWEST, NEAR = 5, 0.05
 SHARE, LEAST = 0.02, 64
 """Of the pixels, the flattest: at least so many."""
 
+WHITES, WHITE = 8, 2**17
+"""Draws of white noise at most, and the numbers that they have in all in small pictures."""
+
+ENOUGH = 4e5
+"""Measured pixels among which some lie where a photograph is flat."""
+
 SIDE = 512
 """Pixels of a side that are looked at, in the middle."""
 
 
-def flattest_level(y: Tensor, measured: Tensor) -> float | None:
-    """The noise of ``y`` (c, h, w), seen where ``measured`` is true, at most; None of too few.
+class Flattest(NamedTuple):
+    """The noise that the flattest pixels have, ``most``, and what it may be if none is flat."""
+
+    least: float
+    most: float
+
+
+def flattest_level(y: Tensor, measured: Tensor) -> Flattest | None:
+    """The noise of ``y`` (c, h, w), seen where ``measured`` is true; None of too few.
 
     >>> import torch
     >>> from invscore.estimation.flattest import flattest_level
@@ -36,11 +54,11 @@ def flattest_level(y: Tensor, measured: Tensor) -> float | None:
     >>> ramp = torch.linspace(0, 1, 64).expand(1, 64, 64)
     >>> y = ramp + 0.1 * torch.randn(1, 64, 64, generator=random)
     >>> seen = torch.rand(1, 64, 64, generator=random) < 0.4
-    >>> 0.085 < flattest_level(torch.where(seen, y, 0), seen) < 0.115
+    >>> least, most = flattest_level(torch.where(seen, y, 0), seen)
+    >>> 0.085 < least <= most < 0.115
     True
     """
     y, seen = (_middle(each).cpu().double() for each in (y, measured.expand(y.shape)))
-    white = torch.randn(y.shape, generator=torch.Generator().manual_seed(0), dtype=y.dtype)
     window = _gaussian(WIDTH)
     radius = len(window) // 2
     window[radius, radius] = 0  # the pixel itself
@@ -57,16 +75,24 @@ def flattest_level(y: Tensor, measured: Tensor) -> float | None:
     ridge = 1e-6 * torch.eye(3, dtype=y.dtype)
     weights = torch.linalg.solve(gram + ridge, ridge.new_tensor([1.0, 0, 0]).expand(len(gram), 3))
     of_noise = torch.einsum("ni,nij,nj->n", weights, spread, weights)
-    found = []
-    for picture in (y, white):
+    few = max(LEAST, int(SHARE * int(usable.sum())))
+
+    def powers(picture: Tensor) -> Tensor:
+        """The mean squares of what remains, of the flattest pixels and of all."""
         sums = torch.stack([_around(picture * seen, window * term)[usable] for term in terms], -1)
         rest = torch.zeros_like(y)
         rest[usable] = (picture[usable] - (weights * sums).sum(-1)) ** 2 / (1 + of_noise)
-        count = _around(usable.to(y), _gaussian(AROUND))
         nearby = (_around(rest, _gaussian(AROUND)) / count.clamp_min(1e-9))[usable]
-        few = max(LEAST, int(SHARE * len(nearby)))
-        found.append(float(rest[usable][nearby.argsort()[:few]].mean()))
-    return math.sqrt(found[0] / found[1])
+        return torch.stack([rest[usable][nearby.argsort()[:few]].mean(), rest[usable].mean()])
+
+    count = _around(usable.to(y), _gaussian(AROUND))
+    random = torch.Generator().manual_seed(0)
+    draws = min(WHITES, max(1, WHITE // y.numel()))
+    white = [torch.randn(y.shape, generator=random, dtype=y.dtype) for _ in range(draws)]
+    level = powers(y) / torch.stack([powers(each) for each in white]).mean(dim=0)
+    most, mean = level.sqrt().tolist()
+    falls = math.log(max(1.0, mean / most)) / math.log(len(weights) / few)
+    return Flattest(most * min(1.0, len(weights) / ENOUGH) ** falls, most)
 
 
 def _middle(x: Tensor) -> Tensor:

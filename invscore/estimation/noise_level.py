@@ -72,7 +72,10 @@ CLOSE, FAR = 1.5, 2.5
 """What the flattest pixels have, over what Stein's identity finds: up to the first, it counts in
 full; from the second, not at all, for then nothing is flat."""
 
-PLAIN = 1.15
+CHANCE = 1.09
+"""By how much the flattest pixels err by chance, being few: 1 + 1 / sqrt(2 x 64)."""
+
+PLAIN = 1.15 * CHANCE**2
 """Times its lower end that a range of the noise ends at most, to need no words."""
 
 ADVICE = "give the noise level (--noise), its standard deviation in units of the measurement"
@@ -124,8 +127,9 @@ class NoiseRange(NamedTuple):
 def estimate_noise_range(operator: Operator, y: Numbers, prior: Prior | None = None) -> NoiseRange:
     """As ``estimate_noise``, with what else the noise may be where pixels of a picture are missing.
 
-    From what Stein's identity finds, which is rather too little, to what the flattest pixels have,
-    which is rather too much; at both ends the level, where one estimate is all there is.
+    From what Stein's identity finds, or what the noise would be if the picture is flat nowhere, the
+    lesser, to what the flattest pixels have, the larger of both, and for chance a little beyond; at
+    both ends the level, where one estimate is all there is.
     """
     require_type("operator", operator, Operator)
     if not isinstance(operator, LinearOperator):
@@ -220,18 +224,24 @@ def _of_one(operator: LinearOperator, y: Tensor, prior: Prior | None) -> tuple[f
 def _of_holes(
     operator: LinearOperator, y: Tensor, prior: Prior | None
 ) -> tuple[float, float, float]:
-    """From a picture with pixels missing, the more the less by Stein's identity alone."""
+    """From a picture with pixels missing, the more the less by Stein's identity alone.
+
+    The flattest pixels count by half of what is missing, and less where they may not be flat.
+    """
     assert operator.measured is not None
     level = _as_one(operator, y, prior)
-    most = flattest_level(y[0], operator.measured)
-    if most is None:
+    flattest = flattest_level(y[0], operator.measured)
+    if flattest is None:
         return level, level, level
-    if level >= most:
-        return most, most, level
+    least, most = flattest
     missing = 1 - float(operator.measured.float().mean())
+    texture = min(1.0, least / level) ** min(1.0, 2 * missing)
+    low, high = texture * level / CHANCE, max(level, most) * CHANCE
+    if level >= most:
+        return most, min(low, most), high
     trust = math.log(FAR / (most / level)) / math.log(FAR / CLOSE)
-    weight = min(0.5, missing) * min(1.0, max(0.0, trust))
-    return level ** (1 - weight) * most**weight, level, most
+    weight = min(0.5, missing) * min(1.0, max(0.0, trust)) * math.sqrt(least / most)
+    return level ** (1 - weight) * most**weight, low, high
 
 
 def _as_one(operator: LinearOperator, y: Tensor, prior: Prior | None) -> float:

@@ -39,11 +39,13 @@ from invscore.tasks.task import Draws, Shape, Task, make_operator
 from invscore.tasks.told import (
     linear_in_the_light,
     require_cartesian,
+    share_measured,
     with_its_angles,
     with_its_holes,
     with_its_noise,
     with_its_pattern,
 )
+from invscore.tasks.unmeasured import filled, without_lost
 
 FitPrior = Callable[[Operator], Prior]
 Posed = tuple[InverseProblem, InverseProblem | None, tuple[str, ...]]
@@ -232,21 +234,22 @@ def task_of_measurement(
                 f"`noise` must be given for {name}, which is zero everywhere and tells none"
             )
         prior = None if fit_prior is None else fit_prior(operator)
-        estimated = estimate_noise_range(operator, y, prior)
+        estimated = estimate_noise_range(operator, filled(operator, y, name), prior)
         noise = float(estimated.level)
         assumed = (*assumed, str(estimated))
     law = law_of(noise, operator)
     if isinstance(noise, Law) and isinstance(law, Noise):
         y, told = in_law(y, noise, law)
         assumed = (*assumed, *told)
+    law, lost = without_lost(operator, y, law)
     problem, unweighted, told = problem_with(operator, y, law)
     return Task(
         problem,
         truth=None,
-        assumed=(*assumed, *told),
+        assumed=(*assumed, *share_measured(spec, operator), *(lost or told)),
         gain_is_one=not spec.is_plugin,
         unweighted=unweighted,
-        apart=object() if found.alone else None,
+        apart=object() if found.alone or lost else None,
     )
 
 

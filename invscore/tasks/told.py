@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from invscore.images import MEASUREMENT_KEYS, transparent
+from invscore.operators import LinearOperator, Operator
 from invscore.readers import read
 from invscore.tasks import multicoil, noncartesian
 from invscore.tasks.specs import Spec
@@ -28,6 +29,17 @@ def with_its_holes(spec: Spec, measurement: str) -> tuple[Spec, tuple[str, ...]]
         masked = replace(spec, options={**spec.options, "mask": measurement})
         return masked, (f"mask: what is transparent in {measurement!r} counts as missing",)
     return spec, (f"transparent pixels of {measurement!r} count as measured, and as white",)
+
+
+def share_measured(spec: Spec, operator: Operator) -> tuple[str, ...]:
+    """How much of a picture or of k-space a mask in a file measures: one turned round shows."""
+    if spec.is_plugin or not isinstance(spec.options.get("mask"), str):
+        return ()
+    if not isinstance(operator, LinearOperator) or operator.measured is None:
+        return ()
+    share = float(operator.measured.float().mean())
+    other = "" if spec.options.get("invert") else "; invert=true for the other part"
+    return (f"mask: {share:.1%} of the numbers are measured{other}",)
 
 
 def require_cartesian(spec: Spec, measurement: str, key: str | None) -> None:

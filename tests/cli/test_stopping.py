@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from invscore.__main__ import main
+from invscore.cli import stopping
 from invscore.files import check_writable
 
 WRITES = """
@@ -127,3 +129,20 @@ def test_signals_during_imports(tmp_path: Path) -> None:
     out, err = process.communicate(timeout=30)
     if process.returncode != -signal.SIGTERM:  # it came before the first line of main
         assert (process.returncode, out, err) == (143, "", "invscore: terminated\n")
+
+
+@pytest.mark.parametrize(("told", "status"), [(130, 129), (0, 0), (129, 129)])
+def test_whatever_the_parser_makes_of_a_signal(
+    told: int,
+    status: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """It catches what is raised before a command begins, and says 130 of every signal."""
+    monkeypatch.setattr(stopping, "_came", [stopping.Stopped(signal.SIGHUP)])
+    monkeypatch.setattr(stopping, "install", lambda: None)
+    monkeypatch.setattr("invscore.cli.main.main", lambda: told)
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code == status
+    assert ("the terminal has closed" in capsys.readouterr().err) == (told == 130)

@@ -7,6 +7,7 @@ import torch
 
 from invscore import GaussianNoise, estimate_noise, load_prior, simulate
 from invscore.bench.held_out import gray_photograph
+from invscore.estimation.flattest import flattest_level
 from invscore.estimation.noise_level import NoiseRange, estimate_noise_range
 from invscore.estimation.noise_of_kspace import level_left
 from invscore.operators import (
@@ -167,3 +168,27 @@ def test_a_range_is_told() -> None:
     assert str(NoiseRange(sure, sure, sure)) == "noise 0.02, estimated from the measurement"
     told = str(NoiseRange(sure, sure, open_))
     assert "with pixels missing it may be 0.02 to 0.03: give --noise" in told
+
+
+def test_a_range_has_room_for_texture_in_small_pictures() -> None:
+    """Of 64 x 64 pixels, which are flat nowhere: noise and texture look alike there."""
+    photo = gray_photograph("astronaut", 64)[None]
+    operator = Inpainting.random((1, 64, 64), 0.3)
+    y = simulate(operator, photo, GaussianNoise(0.01), 0)
+    found = estimate_noise_range(operator, y, load_prior("photos-gray"))
+    assert float(found.low) < 0.01 < float(found.high)
+    assert "it may be" in str(found)
+
+
+@pytest.mark.parametrize("size", [64, 128])
+def test_the_flattest_of_white_noise_have_its_level(size: int) -> None:
+    """In the mean: that they are the least of many is undone."""
+    levels = []
+    for seed in range(8):
+        random = torch.Generator().manual_seed(seed)
+        measured = torch.rand(1, size, size, generator=random) < 0.3
+        found = flattest_level(torch.randn(1, size, size, generator=random), measured)
+        assert found is not None
+        assert found.least == pytest.approx(found.most, rel=0.25)
+        levels.append(found.most)
+    assert sum(levels) / len(levels) == pytest.approx(1.0, rel=0.06)

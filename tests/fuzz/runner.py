@@ -96,7 +96,7 @@ VERDICTS = {"check", "priors check", "priors import"}
 def judge(outcome: Outcome, before: dict[str, object], after: dict[str, object]) -> None:
     case, said = outcome.case, outcome.err + outcome.out
     allowed = (0, 1, 2) if case.command in VERDICTS else (0, 2)
-    if "interrupts.py" in " ".join(case.arguments):
+    if re.search(r"interrupts\.py|ops\.py:interrupts", " ".join(case.arguments)):
         allowed = (*allowed, 130)  # Ctrl-C is all that it can be told from
     if case.stop is not None:  # or before anything had begun
         allowed = (*allowed, 128 + case.stop[0], -case.stop[0])

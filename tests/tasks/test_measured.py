@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+from invscore import GaussianNoise
 from invscore.operators import MRI, Blur, CameraBlur, Inpainting
 from invscore.tasks.builtin import build
 from invscore.tasks.centre import require_centred
@@ -192,3 +194,53 @@ def test_a_matrix_of_ones_own(tmp_path: Path) -> None:
         task(f"cs(matrix={tmp_path}/m.npy)", y)
     with pytest.raises(ValueError, match=r"must be real, of shape \(m, 64\)"):
         task(f"cs(matrix={tmp_path}/m.npy)", y, (1, 8, 8))
+
+
+@pytest.mark.parametrize(
+    ("op", "declared"),
+    [("deblur(sigma=1.3)", 0.05), ("denoise", "auto"), ("inpaint(mask={mask})", 0.05)],
+)
+def test_numbers_that_are_none_are_not_measured(
+    op: str, declared: float | Literal["auto"], tmp_path: Path
+) -> None:
+    """As telescopes mark dead pixels."""
+    mask = np.full((32, 32), 255, dtype=np.uint8)
+    mask[:8, :8] = 0
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    generator = torch.Generator().manual_seed(0)
+    y = 0.5 + 0.05 * torch.randn(1, 32, 32, generator=generator)
+    lost = torch.zeros_like(y, dtype=torch.bool)
+    lost[:, :12, 12] = lost[:, 20:22, 20:24] = True
+    plain = task_of_measurement(
+        parse_spec(op.format(mask=tmp_path / "mask.png")), y, noise=declared
+    )
+    y = y.masked_fill(lost, torch.nan)
+    y[:, 3, 12] = torch.inf
+    made = task_of_measurement(parse_spec(op.format(mask=tmp_path / "mask.png")), y, noise=declared)
+    measured = made.problem.operator.measured
+    assert measured is not None
+    whole = plain.problem.operator.measured
+    assert torch.equal(measured, ~lost if whole is None else ~lost & whole)
+    assert "20 of 1024 numbers are NaN or infinite: not measured" in made.assumed
+    assert made.unweighted is not None
+    noise = made.unweighted.noise
+    assert isinstance(noise, GaussianNoise)
+    assert float(noise.sigma) == pytest.approx(0.05, rel=0.15)
+    assert bool(made.problem.y.isfinite().all())
+
+
+def test_too_many_numbers_that_are_none_tell_no_noise() -> None:
+    y = torch.rand(1, 32, 32)
+    y[:, :16] = torch.nan
+    with pytest.raises(ValueError, match=r"`noise` must be given .* 1024 numbers 512 are NaN"):
+        task_of_measurement(parse_spec("denoise"), y)
+
+
+def test_a_mask_that_is_turned_round_shows(tmp_path: Path) -> None:
+    mask = np.zeros((24, 20), dtype=np.uint8)
+    mask[:6] = 255
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    told = task(f"inpaint(mask={tmp_path / 'mask.png'})").assumed
+    assert told == ("mask: 25.0% of the numbers are measured; invert=true for the other part",)
+    told = task(f"inpaint(mask={tmp_path / 'mask.png'}, invert=true)").assumed
+    assert told == ("mask: 75.0% of the numbers are measured",)

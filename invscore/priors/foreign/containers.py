@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -111,6 +112,8 @@ def open_content(path: Path) -> Content:
         told = f"{type(error).__name__}: {error}"
         if isinstance(error, UnicodeError):
             told = "a name in it is no text"
+        elif isinstance(error, OSError) and error.errno == errno.EINVAL:
+            told = "it points to where no file has anything"
         raise CheckpointError(f"checkpoint {str(path)!r} is damaged: {told}") from error
     known = next((what for magic, what in MAGIC.items() if head.startswith(magic)), None)
     raise CheckpointError(

@@ -1,0 +1,58 @@
+"""Numbers of a measurement that are none, as telescopes mark dead pixels: they are not measured."""
+
+from __future__ import annotations
+
+import scipy.ndimage
+import torch
+from torch import Tensor
+
+from invscore.likelihood import GaussianNoise
+from invscore.operators import LinearOperator, Operator
+from invscore.tasks.noisy import NoiseOrMap
+
+MOST = 0.2
+"""Share of a picture that may be filled by its neighbours to estimate the noise of the rest."""
+
+
+def filled(operator: Operator, y: Tensor, name: str) -> Tensor:
+    """``y`` with the nearest number in place of each that is NaN or infinite, (b, \\*out_shape).
+
+    Raises ``ValueError`` where these are more than a fifth.
+    """
+    lost = _lost(operator, y)
+    count = int(lost.sum())
+    if not count:
+        return y
+    if count > MOST * lost.numel() or y.is_complex():
+        raise ValueError(
+            f"`noise` must be given for {name}, of whose {lost.numel()} numbers {count} are NaN or "
+            "infinite"
+        )
+    nearest = scipy.ndimage.distance_transform_edt(
+        lost.cpu().numpy(), return_distances=False, return_indices=True
+    )
+    return y[tuple(torch.as_tensor(index, device=y.device) for index in nearest)]
+
+
+def without_lost(
+    operator: Operator, y: Tensor, law: NoiseOrMap
+) -> tuple[NoiseOrMap, tuple[str, ...]]:
+    """The ``law`` as a map by which numbers of y (1, \\*out_shape) that are none are not measured.
+
+    Of Gaussian noise and a linear operator; any other law as it is.
+    """
+    lost = _lost(operator, y)
+    count = int(lost.sum())
+    plain = isinstance(law, GaussianNoise) and isinstance(law.sigma, float | int) and law.sigma > 0
+    if not count or not plain or count == lost.numel() or not isinstance(operator, LinearOperator):
+        return law, ()
+    assert isinstance(law, GaussianNoise)
+    spread = torch.full(operator.out_shape, float(law.sigma), dtype=torch.float64)
+    told = f"{count} of {lost.numel()} numbers are NaN or infinite: not measured"
+    return spread.masked_fill(lost[0].cpu(), torch.inf), (told,)
+
+
+def _lost(operator: Operator, y: Tensor) -> Tensor:
+    lost = ~y.isfinite()
+    mask = operator.measured if isinstance(operator, LinearOperator) else None
+    return lost if mask is None else lost & mask.to(lost.device)
