@@ -35,7 +35,7 @@ class LocalAnswer:
         if self._passed is not None:
             passed += (sigma / self._sigma) ** 2 * (self._passed - passed)
         # Rough, and held all the time.
-        self._passed, self._sigma = passed.half(), sigma
+        self._passed, self._sigma = passed.bfloat16(), sigma
 
     def scale(self, like: Tensor) -> Tensor:
         """The deviations, of mean square 1 and alike in all channels: (b, \\*shape) as ``like``."""

@@ -72,6 +72,15 @@ def test_no_place_is_without_spread() -> None:
     )
 
 
+def test_a_guess_far_from_the_measurement_is_no_overflow() -> None:
+    noise = images(0).sgn()
+    local = LocalAnswer(FrequencyBands(noise))
+    local.see(noise, halves(0.4, 0.2) * noise, 1e-4)
+    local.see(noise, halves(0.4, 0.2) * noise, 5e-5)
+    even = EVEN * 0.3
+    assert ratio(local.scale(noise)) == pytest.approx((0.4 + even) / (0.2 + even), rel=5e-3)
+
+
 @pytest.mark.parametrize(
     "operator", [Blur.gaussian(1.0, SHAPE), Inpainting.random(SHAPE, 0.3)], ids=["filter", "mask"]
 )
