@@ -11,6 +11,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from invscore.estimation.scale import KNOTS
 from invscore.images import crop_and_shrink, is_sample, load_image
 from invscore.likelihood import GaussianNoise, InverseProblem
 from invscore.operators import (
@@ -41,6 +42,9 @@ BANDS = 3
 
 PIXELS_TOGETHER = 2**20
 """Of all channels and samples treated at once: up to 1 GB of memory, 4 GB with derivatives."""
+
+DARK = KNOTS[1][0]
+"""The peak below which images are brought to the range of the prior."""
 
 Shape = tuple[int, ...]
 
@@ -107,12 +111,15 @@ class Task:
         """1 where the truth, or else a picture that was measured, is of 8 or 16 bits: in [0, 1].
 
         Otherwise the driver finds the factor between units. Operators of one's own may have any
-        gain, so that their measurements do not tell.
+        gain, so that their measurements do not tell; nor do pictures that are darker than images
+        which a prior takes as they are, as those of cameras of 12 bits in files of 16.
         """
         operator = self.problem.operator
         told = self.truth
         if told is None and operator.view == "image" and self.gain_is_one:
             told = self.in_units.y
+            if float(told.abs().max()) < DARK:
+                return "auto"
         return 1.0 if told is not None and in_steps_of_a_file(told) else "auto"
 
     @property

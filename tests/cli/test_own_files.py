@@ -61,6 +61,27 @@ def test_results_are_in_the_units_of_the_file(
     np.testing.assert_allclose(result, 65535 * mean(folder)[0], rtol=1e-6)
 
 
+@pytest.mark.filterwarnings("ignore:.*as with 12 bits")
+@pytest.mark.parametrize(("peak", "alone"), [(4095, False), (65535, True)])
+def test_pictures_of_few_bits_have_a_scale(
+    reconstruct: Run, folder: Path, pixels: np.ndarray, peak: int, alone: bool
+) -> None:
+    """As the same numbers in another unit have; bright ones are taken as they are."""
+    stored = (peak * pixels / pixels.max()).round().astype(np.uint16)
+    np.save("y.npy", stored)
+    np.save("volts.npy", 1.0001 * stored.astype(np.float64))
+    options = ("--op", "denoise", "--out", "o")
+    done = reconstruct("--measurement", "y.npy", "--noise", str(0.05 * peak / 65535), *options)
+    assert done.exit_code == 0, done.output
+    shades = mean(folder)
+    told = json.loads((folder / "o" / "metrics.json").read_text())
+    assert (told["scale"] == 1) == alone
+    done = reconstruct("--measurement", "volts.npy", "--noise", str(0.05 * peak), *options)
+    assert done.exit_code == 0, done.output
+    if not alone:
+        np.testing.assert_allclose(65535 * shades, mean(folder), rtol=1e-2, atol=1e-3 * peak)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
