@@ -26,6 +26,7 @@ from invscore.priors.evaluated import evaluated_in
 from invscore.priors.fitted import fit_into_memory, room
 from invscore.result import Result
 from invscore.rng import AntitheticRNG, SampleRNG
+from invscore.running.advance import Advance
 from invscore.running.diagnosis import doubts, misfits, own_warnings
 from invscore.running.places import Place, of_one_factor, particle_sets, seeds_and_streams
 from invscore.running.probing import draw_probes, starts_at_a_guess
@@ -55,6 +56,7 @@ def reconstruct(
     probes: int = 0,
     precision: FixedPrecision = "fp32",
     on_step: Callable[[int, int], None] = lambda done, total: None,
+    on_tile: Callable[[float, int], None] = lambda done, total: None,
     **options: Any,
 ) -> Result:
     """Samples of ``p(x | y)`` (or point estimates) for each measurement of ``problem``.
@@ -68,7 +70,8 @@ def reconstruct(
     divides the measurement so that images fit a prior trained on a peak near 1; ``"auto"`` finds
     the factor of each image where the operator is linear (``invscore.estimation.scale``), 1 for
     images from 0.3 to 1.25 of the prior's peak; a nonlinear operator takes 1 alone.
-    ``on_step(done, total)`` is told of progress. ``antithetic``: samples 2 m and 2 m + 1 share
+    ``on_step(done, total)`` is told of progress, and ``on_tile(done, total)`` of parts of a step,
+    where a network is evaluated in tiles. ``antithetic``: samples 2 m and 2 m + 1 share
     their random numbers with
     opposite signs, so that the mean of few is about as good as that of many; each keeps its law,
     and spread, intervals and quantiles allow for it (default: where the method gains by it; never
@@ -83,8 +86,8 @@ def reconstruct(
     ``invscore methods`` lists them.
 
     Raises ``TypeError`` for arguments of another kind, ``ValueError`` for unknown methods and
-    options, or a problem that the method does not serve, and ``NumericalError`` when a state is no
-    longer finite.
+    options, a problem that the method does not serve, or less ``most_memory`` than its images take,
+    and ``NumericalError`` when a state is no longer finite.
 
         >>> import torch
         >>> from invscore import GaussianNoise, GaussianPrior, InverseProblem, reconstruct
@@ -124,12 +127,19 @@ def reconstruct(
     free = room(most_memory, memory.FLOAT * number * most)
     used = evaluated_in(prior, precision)
     shape = problem.operator.in_shape
-    used = fit_into_memory(used, shape, free, images=most, derivatives=info.products != "0")
+    advance = Advance(on_step, on_tile, len(chunks) * chosen["steps"])
+    used = fit_into_memory(
+        *(used, shape, free),
+        images=most,
+        derivatives=info.products != "0",
+        strict=most_memory is not None,
+        on_tile=advance.tile,
+    )
     counted = CountedPrior(used, 1 / len(places))
     paired = info.comes_in_pairs(problem, antithetic)
     drawing = _Drawing(problem, prior, counted, info, chosen, factors, seeds, streams, paired)
     began = time.monotonic()
-    drawn, trace, moved = drawing.draw(chunks, samples, on_step)
+    drawn, trace, moved = drawing.draw(chunks, samples, advance.step)
     probed = None
     if probes and starts_at_a_guess(info, prior, chosen):
         probed = draw_probes(info, problem, counted, factors, probes, seeds)

@@ -20,9 +20,9 @@ LONGEST = 600.0  # seconds between two lines
 class StepBar:
     """``on_step(done, total)`` shows how many ``of`` what are done, and how long it will last.
 
-    A bar appears once the whole is seen to take over two seconds, and goes when done. Where stderr
-    is no terminal there is a line after ten seconds, then each time after twice as long, ten
-    minutes at most. Nothing with ``--quiet``.
+    ``done`` may be a part of the first. A bar appears once the whole is seen to take over two
+    seconds, and goes when done. Where stderr is no terminal there is a line after ten seconds, then
+    each time after twice as long, ten minutes at most. Nothing with ``--quiet``.
     """
 
     def __init__(self, label: str, console: Console | None = None, *, of: str = "steps") -> None:
@@ -45,7 +45,7 @@ class StepBar:
         if self._bar is not None:
             self._bar.stop()
 
-    def __call__(self, done: int, total: int) -> None:
+    def __call__(self, done: float, total: int) -> None:
         if is_quiet():
             return
         elapsed = now() - self._began
@@ -56,28 +56,33 @@ class StepBar:
             self._bar = Progress(
                 TextColumn("{task.description}"),
                 BarColumn(),
-                TextColumn("{task.completed}/{task.total} " + self._of),
+                TextColumn("{task.fields[shown]}/{task.total} " + self._of),
                 TimeRemainingColumn(),
                 console=self._console,
                 transient=True,
             )
             self._bar.start()
-            self._task = self._bar.add_task(self._label, total=total)
+            self._task = self._bar.add_task(self._label, total=total, shown="0")
         if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, completed=done, total=total)
+            self._bar.update(self._task, completed=done, total=total, shown=_number(done))
 
-    def _log(self, elapsed: float, done: int, total: int) -> None:
+    def _log(self, elapsed: float, done: float, total: int) -> None:
         if elapsed < self._next or done >= total:
             return
         self._pause = min(2 * self._pause, LONGEST)
         self._next = elapsed + self._pause
         left = duration(elapsed / done * (total - done))
         self._console.print(
-            f"invscore: {self._label}: {done} of {total} {self._of}, about {left} left",
+            f"invscore: {self._label}: {_number(done)} of {total} {self._of}, about {left} left",
             soft_wrap=True,
             highlight=False,
             markup=False,
         )
+
+
+def _number(done: float) -> str:
+    """``12`` or, where it is no whole number, ``0.3``."""
+    return str(int(done)) if done == int(done) else f"{done:.1f}"
 
 
 def duration(seconds: float) -> str:

@@ -297,8 +297,8 @@ def reconstruct(
         return
     one = Source(Path(source).stem, source)
     single = job.task(one, network, seed=seed, device=device)
-    with StepBar(method) as on_step:
-        result = job.reconstruct(single, network, seed=seed, on_step=on_step)
+    with StepBar(method) as bar:
+        result = job.reconstruct(single, network, seed=seed, on_step=bar, on_tile=bar)
     metrics = job.write(folder, one, single, result, device)
     if json:
         typer.echo(report.as_json(metrics))

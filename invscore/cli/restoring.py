@@ -126,6 +126,7 @@ class Job:
     ) -> Result:
         """Samples of problems that are drawn: a pair of each, one of each where there are few."""
         parts, on_step = [], more.pop("on_step", lambda done, total: None)
+        more.pop("on_tile", None)
         groups = self._groups()
         for number, (first, count) in enumerate(groups):
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import product
 
 import torch
 from torch import Tensor
@@ -24,8 +25,16 @@ class Blended(Tiled):
     Raises ``ValueError`` for an overlap that leaves no ``stride`` of a tile.
     """
 
-    def __init__(self, prior: Prior, size: int, overlap: int, stride: int = 1) -> None:
-        super().__init__(prior, size, 0)
+    def __init__(
+        self,
+        prior: Prior,
+        size: int,
+        overlap: int,
+        stride: int = 1,
+        *,
+        on_tile: Callable[[float], None] = lambda share: None,
+    ) -> None:
+        super().__init__(prior, size, 0, on_tile=on_tile)
         if not 0 <= overlap <= size - stride:
             raise ValueError(f"`overlap` must lie in [0, {size - stride}], got {overlap}")
         self.overlap, self.step = overlap, (size - overlap) // stride * stride
@@ -43,9 +52,10 @@ class Blended(Tiled):
     def _weighted(self, x: Tensor) -> Iterator[tuple[tuple[slice, ...], Tensor]]:
         """Windows and their weights, (h, w), which sum to 1 at every pixel."""
         rows, columns = (self._pieces(length, x) for length in x.shape[-2:])
-        for row, of_row in rows:
-            for column, of_column in columns:
-                yield (slice(None), slice(None), row, column), of_row[:, None] * of_column
+        for number, (down, across) in enumerate(product(rows, columns), start=1):
+            (row, of_row), (column, of_column) = down, across
+            yield (slice(None), slice(None), row, column), of_row[:, None] * of_column
+            self.on_tile(number / (len(rows) * len(columns)))
 
     def _pieces(self, length: int, like: Tensor) -> list[tuple[slice, Tensor]]:
         """Of an axis: what tiles see, and their weights, which sum to 1."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import product
 
 import torch
 from torch import Tensor
@@ -20,17 +21,25 @@ class Tiled(Prior):
     at least the reach of the network and a multiple of its stride, as is ``size``, the result is
     that of the whole image; a smaller one leaves seams. ``pullback`` evaluates each tile once more
     and keeps no more than one tile's derivatives. Of noise that differs between pixels each tile is
-    told its own part, which is all that a network is told of the level of the others.
+    told its own part, which is all that a network is told of the level of the others. ``on_tile``
+    is told the share of an evaluation that is done, after each tile.
 
     Raises ``ValueError`` for a size that is not positive and a margin that is negative.
     """
 
-    def __init__(self, prior: Prior, size: int, margin: int) -> None:
+    def __init__(
+        self,
+        prior: Prior,
+        size: int,
+        margin: int,
+        *,
+        on_tile: Callable[[float], None] = lambda share: None,
+    ) -> None:
         if size < 1 or margin < 0:
             raise ValueError(
                 f"`size` must be at least 1 and `margin` at least 0 pixels, got {size} and {margin}"
             )
-        self.prior, self.size, self.margin = prior, size, margin
+        self.prior, self.size, self.margin, self.on_tile = prior, size, margin, on_tile
         self._take_after(prior)
         self.has_density = False
         self.channels, self.complex, self.metadata = prior.channels, prior.complex, prior.metadata
@@ -77,14 +86,14 @@ class Tiled(Prior):
 
     def _tiles(self, x: Tensor) -> Iterator[tuple[tuple[slice, ...], ...]]:
         """Of each tile what is looked at, where its result belongs, and what of it is kept."""
-        height, width = x.shape[-2:]
-        for rows in _pieces(height, self.size, self.margin):
-            for columns in _pieces(width, self.size, self.margin):
-                window, core, inner = (
-                    (slice(None), slice(None), row, column)
-                    for row, column in zip(rows, columns, strict=True)
-                )
-                yield window, core, inner
+        down, across = (list(_pieces(n, self.size, self.margin)) for n in x.shape[-2:])
+        for number, (rows, columns) in enumerate(product(down, across), start=1):
+            window, core, inner = (
+                (slice(None), slice(None), row, column)
+                for row, column in zip(rows, columns, strict=True)
+            )
+            yield window, core, inner
+            self.on_tile(number / (len(down) * len(across)))
 
 
 def _pieces(length: int, size: int, margin: int) -> Iterator[tuple[slice, slice, slice]]:

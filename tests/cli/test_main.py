@@ -234,6 +234,15 @@ def test_a_log_has_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
     ]
 
 
+def test_parts_of_a_step_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([0.0, 30.0])
+    monkeypatch.setattr(progress, "now", lambda: next(clock))
+    console = Console(force_terminal=False, width=80, record=True)
+    with console.capture() as written, progress.StepBar("dps", console) as bar:
+        bar(0.25, 2)
+    assert written.get() == "invscore: dps: 0.2 of 2 steps, about 3.5 min left\n"
+
+
 def test_quiet_is_quiet(monkeypatch: pytest.MonkeyPatch, invscore: Run) -> None:
     assert invscore("operators", "--json", "--quiet").exit_code == 0
     assert run_bar(monkeypatch, seconds=200, terminal=False) == ""

@@ -154,6 +154,37 @@ def test_memory_decides_how_a_measurement_is_restored(monkeypatch: pytest.Monkey
     assert (result.mean - whole.mean).abs().max() < 1e-4
 
 
+def test_less_memory_than_images_take_is_refused() -> None:
+    problem = InverseProblem(Blur.gaussian(1.0, SHAPE), torch.rand(2, *SHAPE), GaussianNoise(0.05))
+    with pytest.raises(ValueError, match=r"`most_memory` .* at least 653 MB, of which .* 3.05 MB"):
+        reconstruct(problem, foreign(), steps=2, most_memory=650.5e6)
+    with pytest.raises(ValueError, match=r"must leave \S+ MB for .* smallest tile .*, got 4.95 kB"):
+        reconstruct(problem, foreign(), steps=2, most_memory=650e6 + 14 * 4 * 2 * 27200 + 4950)
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_progress_is_told_after_each_tile(whole: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of exact tiles and of blended ones: evenly to the end of each step."""
+    monkeypatch.setattr("invscore.driver.room", lambda *_: 1e6)
+    network = Convolutions(whole).requires_grad_(False)
+    prior = DenoiserPrior(network, channels=1, sigma_min=0.01, sigma_max=5.0, multiple=2)
+    problem = InverseProblem(Blur.gaussian(1.0, SHAPE), torch.rand(1, *SHAPE), GaussianNoise(0.05))
+    told: list[float] = []
+    steps: list[int] = []
+    reconstruct(
+        problem,
+        prior,
+        method="diffpir",
+        steps=2,
+        on_step=lambda done, total: steps.append(done),
+        on_tile=lambda done, total: told.append(done),
+    )
+    assert steps == [1, 2]
+    each = len(told) // 2
+    assert each > 1
+    assert told == pytest.approx([k / each for k in range(1, 2 * each + 1)])
+
+
 def test_an_overlap_that_makes_no_sense() -> None:
     with pytest.raises(ValueError, match=r"`overlap` must lie in \[0, 31\], got 32"):
         Blended(foreign(), 32, 32)
