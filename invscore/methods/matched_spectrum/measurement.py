@@ -94,18 +94,12 @@ class Measurement(abc.ABC):
         weighed by ``c``.
         """
 
-    def drawn(
-        self,
-        before: Tensor,  # noqa: ARG002
-        after: Tensor,  # noqa: ARG002
-        sigma: float,  # noqa: ARG002
-    ) -> tuple[Tensor, Tensor] | None:
+    @abc.abstractmethod
+    def drawn(self, before: Tensor, after: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
         """Of ``after - before``, what states of the level ``sigma`` have from draws; all spectra.
 
-        The rest they have from y. And the share of the variance of each frequency that it is. None
-        where the noise of states is fresh.
+        The rest they have from y. And the share of the variance of each frequency that it is.
         """
-        return None
 
     def noise(self, spread: Tensor, local: LocalAnswer | None, rng: SampleRNG) -> Tensor:
         """The spectrum of a field of variances ``spread``, as uneven as ``local`` says."""
@@ -306,11 +300,12 @@ class PlainMeasurement(IteratedMeasurement):
 
     def draw(self, level: AtLevel, rng: SampleRNG) -> Picture:
         problem, operator = self._problem, self._operator
-        sigma, c = level.sigma, level.c
+        sigma, c, spread = level.sigma, level.c, level.spread
         scale = self._scale(self.bands.image(level.clean - level.denoised))
         denoised = self.bands.image(level.denoised)
         level.release()
-        drawn = denoised + scale * self.bands.image(c.sqrt() * rng.normal_like(c))
+        drawn = denoised + scale * self.bands.image(spread.sqrt() * rng.normal_like(c))
+        del spread
         least = (sigma / SHARPEST) ** 2 * self._power.max()
         seen = operator.matvec(denoised)
         del denoised
@@ -323,9 +318,9 @@ class PlainMeasurement(IteratedMeasurement):
         each = problem.measured(inverse).flatten(1).mean(dim=1)
         del inverse
         power = as_column(each, c) * self._power
-        spread = c ** (1 - TRUST) * sigma ** (2 * TRUST)
-        given = Unexplained(residual, deviation, spread, power)
-        del residual, deviation, spread, c, power
+        trusted = c ** (1 - TRUST) * sigma ** (2 * TRUST)
+        given = Unexplained(residual, deviation, trusted, power)
+        del residual, deviation, trusted, c, power
         shift = explained(
             operator.matvec,
             operator.rmatvec,
@@ -335,6 +330,15 @@ class PlainMeasurement(IteratedMeasurement):
             **self._effort(sigma, drawn.ndim),
         )
         return self.picture(drawn + scale * self.bands.image(shift))
+
+    def drawn(
+        self,
+        before: Tensor,
+        after: Tensor,
+        sigma: float,  # noqa: ARG002
+    ) -> tuple[Tensor, Tensor]:
+        # Fresh noise: what states have of y they have by way of draws.
+        return after - before, after.real.new_ones(()).expand(1, *after.shape[1:])
 
 
 def measurement_for(

@@ -67,7 +67,7 @@ def matched_spectrum(
     everywhere; ``local``, as uneven over the image as that answer is (``LocalAnswer``), as
     photographs are uncertain at edges; or, beside that, no less than the error that is ``seen`` at
     the draw before, where y says nothing (``OwnError``): behind blurs D errs more on draws of a
-    field than on images. Where the noise is fresh it is as told, and complex images are not local.
+    field than on images. Where the noise is fresh, and of complex images, nothing is local.
 
     After the example of ``invscore.methods``:
 
@@ -104,10 +104,11 @@ def matched_spectrum(
         c = covariance.estimate(denoised, before, x.spectrum, sigma, prior.mean)
         state = measurement.asked(x)
         del x
-        seen = None if own is None else measurement.drawn(before, denoised, sigma)
-        drawn = c if own is None or seen is None else own.spread(c, *seen, sigma)
+        drawn = c
+        if own is not None:
+            drawn = own.spread(c, *measurement.drawn(before, denoised, sigma), sigma)
         level = AtLevel(sigma, c, drawn, denoised, before, state, local)
-        del c, seen, drawn, denoised, before, state
+        del c, drawn, denoised, before, state
         clean = measurement.draw(level, rng)
         x = measurement.state(clean, lower, rng) if lower > 0 else clean
         yield Step(x.image, clean.image, lower)

@@ -15,6 +15,7 @@ from invscore.methods.matched_spectrum.measurement import (
     DecomposedMeasurement,
     FilteredMeasurement,
     Measurement,
+    PlainMeasurement,
     measurement_for,
 )
 from invscore.methods.matched_spectrum.own_error import OwnError
@@ -122,7 +123,6 @@ def test_states_have_hidden_pixels_from_the_draw() -> None:
         bands = measurement.bands
         spectrum = bands.spectrum(image)
         found = measurement.drawn(torch.zeros_like(spectrum), spectrum, sigma)
-        assert found is not None
         expected = torch.where(mask, left**0.5, 1.0) * image
         torch.testing.assert_close(bands.image(found[0]), expected)
         share = 1 - 0.4 * (1 - left)
@@ -171,3 +171,22 @@ def test_draws_have_the_spread_where_y_says_nothing(law_of_draw: LawOf) -> None:
     expected = (spread / (1 + precision * spread)).flatten()
     torch.testing.assert_close(covariance, torch.diag(expected), rtol=1e-6, atol=1e-9)
     assert (precision.flatten() == 0).sum() > 8
+
+
+def test_states_of_fresh_noise_have_all_from_draws() -> None:
+    """Which spread by what they are told to, where y says next to nothing."""
+    shape, number = (1, 16, 16), 100
+    operator = Blur.gaussian(0.5, shape, boundary="valid")
+    y = torch.zeros(number, *operator.out_shape, dtype=F64)
+    bands = FrequencyBands(torch.zeros(1, *shape, dtype=F64))
+    measurement = measurement_for(InverseProblem(operator, y, GaussianNoise(1e3)), operator, bands)
+    assert isinstance(measurement, PlainMeasurement)
+    one, nothing = torch.ones(number, *shape, dtype=F64), torch.zeros(number, *shape, dtype=F64)
+    clean, zero = bands.spectrum(one), bands.spectrum(nothing)
+    error, share = measurement.drawn(zero, clean, 0.3)
+    torch.testing.assert_close(error, clean)
+    torch.testing.assert_close(share.expand_as(one), one)
+    c, spread = 0.01 * one, 0.04 * one
+    level = AtLevel(0.3, c, spread, zero, clean, measurement.asked(measurement.picture(nothing)))
+    drawn = measurement.draw(level, SampleRNG([(k,) for k in range(number)])).image
+    assert float(drawn.square().mean()) == pytest.approx(0.04, rel=0.04)  # of 25600 numbers
