@@ -99,9 +99,10 @@ class Task:
 
     @property
     def noise(self) -> float:
-        """The standard deviation of the noise."""
-        assert isinstance(self.problem.noise, GaussianNoise)
-        level = float(torch.as_tensor(self.problem.noise.sigma).flatten()[0])
+        """The standard deviation of the noise, in the units of the measurement."""
+        law = self.in_units.noise
+        assert isinstance(law, GaussianNoise)
+        level = float(torch.as_tensor(law.sigma).flatten()[0])
         return float(
             f"{level:.6g}"
         )  # as it was written, where it has been through single precision
