@@ -64,7 +64,7 @@ class MRI(SpectralOperator):
             )
         if dimensions == 3:
             mask = _of_volume(mask, tuple(in_shape[-3:]))
-        self._axes = tuple(range(-dimensions, 0))
+        self.dimensions, self._axes = dimensions, tuple(range(-dimensions, 0))
         image = tuple(in_shape[-2:])
         lines = (image[1:], (1, image[1]), (image[0], 1), image, tuple(in_shape))
         slices = (tuple(in_shape[1:]),) if len(in_shape) == 4 else ()

@@ -191,8 +191,7 @@ def _seen_in_kspace(operator: MRI, y: Tensor, noise: GaussianNoise) -> Tensor | 
     levels = noise.level(y).flatten()
     if operator.in_complex or operator.measured is None or len(levels) not in (1, len(y)):
         return None
-    mask = operator.measured.to(y.device)
-    found = [_opposed(mask, each[None]) for each in y]
+    found = [_opposed(operator, each[None]) for each in y]
     if None in found:
         return None
     return torch.tensor(found, dtype=torch.float64) / levels.cpu().double()
@@ -246,8 +245,7 @@ def _of_holes(
 
 def _as_one(operator: LinearOperator, y: Tensor, prior: Prior | None) -> float:
     if isinstance(operator, MRI) and not operator.in_complex:
-        assert operator.measured is not None
-        level = _opposed(operator.measured.to(y.device), y)
+        level = _opposed(operator, y)
         if level is not None:
             return level
     if isinstance(operator, MRI) and operator.measured is not None:
@@ -268,14 +266,16 @@ def _as_one(operator: LinearOperator, y: Tensor, prior: Prior | None) -> float:
     )
 
 
-def _opposed(mask: Tensor, y: Tensor) -> float | None:
+def _opposed(operator: MRI, y: Tensor) -> float | None:
     """From differences of opposed frequencies; None where there are too few."""
-    shift = tuple(1 - size % 2 for size in y.shape[-2:])
+    axes, sizes = tuple(range(-operator.dimensions, 0)), y.shape[-operator.dimensions :]
+    shift = tuple(1 - size % 2 for size in sizes)
 
     def opposed(k: Tensor) -> Tensor:
-        return k.flip(-2, -1).roll(shift, dims=(-2, -1))
+        return k.flip(axes).roll(shift, dims=axes)
 
-    index = torch.arange(math.prod(y.shape[-2:]), device=y.device).reshape(y.shape[-2:])
+    mask = operator.measured.to(y.device)
+    index = torch.arange(math.prod(sizes), device=y.device).reshape(sizes)
     both = mask & opposed(mask) & (index != opposed(index))
     if int(both.sum()) < 2 * PAIRS:
         return None

@@ -102,6 +102,13 @@ def test_opposed_frequencies_need_no_prior() -> None:
         assert float(estimate_noise(operator, y)) == pytest.approx(0.03, rel=0.08)
 
 
+def test_frequencies_of_a_volume_are_opposed_along_three_axes() -> None:
+    mask = torch.rand(12, 20, 1, generator=torch.Generator().manual_seed(0)) < 0.7
+    operator = MRI(mask, (1, 12, 20, 17), real=True, dimensions=3)
+    y = simulate(operator, prior_of((1, 12, 20, 17)).sample(1, 2), GaussianNoise(0.03), 1)
+    assert float(estimate_noise(operator, y)) == pytest.approx(0.03, rel=0.08)
+
+
 @pytest.mark.parametrize("width", [71, 72])
 @pytest.mark.parametrize("sigma", [0.01, 0.05])
 def test_complex_images_leave_room_at_high_frequencies(width: int, sigma: float) -> None:
