@@ -241,7 +241,7 @@ def task_of_measurement(
     if isinstance(noise, Law) and isinstance(law, Noise):
         y, told = in_law(y, noise, law)
         assumed = (*assumed, *told)
-    law, lost = without_lost(operator, y, law)
+    law, lost = without_lost(operator, y, law, name)
     problem, unweighted, told = problem_with(operator, y, law)
     return Task(
         problem,

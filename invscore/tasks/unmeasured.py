@@ -35,19 +35,26 @@ def filled(operator: Operator, y: Tensor, name: str) -> Tensor:
 
 
 def without_lost(
-    operator: Operator, y: Tensor, law: NoiseOrMap
+    operator: Operator, y: Tensor, law: NoiseOrMap, name: str
 ) -> tuple[NoiseOrMap, tuple[str, ...]]:
     """The ``law`` as a map by which numbers of y (1, \\*out_shape) that are none are not measured.
 
-    Of Gaussian noise and a linear operator; any other law as it is.
+    A law that is a map stays as it is: what it leaves out may be anything. Raises ``ValueError``
+    for another law, a nonlinear operator, or where nothing is measured.
     """
     lost = _lost(operator, y)
     count = int(lost.sum())
-    plain = isinstance(law, GaussianNoise) and isinstance(law.sigma, float | int) and law.sigma > 0
-    if not count or not plain or count == lost.numel() or not isinstance(operator, LinearOperator):
+    if not count or isinstance(law, Tensor):
         return law, ()
-    assert isinstance(law, GaussianNoise)
-    spread = torch.full(operator.out_shape, float(law.sigma), dtype=torch.float64)
+    level = law.sigma if isinstance(law, GaussianNoise) else 0.0
+    served = isinstance(operator, LinearOperator) and isinstance(level, float | int) and level > 0
+    if not served or count == lost.numel():
+        raise ValueError(
+            f"{name} must be finite, got {count} of {lost.numel()} numbers that are NaN or "
+            "infinite: some may be, which are not measured then, with Gaussian noise above 0 and "
+            "an operator that is linear"
+        )
+    spread = torch.full(operator.out_shape, float(level), dtype=torch.float64)
     told = f"{count} of {lost.numel()} numbers are NaN or infinite: not measured"
     return spread.masked_fill(lost[0].cpu(), torch.inf), (told,)
 

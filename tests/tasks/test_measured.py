@@ -232,6 +232,18 @@ def test_too_many_numbers_that_are_none_tell_no_noise() -> None:
         task_of_measurement(parse_spec("denoise"), y)
 
 
+@pytest.mark.parametrize(
+    ("op", "noise", "count"), [("denoise", 0.0, 16), ("hdr", 0.05, 16), ("denoise", 0.05, 1024)]
+)
+def test_numbers_that_are_none_are_counted_where_they_are_refused(
+    op: str, noise: float, count: int
+) -> None:
+    y = torch.rand(1, 32, 32)
+    y.view(-1)[:count] = torch.nan
+    with pytest.raises(ValueError, match=f"must be finite, got {count} of 1024 numbers"):
+        task_of_measurement(parse_spec(op), y, noise=noise)
+
+
 def test_a_mask_that_is_turned_round_shows(tmp_path: Path) -> None:
     mask = np.zeros((24, 20), dtype=np.uint8)
     mask[:6] = 255
