@@ -7,7 +7,6 @@ import html
 import io
 import json
 import math
-import shutil
 import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -85,21 +84,24 @@ def write(
     """
     wanted = {ARRAYS, METRICS, *names, *(f"{name}.png" for name in pictures)}
     with atomic_folder(folder, names=sorted(wanted), mark=METRICS) as partial:
-        drawn: dict[int, Path] = {}  # of pictures under two names one is written
+        drawn: dict[int, bytes] = {}  # a picture under two names is compressed once
         for name, image in pictures.items():
-            file = partial / f"{name}.png"
-            if id(image) in drawn:
-                shutil.copyfile(drawn[id(image)], file)
-            else:
-                picture = Image.fromarray(to_uint8(image))
-                picture.save(file, format="PNG", compress_type=COMPRESSION)
-                drawn[id(image)] = file
+            if id(image) not in drawn:
+                drawn[id(image)] = _compressed(image)
+            (partial / f"{name}.png").write_bytes(drawn[id(image)])
         plain: dict[str, Any] = {name: tensor.cpu().numpy() for name, tensor in arrays.items()}
         np.savez(partial / ARRAYS, **plain)
         if more is not None:
             more(partial)
         text = json.dumps(facts, indent=2, allow_nan=False) + "\n"
         (partial / METRICS).write_text(text, encoding="utf-8")
+
+
+def _compressed(image: Tensor) -> bytes:
+    """(c, h, w) in [0, 1] as the bytes of a PNG."""
+    written = io.BytesIO()
+    Image.fromarray(to_uint8(image)).save(written, format="PNG", compress_type=COMPRESSION)
+    return written.getvalue()
 
 
 def save(result: Result, folder: Path, truth: Tensor | None) -> Path:
@@ -261,6 +263,4 @@ def as_html(result: Result) -> str:
 
 
 def _png(image: Tensor) -> str:
-    written = io.BytesIO()
-    Image.fromarray(to_uint8(image)).save(written, format="PNG")
-    return base64.b64encode(written.getvalue()).decode("ascii")
+    return base64.b64encode(_compressed(image)).decode("ascii")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -36,6 +37,11 @@ PICTURES = (
     "kernel.png",
 )
 FILES = (*PICTURES, ARRAYS, METRICS, REPORT)
+
+AT_ONCE = 2**18
+"""Numbers of images that are compared with the truth together: copies of more would count."""
+
+Score = Callable[[Tensor, Tensor, float], Tensor]
 
 
 def check_folder(folder: Path, *, overwrite: bool, mark: str = METRICS) -> None:
@@ -69,10 +75,12 @@ def measure(task: Task, result: Result) -> dict[str, Any]:
         "_measurement": backprojection(task.in_units),
         "_sample": seen.samples[:, 0] if len(result.samples) > 1 else None,
     }
-    numbers: dict[str, Any] = {}
-    for name, images in compared.items():
-        numbers[f"psnr{name}"] = _psnr(images, task)
-        numbers[f"ssim{name}"] = _ssim(images, task)
+    numbers: dict[str, Any] = {f"{s}{name}": None for name in compared for s in ("psnr", "ssim")}
+    if (truth := task.seen_truth) is not None:
+        known = {name: images for name, images in compared.items() if images is not None}
+        numbers |= _scores("psnr", psnr, known, truth, task.peak)
+        if truth.ndim == 4 and min(truth.shape[-2:]) >= SSIM_WINDOW:
+            numbers |= _scores("ssim", ssim, known, truth, task.peak)
     if len(result.samples) == 1:
         del numbers["psnr_sample"], numbers["ssim_sample"]
     window = shown(task, result)
@@ -255,15 +263,20 @@ def _captions(task: Task, metrics: Mapping[str, Any]) -> dict[str, str]:
     return captions
 
 
-def _psnr(images: Tensor | None, task: Task) -> float | None:
-    if images is None or (truth := task.seen_truth) is None:
-        return None
-    return saving.finite(psnr(images, truth.expand_as(images), task.peak).mean())
-
-
-def _ssim(images: Tensor | None, task: Task) -> float | None:
-    if images is None or (truth := task.seen_truth) is None:
-        return None
-    if images.ndim != 4 or min(images.shape[-2:]) < SSIM_WINDOW:
-        return None
-    return saving.finite(ssim(images, truth.expand_as(images), task.peak).mean())
+def _scores(
+    score: str, of: Score, compared: Mapping[str, Tensor], truth: Tensor, peak: float
+) -> dict[str, float | None]:
+    """The mean of a ``score`` over the images (n, \\*shape) of each name; small ones at once."""
+    parts = [[name] for name in compared]
+    if sum(images.numel() for images in compared.values()) <= AT_ONCE:
+        parts = [list(compared)]
+    numbers: dict[str, float | None] = {}
+    for names in parts:
+        images = torch.cat([compared[name] for name in names])
+        values = of(images, truth.expand_as(images), peak)
+        each = torch.split(values, [len(compared[name]) for name in names])
+        numbers |= {
+            f"{score}{name}": saving.finite(part.mean())
+            for name, part in zip(names, each, strict=True)
+        }
+    return numbers

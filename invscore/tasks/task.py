@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -45,6 +46,9 @@ PIXELS_TOGETHER = 2**20
 
 DARK = KNOTS[1][0]
 """The peak below which images are brought to the range of the prior."""
+
+REMEMBERED = 2**18
+"""Numbers of an image up to which an operator is held for the next measurement."""
 
 Shape = tuple[int, ...]
 
@@ -181,7 +185,16 @@ def make_operator(spec: Spec, in_shape: Shape | None) -> Operator:
             f"`shape` must be that of images (c, h, w), or volumes (c, d, h, w), for operator "
             f"{spec.name!r}, got {in_shape}"
         )
-    return build(spec.name, in_shape, spec.options)
+    plain = all(isinstance(value, int | float) for value in spec.options.values())
+    if not plain or math.prod(in_shape) > REMEMBERED:  # files may have changed since
+        return build(spec.name, in_shape, spec.options)
+    return _remembered(spec.name, in_shape, tuple(spec.options), *spec.options.values())
+
+
+@lru_cache(maxsize=1, typed=True)
+def _remembered(name: str, in_shape: Shape, keys: tuple[str, ...], *values: float) -> Operator:
+    """Of many measurements most have the operator of the one before."""
+    return build(name, in_shape, dict(zip(keys, values, strict=True)))
 
 
 def fit_operator(spec: Spec, *, complex_valued: bool) -> Spec:

@@ -22,7 +22,7 @@ from invscore.operators import (
 )
 from invscore.tasks.measured import measured_task
 from invscore.tasks.specs import Spec
-from invscore.tasks.task import Task, backprojection, together
+from invscore.tasks.task import Task, backprojection, make_operator, together
 
 SHAPE = (1, 32, 48)
 X = torch.rand(1, *SHAPE, generator=torch.Generator().manual_seed(0))
@@ -133,3 +133,22 @@ def test_a_gray_measurement_needs_no_channel_axis(tmp_path: Path) -> None:
 def test_many_samples_need_no_more_memory_than_few(shape: tuple[int, ...], count: int) -> None:
     problem = InverseProblem(Identity(shape), torch.zeros(1, *shape), GaussianNoise(0.1))
     assert together(problem) == count
+
+
+def test_the_operator_of_one_measurement_is_that_of_the_next() -> None:
+    spec = Spec("deblur", {"sigma": 2.0})
+    first = make_operator(spec, SHAPE)
+    assert make_operator(Spec("deblur", {"sigma": 2.0}), SHAPE) is first
+    for other, shape in ((spec, (1, 32, 32)), (Spec("deblur", {"sigma": 1.0}), SHAPE)):
+        assert make_operator(other, shape) is not first
+    with pytest.raises(ValueError, match="`sigma` must lie in"):
+        make_operator(Spec("deblur", {"sigma": -2.0}), SHAPE)
+
+
+def test_files_are_read_anew_for_each_operator(tmp_path: Path) -> None:
+    spec = Spec("blur", {"kernel": str(tmp_path / "kernel.npy")})
+    for side in (3, 5):
+        np.save(tmp_path / "kernel.npy", np.ones((side, side)))
+        operator = make_operator(spec, SHAPE)
+        assert isinstance(operator, Blur)
+        assert operator.kernel_shape == (side, side)
