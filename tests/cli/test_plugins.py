@@ -184,7 +184,7 @@ def test_a_network_of_ones_own_is_saved_and_loaded(name: str, folder: Path) -> N
             load_prior(file)
     else:
         assert isinstance(load_prior(file), NetworkPrior)
-    with pytest.raises(CheckpointError, match=r"must be a torch.nn.Module, got a int"):
+    with pytest.raises(CheckpointError, match=r"must be a torch.nn.Module, got an int"):
         load_prior(file, network=lambda width: width)
     with pytest.raises(ValueError, match="it takes no facts, got preset"):
         load_prior(file, preset="ffhq")
