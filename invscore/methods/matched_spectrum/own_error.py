@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -35,8 +36,7 @@ class OwnError:
         this ``share`` of the variance of each frequency, (b, \\*shape) or (1, \\*shape).
         """
         share = share.expand_as(c)
-        sums = self._bands.sums([error.abs().square(), c * share, share]).chunk(3)
-        seen, told, count = sums
+        seen, told, count = self._bands.sums(_powers(error, c, share)).chunk(3)
         if error.is_complex():  # two numbers each
             told, count = 2 * told, 2 * count
         least = seen / (1 + (2 / count.clamp_min(TINY)).sqrt())
@@ -48,3 +48,10 @@ class OwnError:
         self._log_ratio, self._sigma = log_ratio, sigma
         wider = c * self._bands.spread(log_ratio.clamp_min(0)).exp_()
         return c + share * (wider.clamp_max_(sigma**2) - c)
+
+
+def _powers(error: Tensor, c: Tensor, share: Tensor) -> Iterator[Tensor]:
+    """What is summed, one after the other: each is as large as an image."""
+    yield error.abs().square()
+    yield c * share
+    yield share
