@@ -5,6 +5,8 @@ from __future__ import annotations
 from operator import index
 from typing import Any, SupportsIndex
 
+from invscore.options.words import with_article
+
 
 def require_type(name: str, given: object, kind: type, advice: str = "") -> None:
     """Raise ``TypeError`` where ``given`` is no ``kind``; ``advice``: how to come by one.
@@ -16,9 +18,9 @@ def require_type(name: str, given: object, kind: type, advice: str = "") -> None
     TypeError: `noise` must be a float, got 'loud': a standard deviation
     """
     if not isinstance(given, kind):
-        article = "an" if kind.__name__[0] in "AEIOaeiou" else "a"
         told = f": {advice}" if advice else ""
-        raise TypeError(f"`{name}` must be {article} {kind.__name__}, got {in_words(given)}{told}")
+        wanted = with_article(kind.__name__)
+        raise TypeError(f"`{name}` must be {wanted}, got {in_words(given)}{told}")
 
 
 def require_at_least(least: int, **numbers: SupportsIndex | None) -> None:

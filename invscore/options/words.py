@@ -22,8 +22,12 @@ def kind_of(value: object) -> str:
     """``"a dict"``, ``"an int"``, or ``"None"``: what users of a language say of its types."""
     if value is None:
         return "None"
-    name = type(value).__name__
-    return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
+    return with_article(type(value).__name__)
+
+
+def with_article(name: str) -> str:
+    """``"an int"``, ``"a UNet"``."""
+    return f"{'an' if name[0] in 'aeioAEIO' else 'a'} {name}"
 
 
 def meant(name: str, known: Iterable[str]) -> str:

@@ -17,12 +17,14 @@ MOST = 0.2
 def filled(operator: Operator, y: Tensor, name: str) -> Tensor:
     """``y`` with the nearest number in place of each that is NaN or infinite, (b, \\*out_shape).
 
-    Raises ``ValueError`` where these are more than a fifth.
+    Raises ``ValueError`` where these are all, or more than a fifth.
     """
     lost = _lost(operator, y)
     count = int(lost.sum())
     if not count:
         return y
+    if count == lost.numel():
+        raise _refused(name, lost)
     if count > MOST * lost.numel() or y.is_complex():
         raise ValueError(
             f"`noise` must be given for {name}, of whose {lost.numel()} numbers {count} are NaN or "
@@ -49,11 +51,7 @@ def without_lost(
     level = law.sigma if isinstance(law, GaussianNoise) else 0.0
     served = isinstance(operator, LinearOperator) and isinstance(level, float | int) and level > 0
     if not served or count == lost.numel():
-        raise ValueError(
-            f"{name} must be finite, got {count} of {lost.numel()} numbers that are NaN or "
-            "infinite: some may be, which are not measured then, with Gaussian noise above 0 and "
-            "an operator that is linear"
-        )
+        raise _refused(name, lost)
     spread = torch.full(operator.out_shape, float(level), dtype=torch.float64)
     told = f"{count} of {lost.numel()} numbers are NaN or infinite: not measured"
     return spread.masked_fill(lost[0].cpu(), torch.inf), (told,)
@@ -63,3 +61,11 @@ def _lost(operator: Operator, y: Tensor) -> Tensor:
     lost = ~y.isfinite()
     mask = operator.measured if isinstance(operator, LinearOperator) else None
     return lost if mask is None else lost & mask.to(lost.device)
+
+
+def _refused(name: str, lost: Tensor) -> ValueError:
+    return ValueError(
+        f"{name} must be finite, got {int(lost.sum())} of {lost.numel()} numbers that are NaN or "
+        "infinite: some may be, which are not measured then, with Gaussian noise above 0 and an "
+        "operator that is linear"
+    )

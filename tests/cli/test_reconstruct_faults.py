@@ -87,7 +87,7 @@ BAD: list[tuple[list[str], str]] = [
     (["--image", "gray.png", "--op", "ops.py:leaves"], "SystemExit: 7 (ops.py, line "),
     (["--image", "gray.png", "--op", "exits.py:Op"], "cannot be imported: SystemExit: 3"),
     (["--image", "gray.png", "--size", "32", "--op", "ops.py:make"], "got (1, 32, 32)"),
-    (["--measurement", "nan.npy"], "must be finite, got NaN or infinite values"),
+    (["--measurement", "nan.npy"], "must be finite, got 4096 of 4096 numbers that are NaN"),
     (["--measurement", "vector.npy"], "got (5,)"),
     (["--measurement", "gray.png", "--size", "32"], "--size changes an --image"),
     (["--measurement", "gray.png", "--op", "ops.py:Half"], "give --shape C,H,W"),
