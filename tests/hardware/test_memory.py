@@ -25,6 +25,13 @@ def test_what_does_not_fit_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
         memory.require(4e12, "an image", "x")
 
 
+def test_a_megabyte_is_not_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "available", lambda: 0)
+    memory.require(2**20, "an image")
+    with pytest.raises(ValueError, match="an image would need"):
+        memory.require(2**20 + 1, "an image")
+
+
 @pytest.mark.parametrize(
     ("count", "words"),
     [(0, "0 bytes"), (999, "999 bytes"), (1300, "1.3 kB"), (2.4e10, "24 GB"), (1e30, "1e+12 EB")],
