@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from invscore.options.given import in_words
+from invscore.options.words import in_words
 
 Numbers: TypeAlias = "Tensor | np.ndarray[Any, Any]"
 """What is taken as a tensor: one, or an array of NumPy."""

@@ -129,7 +129,9 @@ def reconstruct(
     shape = problem.operator.in_shape
     advance = Advance(on_step, on_tile, len(chunks) * chosen["steps"])
     used = fit_into_memory(
-        *(used, shape, free),
+        used,
+        shape,
+        free,
         images=most,
         derivatives=info.products != "0",
         strict=most_memory is not None,

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from invscore.batches import Numbers, PerImage, as_tensor, ordinary, per_image
 from invscore.noise import GaussianNoise, Noise, PoissonNoise
-from invscore.noise.gaussian import law_of
+from invscore.noise.gaussian import as_noise
 from invscore.operators import LinearOperator, Operator
 from invscore.options.given import require_type
 from invscore.rng import SampleRNG, sample_rng
@@ -59,7 +59,7 @@ class InverseProblem:
     def __post_init__(self) -> None:
         require_type("operator", self.operator, Operator, FUNCTIONS)
         object.__setattr__(self, "y", as_tensor("y", self.y))
-        object.__setattr__(self, "noise", law_of(self.noise))
+        object.__setattr__(self, "noise", as_noise(self.noise))
         expected, given = tuple(self.operator.out_shape), tuple(self.y.shape)
         if given[1:] != expected or len(given) != len(expected) + 1:
             raise ValueError(
@@ -219,7 +219,7 @@ def simulate(
         torch.Size([3, 1, 4, 4])
     """
     require_type("operator", operator, Operator, FUNCTIONS)
-    noise, x = law_of(noise), as_tensor("x", x)
+    noise, x = as_noise(noise), as_tensor("x", x)
     if tuple(x.shape[1:]) != tuple(operator.in_shape) or not len(x.shape):
         raise ValueError(
             f"the images `x` must have shape (b, {', '.join(map(str, operator.in_shape))}) for the "

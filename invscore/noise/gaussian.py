@@ -10,7 +10,7 @@ from torch import Tensor
 
 from invscore.batches import PerImage, as_tensor, per_image
 from invscore.noise.base import Noise
-from invscore.options.given import in_words
+from invscore.options.words import in_words
 from invscore.rng import SampleRNG
 
 
@@ -117,13 +117,13 @@ class RaisedNoise(GaussianNoise):
         return raised if raised is self else RaisedNoise(raised.sigma, self.declared)
 
 
-def law_of(noise: Noise | PerImage) -> Noise:
+def as_noise(noise: Noise | PerImage) -> Noise:
     """``noise`` itself, or Gaussian noise of that standard deviation: a number, or one an image.
 
     Raises ``TypeError`` for anything else.
 
-    >>> from invscore.noise.gaussian import law_of
-    >>> law_of(0.5)
+    >>> from invscore.noise.gaussian import as_noise
+    >>> as_noise(0.5)
     GaussianNoise(sigma=0.5)
     """
     if isinstance(noise, Noise):

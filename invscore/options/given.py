@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from operator import index
-from typing import Any, SupportsIndex
+from typing import SupportsIndex
 
-from invscore.options.words import with_article
+from invscore.options.words import in_words, with_article
 
 
 def require_type(name: str, given: object, kind: type, advice: str = "") -> None:
@@ -37,9 +37,3 @@ def require_at_least(least: int, **numbers: SupportsIndex | None) -> None:
             raise TypeError(f"`{name}` must be a whole number, got {in_words(given)}") from None
         if number < least:
             raise ValueError(f"`{name}` must be at least {least}, got {number}")
-
-
-def in_words(given: Any) -> str:
-    """A number or a text as it is, and of anything else the type."""
-    short = isinstance(given, bool | int | float | complex | str) and len(repr(given)) < 80
-    return repr(given) if short or given is None else type(given).__name__

@@ -18,6 +18,12 @@ def shown(value: object) -> str:
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 4]}... "[:-1]
 
 
+def in_words(value: object) -> str:
+    """A number or a text as it is, and of anything else the type."""
+    short = isinstance(value, bool | int | float | complex | str) and len(repr(value)) < 80
+    return repr(value) if short or value is None else type(value).__name__
+
+
 def kind_of(value: object) -> str:
     """``"a dict"``, ``"an int"``, or ``"None"``: what users of a language say of its types."""
     if value is None:
