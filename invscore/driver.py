@@ -38,7 +38,7 @@ from invscore.uncertainty import check_residual, particle_warnings
 DEFAULT_METHOD = "auto"
 
 COPIES = 2
-"""Of the samples in memory: as they are drawn, and their statistics."""
+"""Arrays of the size of all samples that are held: the samples, and their statistics."""
 
 
 @torch.inference_mode(False)

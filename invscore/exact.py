@@ -26,7 +26,7 @@ from invscore.priors.mixture import GaussianMixturePrior
 from invscore.priors.stationary import StationaryGaussianPrior
 
 CHUNK = 256
-"""Images to which an operator is applied at once when its matrix is written out."""
+"""Number of images to which an operator is applied together when its matrix is written out."""
 
 
 @overload

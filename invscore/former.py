@@ -22,7 +22,7 @@ ROOMS = {
     "running": "finite places probing",
     "uncertainty": "excerpt",
 }
-"""Modules that were at the top, by the rooms where they are now."""
+"""Modules that used to be at the top of the package, by the subpackage where they are now."""
 
 MOVED = {
     **{module: f"{room}.{module}" for room, modules in ROOMS.items() for module in modules.split()},
@@ -32,7 +32,7 @@ MOVED = {
 """All modules that have moved, and where to."""
 
 RENAMED = {"begin": "initial_guess"}
-"""Names in them that are others now."""
+"""Old names of functions in these modules, and the new ones."""
 
 
 class _Former(MetaPathFinder, Loader):

@@ -19,9 +19,10 @@ from invscore.rng import SampleRNG, sample_rng
 __all__ = ["GaussianNoise", "InverseProblem", "Noise", "PoissonNoise", "simulate"]
 
 ROUNDING = 8.0
-"""Rounding errors of ``A(x)``, in relative precisions of a number as large as y is (rms)."""
+"""Rounding error of ``A(x)``, in units of the floating-point precision times the rms of y."""
 WRITTEN = 0.3
-"""Those of a y that was written down in a lower precision than it is treated in."""
+"""Rounding error of a y that was stored in lower precision than it is treated in, in units of that
+precision."""
 FUNCTIONS = "invscore.operators.from_function makes one of a function, from_deepinv of a physics"
 
 

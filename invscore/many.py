@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from distributed import Client
 
 STRIDE = 10**6
-"""Between the seeds of two names: samples of one do not meet those of another, and the usual
-numbers of particles divide it, so that a set of them begins there."""
+"""Distance between the seeds of two measurements: larger than any number of samples, and a multiple
+of the usual numbers of particles, so that a set of particles begins there."""
 
 Lazy = Callable[[], InverseProblem]
 

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 AHEAD = 2**20
-"""Normal numbers that a stream draws at once on a GPU, which is told as often for many as for few:
-sixteen times those of 256 x 256 pixels."""
+"""Normal numbers that a stream draws together on a GPU, to launch fewer kernels: sixteen times
+those of 256 x 256 pixels."""
 
 ALIGNED = 4
-"""They are handed out by so many: pairs of them are complex numbers."""
+"""Draws begin at multiples of this many numbers: pairs of them are complex numbers."""
 
 
 class SampleRNG:

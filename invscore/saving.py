@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COMPRESSION = zlib.Z_RLE
-"""Of pictures, after PNG's own filters: photographs are as small as by the usual search for
-repetitions, in a quarter to a third of the time."""
+"""Strategy of zlib for pictures after PNG's own filters: as small as by the default, in a quarter
+to a third of the time."""
 METRICS = "metrics.json"
 ARRAYS = "arrays.npz"
 PICTURES = ("reconstruction", "measurement", "truth", "std", "figure")

@@ -18,7 +18,8 @@ from invscore.operators.svd import SVD
 Shape = tuple[int, ...]
 View = Literal["image", "spectrum", "stretched"]
 Window = tuple[slice, slice] | tuple[slice, slice, slice]
-"""Of the last axes of an image: rows and columns, or slices, rows and columns of a volume."""
+"""Slices of the last axes of an image: rows and columns, or slices, rows and columns of a
+volume."""
 
 
 class Operator(Movable, abc.ABC):

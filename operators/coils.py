@@ -14,17 +14,15 @@ from invscore.operators.base import LinearOperator
 from invscore.operators.constant import Constant
 
 CALIBRATION = 24
-"""Lines of the centre of k-space, at most, from which maps are estimated."""
+"""Most lines of the centre of k-space from which sensitivity maps are estimated."""
 
 FEWEST = 8
-"""At least: fewer do not fill the kernels of ESPIRiT."""
+"""Least number of such lines: fewer do not fill the kernels of ESPIRiT."""
 
 KERNEL = (3, 6)
-"""How wide kernels of ESPIRiT are: a third of the centre, within these bounds.
-
-Six in a centre of 12 lines leave too few places for the kernels' space: maps are off by 2.8 %, with
-four by 1.0 % (eight coils about a head, noise 2 % of its peak); in one of 8 lines by 7.1 and 2.5 %.
-"""
+"""Bounds of the width of ESPIRiT's kernels, a third of the centre between them. Six in a centre of
+12 lines leave too few places for the kernels' space: maps are off by 2.8 %, with four by 1.0 %
+(eight coils about a head, noise 2 % of its peak); in one of 8 lines by 7.1 and 2.5 %."""
 
 
 class CoilMaps(LinearOperator):

@@ -11,7 +11,7 @@ from torch import Tensor
 from invscore.hardware.doubles import has_doubles
 
 LARGE = 2**20
-"""Numbers from which on double precision is made when it is asked for."""
+"""Number of values from which on a double-precision copy is made when it is asked for, not kept."""
 
 
 class Constant:

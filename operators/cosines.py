@@ -11,9 +11,10 @@ from invscore.operators.constant import Constant
 from invscore.operators.placement import Movable
 
 DENSE = 512
-"""Pixels of a line up to which a product with a matrix serves better than Fourier transforms."""
+"""Longest line in pixels whose cosine transform is a product with a matrix, faster there than an
+FFT."""
 SLAB = 2**18
-"""Numbers of many lines that are transformed at once: they fit into a processor's cache."""
+"""Numbers transformed together, which fit into a processor's cache."""
 
 
 class Cosines(Movable):

@@ -14,7 +14,7 @@ from invscore.operators.rays import Line, angular_weights, ramp_filtered
 from invscore.operators.tomography import Tomography
 
 FULL = 1e-6
-"""Degrees by which a whole turn may fall short."""
+"""Degrees by which a full turn may fall short."""
 
 
 class FanBeam(Tomography):

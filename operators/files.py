@@ -27,16 +27,18 @@ WEIGHTS = (0.299, 0.587, 0.114)
 """Of red, green and blue in gray: ITU-R BT.601."""
 
 COLOURS = 4
-"""Values of a pixel at most, in a picture of what is one number a pixel."""
+"""Most values for each pixel in a picture of what has one number a pixel."""
 
 TURN = 2.001 * math.pi
-"""Degrees that would be a small part of a turn, and radians that are a whole one."""
+"""Largest angle, in the unit of the file, that may be radians: a full turn; in degrees it would be
+a small arc."""
 
 SUFFIXES = known_suffixes()
-"""Of arrays; other files are text."""
+"""Suffixes of files of arrays; others are read as text."""
 
 DOUBTFUL = 0.005
-"""Values between black and white that are spoken of: a share of all; fewer are a smooth edge."""
+"""Share of a mask's values between black and white from which on they are told; fewer are a smooth
+edge."""
 
 
 def read_mask(

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 LARGE = 2**20
-"""Numbers of a batch beyond which less memory counts for more than fewer operations."""
+"""Numbers of a batch from which on operations in place save memory at the price of more of them."""
 
 ORTHO = 1
-"""``norm="ortho"``, as the library's own functions are told it."""
+"""Code of ``norm="ortho"`` in torch's own FFT functions."""
 
 
 def hartley(x: Tensor, axes: tuple[int, ...] = (-2, -1)) -> Tensor:

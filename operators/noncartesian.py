@@ -23,13 +23,13 @@ GOLDEN = math.pi * (math.sqrt(5) - 1) / 2
 
 
 WINDOW = 0.25
-"""Standard deviation of the window of an image, as a share of its sides."""
+"""Standard deviation of the Gaussian window of an image, as a share of its sides."""
 
 FINE = 4097
-"""Radii between which a spiral is taken for straight."""
+"""Number of radii between which a spiral is taken for straight."""
 
 ITERATIONS = 15
-"""Of the fixed point of density compensation."""
+"""Iterations of the fixed point of density compensation."""
 
 
 class NonCartesianMRI(LinearOperator):

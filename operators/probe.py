@@ -8,10 +8,10 @@ from invscore.operators.base import LinearOperator, Operator
 from invscore.operators.cg import inner
 
 TOLERANCE = 1e-2
-"""Relative mismatch of an adjoint that is let pass: single precision stays below 1e-3."""
+"""Largest relative mismatch of an adjoint; single precision stays below 1e-3."""
 
 MADE_OF_OTHERS = ("base", "functions")
-"""Our modules whose operators do what a user's functions do."""
+"""Modules whose operators call a user's functions, and are therefore checked as the user's own."""
 
 
 @torch.no_grad()

@@ -14,10 +14,12 @@ from invscore.batches import Numbers, as_tensor
 from invscore.operators.sparse import Rows, compressed
 
 WEDGE = 4.0
-"""Gaps between angles that are larger than this times the usual one: nothing was seen there."""
+"""Gap between two angles, in units of the usual one, from which on a wedge counts as not
+measured."""
 
 Line = tuple[Tensor, Tensor, Tensor, Tensor]
-"""A point of each ray, to the right and upwards of the image's centre, and its direction."""
+"""Rays: the coordinates of a point of each (to the right, upwards, from the image's centre) and its
+direction."""
 
 
 def joseph(lines: Iterable[Line], height: int, width: int) -> Rows:

@@ -16,10 +16,10 @@ from torch import Tensor
 Path = npt.NDArray[np.complex128]
 
 SPOT = 0.5
-"""Standard deviation, in pixels, of the image of a point that stands still."""
+"""Standard deviation in pixels of the image of a point at rest."""
 
 POINTS = 8
-"""Of a path, to a pixel of its length."""
+"""Points of a path for each pixel of its length."""
 
 
 def shake_kernel(

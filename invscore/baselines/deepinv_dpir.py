@@ -13,7 +13,7 @@ from invscore.operators import LinearOperator
 from invscore.priors.base import Prior
 
 FLOOR = 0.01
-"""Below this noise level, deepinv takes the data to be no more precise."""
+"""The least noise level that deepinv is told: its solver takes no measurement for more precise."""
 
 
 @register(

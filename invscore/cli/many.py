@@ -37,22 +37,23 @@ from invscore.tasks.task import PIXELS_TOGETHER, Task
 
 INDEX = "index.csv"
 FIRST = ("name", "status", "error", "folder")
-"""Columns of the table before those of the metrics."""
+"""Columns of index.csv before those of the metrics."""
 
 FAILED = 1
-"""Exit status where some measurements have failed."""
+"""Exit status where some measurements could not be restored."""
 
 ON_CPU = 2**14
-"""Pixels of all samples that are treated at once without a GPU: more are not quicker."""
+"""Most pixels, over all samples, that are restored together on a CPU: larger batches are no
+faster."""
 
 EVERY = 60.0
-"""Seconds between two times that the table is written."""
+"""Seconds between two times that index.csv is written."""
 
 SHOWN = 5
-"""Failures that are told on stderr: the table has all."""
+"""Most failures that are told on stderr: index.csv has all."""
 
 MARK = "mark"
-"""What tells in ``metrics.json`` how, and of which file, a result was made."""
+"""Key of metrics.json under which the settings and the file of a result are stored."""
 
 Row = dict[str, Any]
 

@@ -47,10 +47,10 @@ from invscore.cli.method_options import parse_options
 from invscore.tasks.specs import parse_spec
 
 SIMULATED = 0.01
-"""Noise of the measurement of an --image, unless told otherwise."""
+"""Default noise level of the measurement that is simulated of an --image."""
 
 SAMPLES = 4
-"""By default: enough for a map of their spread."""
+"""Default number of samples: enough for a map of their spread."""
 
 
 @guarded

@@ -39,7 +39,7 @@ PICTURES = (
 FILES = (*PICTURES, ARRAYS, METRICS, REPORT)
 
 AT_ONCE = 2**18
-"""Numbers of images that are compared with the truth together: copies of more would count."""
+"""Most numbers of an image that are compared with the truth together, which bounds the memory."""
 
 Score = Callable[[Tensor, Tensor, float], Tensor]
 

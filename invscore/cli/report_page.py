@@ -28,7 +28,7 @@ FIGURES = (
     "evaluations",
     "seconds",
 )
-"""Of the metrics: what is told in numbers. The rest of them says how the result came about."""
+"""Metrics that the page shows as figures; the others tell how the result was made."""
 
 
 def write_report(file: Path, task: Task, result: Result, metrics: Mapping[str, Any]) -> None:

@@ -24,7 +24,8 @@ from invscore.tasks.specs import Spec
 from invscore.tasks.task import Draws, Task
 
 FEW = 3
-"""Samples that have an operator each where operators are drawn: pairs of so few tell no spread."""
+"""Most samples that get an operator each where the operator is drawn at random: so few pairs of
+samples tell no spread."""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 PRIOR = f"What images look like: {PRIOR_HELP}"
 USUAL_SHAPE = (64, 64)
-"""Of images where a prior does not say on which it was trained."""
+"""Height and width of the images where a prior does not know on which it was trained."""
 
 
 @guarded

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from distributed import Client
 
 AHEAD = 2
-"""Items for each thread of a worker that are handed out before it asks."""
+"""Items given to each thread of a worker before it asks for more."""
 
 LOOK = 2.0
-"""Seconds between two looks at how many workers there are."""
+"""Seconds between two counts of the workers."""
 
 _one_at_a_time = threading.Lock()
 

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from distributed import Client
 
 PATIENCE = 20.0
-"""Seconds to wait for a scheduler."""
+"""Seconds to wait for a scheduler to answer."""
 
 TRIES = 3
-"""Workers that one piece of work may take with it before it is given up."""
+"""Number of workers that may die at one piece of work before it is given up."""
 
 DEPLOYED = {
     "distributed.scheduler.allowed-failures": TRIES,

@@ -27,30 +27,32 @@ UNITS = {
     "gaussian": (("sigma", "pixels"),),
 }
 FIRST, LAST = {"motion": 3.0, "defocus": 1.0, "gaussian": 0.6}, 26.0
-"""Sizes that are tried: lengths, radii and deviations in pixels from the first, and the longest
-motion; disks reach a third of it and Gaussians a sixth."""
+"""Sizes of the kernels that are tried, in pixels: from ``FIRST`` (lengths of motions, radii of
+disks, standard deviations of Gaussians) to ``LAST`` for motions, a third of it for disks, a sixth
+for Gaussians."""
 
 TRUST = 0.1
-"""Of Whittle's likelihood: neighbouring frequencies of photographs are not independent."""
+"""Weight of Whittle's log-likelihood, below 1 because neighbouring frequencies of photographs are
+not independent."""
 
 DECIDED = 3.0
-"""Nats, so trusted, by which a kernel must explain more than none."""
+"""Gain in that weighted log-likelihood, in nats, that a kernel must have over no blur."""
 
 SPREAD = 0.5
-"""Of the kernel's norm: that of its deviation, beyond which it is not told."""
+"""Largest standard deviation of the kernel, as a share of its norm, for which it is told."""
 
 PATTERN = -0.66
-"""Of the mean logarithm of the periodogram over its expectation, which is -0.577 of a field: where
-lines of a spectrum stand out of it, the fit is below, and a pattern is taken for a kernel."""
+"""Least mean of log(periodogram / expectation), which is -0.577 for a random field: regular
+patterns, which look like a kernel's zeros, lie below."""
 
 SMALLEST = 32
-"""Pixels a side that a picture must have."""
+"""Least side of a picture, in pixels."""
 
 SMALL = 0.5
-"""Pixels below which no kernel is tried."""
+"""Size in pixels below which no kernel is tried."""
 
 REACH = 3.0
-"""Deviations up to which kernels are drawn."""
+"""Distance up to which Gaussian kernels are drawn, in standard deviations."""
 
 
 @dataclass(frozen=True)

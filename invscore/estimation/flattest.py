@@ -20,22 +20,24 @@ from torch import Tensor
 from torch.nn.functional import conv2d
 
 WIDTH, AROUND = 1.2, 3.0
-"""In pixels, of the Gaussian windows: of the plane, and of the mean around."""
+"""Widths of the Gaussian windows, in pixels: ``WIDTH`` where a plane is fitted, ``AROUND`` where
+residuals are averaged."""
 
 FEWEST, NEAR = 5, 0.05
-"""Neighbours that a plane wants, and the weight from which they are near."""
+"""Least number of measured neighbours (those of weight above ``NEAR``) for a plane to be fitted."""
 
 SHARE, LEAST = 0.02, 64
-"""Of the pixels, the flattest: at least so many."""
+"""Share, and least number, of the pixels that are taken for flat."""
 
 WHITES, WHITE = 8, 2**17
-"""Draws of white noise at most, and the numbers that they have in all in small pictures."""
+"""Draws of white noise that calibrate the estimate: at most ``WHITES``, fewer where they would have
+more than ``WHITE`` numbers."""
 
 ENOUGH = 4e5
-"""Measured pixels among which some lie where a photograph is flat."""
+"""Number of measured pixels that surely contain flat places."""
 
 SIDE = 512
-"""Pixels of a side that are looked at, in the middle."""
+"""Side in pixels of the middle part that is looked at."""
 
 
 class Flattest(NamedTuple):

@@ -48,35 +48,36 @@ from invscore.priors.volume import VolumePrior
 from invscore.rng import sample_rng
 
 FEWEST = 64
-"""Measured numbers below which a level would be a guess."""
+"""Least number of measurements for an estimate."""
 
 PAIRS = 32
-"""Opposed frequencies below which the level is found otherwise."""
+"""Least number of opposed frequencies of k-space for an estimate from them."""
 
 BAND = 0.1
-"""Share of the frequencies taken for empty, those with the least signal to expect."""
+"""Share of the frequencies, those with the least expected signal, that are taken for empty."""
 
 NEAR = 0.06
-"""The relative difference of a declared level that is not followed up."""
+"""Relative precision to which a declared level is checked."""
 
 FILL_STEPS, FILLS = 10, 2
-"""Steps of the reconstruction that fills what is missing, and how often it is made."""
+"""Reconstructions that fill what is missing: ``FILLS`` of them, of ``FILL_STEPS`` steps each."""
 
 SLICES = (0.25, 0.5, 0.75)
-"""Where in the depth of a volume the slices lie whose median level is that of all."""
+"""Relative depths of the slices of a volume over which the median level is taken."""
 
 TRUSTED, TRUSTED_IN_BAND = 10.0, 5.0
-"""How far below what texture, or an empty band, allows a prior is believed that the noise is."""
+"""Largest ratio of the level that texture (``TRUSTED``) or an empty band (``TRUSTED_IN_BAND``)
+allows to that which the prior finds, up to which the prior is believed."""
 
 CLOSE, FAR = 1.5, 2.5
-"""What the flattest pixels have, over what Stein's identity finds: up to the first, it counts in
-full; from the second, not at all, for then nothing is flat."""
+"""Ratios of the level of the flattest pixels to that of Stein's identity: up to ``CLOSE`` the
+former counts in full, from ``FAR`` on not at all, for then no place is flat."""
 
 CHANCE = 1.09
-"""By how much the flattest pixels err by chance, being few: 1 + 1 / sqrt(2 x 64)."""
+"""Relative error by chance of the flattest pixels' level: 1 + 1 / sqrt(2 x 64)."""
 
 PLAIN = 1.15 * CHANCE**2
-"""Times its lower end that a range of the noise ends at most, to need no words."""
+"""Ratio of the ends of the estimate's range up to which the range is not told."""
 
 ADVICE = "give the noise level (--noise), its standard deviation in units of the measurement"
 

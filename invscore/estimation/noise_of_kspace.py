@@ -25,16 +25,17 @@ from invscore.operators.cg import conjugate_gradient
 LOW, OUTER = 0.2, 0.1
 
 LEAST = 0.1
-"""Share of the outermost power that is noise at least, whatever the fit says."""
+"""Least share of the outermost power that counts as noise."""
 
 FEWEST = 256
-"""Measured frequencies beyond ``LOW`` that such a fit wants."""
+"""Least number of measured frequencies beyond ``LOW`` for a fit."""
 
 ITERATIONS = 40
-"""Of conjugate gradients, on the best fit."""
+"""Iterations of conjugate gradients on the least-squares image."""
 
 LEFT = 0.2
-"""Share of white noise that the best fit has to leave, to tell a level."""
+"""Least share of white noise that the residual of the least-squares image keeps, for an estimate
+from it."""
 
 Array = npt.NDArray[np.float64]
 

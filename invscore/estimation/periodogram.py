@@ -21,23 +21,33 @@ from torch.fft import fft2, fftfreq, irfft2, rfft2
 Array = npt.NDArray[np.floating[Any]]
 
 LOWEST = 2.5
-"""Periods in the picture: below, the window leaks what is constant."""
+"""Least number of periods across the picture: below, the window leaks the mean."""
 
-ITERATIONS, HALVINGS, RIDGE = 40, 8, 1e-6
-"""Of the fit, and of a step that would make it worse; what keeps a step finite."""
+ITERATIONS, HALVINGS = 40, 8
+"""Most steps of Fisher's scoring, and most halvings of a step that lowers the likelihood."""
+
+RIDGE = 1e-6
+"""Added to the diagonal of Fisher's information, so that a step is finite."""
 
 MOST = 5.0
-"""Nats by which two kernels differ at a frequency where one fit is made of the other's."""
+"""Largest difference of log-gains of two kernels at a frequency that counts when the fit of one
+starts from that of the other."""
 
-SLIGHT, FAR, REMEMBERED = 1e-2, 3.0, 2**15
-"""Nats that the last iteration promises; times what one promises, twice what a parabola gains,
-that are out of reach; pixels of pictures for which it is remembered what kernels leave of them."""
+CONVERGED = 1e-2
+"""Predicted gain of a step, in nats, below which the fit has converged."""
+
+OUT_OF_REACH = 3.0
+"""Multiple of a step's predicted gain (a parabola gains half of it) that the fit cannot gain."""
+
+REMEMBERED = 2**15
+"""Largest picture, in pixels, for which the spectra that kernels leave are cached."""
 
 START = (-6.0, -2.7, 0.0, 0.0, 0.0, 0.0)
-"""Of a photograph's spectrum: log amplitude, exponent, and waves of two and four periods a turn."""
+"""Parameters of a photograph's spectrum, at first: log-amplitude, exponent, and the cosine and sine
+of twice and four times the direction."""
 
 CENTRE, PRECISION = np.array(START), np.array([0.0, 30.0, 20.0, 20.0, 20.0, 20.0])
-"""Of what is known of these before: nothing of the amplitude."""
+"""Gaussian prior of these parameters: mean and precision, 0 for the amplitude, which is free."""
 
 
 class Periodogram:
@@ -99,7 +109,7 @@ class Periodogram:
                 fisher = np.block([[fisher, across[:, None]], [across, own @ own]])
             step = np.linalg.solve(fisher + RIDGE * np.eye(len(fisher)), slope)
             promised, length = float(slope @ step), float(abs(step).max())
-            if length <= 1 and value + FAR * promised < least:
+            if length <= 1 and value + OUT_OF_REACH * promised < least:
                 break
             step, before = step / max(length, 1.0), value
             for _ in range(HALVINGS):  # until it leads upwards
@@ -110,7 +120,7 @@ class Periodogram:
                     break
                 step = step / 2
             theta, level = at, noise
-            if promised < SLIGHT:
+            if promised < CONVERGED:
                 break
         self._total = total
         if least == -math.inf:

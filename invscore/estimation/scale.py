@@ -20,25 +20,28 @@ from invscore.operators.cg import conjugate_gradient
 from invscore.priors.base import Prior
 
 KNOTS = ((0.15, 0.15), (0.3, 1.0), (1.25, 1.0), (2.0, 2.0))
-"""Factor by peak, both in units of the prior's peak; lines between their logarithms."""
+"""Factor as a function of the measurement's peak, both in units of the prior's peak: the points
+between which it is linear in logarithms."""
 
 ITERATIONS = 30
-"""Of conjugate gradients: a coarse image tells its peak."""
+"""Iterations of conjugate gradients for the image whose peak is taken: a coarse one will do."""
 
 SHARE = 0.999
-"""The quantile of magnitudes that is called the peak: highlights beyond it are few."""
+"""Quantile of the magnitudes that is taken for the peak, past a few highlights."""
 
 BEYOND = 3.1
-"""Standard deviations of noise that this quantile exceeds by chance."""
+"""This quantile of white noise, in standard deviations."""
 
 WIDTHS = (1, 3, 7, 15)
-"""Sides in pixels of the windows in which noise is averaged out."""
+"""Sides in pixels of the windows over which noise is averaged."""
 
 POINT = (0.5, 0.8)
-"""Shares of the energy about the brightest pixel that one point explains: none, and it is one."""
+"""Share of the energy around the brightest pixel that a single point explains: up to the first it
+is no point source, from the second on it is one."""
 
 CERTAIN = (6.0, 9.0)
-"""Standard deviations of noise that its amplitude is: chance, and certainty."""
+"""Its amplitude in standard deviations of the noise: up to the first it may be chance, from the
+second on it is certain."""
 
 
 def factor_of_peak(ratio: Tensor) -> Tensor:

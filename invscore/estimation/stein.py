@@ -18,13 +18,14 @@ from invscore.priors.base import Prior
 from invscore.rng import random_signs
 
 ITERATIONS, TOLERANCE = 6, 0.03
-"""Of the fixed point, and its relative precision."""
+"""Iterations of the fixed point, and the relative change at which it has converged."""
 
 PROBES, PROBED = 8, 2**15
-"""Random probes of the trace at most, and the numbers that they have in all in small pictures."""
+"""Random probes of the trace: at most ``PROBES``, fewer where they would have more than ``PROBED``
+numbers."""
 
 NEIGHBOURS = 5
-"""Pixels along a side of the neighbourhood in which a picture may be flat."""
+"""Side in pixels of the neighbourhood over which flatness is judged."""
 
 
 def stein_level(

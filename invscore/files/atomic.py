@@ -31,7 +31,7 @@ OF_THE_DISK = (
     *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO),
     *(errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR),
 )
-"""Faults of the place that was chosen, not of what was to be written there."""
+"""Errors of the place that was chosen (full, read-only), not of what was to be written there."""
 
 _unfinished: set[Path] = set()
 

@@ -9,7 +9,7 @@ from typing import Any
 from invscore.files import require_file
 
 LARGEST = 2**26
-"""Bytes of a file."""
+"""Largest size of a JSON file in bytes."""
 
 
 def read_json(path: str | Path) -> Any:

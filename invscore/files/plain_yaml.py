@@ -10,15 +10,15 @@ import yaml
 from invscore.files import require_file
 
 LARGEST = 2**20
-"""Bytes of a configuration."""
+"""Largest size of a configuration in bytes."""
 
 DEEPEST = 40
-"""Lists and mappings within one another."""
+"""Most lists and mappings nested in one another."""
 
 TOO_DEEP = f"it is nested deeper than {DEEPEST} levels"
 
 MOST = 100_000
-"""Values, those that an alias repeats counted each time."""
+"""Most values of a configuration, those that an alias repeats counted each time."""
 
 
 def read(path: Path) -> Any:

@@ -16,19 +16,19 @@ GROUPS = (  # of control groups, version 2 and 1: the limit of a container, and 
     ),
 )
 FLOAT = 4
-"""Bytes of a number of an image or of a weight."""
+"""Bytes of a single-precision number."""
 
 PROCESS = 650_000_000
-"""Bytes of a process with all libraries, before it does anything."""
+"""Bytes of a process that has imported all libraries."""
 
 PETTY = 2**20
-"""Bytes that are not asked for: any system that runs has them, and asking takes a millisecond."""
+"""Bytes below which free memory is not asked for: asking takes a millisecond."""
 
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
-"""Of ``mallopt``, in malloc.h of glibc."""
+"""Parameters of ``mallopt``, from malloc.h of glibc."""
 
 KEPT = 2**20
-"""Bytes below which what is freed is kept."""
+"""Largest block in bytes that glibc keeps for reuse when it is freed."""
 
 UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB", "EB")
 

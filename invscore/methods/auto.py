@@ -23,22 +23,26 @@ from invscore.priors.base import Prior
 from invscore.rng import SampleRNG
 
 NARROW = 1.5
-"""Of a pixel's deviations: samplers start at noise of twice as much, which hides the image."""
+"""Least ``sigma_max``, in standard deviations of a pixel, of a prior that can be sampled from:
+samplers start at twice as much, which hides the image."""
 
 BLIND = 30.0
-"""Of a pixel's deviations: noise at which no first guess chooses between the modes of an image."""
+"""First level, in standard deviations of a pixel, at which no initial guess chooses between the
+modes of an image."""
 
 DETAIL = (1.0, 0.08)
-"""Of a pixel's deviations: between these levels all is decided that a low-pass leaves open."""
+"""First and last level, in standard deviations of a pixel, where a low-pass leaves fine detail open
+alone."""
 
 STEPS, STEPS_FOR_DETAIL = 20, 10
-"""Evaluations of a sample, and where fine detail alone is left open."""
+"""Evaluations of a sample: in general, and where fine detail alone is left open."""
 
 FEW = 64
-"""Numbers, measured or unknown, up to which a product with the Jacobian each is worth its price."""
+"""Most numbers, measured or unknown, for which a product with the Jacobian each is worth its
+cost."""
 
 SMALL = 2**18
-"""Numbers of an image up to which its frequency bands are remembered for the next measurement."""
+"""Largest image, in numbers, whose frequency bands are cached for the next measurement."""
 
 
 def is_narrow(prior: Prior) -> bool:

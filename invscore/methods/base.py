@@ -48,7 +48,7 @@ NEEDS = {
     "density": "prior with `log_density`",
     "coloured": "prior with `denoise_with`",
 }
-"""What a method may ask of the problem and of the prior, and how tables say it."""
+"""Requirements of methods on the problem and the prior, and their names in tables."""
 
 ParticlesOption = str | Callable[[InverseProblem], str | None] | None
 

@@ -23,7 +23,7 @@ from invscore.sampling import get_sampler
 from invscore.sampling.base import SamplerName, noise_only
 
 FARTHEST = 100.0
-"""Of the first level: from there no noisy image tells anything."""
+"""Level, in units of the first one, at which a noisy image tells nothing but the prior's mean."""
 
 
 def serves(problem: InverseProblem, prior: Prior) -> Told | None:

@@ -18,9 +18,10 @@ from invscore.priors.base import Prior
 from invscore.rng import SampleRNG, random_signs
 
 PROBES = 2
-"""Random directions in which J is looked at: two tell how much to believe of a pixel's share."""
+"""Number of random directions in which J is probed: the difference of two tells how much a pixel's
+value is to be believed."""
 LEAST = 1e-6
-"""The least share of the noise of a pixel that the denoiser is believed to pass."""
+"""Least entry of the diagonal of J."""
 
 
 @register(

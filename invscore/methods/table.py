@@ -27,7 +27,7 @@ beside its own options: samples in antithetic pairs, which is the default of `ex
 """
 COLUMNS = ("method", "name", "needs", "law", "evaluations", "products")
 EXAMPLE = "After the example of ``invscore.methods``:"
-"""Which begins the example in a method's documentation; the manual has it in its reference."""
+"""Line that begins the example in a method's docstring; the reference in the manual shows it."""
 
 
 def needs_in_words(info: MethodInfo) -> str:

@@ -13,9 +13,9 @@ from invscore.metrics.pretrained import as_photographs, unavailable
 
 Features = Callable[[Tensor], Tensor]
 SIDE = 299
-"""Pixels a side of what Inception looks at."""
+"""Side in pixels of the images that Inception takes."""
 TOGETHER = 32
-"""Images that are looked at at once."""
+"""Images that are evaluated together."""
 
 
 def frechet_distance(mean_a: Tensor, cov_a: Tensor, mean_b: Tensor, cov_b: Tensor) -> float:

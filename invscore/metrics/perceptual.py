@@ -18,7 +18,7 @@ WEIGHTS = {
     "squeeze": "SqueezeNet1_1_Weights",
 }
 SMALLEST = 32
-"""Pixels a side below which a network's last layer has none left."""
+"""Least side of an image in pixels: of smaller ones the last layer of the network is empty."""
 
 
 def lpips_unavailable(network: Network = "alex") -> str | None:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 TOGETHER = 2**20
-"""Numbers of an image that are compared at once, in double precision."""
+"""Numbers of an image that are compared together in double precision, which bounds the memory."""
 
 SSIM_SIGMA = 1.5
 SSIM_WINDOW = 11

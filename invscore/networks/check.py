@@ -18,10 +18,10 @@ from invscore.networks.unfilled import unfilled
 from invscore.options.config import Section, as_section
 
 MANY = 1_000_000
-"""Weights that certainly fit into memory."""
+"""Number of weights that surely fits into memory."""
 
 MOST_TENSORS = 5_000
-"""Of weights: a network has hundreds, and more would take minutes to make."""
+"""Most tensors of a network: real ones have hundreds, and more take minutes to make."""
 
 
 def check_architecture(name: str, *, energy: bool = False, **options: Any) -> int:

@@ -23,10 +23,11 @@ SIZES: dict[str, dict[str, Any]] = {
 """Widths and blocks of a ``UNet`` by the name of its size."""
 
 TENSORS = 6
-"""Of the finest resolution that an evaluation holds at its height, with the smaller ones' share."""
+"""Most tensors of the finest resolution that an evaluation holds at a time, smaller ones
+included."""
 
 LOCAL_TENSORS = 4
-"""More where scales and shifts differ between pixels: those of the map, and their sum."""
+"""Further such tensors where scales and shifts differ between pixels."""
 
 
 class ResidualBlock(nn.Module):

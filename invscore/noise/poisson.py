@@ -21,8 +21,8 @@ from invscore.noise.maps import (
 from invscore.rng import SampleRNG
 
 GROUP = 5.0
-"""Counts that are expected of pixels whose residuals are judged together, at least (Pearson's
-rule)."""
+"""Least expected number of counts of a group of pixels whose residuals are judged together
+(Pearson's rule)."""
 
 
 @dataclass(frozen=True)

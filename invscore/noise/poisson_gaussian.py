@@ -16,13 +16,13 @@ from invscore.noise.poisson import PoissonNoise
 from invscore.rng import SampleRNG
 
 NODES = 20
-"""Numbers of photons on each side of the likeliest, at which the sum over them is taken."""
+"""Nodes on each side of the likeliest number of photons over which the density is summed."""
 
 STRIDE = 1.25
-"""Between them, deviations to a step: sums of steps up to a deviation / 1.25 are exact to 1e-13."""
+"""Nodes for each standard deviation: sums of steps up to a deviation / 1.25 are exact to 1e-13."""
 
 NEWTON = 12
-"""Iterations that find the likeliest number of photons."""
+"""Newton iterations to the likeliest number of photons."""
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,11 @@ from invscore.noise.maps import require_positive
 from invscore.rng import SampleRNG
 
 LEAST = 0.25
-"""Of Fisher's information, in units of 1 / sigma^2: dark pixels say nothing of their own sign."""
+"""Least Fisher information, in units of 1 / sigma^2: dark pixels tell nothing of the magnitude."""
 
 FAR, POINTS = 16.0, 257
-"""Where the law is Gaussian, in deviations, and the points of the table of information below."""
+"""Signal, in standard deviations, above which the law is taken for Gaussian, and the number of
+points at which information is tabulated below."""
 
 
 @dataclass(frozen=True)

@@ -21,13 +21,14 @@ from invscore.noise.poisson import misfit_of_counts
 from invscore.rng import SampleRNG
 
 LEAST = 0.5
-"""Counts above the background below which the logarithm goes on as the line that it has there."""
+"""Counts above the background below which the logarithm is continued by its tangent."""
 
 DARK = 0.01
-"""Counts that are expected behind any absorber."""
+"""Least expected number of counts behind any absorber."""
 
 BEYOND = 2.0
-"""By how much more a ray may have let through than is thought, before steps are shortened."""
+"""Largest log-ratio of observed and expected transmission for full steps; beyond it they are
+shortened."""
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ Weight = Annotated[float, Interval(gt=0, le=10**6)]
 Guidance = Annotated[float, Interval(ge=0, le=1000)]
 Rate = Annotated[float, Interval(gt=0, le=100)]
 StableStep = Annotated[float, Interval(gt=0, lt=2)]
-"""In units of the inverse curvature, beyond which explicit steps diverge."""
+"""A step in units of the inverse curvature; explicit steps diverge from 2 on."""
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable
 
 LONGEST = 60
-"""Characters of what was given that a message repeats."""
+"""Most characters of a given value that a message repeats."""
 
 
 def shown(value: object) -> str:

@@ -12,10 +12,10 @@ from typing import Any
 from invscore.files import require_file
 
 LARGEST = 2**24
-"""Bytes of a Python file."""
+"""Largest size of a Python file in bytes."""
 
 _folders: set[str] = set()
-"""Where users' own files were imported from."""
+"""Folders from which users' own files were imported."""
 
 
 def load_module(file: Path) -> ModuleType:

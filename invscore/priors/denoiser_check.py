@@ -20,25 +20,27 @@ from invscore.priors.diagnosis import diagnose, other_range
 from invscore.priors.own_images import FINEST
 
 LEVELS = (0.2, 0.8, 3.0)
-"""Of the noise, in standard deviations of the images."""
+"""Noise levels of the check, in standard deviations of the images."""
 
 TRIVIAL, WORSE = 0.9, 1.05
-"""Of the error of the best linear denoiser of pixels: at two levels, and at any."""
+"""Largest error, relative to the best linear denoiser of single pixels: at two of the levels, and
+at any."""
 
 TOLD_ONCE, TOLD_TWICE, IGNORED = 0.9, 0.98, 1e-3
 BIAS_WARNING, BIAS = 0.1, 0.3
 DIVERGENCE = (0.2, 2.0)
 OWN_LEVELS, OWN_DRAWS, OWN_SPREAD = (3.0, 6.0), 4, 1.3
-"""Deviations of noise at which the variance of the prior is measured, how often, and how many times
-that of the images which it has drawn it may be. Of four shipped networks, with three sets of three
-images each, it was 0.90 to 1.09 where they were told the level, 1.43 to 1.73 where told half."""
+"""Noise levels, in standard deviations, at which the variance of the prior's own draws is measured,
+the number of draws, and the largest ratio of it to that of the images drawn. Of four shipped
+networks, with three sets of three images each, it was 0.90 to 1.09 where they were told the level,
+1.43 to 1.73 where told half."""
 
 ERRORS, MEAN_ERRORS = 4.0, 2.0
-"""Standard errors that a figure, and the mean of the images, may be beyond what fails: few or small
-images tell little."""
+"""Standard errors by which a figure, and the mean of the images, must be beyond a limit to fail:
+few or small images tell little."""
 
 FAR = 5.0
-"""Deviations of the images above which noise hides all but their mean."""
+"""Noise level, in standard deviations of the images, from which on all but their mean is hidden."""
 
 
 @dataclass(frozen=True)

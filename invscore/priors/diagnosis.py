@@ -17,10 +17,11 @@ from invscore.priors.diffusion import Diffusion, Predicts
 Denoise = Callable[[Tensor, PerImage], Tensor]
 
 FITS = 0.97
-"""The error that another reading must leave, of that there is, to be named."""
+"""Largest error of another reading of the network, relative to the present one, for it to be
+suggested."""
 
 RANGE_FITS = 0.98
-"""The same for another range, which alone is a failure: any network knows its own best."""
+"""The same for another range of pixel values."""
 
 RANGES: tuple[Range, ...] = ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0))
 FACTORS = (1 / 255, 0.25, 0.5, 2**-0.5, 2**0.5, 2.0, 4.0, 255.0)

@@ -21,19 +21,19 @@ SIZES = (2048, 1024, 512, 256, 128)
 """Sides of tiles that are tried, in pixels."""
 
 SHARE = 0.5
-"""Of what is free that a network may take: images, their noise and solvers need the rest."""
+"""Share of the free memory that a network may take; images and solvers need the rest."""
 
 HELD = 14
-"""Arrays as large as the images that are held while a network is evaluated."""
+"""Arrays of the size of the images that are held while a network is evaluated."""
 
 DERIVATIVES = 4.0
-"""Times the memory of an evaluation that one with derivatives takes."""
+"""Memory of an evaluation with derivatives, in units of one without."""
 
 HEAVIEST = 1e5
-"""Bytes a pixel: no network takes more, and none is looked at where as much is free."""
+"""Most bytes for each pixel that any network takes: where so much is free, none is measured."""
 
 OVERLAP = 4
-"""Tiles that are blended overlap by one part in so many."""
+"""Tiles that are blended overlap by their side divided by this."""
 
 
 def fit_into_memory(

@@ -25,14 +25,14 @@ FOREIGN = {
     "monai": f"a network that predicts noise: {DIFFUSION}",
     "denoising_diffusion_pytorch": f"a network that predicts noise: {DIFFUSION}, or its checkpoint",
 }
-"""What objects of other libraries are, by the library, and what makes them a prior."""
+"""Objects of other libraries, by the library: what they are, and what makes a prior of them."""
 
 
 OF_NETWORKS = ("channels", "predicts")
-"""Facts of what a class makes as well, where that is a denoiser or a network and no prior."""
+"""Facts that a class also takes where it makes a denoiser or a network instead of a prior."""
 
 PLAIN = {str: "a string", dict: "a mapping", type(None): "None"}
-"""Objects that Python has a shorter name for than people."""
+"""Everyday names of Python's types, for messages."""
 
 
 def foreign_advice(thing: object) -> str | None:

@@ -13,16 +13,17 @@ from invscore.hardware.held import Holding
 from invscore.priors.base import Footprint, Prior
 
 LENGTH, WIDTH = 1024, 64
-"""Of the strips, in pixels, on which a network is tried."""
+"""Length and width in pixels of the strips on which a network's reach is measured."""
 
 STRIDE = 64
-"""A multiple of the strides of networks that halve an image up to six times."""
+"""Stride in pixels that is assumed: a multiple of that of networks which halve an image up to six
+times."""
 
 SEEN = 1e-7
-"""Of the largest derivative: what is less is rounding."""
+"""Least derivative, relative to the largest, that is not rounding."""
 
 SLACK = 1.5
-"""Memory that operations take while they compute, beside what they return."""
+"""Memory that operations take while they compute, relative to what they return."""
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,8 @@ from invscore.rng import SampleRNG, sample_rng
 
 RANK_TOLERANCE = 1e-9
 MOST_ROOM = 16
-"""The numbers that differences within a subspace may take, in units of the size of an image."""
+"""Largest number of components times the rank of their means, in units of the size of an image, for
+which distances are taken in the span of the means."""
 
 
 @dataclass(frozen=True)

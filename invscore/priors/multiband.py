@@ -13,7 +13,8 @@ from invscore.priors.base import Prior
 from invscore.priors.channelwise import Channelwise, _split
 
 CHROMA = 0.4
-"""The size of the first difference between bands beside their mean; that of the k-th, over k."""
+"""Standard deviation of the first difference between bands relative to their mean; that of the k-th
+is divided by k."""
 
 
 class Multiband(Channelwise):

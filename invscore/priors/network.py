@@ -22,7 +22,7 @@ from invscore.priors.parametrisation import Parametrisation, describe, find_para
 from invscore.priors.stored import read_stored
 
 AT_ONCE = 64e6
-"""Bytes of a network's tensors that a processor works on at once. Of larger ones the memory is
+"""Most bytes of a network's tensors that a processor works on at once. The memory of larger ones is
 mapped anew for each (glibc: beyond 32 MB), which takes a fifth of the time."""
 
 

@@ -14,7 +14,7 @@ from invscore.hardware.doubles import doubled
 Kind = Literal["pixels", "frequencies", "matrix"]
 
 LARGEST = 2048
-"""Numbers of an image up to which covariances are written out as matrices."""
+"""Largest image, in numbers, whose covariances are written out as matrices."""
 
 
 @dataclass(frozen=True)

@@ -13,15 +13,15 @@ from invscore.hardware import memory
 from invscore.priors.base import Prior
 
 SIDE = 64
-"""Pixels of a side, where the prior takes any size."""
+"""Side in pixels of the images that are drawn, where the prior takes any size."""
 
 STEPS = 18
 
 FINEST = 0.01
-"""The level at which drawing ends: images are smooth below."""
+"""Noise level at which drawing ends: images are smooth below."""
 
 COPIES = 16
-"""Of an image in memory, at least, while a network works."""
+"""Least number of arrays of the size of an image that a network takes."""
 
 
 @torch.no_grad()

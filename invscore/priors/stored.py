@@ -20,7 +20,7 @@ from invscore.options.config import Section, as_section
 from invscore.priors.parametrisation import find_parametrisation
 
 FOREIGN = "foreign"
-"""Of the metadata of our own files: the recipe of a prior that was imported."""
+"""Key in the metadata of our own files for the recipe of an imported prior."""
 
 
 class Form(Section):

@@ -18,7 +18,7 @@ ACROSS = {"hw": 2, "dw": 3, "dh": 4}
 """The axis of a batch (b, c, d, h, w) along which slices of a plane lie."""
 
 TOGETHER = 2**18
-"""Pixels of slices that are evaluated at once, about: memory does not grow with the depth."""
+"""Pixels of slices that are evaluated together, so that memory does not grow with the depth."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from invscore.processes.solvers import euler_maruyama, heun
 from invscore.rng import SampleRNG
 
 Time = PerImage
-"""A time: a number, or a tensor of shape (b,), one time an image."""
+"""A time: a number, or a tensor of shape (b,), one for each image."""
 
 Denoiser = Callable[[Tensor, PerImage], Tensor]
 """``D(x, sigma) = E[x0 | x0 + sigma n = x]``, such as ``prior.denoise``."""

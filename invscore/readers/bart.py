@@ -13,7 +13,7 @@ from invscore.files import atomic_file
 from invscore.readers.base import Array, Recording, Unfit, Wanted, as_float, single
 
 AXES = "hwzcmekliftuvnab"
-"""Of BART's 16 dimensions, in their order: t is TIME and n is SLICE."""
+"""Letters of BART's 16 dimensions in order: t is TIME and n is SLICE."""
 
 
 def read(file: Path, wanted: Wanted) -> Recording:

@@ -17,10 +17,10 @@ from invscore.readers.base import Array, Recording, Unfit, Wanted
 DATA, WHITE, DARK, THETA = (f"exchange/{n}" for n in ("data", "data_white", "data_dark", "theta"))
 
 SMALLEST = 1e-4
-"""Numbers a photon that a detector gives at least."""
+"""Least response of a detector, in numbers for each photon."""
 
 LEAST = 0.01
-"""Photons that a detector has at least, dead ones too."""
+"""Least number of photons of a detector, dead ones included."""
 
 
 @dataclass(frozen=True)

@@ -14,18 +14,18 @@ from invscore.readers.room import require_room
 
 STEPS = 65535
 RESCALED = 4 + 8 + 8
-"""Bytes of a number: stored, turned over, and in the units of its modality."""
+"""Bytes for each number: as stored, turned over, and in the units of the modality."""
 
 PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 
 NEEDED = ("Rows", "Columns", "SamplesPerPixel", "BitsAllocated")
-"""Elements without which pixels are but bytes."""
+"""Elements without which pixels cannot be decoded."""
 
 OF_STORAGE = (
     *("NumberOfFrames", "LossyImageCompression", "PlanarConfiguration", "WindowCenter"),
     *("WindowWidth", "SmallestImagePixelValue", "LargestImagePixelValue", "FloatPixelData"),
 )
-"""Elements on how the image was stored and shown, wrong for another."""
+"""Elements on how the image was stored and shown, which are wrong for a result."""
 
 
 def read(file: Path, wanted: Wanted) -> Recording:

@@ -14,13 +14,13 @@ from invscore.readers.geometry import Change, as_in_file, change
 from invscore.readers.room import require_room
 
 STACKS = "zt"
-"""Letters of the third and fourth axis of FITS, NAXIS3 and NAXIS4."""
+"""Letters of the third and fourth axis, NAXIS3 and NAXIS4."""
 
 PHYSICAL = 8
-"""Bytes of a number, once scaled."""
+"""Bytes of a number in physical units."""
 
 OF_STORAGE = ("BSCALE", "BZERO", "BLANK", "DATAMIN", "DATAMAX", "CHECKSUM", "DATASUM")
-"""Keywords on how numbers were stored, wrong for others."""
+"""Keywords on how numbers were stored, which are wrong for a result."""
 
 
 def read(file: Path, wanted: Wanted) -> Recording:

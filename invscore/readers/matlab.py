@@ -14,7 +14,7 @@ from invscore.readers.numbers import white_of
 from invscore.readers.room import require_room
 
 WIDEST = 16
-"""Bytes of a number of MATLAB's at most: a complex one."""
+"""Most bytes of a number: a complex one."""
 
 
 def read(file: Path, wanted: Wanted) -> Recording:

@@ -13,7 +13,7 @@ from invscore.readers.geometry import change
 from invscore.readers.room import require_room
 
 WIDEST = 8
-"""Bytes of a number at most: a complex one."""
+"""Most bytes of a number: a complex one."""
 
 AXES = {2: "hw", 3: "zhw", 4: "tzhw"}
 

@@ -17,10 +17,11 @@ from invscore.readers.base import Array, Recording, Unfit, Wanted, as_float, sin
 from invscore.readers.geometry import Change, as_in_file, change
 
 AXES = "hwztcuv"
-"""Of a NIfTI array in its own order: two of a slice, slices, time, vectors and what is left."""
+"""Letters of the axes of a NIfTI array in order: rows and columns of a slice, slices, time, vectors
+and the rest."""
 
 PIECE = 2**20
-"""Bytes that are unpacked at a time."""
+"""Bytes that are unpacked together."""
 
 
 def read(file: Path, wanted: Wanted) -> Recording:

@@ -21,7 +21,8 @@ PARTS = (("r", "i"), ("real", "imag"))
 """Names of the fields of a complex number in files whose format has none."""
 
 NARROW_OF = {255.0: 2**4, 65535.0: 2**14}
-"""Pictures that stay below may have fewer bits than their type: cameras have 10, 12 or 14 of 16."""
+"""Largest value of pictures with fewer bits than their type, by the largest of the type: cameras
+have 10, 12 or 14 of 16 bits."""
 
 
 def white_of(dtype: Any) -> float | None:

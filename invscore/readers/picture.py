@@ -11,7 +11,7 @@ from invscore.readers.base import Recording, Unfit, Wanted, single
 from invscore.readers.room import require_room
 
 PIXEL = 4 + 4 + 4 + 8
-"""Bytes of a pixel at most: decoded, turned, converted, and its opacity."""
+"""Most bytes for each pixel: decoded, turned, converted, and its opacity."""
 
 
 def read(file: Path, wanted: Wanted) -> Recording:

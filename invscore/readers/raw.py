@@ -10,7 +10,7 @@ from invscore.readers.base import Recording, Wanted, single
 from invscore.readers.room import require_room
 
 COUNTED = 2 + 4 * 8
-"""Bytes of a pixel: its counts, and with its black level in double precision."""
+"""Bytes for each pixel: its counts, and those less the black level in double precision."""
 
 
 def read(file: Path, wanted: Wanted) -> Recording:

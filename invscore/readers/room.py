@@ -17,7 +17,7 @@ from invscore.hardware import memory
 from invscore.readers.base import Unfit
 
 REAL, COMPLEX = 8 + 4 + 4, 16 + 8 + 8
-"""Bytes of a number beside those in the file: divided in double precision, narrowed, copied."""
+"""Bytes for each number beside those in the file: divided in double precision, narrowed, copied."""
 
 
 def require_room(file: str | Path, shape: Sequence[int], itemsize: int) -> None:

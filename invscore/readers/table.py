@@ -90,10 +90,11 @@ FORMATS: tuple[Format, ...] = (
 """A suffix of two parts goes before its last one."""
 
 STUMBLED = (TypeError, AttributeError, LookupError, AssertionError)
-"""What libraries raise where they did not see that a file is damaged: their words tell nobody."""
+"""Exceptions of libraries that did not notice that a file is damaged, whose messages help
+nobody."""
 
 WRITTEN = {".zarr": ".zarr.zip", "": ".dcm", ".fits.fz": ".fits"}
-"""Suffixes that results have, where they are not those of what was read."""
+"""Suffixes of results, where they differ from those of the files read."""
 
 
 def find_format(file: Path) -> Format:

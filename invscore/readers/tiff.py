@@ -31,7 +31,7 @@ PLAIN = (
     PHOTOMETRIC.RGB,
     PHOTOMETRIC.PALETTE,
 )
-"""Colours that tifffile reads as they are; Pillow converts the others."""
+"""Colour spaces that tifffile reads; Pillow converts the others."""
 
 
 def read(file: Path, wanted: Wanted) -> Recording:

@@ -12,7 +12,7 @@ from invscore.readers.geometry import change
 from invscore.readers.numbers import warn_of_missing, white_of
 
 OME = "0.5"
-"""The version of OME-Zarr that is written: the one for Zarr's third format."""
+"""Version of OME-Zarr that is written: the one for Zarr's third format."""
 
 
 def read(file: Path, wanted: Wanted) -> Recording:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 BEHIND = {"cuda"}
-"""Types of devices that are told what to do long before they have done it."""
+"""Types of devices that compute asynchronously."""
 
 
 class Watch:

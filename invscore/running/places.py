@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 Place = tuple[int, int]
-"""The number of a sample, and that of its measurement."""
+"""Index of a sample, and that of its measurement."""
 
 
 def seeds_and_streams(seed: int | Sequence[int], count: int) -> tuple[list[int], list[int]]:

@@ -18,9 +18,9 @@ from invscore.rng import AntitheticRNG
 STEPS = 6
 """Evaluations of a probe."""
 COARSE = 0.3
-"""Deviations of a pixel at which it ends: modes are apart there, details do not matter."""
+"""Last level of a probe, in standard deviations of a pixel: modes are apart there."""
 STREAM = 3
-"""Of random numbers that no sample has: theirs end in 0 to 2."""
+"""Last index of a probe's random stream, which no sample has: theirs are 0 to 2."""
 
 
 def starts_at_a_guess(info: MethodInfo, prior: Prior, options: Mapping[str, Any]) -> bool:

@@ -34,7 +34,7 @@ START = 160
 has to hide what pixels have in common, which grows with the image."""
 
 PARTS = 100
-"""Parts of the way after which progress is told where nobody knows the number of steps."""
+"""Parts of the way after which progress is told where the number of steps is not known."""
 
 
 @runtime_checkable

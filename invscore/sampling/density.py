@@ -20,7 +20,7 @@ from invscore.sampling.base import PARTS, NotFiniteError, noise_only
 from invscore.sampling.runge_kutta import root_mean_square
 
 CELLS = 255
-"""Widths of a cell of 8-bit images in [0, 1]: their values k / 255 are its centres."""
+"""Inverse width of a cell of 8-bit images in [0, 1], whose centres are the values k / 255."""
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from invscore.sampling.base import PARTS, NotFiniteError, get_sampler, noise_onl
 from invscore.sampling.guidance import GUIDANCE, autoguided
 
 COPIES = 3
-"""Of the images in memory: as they are drawn, together, and as pictures."""
+"""Arrays of the size of all images that are held: as drawn, joined, and as pictures."""
 
 
 @dataclass(frozen=True)

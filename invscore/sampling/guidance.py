@@ -11,7 +11,7 @@ from invscore.priors.base import Prior
 from invscore.processes import Denoiser
 
 GUIDANCE = 2.0
-"""The weight where none is given."""
+"""Default weight of the guidance."""
 
 
 def autoguided(prior: Prior, guide: Prior, weight: float) -> Denoiser:

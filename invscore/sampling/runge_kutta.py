@@ -31,10 +31,11 @@ STAGES = (
 ERROR = (71 / 57600, 0.0, -71 / 16695, 71 / 1920, -17253 / 339200, 22 / 525, -1 / 40)
 
 FIRST, SAFETY, SHRINK, GROW = 0.02, 0.9, 0.2, 5.0
-"""The first step as a share of the whole; the factors by which steps change (ibid., Sec. II.4)."""
+"""First step as a share of the whole; safety factor, and bounds of the factors by which steps
+change (ibid., Sec. II.4)."""
 
 SMALLEST = 1e-4
-"""A share of the whole below which no step goes: what asks for less is noise."""
+"""Least step as a share of the whole: what asks for less is noise."""
 
 
 def fixed(velocity: Velocity, y: Tensor, start: float, end: float, steps: int) -> Iterator[Tensor]:

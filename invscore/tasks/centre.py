@@ -8,10 +8,10 @@ from invscore.operators import MRI, Operator
 from invscore.operators.base import Composition
 
 NEAR = 2
-"""Pixels from a place at which the largest value is there."""
+"""Distance in pixels from a place within which the largest value counts as being there."""
 
 STANDS_OUT = 25.0
-"""Times the power in the middle that the largest has at least where it is no accident."""
+"""Least ratio of the largest power to that in the middle for its place to be no accident."""
 
 
 def require_centred(operator: Operator, y: Tensor, name: str) -> None:

@@ -18,7 +18,8 @@ Shape = tuple[int, ...]
 PREFIX = "deepinv:"
 
 NOT_OPTIONS = ("self", "device", "rng", "noise_model", "sensor_model", "kwargs")
-"""Parameters that a command line does not give: ``seed`` stands for ``rng``, --noise for noise."""
+"""Parameters that are not options of a command line: ``seed`` stands for ``rng``, --noise for the
+noise."""
 
 
 def deepinv_operator(name: str, options: Mapping[str, Any], in_shape: Shape | None) -> Operator:

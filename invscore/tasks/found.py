@@ -21,10 +21,11 @@ from invscore.tasks.task import Shape
 from invscore.tasks.told import knows_its_mask
 
 NEAR_BLACK = 2 / 255
-"""Of the largest value: pixels as dark as this, beside exact zeros, make these doubtful."""
+"""Brightness, relative to the largest, up to which pixels beside exact zeros make it doubtful that
+zeros mark a mask."""
 
 FEW = 0.02
-"""Near-black pixels, as a share of the zeros, that do not."""
+"""Largest number of such pixels, as a share of the zeros, that raises no doubt."""
 
 Level = Callable[[Tensor], tuple[float, tuple[str, ...]]]
 
@@ -45,7 +46,8 @@ class Found:
 
 
 Finder = Callable[[Spec, Tensor, Shape, str, bool], Found]
-"""Of a specification, a measurement, the shape of its image, its name, and whether it moves."""
+"""Function that finds options of an operator: of a specification, a measurement, the shape of its
+image, its name, and whether it moves."""
 
 
 def finder_of(spec: Spec) -> Finder | None:
@@ -159,13 +161,13 @@ def _refuse_black(y: Tensor, seen: Tensor, name: str) -> None:
 
 
 OF_A_MASK: dict[str, Finder] = {"inpaint": _holes, "mri": _lines}
-"""Operators that are found where nobody has told them their mask."""
+"""Operators whose mask is found in the measurement where none is given."""
 
 FINDERS: dict[str, Finder] = {**OF_A_MASK, multicoil.NAME: _coils}
-"""Operators of which a measurement tells more than its shape."""
+"""All operators of which options are found in the measurement."""
 
 SIZES: dict[str, Callable[[Tensor], Mapping[str, Any]]] = {
     "ct": lambda y: {"detectors": y.shape[-1]},
     "lensless": lambda y: {"sensor": as_image(y, finite=False).shape[-2:]} if y.ndim > 1 else {},
 }
-"""Operators with options that are sizes of their measurements."""
+"""Options that are sizes of the measurement, by operator."""

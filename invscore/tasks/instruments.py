@@ -17,7 +17,7 @@ Shape = tuple[int, ...]
 Side = Annotated[int, Interval(ge=1, le=100000)]
 Arcseconds = Annotated[float, Interval(gt=0, le=1e6)]
 NAMES = ("uv", "uvw", "baselines")
-"""What arrays of baselines are called in a file of several."""
+"""Names of arrays of baselines in a file of several."""
 
 
 def lensless(

@@ -55,7 +55,7 @@ GEOMETRY = (
     *("sigma", "length", "angle", "radius", "factor", "kernel", "size", "position"),
     *("angles", "span"),
 )
-"""Options whose defaults are as good as any for a simulation, and hardly for a measurement."""
+"""Options that must be given for a measurement, though a simulation has defaults for them."""
 
 
 def measured_task(
@@ -178,7 +178,7 @@ def _of_unknown_kernel(
 
 
 OF_FILES = {noncartesian.NAME: _along_trajectory, blind.NAME: _of_unknown_kernel}
-"""Operators whose measurements are files that no other reads, or that are found in one whole."""
+"""Operators whose measurements have readers of their own, or whose problem is found as a whole."""
 
 
 def task_of_measurement(

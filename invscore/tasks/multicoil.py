@@ -29,13 +29,14 @@ Shape = tuple[int, ...]
 NAME = "multicoil-mri"
 
 CORNERS = 0.05
-"""Share of the measured entries, those of the highest frequencies, that tell the noise."""
+"""Share of the measured entries, those of the highest frequencies, from which the noise is
+estimated."""
 
 FEWEST_SAMPLES = 4
-"""Of a scan of noise, for each coil: the covariance of fewer is hardly one."""
+"""Least number of samples of a noise scan for each coil, for a covariance."""
 
 MEDIAN = 0.6744897501960817
-"""Of the magnitude of a standard normal number."""
+"""Median of the magnitude of a standard normal number."""
 
 
 def simulated_coils(

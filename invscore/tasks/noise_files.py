@@ -12,7 +12,7 @@ from invscore.readers import as_numbers, pick, read
 from invscore.tasks.noises import NoiseMap
 
 NAMES = ("noise", "std", "sigma", "uncertainty", "error")
-"""What an array of standard deviations is called in a file of several."""
+"""Names of arrays of standard deviations in a file of several."""
 
 WORDS = {"std": "standard deviation", "variance": "variance", "weights": "weight"}
 

@@ -26,7 +26,7 @@ KINDS_BY_NAME: dict[str, Kind] = {
     **dict.fromkeys(("var", "variance"), "variance"),
     **dict.fromkeys(("ivar", "wht", "wgt", "weight", "weights", "invvar"), "weights"),
 }
-"""What an array is by its name, in lower case; others hold standard deviations."""
+"""What an array holds by its name, in lower case; others hold standard deviations."""
 
 
 @dataclass(frozen=True)

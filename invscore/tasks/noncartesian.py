@@ -23,10 +23,10 @@ from invscore.tasks.multicoil import in_units, maps_of_file, whitened, whitened_
 
 NAME = "noncartesian-mri"
 NAMES = ("trajectory", "traj", "coord", "omega", "k")
-"""What arrays of trajectories are called."""
+"""Names of arrays of trajectories."""
 
 UNITS = {"pixel": 2 * np.pi, "radian": 1.0}
-"""Radians a pixel of the units of frequencies; those of ``fov`` depend on the image."""
+"""Radians for each pixel in a unit of frequency; those of ``fov`` depend on the image."""
 
 CALLED = {
     "pixel": "cycles a pixel",
@@ -35,10 +35,11 @@ CALLED = {
 }
 
 ITERATIONS = 10
-"""Of conjugate gradients, on images of coils: their centres of k-space have converged by then."""
+"""Iterations of conjugate gradients on images of coils, after which the centre of k-space has
+converged."""
 
 SLACK = 1.02
-"""By how much a trajectory may exceed the highest frequency of its units."""
+"""Factor by which a trajectory may exceed the highest frequency of its units."""
 
 
 def simulated(

@@ -12,13 +12,13 @@ from invscore.likelihood import InverseProblem
 from invscore.operators import Interferometer, NonCartesianMRI
 
 EXTREME = 1e-3
-"""Share of the pixels that may be beyond black, and beyond white."""
+"""Share of the pixels that may be darker than black, and as many lighter than white."""
 
 SLACK = 0.1
-"""By how much noise may lead out of [0, 1]."""
+"""Distance by which noise may lead out of [0, 1]."""
 
 DARK = 0.25
-"""An image in [0, 1] that does not even reach this is shown brighter."""
+"""Largest value below which an image in [0, 1] is shown brighter."""
 
 
 @dataclass(frozen=True)

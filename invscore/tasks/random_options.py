@@ -19,7 +19,8 @@ KNOWN_BY = {
     "nonlinear-blur": ("kernel", "kernel=FILE"),
     "shake": ("", "the kernel as --op 'blur(kernel=FILE)'"),
 }
-"""For built-in operators that draw something: the option that gives it instead, and advice."""
+"""Operators that draw something at random: the option that gives it instead, and how it is
+written."""
 
 
 def require_known(spec: Spec) -> None:

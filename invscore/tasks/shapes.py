@@ -12,7 +12,7 @@ from invscore.tasks.builtin import Shape, build, check_options, option_defaults
 from invscore.tasks.mosaics import channels_of_mosaic, shape_behind_aperture
 
 OF_FILTERS = 64
-"""Bytes that filters take for each number of an image, in double precision, while they are made."""
+"""Bytes for each number of an image that filters take in double precision while they are made."""
 
 
 Options = Mapping[str, Any]
@@ -69,7 +69,7 @@ BEHIND: dict[str, Behind] = {
     "phase": _with_zeros_around,
     "superres": _enlarged,
 }
-"""The operators behind which images have another shape, and how measurements tell it."""
+"""Operators behind which images have another shape than measurements, and how it is found."""
 
 
 def _around(name: str, y_shape: Shape, options: Options) -> Shape:

@@ -39,16 +39,17 @@ SAMPLE_SIZE = 256
 """Sample images are shrunk to this unless told otherwise: a prior of any size is quick there."""
 
 BANDS = 3
-"""Channels up to which a gray prior takes each for an image of its own: those of photographs."""
+"""Most channels that a gray prior takes one by one: those of photographs."""
 
 PIXELS_TOGETHER = 2**20
-"""Of all channels and samples treated at once: up to 1 GB of memory, 4 GB with derivatives."""
+"""Pixels, over all channels and samples, that are treated together: up to 1 GB of memory, 4 GB with
+derivatives."""
 
 DARK = KNOTS[1][0]
-"""The peak below which images are brought to the range of the prior."""
+"""Peak below which images are brought to the range of the prior."""
 
 REMEMBERED = 2**18
-"""Numbers of an image up to which an operator is held for the next measurement."""
+"""Largest image, in numbers, whose operator is cached for the next measurement."""
 
 Shape = tuple[int, ...]
 

@@ -13,7 +13,7 @@ from invscore.tasks import multicoil, noncartesian
 from invscore.tasks.specs import Spec
 
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif")
-"""Files of pictures, whose numbers are made for screens."""
+"""Suffixes of pictures, whose numbers are made for screens."""
 
 
 def knows_its_mask(spec: Spec) -> bool:

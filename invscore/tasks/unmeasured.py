@@ -11,7 +11,8 @@ from invscore.operators import LinearOperator, Operator
 from invscore.tasks.noisy import NoiseOrMap
 
 MOST = 0.2
-"""Share of a picture that may be filled by its neighbours to estimate the noise of the rest."""
+"""Largest share of a picture that is filled from its neighbours to estimate the noise of the
+rest."""
 
 
 def filled(operator: Operator, y: Tensor, name: str) -> Tensor:

@@ -15,20 +15,21 @@ ANGLE = 0.2
 """Standard deviation of the angle, in radians."""
 
 STRETCH = 0.12
-"""Of the logarithms of the size and of the ratio of width to height."""
+"""Standard deviation of the logarithms of the size and of the aspect ratio."""
 
 SHEAR = 0.2
-"""Of the slant."""
+"""Standard deviation of the slant."""
 
 SHIFT = 0.06
-"""Of the shift, in widths (and heights) of the image."""
+"""Standard deviation of the shift, in widths (and heights) of the image."""
 
 BEND = 0.035
-"""Of the displacement of 3 x 3 points, between which it is smooth, in the same unit."""
+"""Standard deviation of the displacements of 3 x 3 points, in the same unit, with smooth ones
+between them."""
 
 POINTS = 3
 LABELS = 4 + 2 + 2 * POINTS**2
-"""How many numbers say how an image was augmented; all are 0 for none."""
+"""Number of values that describe how an image was augmented, all 0 for not at all."""
 
 
 def augmented(images: Tensor, random: np.random.Generator) -> tuple[Tensor, Tensor]:

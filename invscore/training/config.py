@@ -24,7 +24,8 @@ from invscore.priors.stored import Form
 from invscore.training.data.config import DataConfig
 
 COPIES = 5
-"""Of the weights in memory: themselves, their gradients, two moments and a moving average."""
+"""Arrays of the size of all weights that are held: weights, gradients, two moments and a moving
+average."""
 
 
 class NetworkConfig(Section):

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
-"""Of the quintic ``a s + b s^3 + c s^5`` that moves singular values s in (0, 1] towards 1, fast
-near 0 and only roughly near 1 (Jordan et al. 2024)."""
+"""Coefficients of the quintic ``a s + b s^3 + c s^5`` that moves singular values s in (0, 1]
+towards 1, fast near 0 and only roughly near 1 (Jordan et al. 2024)."""
 
 ITERATIONS = 5
 RMS = 0.2

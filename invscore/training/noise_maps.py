@@ -20,7 +20,7 @@ APART = 0.25
 """Share of images of several channels whose channels are measured at different pixels."""
 
 DIMMEST = 0.01
-"""Weight of the pixels that a ramp measures worst."""
+"""Weight of the pixels that a ramp measures least."""
 
 
 def noise_maps(

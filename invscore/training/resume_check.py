@@ -28,8 +28,8 @@ FREE = {
     "optimiser.accumulate",
     "optimiser.decay_fraction",
 }
-"""What may change within a run: its length, names and places (the data have their digest), and how
-the work is laid out and reported."""
+"""Keys that may change within a run: its length, names and places (the data have their digest), and
+how the work is laid out and reported."""
 
 
 def config_as_json(config: TrainConfig) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from invscore.images import load_image, sample_names, to_gray
 
 SIDE = 32
 ALIKE = 0.93
-"""Correlation of two thumbnails of one photograph, at least; of two photographs, it is less."""
+"""Least correlation of two thumbnails of the same photograph; different photographs have less."""
 
 
 def refuse_held_out(image: Tensor, name: str) -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import optuna
 
 DIGITS = 3
-"""Significant digits of what is tried: more are not told apart by a few images."""
+"""Significant digits of the values tried: a few images do not tell finer ones apart."""
 
 
 @dataclass(frozen=True)

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 Score = Callable[[int, Mapping[str, Any]], float]
 DEFAULT, OPTIONS = "default", "options"
-"""What is remembered of a trial: whether it was that of the defaults, and its options."""
+"""Keys of a stored trial: whether it has the default options, and its options."""
 RANDOM_TRIALS = 4
-"""Trials before the tree of Parzen estimators has something to go by."""
+"""Random trials before the tree of Parzen estimators proposes."""
 UNPRUNED_IMAGES = 1
-"""Images that every trial sees: one alone does not tell."""
+"""Images that every trial restores before it may be stopped."""
 
 
 @dataclass(frozen=True)

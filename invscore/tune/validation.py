@@ -15,7 +15,8 @@ from invscore.tasks.folder import images_in
 from invscore.tune.held_out import refuse_held_out
 
 SHRINK = (2.0, 8.0)
-"""Photographs of a camera are sharp at pixel level once they are shrunk at least twice."""
+"""Factors by which photographs of a camera are shrunk: at twice or more they are sharp at pixel
+level."""
 
 
 def validation_images(

@@ -14,10 +14,11 @@ from invscore.likelihood import InverseProblem
 from invscore.operators import Blur, CameraBlur
 
 EXCESS = 1.3
-"""Ratio of the mean squares of the residual along the border and inside that is let pass."""
+"""Largest ratio of the mean squares of the residual along the border and inside without a
+warning."""
 
 DEVIATIONS = 6.0
-"""Standard deviations of that ratio, if residuals are white noise, that are let pass."""
+"""Standard deviations of that ratio for white residuals, up to which there is no warning."""
 
 ASSUMED = {"circular": "periodic", "reflect": "mirrored"}
 

@@ -10,7 +10,7 @@ from invscore.likelihood import InverseProblem
 from invscore.operators import Identity, Inpainting
 
 LARGEST = 1024
-"""Rows and columns that are enough for averages over a picture."""
+"""Rows and columns of the middle part over which averages are taken."""
 
 
 def middle_of(shape: tuple[int, ...]) -> tuple[Any, ...]:

@@ -31,33 +31,36 @@ from invscore.sampling import NotFiniteError, sample
 SIZES = (0.6, 0.7, 0.8, 1.2, 1.33, 1.5, 1.75, 2.0)
 ANGLES = (-75.0, -60.0, -45.0, -30.0, -15.0, 15.0, 30.0, 45.0, 60.0, 75.0)
 ACROSS = 90.0
-"""By which the kernel is made larger, and turned, in degrees; the last as by axes that change."""
+"""Angle in degrees by which a kernel is turned as a whole, its axes exchanged."""
 
 ROUND = 1.2
-"""Times a kernel's width that its length is at most where turning it changes little."""
+"""Largest ratio of a kernel's length to its width for which turning it changes little."""
 
 LONG, LONGEST = 2.0, 1.5
-"""Times a kernel's width that its length is, from which on it is a motion; and times that length
-that another may have."""
+"""Least ratio of length to width of a kernel that counts as motion, and the largest ratio by which
+another motion may be longer."""
 
 WIDER, NARROWER, MOVED = 0.2, 0.6, 1.0
-"""Nats for each pixel along a side by which another kernel has to be likelier: a wider one, a
-narrower one, and another motion, since scenes have lines of their own."""
+"""Gain in log-likelihood, in nats for each pixel along a side, that another kernel must have: a
+wider one, a narrower one, and another motion, since scenes have lines of their own."""
 
 ASIDE = 0.4
-"""Of that: less is not told from nothing, nor compared with what draws of the prior tell."""
+"""Share of that gain below which another kernel is neither told nor compared on draws of the
+prior."""
 
 SOFTER = 0.9
-"""Pixels of Gaussian blur that a wider kernel has to add at least: scenes are that soft."""
+"""Least standard deviation in pixels of the blur that a wider kernel adds: scenes themselves are
+that soft."""
 
 FAINT = 0.04
-"""Of a picture's deviation: noise is added up to that, below which no photograph is a power law."""
+"""Level of the noise that is added to a picture, relative to its standard deviation, below which no
+photograph has a power-law spectrum."""
 
 LARGEST = 128
-"""Pixels along a side of the part that is looked at."""
+"""Side in pixels of the part that is looked at."""
 
 DRAWS, STEPS, DRAWN = 3, 8, 64
-"""Draws of the prior, their steps, and the pixels along a side that are enough of them."""
+"""Draws of the prior for comparison, the steps of each, and their side in pixels."""
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from invscore.priors.base import Prior
 from invscore.rng import sample_rng
 
 FAR = 10.0
-"""Deviations of the prior, the rms of a whole image, that are let pass: photographs in [0, 1] have
-at most 2.2, and heavy-tailed signals go beyond where the measurement does."""
+"""Largest rms of a whole image, in standard deviations of the prior, without a warning: photographs
+in [0, 1] have at most 2.2, and heavy-tailed signals go beyond where the measurement does."""
 
 
 @torch.no_grad()

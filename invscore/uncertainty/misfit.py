@@ -25,32 +25,35 @@ from invscore.uncertainty.residual import Residual
 from invscore.uncertainty.spectrum import RINGS, SECTORS, ResidualSpectrum, residual_spectrum
 
 TOLERANCE = 1.4
-"""Ratio of a band's power and the noise's, or its inverse, that is let pass: methods are
-approximate, and those that are near the posterior stay within 1.3."""
+"""Largest ratio of the power in a band to that of the noise, or its inverse, without a warning:
+good methods stay within 1.3."""
 
 CHANCE = 1e-5
-"""Probability of as large a power under the right model that is let pass, for each band."""
+"""Probability under the right model of a power so large, in any one band, below which there is a
+warning."""
 
 HIGHEST = 3
-"""Rings at the highest frequencies in which the noise is seen."""
+"""Number of rings at the highest frequencies from which the noise is taken."""
 
 STEEP = 2.0
-"""Power at the lowest frequencies over that at the highest beyond which it is not the noise."""
+"""Ratio of the power at the lowest frequencies to that at the highest from which on it is not the
+noise."""
 
 WITHOUT_KERNEL = (Identity, Inpainting, MRI)
-"""Operators with nothing in them that could be wrong but what is measured."""
+"""Operators in which nothing can be wrong but the mask."""
 
 LEAST, MOST = 0.75, 1.33
-"""Noise that a prior sees over that which is declared, beyond which it is told: it errs itself,
-from 0.82 to 1.22 times on held-out photographs of 64 pixels."""
+"""Range of the ratio of the noise that a prior sees to that which is declared without a warning: on
+held-out photographs of 64 pixels a right prior sees 0.82 to 1.22 times the noise."""
 
 SINGLE_PIXELS = (Identity, Inpainting)
 CLIPPED, FEWEST = 0.01, 16
-"""Share and number of a measurement's values that are its largest where it has clipped; as many
-zeros are told."""
+"""Share and number of values equal to the largest from which on a measurement counts as clipped; as
+many zeros are told."""
 
 FAR = 6.0
-"""Deviations of the noise by which a zero differs from its neighbours if it is no measurement."""
+"""Standard deviations of the noise by which a zero must differ from its neighbours to be no
+measurement."""
 
 
 @torch.no_grad()

@@ -19,21 +19,22 @@ from torch import Tensor
 from invscore.operators.base import Window
 
 FEWEST, MOST = 4, 6
-"""Samples that are compared, probes not counted: of more, two are close by chance."""
+"""Least and largest number of samples that are compared: of more, two are close by chance."""
 SIDE, STRIDE = 8, 2
-"""Of the windows in which squares are averaged, and from one to the next, in pixels."""
+"""Side of the windows over which squares are averaged, and their step, in pixels."""
 SMALLEST = 16
-"""Rows and columns of an image, at least: of few numbers, two samples are close by chance."""
+"""Least number of rows and columns of an image: in smaller ones two samples are close by chance."""
 CLOSE = 0.3
-"""Square distance over the mean of all pairs, below which two are of a group. Photographs under
-blurs, masks, decimation, Fourier sampling and noise come to 0.45 and above."""
+"""Squared distance, relative to the mean over all pairs, below which two samples are of a group.
+Photographs under blurs, masks, decimation, Fourier sampling and noise come to 0.45 and above."""
 APART = 3.0
-"""Variance of all over that within a group, beyond which the groups differ at a place."""
+"""Ratio of the variance of all samples to that within a group from which on groups differ at a
+place."""
 UNEVEN = 0.25
-"""Share of the particles below which an effective sample size is told: where weights are right,
-the steps of the posterior benchmark's problems keep 0.45 and more."""
+"""Effective sample size, as a share of the particles, below which it is told: where weights are
+right, the steps of the posterior benchmark's problems keep 0.45 and more."""
 MIDDLE = (0.1, 0.9)
-"""The quantiles of rows and columns between which a region is said to be."""
+"""Quantiles of rows and columns between which a region is said to lie."""
 
 
 @torch.no_grad()

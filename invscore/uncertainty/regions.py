@@ -15,13 +15,14 @@ from invscore.operators.base import Composition
 from invscore.operators.weighting import Weighting
 
 ACROSS, SMALLEST = 8, 8
-"""Regions along a side, and the pixels along a side that each has at least."""
+"""Regions along a side, and the least side of a region in pixels."""
 
 RATIO = 2.0
-"""Of the mean square in a region and that in the median one, or its inverse, that is let pass."""
+"""Largest ratio of the mean square in a region to that in the median one, or its inverse, without a
+warning."""
 
 CHANCE = 1e-5
-"""Probability of such a region among all, that is let pass."""
+"""Probability of such a region among all, below which there is a warning."""
 
 
 def has_noise_map(problem: InverseProblem) -> bool:

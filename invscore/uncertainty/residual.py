@@ -32,10 +32,12 @@ from torch import Tensor
 from invscore.likelihood import InverseProblem
 
 TOLERANCE = 2.0
-"""Ratio of chi^2 and m, or its inverse, that is let pass: samplers are approximate."""
+"""Largest ratio of chi^2 to its number of degrees of freedom, or its inverse, without a warning:
+samplers are approximate."""
 
 CHANCE = 1e-3
-"""Probability of as large or as small a residual of an exact sample that is let pass."""
+"""Probability of so large or so small a residual of an exact sample, below which there is a
+warning."""
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ class ResidualSpectrum:
 
 
 TOGETHER = 2**16
-"""Numbers that are sorted into bands at once."""
+"""Numbers that are sorted into bands together."""
 
 
 @torch.no_grad()

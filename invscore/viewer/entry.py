@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 PICTURES = ("measurement", "reconstruction", "truth", "uncertainty")
-"""The pictures that an entry may have, in the order in which the page offers them."""
+"""Pictures that an entry may have, in the order in which the page offers them."""
 
 
 @dataclass(frozen=True)

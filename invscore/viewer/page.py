@@ -19,9 +19,10 @@ from invscore.viewer.scales import brightest, map_scales, spread, white
 
 SCRIPTS = ("pictures.js", "format.js", "table.js", "stage.js", "cell.js", "page.js")
 PIXELS = 125 * 10**6
-"""Of all pictures together: some 100 MB of text, which a browser reads in less than two seconds."""
+"""Most pixels of all pictures together: some 100 MB of text, which a browser reads in less than two
+seconds."""
 SAMPLES = range(1, 9)
-"""How many samples of an entry are shown, if so many pixels leave room."""
+"""Number of samples of an entry that are shown, if so many pixels leave room."""
 
 
 def write_page(

@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 MAP_LEVELS = 64
-"""Shades of a map. Its finer ones are the noise of few samples, and would double its file."""
+"""Shades of a map: finer ones are the noise of few samples, and would double its file."""
 
 
 class Pictures:

@@ -12,7 +12,7 @@ from torch import Tensor
 from invscore.viewer.entry import Entry
 
 EXTREME = 0.99
-"""The quantile of a map at which its colours end: a few extreme pixels must not darken the rest."""
+"""Quantile of a map at which its colours end: a few extreme pixels must not darken the rest."""
 
 
 def white(entry: Entry) -> float:

@@ -15,16 +15,16 @@ from invscore.operators.cg import inner
 from invscore.operators.placement import moved_module
 
 CLOSE = 1e-4
-"""Relative error up to which factors in single precision are an SVD."""
+"""Largest relative error of an SVD in single precision."""
 
 EXACT = 1e-10
-"""Such an error in double precision."""
+"""Largest relative error of an SVD in double precision."""
 
 UNUSED = ("noise_model", "sensor_model", "initial_random_state")
-"""What a physics holds for its ``forward``, and its ``A`` does not use."""
+"""Attributes of a physics that its ``forward`` uses and its ``A`` does not."""
 
 CACHE = "_auto_grad_adjoint_fn"
-"""Where its tomography keeps the derivative of A."""
+"""Attribute in which deepinv's tomography caches the derivative of A."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from invscore.tasks.builtin import check_options
 from invscore.tasks.specs import parse_spec
 
 HELD_OUT = "held-out"
-"""In the place of a folder: the images that no prior of ours has seen, of the kind it knows."""
+"""Stands for a folder of images: those that no shipped prior has been trained on, of its kind."""
 
 Images = str | tuple[str, ...]
 """``held-out``, a folder, or a list of files and names of sample images."""

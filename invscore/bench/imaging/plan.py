@@ -18,9 +18,9 @@ from invscore.priors import Prior, load_prior
 
 Chosen = TypeVar("Chosen")
 STRIDE = 10**4
-"""Between the seeds of images, so that their samples' seeds do not meet."""
+"""Distance between the seeds of two images, larger than any number of samples."""
 REPEAT = 1000 * STRIDE
-"""Between the seeds of two repetitions."""
+"""Distance between the seeds of two repetitions."""
 
 
 def plan(config: ImagingConfig) -> list[Cell]:

@@ -23,11 +23,11 @@ from invscore.viewer import Entry, write_page
 ROWS, TABLE, PAGE = "results.json", "tables.md", "index.html"
 CELLS = "cells"
 PIXELS = 150 * 10**6
-"""Of all pictures of the page, at a byte each: a browser opens that in a moment."""
+"""Most pixels in all pictures of the page: a browser opens 150 MB in a moment."""
 BYTES = 2
-"""Of a pixel in the file of a cell."""
+"""Bytes of a pixel in the file of a cell."""
 STRIPS = 3
-"""Images of a task that are shown side by side in a file."""
+"""Most images of a task whose pictures are written side by side into a file."""
 
 HEAD = """\
 # Imaging benchmark

@@ -26,7 +26,7 @@ CALIBRATED = ("coverage90_calibrated", "width90_calibrated")
 QUALITY = (*FIGURES, *CALIBRATED, "residual")
 COUNTS = ("evaluations", "jacobian_products")
 COSTS = ("seconds", "processor_seconds", "peak_memory")
-"""What differs between two runs of the same work."""
+"""Columns that differ between two runs of the same work."""
 
 
 def rows_of(outcomes: Iterable[Outcome], config: ImagingConfig, folder: Path) -> list[Row]:

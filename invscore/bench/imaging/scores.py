@@ -16,11 +16,11 @@ from invscore.uncertainty.intervals import relative_error
 from invscore.uncertainty.pairs import spread
 
 LEVEL = 0.9
-"""Of the intervals."""
+"""Probability of the credible intervals whose coverage is reported."""
 KEPT = 4
-"""Samples of which a picture is kept."""
+"""Number of samples whose pictures are kept."""
 QUANTILES = 2001
-"""Of the relative errors of an image's pixels: their law to a twentieth of a percent."""
+"""Number of quantiles that stand for the relative errors of an image's pixels."""
 
 
 def measure(

@@ -41,13 +41,13 @@ COLUMNS = {
     "peak_memory": Column("Peak memory in MB", 0, 0),
 }
 REPEATABLE = tuple(name for name in COLUMNS if name not in COSTS)
-"""What two runs of the same work agree on."""
+"""Columns that agree between two runs of the same work."""
 
 MEAN = "mean"
 
 
 SUMMARY = ("coverage90", "coverage90_calibrated", "evaluations", "seconds", "processor_seconds")
-"""What the terminal shows of each method, beside PSNR."""
+"""Columns that the terminal shows beside PSNR."""
 
 
 @dataclass(frozen=True)

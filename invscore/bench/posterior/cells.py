@@ -19,9 +19,9 @@ from invscore.driver import reconstruct
 from invscore.files import atomic_file
 
 EXACT = "exact"
-"""In the place of a method: draws from the true posterior."""
+"""Stands for a method: samples of the true posterior."""
 STRIDE = 10**6
-"""Between the seeds of instances, so that their samples' seeds do not meet."""
+"""Distance between the seeds of two instances, larger than any number of samples."""
 
 
 @dataclass(frozen=True)

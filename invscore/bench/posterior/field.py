@@ -23,7 +23,7 @@ KINDS = {
     "mask": ("30 % of the pixels", 1229),
     "fourier": ("a quarter of the lines of its Fourier transform", 2048),
 }
-"""What is measured, in words, and how many real numbers that is."""
+"""The measurements: in words, and the number of real numbers measured."""
 
 
 def operator_of(kind: str) -> LinearOperator:

@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 DPI = 150
 WIDTH, HEIGHT = 4.2, 3.4  # inches of a panel
 ACROSS = 3
-"""Panels in a row."""
+"""Panels in a row of a figure."""
 FARTHEST = 1000.0
-"""Errors over the floor beyond this, of methods that diverged, are drawn here."""
+"""Largest error over the floor that is drawn: methods that diverged are drawn here."""
 MARKERS = "osD^v<>Pp*hX"
 
 Marks = list[tuple[float, str]]
-"""Numbers, and the methods that they are of."""
+"""Positions on an axis, each with the name of its method."""
 Curves = dict[str, list[tuple[float, float]]]
 """Evaluations and the ratio of error to floor, points of each method."""
 

@@ -22,7 +22,7 @@ from invscore.priors import GaussianPrior
 
 DIM, MEASUREMENTS, NOISE = 16, 8, 0.1
 CONDITION = 100.0
-"""The largest eigenvalue of the prior's covariance over the smallest."""
+"""Condition number of the prior's covariance."""
 
 
 def build(seed: int) -> Instance:

@@ -30,10 +30,12 @@ from invscore.uncertainty.intervals import order_statistic
 DIM = 64
 SHAPE = (1, 1, DIM)
 SNR = 25.0
-"""Of the measurement in dB; of the median over signals, as the mean is infinite for some laws."""
+"""Signal-to-noise ratio of the measurement in dB, from the median power over signals: the mean is
+infinite for some laws."""
 CHAINS, BURN_IN, STEPS = 64, 200, 160
 RESOLUTION = 0.1
-"""Increments below, of a law of jumps of about 1, are no jumps: samplers leave none at 0."""
+"""Increments smaller than this count as no jump (jumps are about 1): no sampler leaves exact
+zeros."""
 
 GAP = Metric("gap", "excess of the mean squared error of the samples' mean over the least, in dB")
 REGION = Metric("coverage", "posterior mass of the samples' 90 % highest-density region", CREDIBLE)
@@ -72,9 +74,9 @@ OPERATORS = {
     "sampling": ("33 of its values", 33),
     "fourier": ("19 of its 33 Fourier coefficients", 37),
 }
-"""What is measured, in words, and how many real numbers that is."""
+"""The measurements: in words, and the number of real numbers measured."""
 STANDARD = (("laplace", "convolution"), ("bernoulli", "sampling"))
-"""What a run without a choice of problems has: the denoiser takes its time."""
+"""Problems that are run where none are chosen; the others' denoisers take long."""
 
 
 @cache

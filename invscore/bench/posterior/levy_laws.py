@@ -174,4 +174,4 @@ LAWS: dict[str, Law] = {
     "student2": Student(2.0),
     "student3": Student(3.0),
 }
-"""Those of the benchmark of Zach, Haouchat & Unser 2026."""
+"""Laws of the increments, those of the benchmark of Zach, Haouchat & Unser 2026."""

@@ -20,7 +20,7 @@ from invscore.training.objectives import denoising_score_matching
 
 RECIPE = {"channels": 32, "blocks": 6, "batch": 64, "updates": 3000, "rate": 2e-3, "seed": 0}
 LOWEST, HIGHEST = 0.005, 40.0
-"""Noise levels of the training, in standard deviations of a pixel."""
+"""Range of the noise levels in training, in standard deviations of a pixel."""
 
 
 class SignalNetwork(nn.Module):

@@ -15,7 +15,7 @@ from invscore.bench.posterior.levy_laws import Law
 from invscore.priors.base import Prior
 
 CHUNK = 128
-"""Images denoised at once, which bounds the memory."""
+"""Number of images denoised together, which bounds the memory."""
 
 
 class LevyPrior(Prior):

@@ -34,7 +34,8 @@ from invscore.priors import GaussianMixturePrior
 
 DIMS, MEASUREMENTS, NOISES = (8, 80, 800), (1, 2, 4), (0.01, 0.1, 1.0)
 STANDARD = {(8, 1, 0.1), (80, 2, 0.1), (800, 4, 0.1)}
-"""Dimensions, measurements and noise in a run without a choice of problems."""
+"""Dimension, number of measurements and noise of the problems that are run where none are
+chosen."""
 
 
 def grid_prior(dim: int) -> GaussianMixturePrior:

@@ -98,8 +98,8 @@ KINDS: dict[str, tuple[Callable[[torch.Generator], Setting], str, int, int]] = {
 }
 
 MANY = 128
-"""Measurements, at most, in a run without a choice of problems: `matched_smc` takes an hour for
-twice as many."""
+"""Most measurements of the problems that are run where none are chosen: `matched_smc` takes an hour
+for twice as many."""
 
 
 def build(seed: int, kind: str) -> Instance:

@@ -92,7 +92,7 @@ class Pixelwise(NonlinearOperator):
 
 
 Law = tuple[list[float], list[float], list[float]]
-"""Weights, means and deviations."""
+"""Weights, means and standard deviations of a mixture of Gaussians on the line."""
 
 GAUSSIAN: Law = ([1.0], [0.0], [1.0])
 SPARSE: Law = ([0.7, 0.3], [0.0, 0.0], [0.1, 1.5])

@@ -88,10 +88,10 @@ class Problem:
 
 
 APART = 10**6
-"""Between the seeds of instances where exact samples are drawn: stream k has the seed plus k."""
+"""Distance between the seeds of instances whose exact samples are drawn."""
 
 FLOORS = 4
-"""Sets of exact samples whose distances are averaged: one may be as lucky as it likes."""
+"""Number of sets of exact samples over whose distances the floor is averaged."""
 
 
 def exact_rng(seed: int, n: int, purpose: str) -> SampleRNG:

@@ -12,7 +12,7 @@ from invscore.bench.posterior.cells import EXACT, Outcome
 from invscore.bench.posterior.problem import PROBLEMS, Metric, Problem
 
 FAR = 2.0
-"""Floors beyond which a warning would be due."""
+"""Ratio of a method's error to the floor beyond which it should have warned."""
 
 Row = dict[str, Any]
 """``problem``, ``dim``, ``measurements``, ``noise``, ``method``, ``options``; ``budgets``, the

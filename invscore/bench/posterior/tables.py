@@ -11,9 +11,9 @@ from invscore.bench.posterior.rows import Row
 from invscore.methods import get_method
 
 DEFAULT = "default"
-"""The number of evaluations that comes of a method's own number of steps."""
+"""Heading of a method at its own number of steps."""
 MANY = 3
-"""Problems that a table shows side by side; of more, it shows the families."""
+"""Most problems that a table shows side by side; of more, it shows their families."""
 
 
 def primary(rows: Iterable[Row]) -> list[Row]:

@@ -25,7 +25,8 @@ EVALUATIONS = "2 if sampler in ('heun', 'pc') else 1"
 takes one."""
 
 FEW = 10
-"""Iterations that are made without asking a device whether they are needed."""
+"""Iterations of conjugate gradients that are made without a test of convergence, which would wait
+for the device."""
 
 
 class Conditioned(NamedTuple):

@@ -16,9 +16,9 @@ from invscore.operators.svd import SVD
 from invscore.priors.base import Prior
 
 MISFIT = 2.0
-"""Mean square of the residual in units of the noise beyond which a result is moved."""
+"""Mean square of the residual, in units of the noise variance, beyond which a result is moved."""
 GAIN = 0.01
-"""Share of the squared residual that is left where y has been explained as far as can be."""
+"""Relative decrease of the squared residual at which y is explained as well as it can be."""
 WIDTHS = 40
 ROUNDS = 2
 

@@ -14,7 +14,7 @@ from invscore.rng import SampleRNG
 
 SQUARE = tuple(range(8))
 OBLONG = (0, 1, 4, 5)
-"""Symmetries that keep the shape of an oblong image."""
+"""Indices of the symmetries that keep the shape of an oblong image."""
 
 
 class EquivariantDenoiser:

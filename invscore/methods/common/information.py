@@ -13,7 +13,7 @@ from invscore.operators import LinearOperator
 from invscore.priors.noise_covariance import LARGEST, Basis, Kind
 
 ROUNDING = 100.0
-"""Rounding errors by which what is diagonal may differ from a diagonal."""
+"""Rounding errors by which a diagonal matrix may differ from its diagonal."""
 
 
 class Information(NamedTuple):

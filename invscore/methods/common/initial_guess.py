@@ -14,7 +14,8 @@ from invscore.rng import SampleRNG
 from invscore.sampling import terminal
 
 Initial = Literal["guess", "noise"]
-"""Where a method starts: at what the measurement says at once, or where its prior alone would."""
+"""Where a method starts: ``guess``, an estimate from the measurement, or ``noise``, as the prior
+alone would."""
 
 Start = Callable[[InverseProblem, Prior, float, SampleRNG], Tensor]
 STARTS: dict[str, Start] = {}

@@ -15,13 +15,15 @@ from invscore.operators.cg import inner
 from invscore.rng import SampleRNG, random_signs
 
 FALL = 20.0
-"""Nats a number that a step may lose."""
+"""Largest loss of log-density of a step, in nats for each number."""
 FARTHEST = 1.0
-"""Of a Gaussian's deviations: how far the gradient may move a number in a step."""
+"""Largest move of a number by the gradient in a step, in standard deviations of the Gaussian."""
 NEWTON, PRODUCTS = 6, 10
-"""Gauss-Newton steps to where a draw begins, and conjugate gradients in each."""
+"""Gauss-Newton steps to the mode where a draw begins, and iterations of conjugate gradients in
+each."""
 PROBES, POWERS = 4, 10
-"""Products with J^H for the diagonal of the curvature, and with J^H J for its scale."""
+"""Products with J^H that estimate the diagonal of the curvature, and power iterations with J^H J
+for its largest eigenvalue."""
 
 
 class Whitened(NonlinearOperator):

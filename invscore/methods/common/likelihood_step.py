@@ -13,7 +13,7 @@ from invscore.operators.cg import inner
 from invscore.rng import SampleRNG
 
 FALL = 20.0
-"""Nats a number that a step may lose."""
+"""Largest loss of log-density of a step, in nats for each number."""
 
 
 def draw_given(

@@ -15,7 +15,7 @@ from invscore.operators.cg import conjugate_gradient, inner
 ITERATIONS, PRODUCTS = 8, 200
 HALVINGS = 6
 SPLITTINGS, RELAXATION = 60, 1.6
-"""Of the constrained step: how often it is split, and its over-relaxation."""
+"""Iterations of the constrained step (Douglas-Rachford splitting), and their over-relaxation."""
 
 
 def proximal(

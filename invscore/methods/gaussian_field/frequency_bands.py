@@ -10,10 +10,11 @@ from torch import Tensor
 from invscore.operators.fourier import hartley
 
 WIDTH = 0.5
-"""Octaves from band to band."""
+"""Octaves from one band to the next."""
 PROBES = 2
 LARGE = 2**22
-"""Numbers of an image beyond which probes, and sums, come one after the other."""
+"""Number of values of an image beyond which probes are made one after the other, which bounds the
+memory."""
 
 
 class FrequencyBands:

@@ -12,7 +12,8 @@ from invscore.methods.gaussian_field.frequency_bands import FrequencyBands
 from invscore.operators import LinearOperator
 
 FILTER = 1e-4
-"""The error of a filter, beside its largest gain, of an operator that is one."""
+"""Largest error of the filter that stands for an operator, relative to its largest gain, for the
+operator to be one."""
 
 
 class OperatorPower(NamedTuple):

@@ -11,7 +11,8 @@ from invscore.methods.gaussian_field.frequency_bands import FrequencyBands
 from invscore.operators.cg import least_squares
 
 LOUDEST = 30.0
-"""What a residual says of the field, in deviations of it: beyond, the tolerance is one of this."""
+"""Largest residual, in standard deviations of the field, to which the tolerance of conjugate
+gradients is relative."""
 
 
 @dataclass

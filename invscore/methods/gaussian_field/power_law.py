@@ -12,12 +12,12 @@ from invscore.methods.gaussian_field.posterior import Unexplained, explained
 from invscore.operators import LinearOperator
 
 EXPONENT = 3.0
-"""Of the power of images: that of photographs falls with 2 (GaussianXX), and 3 serves better."""
+"""Exponent of the power spectrum: photographs have about 2, and 3 restores better."""
 ITERATIONS, TOLERANCE = 1000, 1e-6
-"""Of conjugate gradients, where there is no closed form."""
+"""Iterations and relative tolerance of conjugate gradients, where there is no closed form."""
 QUIETEST, PRECISE = 5e-4, 1e-2
-"""Noise, beside what is measured of the field, that is as little as iterations get along with, and
-below which they are made in double precision."""
+"""Noise relative to the measured part of the field: the least that the iterations converge with,
+and that below which they are made in double precision."""
 
 
 def field_mean(

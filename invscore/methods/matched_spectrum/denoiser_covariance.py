@@ -10,12 +10,13 @@ from torch import Tensor
 from invscore.methods.gaussian_field.frequency_bands import FrequencyBands
 
 FEWEST = 2.0
-"""Numbers of a band whose evidence against a linear denoiser counts as much as the assumption."""
+"""Size of a band, in numbers, at which the regression on x0 counts as much as the assumption that
+the denoiser is linear."""
 TINY = 1e-30
 APART = 1e-6
-"""Share of noise and image that have to differ, to be told apart."""
+"""Least 1 - correlation^2 of x and x0 in a band for the regression to tell them apart."""
 LEAST, MOST = 1e-6, 1 - 1e-4
-"""Between these a denoiser passes noise: it adds none, and takes none away twice."""
+"""Bounds of the share of noise that a denoiser passes in a band."""
 
 
 class DenoiserCovariance:

@@ -10,9 +10,9 @@ from torch import Tensor
 from invscore.methods.gaussian_field.frequency_bands import FrequencyBands
 
 WIDTH = 2.0
-"""Of the Gaussian window, its standard deviation in pixels."""
+"""Standard deviation of the Gaussian window, in pixels."""
 EVEN = 0.05
-"""Share of the mean variance of an image that every place has."""
+"""Least local variance, as a share of the image's mean."""
 
 
 class LocalScale:

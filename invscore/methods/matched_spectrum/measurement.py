@@ -30,12 +30,13 @@ SHARPEST = 50.0
 """The level over the noise of y: where y is more precise, it is taken for this precise in a draw,
 and what that leaves open is small beside the noise of the next level."""
 PACE = 1.5
-"""Iterations for a level over noise of 1."""
+"""Iterations of conjugate gradients for each unit of level over noise."""
 MOST = {"shared": 15, "uneven": 30, "fresh": 30}
-"""Iterations: where the noise of states is shared, less of y is left for them to explain, unless
-the field is uneven, which mixes frequencies."""
+"""Most iterations of conjugate gradients. Where the noise of states is shared, less of y is left to
+explain; an uneven field mixes frequencies and needs more."""
 TRUST = 0.35
-"""Between what D says that it errs by, 0, and the level, 1, in draws from states of fresh noise."""
+"""Exponent tau of the covariance C^(1 - tau) sigma^(2 tau) in draws from states of fresh noise: 0
+is what D says of its error, 1 the level."""
 
 
 class Picture(NamedTuple):

@@ -13,7 +13,7 @@ from invscore.operators.svd import SVD
 from invscore.rng import SampleRNG
 
 MARGIN = 1e-3
-"""By how much y must be more precise than x, as a share, before it is asked once more."""
+"""Least excess of the precision of y over that of x, as a share, for y to be used once more."""
 
 
 class Basis(NamedTuple):

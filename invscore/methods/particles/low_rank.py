@@ -13,7 +13,7 @@ Spectrum = Callable[[Tensor], Tensor]
 """A function of the eigenvalues of a matrix, and so of the matrix."""
 
 NEGLIGIBLE = 1e-6
-"""The share of a largest eigenvalue below which others are rounding errors."""
+"""Share of the largest eigenvalue below which others are taken for rounding errors."""
 
 
 @dataclass(frozen=True)

@@ -33,9 +33,9 @@ from invscore.rng import SampleRNG
 from invscore.sampling.base import noise_only
 
 MOST = 256
-"""Measured numbers, at most: products with J for each and a matrix of their size are needed."""
+"""Most measured numbers: each takes a product with J, and all of them a matrix of their size."""
 START = 2.0
-"""Where particles start, in standard deviations of images along their main axis."""
+"""First level, in standard deviations of images along their principal axis."""
 
 
 @register(

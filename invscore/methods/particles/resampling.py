@@ -10,7 +10,7 @@ from invscore.hardware.doubles import doubled
 from invscore.rng import SampleRNG
 
 SIZE = "effective_sample_size"
-"""What a step tells of its weights, before anything evens them out (``Step.info``)."""
+"""Key of ``Step.info`` for the effective sample size before resampling."""
 
 BISECTIONS = 30
 AXIS_ITERATIONS = 5

@@ -16,11 +16,11 @@ from invscore.priors.base import Prior
 
 Pull = Callable[[Tensor], Tensor]
 SMALLEST = 1e-4
-"""The least share of a pixel's variance that a Rayleigh quotient is believed to leave."""
+"""Least variance of a pixel in a proposal, relative to the typical one."""
 FARTHEST = 5.0
-"""Deviations of a pixel given x by which a general likelihood may move it in a step."""
+"""Largest move of a pixel by a general likelihood in a step, in standard deviations given x."""
 UNLIKELY = -1e30
-"""The log-likelihood of what has none: finite, so that weights can be compared."""
+"""Finite stand-in for a log-likelihood of minus infinity, so that weights can be compared."""
 
 
 def linear_twist(

@@ -14,7 +14,8 @@ STAGES = {
     5: (("1", "2", "3", "4", "5"), (1, 2, 2, 4, 4), (0, 0, 0, 2, 4)),
     6: (("1", "2", "3", "31", "4", "5"), (1, 2, 2, 2, 4, 4), (0, 0, 0, 0, 2, 4)),
 }
-"""Names, widths and dilations of the stages, by their number: in place of a dilation, 0 halves."""
+"""Names, widths and dilations of the stages, by their number; a dilation of 0 stands for
+halving."""
 
 
 class InstanceNormPlus(nn.Module):

@@ -19,10 +19,10 @@ BLOCKS = {
     "AttnUpBlock2D": (True, None),
     "ResnetUpsampleBlock2D": (False, "residual"),
 }
-"""Whether a block has attention, and how it changes the size."""
+"""Blocks by name: whether they have attention, and how they change the size."""
 
 LARGEST = 10_000
-"""Of channels and layers: nobody has more."""
+"""Largest number of channels or layers that is accepted."""
 
 SKIP_BLOCKS = {
     "SkipDownBlock2D": False,
@@ -59,7 +59,7 @@ DEFAULTS: dict[str, Any] = {
     "num_class_embeds": None,
     "num_train_timesteps": None,
 }
-"""What an entry that a config leaves out stands for."""
+"""Values of the entries that a config leaves out."""
 
 
 def network(config: Mapping[str, Any]) -> dict[str, Any]:

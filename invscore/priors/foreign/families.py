@@ -54,4 +54,4 @@ FAMILIES: tuple[Family, ...] = (
 LAST_REFUSALS: tuple[Refusal, ...] = (
     diffusers.OTHER,
 )  # fmt: skip
-"""Kinds that are known only once no family has recognised the file."""
+"""Refusals that apply only where no family has recognised the file."""

@@ -63,10 +63,11 @@ PRESETS = {
     "edm-lsun-256": Preset(256, 256, 6, head=64, order="new", predicts="edm"),
     "cfm-cifar-10": Preset(32, 128, 4, head=64, predicts="flow"),
 }
-"""Checkpoints by the flags of their authors' READMEs and of DPS' configuration (ffhq-256)."""
+"""Published checkpoints, by the flags in their authors' READMEs and in DPS' configuration
+(ffhq-256)."""
 
 LARGEST = 100_000
-"""Of steps, heads and channels: nobody has more."""
+"""Largest number of steps, heads or channels that is accepted."""
 
 PREDICTS = ("epsilon", "x0", "v", "edm", "flow")
 

@@ -12,7 +12,7 @@ from invscore.networks.foreign.residual_unet import Level, Shape
 from invscore.priors.foreign.translate import Names, renamed
 
 Heads = Callable[[int], int]
-"""Heads of an attention by its width."""
+"""Number of attention heads as a function of the width."""
 
 
 def network(weights: Mapping[str, Tensor], heads: Heads, by_head: bool) -> dict[str, Any]:

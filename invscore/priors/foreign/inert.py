@@ -17,16 +17,16 @@ DATA_LIBRARIES = {
     "addict", "argparse", "dnnlib", "easydict", "enum", "lightning", "lightning_fabric",
     "ml_collections", "omegaconf", "pathlib", "pytorch_lightning", "typing", "types", "yacs",
 }  # fmt: skip
-"""Of configurations and the like: their classes are read as records, and none is imported."""
+"""Libraries of configurations, whose classes are read as plain records; none is imported."""
 
 PERSISTENT = "_reconstruct_persistent_obj"
-"""What NVlabs' pickles rebuild a network with: from source of their own, which is never run."""
+"""Function by which NVlabs' pickles rebuild a network from source code, which is never run."""
 
 CLASS, NAME = 2048, 100
-"""Bytes of a class, and characters of a name that are told."""
+"""Bytes that a class may take, and characters of a name that are told."""
 
 EMPTY = {pickle.EMPTY_DICT: 64, pickle.EMPTY_LIST: 56, pickle.EMPTY_SET: 216, pickle.MARK: 64}
-"""Bytes that come of a single one of the file."""
+"""Bytes of memory for each empty container, which takes a single byte of the file."""
 
 
 class Unpickler(pickle._Unpickler):

@@ -44,8 +44,8 @@ PRESETS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     ),
     "navier-stokes": ("edm", {}, {}),
 }
-"""Preconditioning, its options, and what else differs in the prior, by the name of a preset: what
-NVlabs train with, deepinv's constructors by default, and the priors of InverseBench."""
+"""Presets by name: the preconditioning, its options, and what else differs in the prior. They are
+what NVlabs train with, deepinv's constructors by default, and the priors of InverseBench."""
 
 WHY = (
     "the weights alone do not tell the preconditioning and range: edm, vp and ve are those of "

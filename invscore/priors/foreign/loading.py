@@ -23,7 +23,7 @@ WORDS = {
     **{str: "text", bytes: "bytes", type(None): "nothing", bool: "true or false"},
     **{int: "a number", float: "a number", list: "a list", tuple: "a list", Tensor: "one tensor"},
 }
-"""What a file holds that is no mapping, by its type."""
+"""Names of the types that a file may hold in place of a mapping."""
 
 
 def load_foreign(path: Path, facts: Mapping[str, Any]) -> DenoiserPrior:

@@ -34,14 +34,14 @@ OPTIONS = {
         "channels_per_head", "res_balance", "attn_balance", "clip_act",
     ),
 }  # fmt: skip
-"""What changes each network."""
+"""Options that change each network."""
 
 OTHER = (
     "img_resolution", "img_channels", "label_dim", "model_type", "use_fp16", "dropout",
     "label_dropout", "sigma_data", "sigma_min", "sigma_max", "beta_d", "beta_min", "epsilon_t", "M",
     "C_1", "C_2", "logvar_channels",
 )  # fmt: skip
-"""What is of the preconditioning, or of training alone."""
+"""Options of the preconditioning, or of training alone."""
 
 
 def recognise(content: Content) -> bool:

@@ -18,7 +18,7 @@ from invscore.priors.diffusion import Diffusion
 from invscore.priors.foreign.facts import Facts
 
 MOST = 100_000
-"""Of widths, depths and the like of a network: a file may name any number."""
+"""Largest width, depth or the like of a network that is accepted."""
 
 
 def _is_number(value: Any) -> bool:
@@ -50,7 +50,7 @@ COMMON: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "deviation": ("a positive number", _is_positive),
     "symmetric": ("true or false", lambda v: type(v) is bool),
 }
-"""Options of ``DenoiserPrior`` that may be said of any checkpoint: and what each must be."""
+"""Options of ``DenoiserPrior`` that may be given for any checkpoint, each with what it must be."""
 
 
 @dataclass(frozen=True)

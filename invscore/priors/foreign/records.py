@@ -9,13 +9,14 @@ from typing import Any, Self
 import numpy as np
 
 UNPACKED, SPARE = 8, 2**20
-"""How many times its own size a file may unpack to, and the bytes beyond: weights hardly shrink."""
+"""Size to which a file may unpack: ``UNPACKED`` times its own and ``SPARE`` bytes; weights hardly
+shrink."""
 
 NESTED = 3
-"""How many archives may lie in one another: NVlabs' pickles have those of two tensors deep."""
+"""Most archives within one another: NVlabs' pickles have those of two tensors."""
 
 UNFOLDED = 10**7
-"""Values in a file, one that is shared counted each time: printing or walking takes as many."""
+"""Most values in a file, shared ones counted each time."""
 
 
 class Refused(ValueError):

@@ -10,7 +10,7 @@ from torch import Tensor
 F64 = torch.float64
 
 MOST_STEPS = 100_000
-"""Of a schedule: nobody has more, and a file may name any number."""
+"""Largest number of steps of a schedule that is accepted."""
 
 
 def whole_steps(given: object) -> int:

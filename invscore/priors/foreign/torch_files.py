@@ -15,7 +15,7 @@ from invscore.priors.foreign.rebuilt import Rebuild, StorageType
 from invscore.priors.foreign.records import NESTED, Refused, Room, require_foldable
 
 LEGACY = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
-"""How files of torch.save began before torch 1.6: a pickle of their magic number."""
+"""First bytes of files that torch.save wrote before torch 1.6: a pickle of their magic number."""
 
 
 def read_pickled(file: BinaryIO) -> Any:

@@ -13,7 +13,8 @@ from invscore.networks.foreign import build_foreign
 from invscore.networks.unfilled import unfilled
 
 Names = Callable[[str], Sequence[str]]
-"""From the name of a weight of ours to the names in the file; several are stacked in this order."""
+"""Function from the name of one of our weights to its names in the file; several are stacked in
+order."""
 
 
 def renamed(*rules: tuple[str, str]) -> Callable[[str], str]:
