@@ -17,6 +17,7 @@ from invscore.operators.convolution import (
     ValidConvolution,
 )
 from invscore.operators.files import read_kernel
+from invscore.operators.room import require_room_for_images
 from invscore.operators.svd import SVD
 from invscore.operators.trajectories import shake_kernel
 
@@ -60,9 +61,16 @@ class Blur(LinearOperator):
 
         By default it reaches four standard deviations to each side, or as far as the image does.
         """
+        longer = max(in_shape[-2:])
+        if not 0 < sigma <= longer:
+            raise ValueError(
+                f"`sigma` must lie in (0, {longer}], pixels up to the image's longer side, got "
+                f"{sigma}"
+            )
         if size is None:
             smaller = min(in_shape[-2:])
             size = min(kernels.gaussian_size(sigma), smaller - 1 + smaller % 2)
+        _require_to_fit((size, size), in_shape)
         return cls(kernels.gaussian_kernel(sigma, size), in_shape, boundary=boundary)
 
     @classmethod
@@ -70,6 +78,7 @@ class Blur(LinearOperator):
         cls, length: float, angle: float, in_shape: Shape, boundary: str = "circular"
     ) -> Blur:
         """A straight line of ``length`` pixels, ``angle`` degrees counter-clockwise."""
+        _require_to_fit(kernels.motion_shape(length), in_shape)
         return cls(kernels.motion_kernel(length, angle), in_shape, boundary=boundary)
 
     @classmethod
@@ -83,11 +92,13 @@ class Blur(LinearOperator):
         boundary: str = "circular",
     ) -> Blur:
         """A random path, the trace of a shaken camera: ``trajectories.shake_kernel``."""
+        _require_to_fit((size, size), in_shape)
         return cls(shake_kernel(size, intensity, seed, model), in_shape, boundary=boundary)
 
     @classmethod
     def disk(cls, radius: float, in_shape: Shape, boundary: str = "circular") -> Blur:
         """A uniform disk of ``radius`` pixels: defocus."""
+        _require_to_fit(kernels.disk_shape(radius), in_shape)
         return cls(kernels.disk_kernel(radius), in_shape, boundary=boundary)
 
     @classmethod
@@ -139,13 +150,19 @@ def _mirrors(kernel: Tensor) -> bool:
 
 def _checked(kernel: Tensor, in_shape: Shape) -> Tensor:
     """The kernel in double precision, if it is one."""
-    shape, image = tuple(kernel.shape), tuple(in_shape[-2:])
+    _require_to_fit(tuple(kernel.shape), in_shape)
+    require_room_for_images(tuple(in_shape[-2:]), 2)
+    return kernels.require_kernel(kernel)
+
+
+def _require_to_fit(shape: Shape, in_shape: Shape) -> None:
+    """Raise ``ValueError`` for a kernel of a ``shape`` larger than the image, or of none."""
+    image = tuple(in_shape[-2:])
     if (len(shape), len(image)) != (2, 2) or not all(map(_fits, shape, image)):
         raise ValueError(
             f"the `kernel` must have a shape from (1, 1) to the size of the image, {image}, "
             f"got {shape}"
         )
-    return kernels.require_kernel(kernel)
 
 
 def _fits(size: int, limit: int) -> bool:

@@ -12,6 +12,7 @@ from torch import Tensor
 from invscore.batches import Numbers, as_tensor
 from invscore.operators.base import LinearOperator
 from invscore.operators.constant import Constant
+from invscore.operators.room import require_room
 
 CALIBRATION = 24
 """Most lines of the centre of k-space from which sensitivity maps are estimated."""
@@ -54,6 +55,7 @@ class CoilMaps(LinearOperator):
             )
         if depth is not None:
             maps = maps[:, None] if maps.ndim == 3 else maps
+            require_room(2 * len(maps) * depth * maps[0, 0].numel(), f"maps of `depth` {depth}")
             maps = maps.expand(-1, depth, -1, -1)
         self.in_complex = not real
         self.out_shape = tuple(maps.shape)
@@ -142,6 +144,7 @@ def whitening(covariance: Tensor) -> Tensor:
 
 def birdcage_maps(coils: int, height: int, width: int) -> Tensor:
     """Smooth sensitivities of ``coils`` around an image, by SigPy; their squares sum to one."""
+    require_room(8 * coils * height * width, f"maps of {coils} `coils`")
     from sigpy.mri import birdcage_maps as birdcage
 
     maps = torch.from_numpy(birdcage((coils, height, width))).to(torch.complex64)

@@ -8,6 +8,7 @@ from torch import Tensor
 from invscore.operators.base import Shape, SpectralOperator
 from invscore.operators.constant import Constant
 from invscore.operators.fourier import hartley
+from invscore.operators.room import require_room_for_images
 from invscore.operators.svd import SVD, unchanged
 
 
@@ -36,6 +37,7 @@ class CompressedSensing(SpectralOperator):
             )
         if not 0 < ratio <= 1:
             raise ValueError(f"`ratio` must lie in (0, 1], got {ratio}")
+        require_room_for_images(tuple(in_shape[1:]), 3)
         self.in_shape = self.out_shape = tuple(in_shape)
         grid = self.in_shape[1:]
         pixels, generator = grid[0] * grid[1], torch.Generator().manual_seed(seed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 from itertools import chain
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from invscore.operators.base import LinearOperator, NonlinearOperator, Operator, Shape
+from invscore.operators.room import require_room
 
 Function = Callable[[Tensor], Tensor]
 
@@ -131,6 +133,7 @@ def from_function(
         raise ValueError("an adjoint was given with linear=False: only a linear operator has one")
     like = torch.empty(0, device=_home(forward) if device is None else device, dtype=dtype)
     if out_shape is None:
+        require_room(math.prod(in_shape), f"an image of `in_shape` {tuple(in_shape)}")
         kind = dtype.to_complex() if in_complex else dtype
         with torch.no_grad():
             zeros = torch.zeros(1, *in_shape, dtype=kind, device=like.device)

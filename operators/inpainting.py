@@ -12,6 +12,7 @@ from invscore.batches import Numbers, as_tensor
 from invscore.operators.base import Shape, SpectralOperator
 from invscore.operators.constant import Constant
 from invscore.operators.files import read_mask
+from invscore.operators.room import require_room_for_images
 from invscore.operators.svd import SVD, unchanged
 
 
@@ -66,6 +67,7 @@ class Inpainting(SpectralOperator):
         if not 0 < keep <= 1:
             raise ValueError(f"`keep` must lie in (0, 1], got {keep}")
         height, width = in_shape[-2:]
+        require_room_for_images((height, width))
         order = torch.randperm(height * width, generator=torch.Generator().manual_seed(seed))
         kept = max(1, round(keep * height * width))
         return cls((order < kept).reshape(height, width), in_shape)
@@ -89,6 +91,7 @@ class Inpainting(SpectralOperator):
                 f"a hole of size ({tall}, {wide}) at position ({top}, {left}) does not lie within "
                 f"the image of {height} by {width} pixels"
             )
+        require_room_for_images((height, width))
         mask = torch.ones(height, width, dtype=torch.bool)
         mask[top : top + tall, left : left + wide] = False
         return cls(mask, in_shape)

@@ -28,17 +28,23 @@ def gaussian_size(sigma: float) -> int:
     return 2 * math.ceil(4 * sigma) + 1
 
 
+def motion_shape(length: float) -> tuple[int, int]:
+    """That of the kernel of a line of ``length`` pixels."""
+    _require_positive("length", length)
+    side = 2 * math.ceil(length / 2) + 1
+    return side, side
+
+
 def motion_kernel(length: float, angle: float = 0.0) -> Tensor:
     """A straight line of ``length`` pixels, ``angle`` degrees counter-clockwise from horizontal.
 
     The line is spread over pixels by bilinear interpolation, so its centroid is exact.
     """
-    _require_positive("length", length)
+    radius = motion_shape(length)[0] // 2
     if not math.isfinite(angle):
         raise ValueError(f"`angle` must be a finite number of degrees, got {angle}")
     points = 64 * math.ceil(length)
     along = ((torch.arange(points, dtype=torch.float64) + 0.5) / points - 0.5) * length
-    radius = math.ceil(length / 2)
     pixels = torch.arange(-radius, radius + 1, dtype=torch.float64)
     # Rows count downwards, angles upwards.
     rows = _hat(pixels[:, None] + along * math.sin(math.radians(angle)))
@@ -46,10 +52,16 @@ def motion_kernel(length: float, angle: float = 0.0) -> Tensor:
     return _normalised(rows @ columns.T)
 
 
+def disk_shape(radius: float) -> tuple[int, int]:
+    """That of the kernel of a disk of ``radius`` pixels."""
+    _require_positive("radius", radius)
+    side = 2 * math.ceil(radius + 0.5) - 1
+    return side, side
+
+
 def disk_kernel(radius: float) -> Tensor:
     """A uniform disk of ``radius`` pixels (defocus): the part of each pixel that it covers."""
-    _require_positive("radius", radius)
-    reach, parts = math.ceil(radius + 0.5) - 1, 32
+    reach, parts = disk_shape(radius)[0] // 2, 32
     t = (torch.arange((2 * reach + 1) * parts, dtype=torch.float64) + 0.5) / parts - reach - 0.5
     inside = (t[:, None] ** 2 + t**2 <= radius**2).double()
     return _normalised(torch.nn.functional.avg_pool2d(inside[None], parts)[0])

@@ -11,6 +11,7 @@ from invscore.operators.constant import Constant
 from invscore.operators.convolution import filtered
 from invscore.operators.fourier import fast_size
 from invscore.operators.kernels import require_kernel
+from invscore.operators.room import require_room_for_images
 
 
 class Lensless(LinearOperator):
@@ -46,6 +47,7 @@ class Lensless(LinearOperator):
                 f"`sensor` must have from 1 to {lit[0]} rows and {lit[1]} columns, where light "
                 f"falls, got {rows} x {columns}"
             )
+        require_room_for_images((1, *lit), 2)
         self.in_shape, self.out_shape = tuple(in_shape), (in_shape[0], rows, columns)
         self._grid = fast_size(lit[0]), fast_size(lit[1])
         self._transfer = Constant(torch.fft.rfft2(kernel, s=self._grid))

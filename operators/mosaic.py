@@ -11,6 +11,7 @@ from torch import Tensor
 from invscore.batches import Numbers, as_tensor
 from invscore.operators.base import Shape, SpectralOperator
 from invscore.operators.constant import Constant
+from invscore.operators.room import require_room, require_room_for_images
 from invscore.operators.svd import SVD, unchanged
 
 COLOURS = "RGB"
@@ -46,6 +47,9 @@ class Mosaic(SpectralOperator):
         if not isinstance(dispersion, int) or dispersion < 0:
             raise ValueError(f"`dispersion` must be a whole number from 0, got {dispersion}")
         channels, height, width = in_shape
+        require_room_for_images(in_shape, 2)
+        sensor = height * (width + dispersion * (channels - 1))
+        require_room(sensor, f"the sensor of a `dispersion` of {dispersion}")
         repeats = (1, -(-height // weights.shape[1]), -(-width // weights.shape[2]))
         whole = weights.double().repeat(repeats)[:, :height, :width]
         self.in_shape = (channels, height, width)
@@ -88,6 +92,7 @@ class Mosaic(SpectralOperator):
     @classmethod
     def coded_aperture(cls, mask: Tensor, channels: int, dispersion: int = 1) -> Self:
         """A ``mask`` (h, w) before all channels, which are then spread over the sensor."""
+        require_room_for_images((channels, *mask.shape), 2)
         return cls(mask.double().expand(channels, *mask.shape), (channels, *mask.shape), dispersion)
 
     def matvec(self, x: Tensor) -> Tensor:

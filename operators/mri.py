@@ -14,6 +14,7 @@ from invscore.operators import masks
 from invscore.operators.base import Shape, SpectralOperator
 from invscore.operators.constant import Constant
 from invscore.operators.fourier import hartley
+from invscore.operators.room import require_room_for_images
 from invscore.operators.svd import SVD, unchanged
 
 
@@ -75,6 +76,7 @@ class MRI(SpectralOperator):
             )
         if not bool(mask.any()):
             raise ValueError("the `mask` must measure at least one entry, got none")
+        require_room_for_images(tuple(in_shape[-dimensions:]), 6)  # two of them complex
         self.in_shape = self.out_shape = tuple(in_shape)
         self.in_complex = not real
         self.measured = mask.expand(in_shape)

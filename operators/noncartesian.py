@@ -14,6 +14,7 @@ from invscore.operators.adapters.nufft import FINUFFT
 from invscore.operators.base import LinearOperator
 from invscore.operators.coils import CoilMaps
 from invscore.operators.constant import Constant
+from invscore.operators.room import require_room
 
 if TYPE_CHECKING:
     from invscore.operators.base import Shape
@@ -53,6 +54,7 @@ class NonCartesianMRI(LinearOperator):
 
     def __init__(self, omega: Numbers, maps: Numbers | tuple[int, int], real: bool = False) -> None:
         if isinstance(maps, tuple):
+            require_room(math.prod(maps), f"images of the shape {maps}")
             maps = torch.ones(1, *maps, dtype=torch.complex64)
         omega, maps = as_tensor("omega", omega), as_tensor("maps", maps)
         self._coils = CoilMaps(maps, real)
@@ -91,6 +93,7 @@ def radial_trajectory(spokes: int, samples: int) -> Tensor:
 
     In radians a pixel, from -pi on, (Winkelmann et al. 2007).
     """
+    require_room(4 * spokes * samples, f"{spokes} `spokes` of {samples} `samples`")
     radius = 2 * math.pi * (torch.arange(samples, dtype=torch.float64) - samples // 2) / samples
     angle = GOLDEN * torch.arange(spokes, dtype=torch.float64)
     return torch.stack(
@@ -104,6 +107,7 @@ def spiral_trajectory(arms: int, samples: int, turns: float) -> Tensor:
     In radians a pixel: the radius grows evenly with the angle to pi, after so many ``turns``.
     Samples are as far apart everywhere along an arm (``spiral_length``).
     """
+    require_room(4 * arms * samples, f"{arms} `arms` of {samples} `samples`")
     t = (torch.arange(samples, dtype=torch.float64) + 0.5) / samples
     radius = torch.linspace(0, 1, FINE, dtype=torch.float64)
     along = torch.tensor([spiral_length(turns, r) for r in radius.tolist()], dtype=torch.float64)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 from torch.fft import fft2, fftshift
 
 from invscore.operators.base import NonlinearOperator, Shape
+from invscore.operators.room import require_room
 
 
 class PhaseRetrieval(NonlinearOperator):
@@ -45,6 +48,7 @@ class PhaseRetrieval(NonlinearOperator):
         self._above, self._left = (round(oversampling / 8 * size) for size in (height, width))
         self.in_shape = (channels, height, width)
         self.out_shape = (channels, height + 2 * self._above, width + 2 * self._left)
+        require_room(math.prod(self.out_shape), f"a spectrum of `oversampling` {oversampling:g}")
         self.in_complex, self.squared = complex, squared
 
     def __call__(self, x: Tensor) -> Tensor:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
 from invscore.batches import PerImage
 from invscore.operators.base import LinearOperator, Shape
+from invscore.operators.room import require_room
 from invscore.operators.svd import SVD
 
 
@@ -30,6 +33,7 @@ class Slicewise(LinearOperator):
             )
         if depth < 1:
             raise ValueError(f"`depth` must be at least 1, got {depth}")
+        require_room(math.prod(_deep(operator.in_shape, depth)), f"volumes of `depth` {depth}")
         self.operator, self.depth = operator, depth
         self.in_shape = _deep(operator.in_shape, depth)
         self.out_shape = _deep(operator.out_shape, depth)

@@ -12,6 +12,7 @@ from invscore.operators.boundary import mirrored
 from invscore.operators.constant import Constant
 from invscore.operators.cosines import Cosines, product
 from invscore.operators.placement import Movable
+from invscore.operators.room import require_room_for_images
 from invscore.operators.svd import SVD
 
 
@@ -36,14 +37,16 @@ class SuperResolution(SpectralOperator):
         self, factor: int | tuple[int, int], in_shape: Shape, kernel: str = "bicubic"
     ) -> None:
         height, width = in_shape[-2:]
-        down, across = (factor, factor) if isinstance(factor, int) else factor
-        if min(down, across) < 1 or height % down or width % across:
+        down, across = factor if isinstance(factor, tuple | list) else (factor, factor)
+        whole = isinstance(down, int) and isinstance(across, int)
+        if not whole or min(down, across) < 1 or height % down or width % across:
             raise ValueError(
                 f"`factor` must be a divisor of the image's height {height} and width "
                 f"{width}, got {factor}"
             )
         if kernel not in _PROFILES:
             raise ValueError(f"`kernel` must be one of {', '.join(_PROFILES)}, got {kernel!r}")
+        require_room_for_images(tuple(in_shape[-2:]))
         self.in_shape = tuple(in_shape)
         self.out_shape = (*self.in_shape[:-2], height // down, width // across)
         self._rows = Decimation(height, down, kernel, axis=-2)

@@ -20,7 +20,11 @@ from invscore.operators.rays import (
     joseph,
     ramp_filtered,
 )
+from invscore.operators.room import require_room
 from invscore.operators.sparse import product, transposed
+
+WEIGHT = 4
+"""Numbers that the matrix takes of a ray in a row or column: two weights and their places."""
 
 
 class Tomography(LinearOperator):
@@ -84,6 +88,8 @@ class Tomography(LinearOperator):
         for name, length in (("pixel", pixel), ("detector_pixel", detector_pixel)):
             if length is not None and not 0 < length < math.inf:
                 raise ValueError(f"`{name}` must be a positive length, got {length}")
+        if isinstance(angles, int):
+            require_room(angles, f"{angles} `angles`")
         degrees = angles_in_degrees(angles, span)
         channels, height, width = in_shape
         self.pixel = 1 / max(height, width) if pixel is None else float(pixel)
@@ -96,9 +102,11 @@ class Tomography(LinearOperator):
             detectors = math.ceil(seen - 1e-9)
         if detectors < 1:
             raise ValueError(f"`detectors` must be a positive number, got {detectors}")
+        numbers = WEIGHT * max(height, width) * len(degrees) * detectors
+        require_room(numbers, f"rays at {len(degrees)} `angles` to {detectors} `detectors`")
         self.center = (detectors - 1) / 2 if center is None else float(center)
         if not -1e6 < self.center < 1e6:
-            raise ValueError(f"`center` must be a column of the detectors, got {center}")
+            raise ValueError(f"`center` must be a column of the detectors, got {self.center:g}")
         self.in_shape = (channels, height, width)
         self.out_shape = (channels, len(degrees), detectors)
         self.angles = tuple(degrees.tolist())

@@ -10,6 +10,7 @@ from invscore.batches import Numbers, PerImage, as_tensor
 from invscore.operators.base import LinearOperator, Shape, broadcast
 from invscore.operators.constant import Constant
 from invscore.operators.fourier import fast_size
+from invscore.operators.room import require_room_for_images
 
 AXES = (-3, -2, -1)
 
@@ -43,6 +44,7 @@ class VolumeBlur(LinearOperator):
             raise ValueError("the `kernel` must be finite, of a sum other than 0")
         if boundary not in ("circular", "valid"):
             raise ValueError(f"`boundary` must be circular or valid for volumes, got {boundary!r}")
+        require_room_for_images(volume, 3)  # two of complex halves
         self.kernel, self.boundary, self.in_shape = kernel, boundary, tuple(in_shape)
         valid = boundary == "valid"
         self._grid = tuple(fast_size(n) for n in volume) if valid else volume
