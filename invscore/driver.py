@@ -172,7 +172,7 @@ def reconstruct(
 
 @dataclass(frozen=True)
 class _Drawing:
-    """How samples are drawn: ``info`` with options ``chosen``, from a stream for each of them."""
+    """Plan of drawing samples: ``info`` with options ``chosen``, from a stream for each of them."""
 
     problem: InverseProblem
     prior: Prior

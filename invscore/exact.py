@@ -145,7 +145,7 @@ class _Measurement:
 
     @property
     def numbers(self) -> Tensor:
-        """What is measured of ``y``, as real numbers, (b, n)."""
+        """The measured entries of ``y`` as real numbers, (b, n)."""
         return self.real(self.y)
 
     def real(self, y: Tensor) -> Tensor:

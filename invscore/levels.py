@@ -15,7 +15,7 @@ def known(prior: Prior, level: float) -> float:
 
 
 def of_pixel(prior: Prior, deviations: float) -> float:
-    """So many deviations of a pixel under ``prior``, or the nearest level that it knows."""
+    """Level of so many pixel deviations under ``prior``, or the nearest that it knows."""
     return known(prior, deviations * prior.variance**0.5)
 
 
@@ -26,7 +26,7 @@ def widest(prior: Prior) -> float:
 
 
 def wide(prior: Prior) -> float:
-    """Where samplers of a conditioned denoiser start: 4 deviations of a pixel hide pixels."""
+    """First level of samplers of a conditioned denoiser: 4 deviations of a pixel hide pixels."""
     return of_pixel(prior, 4.0)
 
 

@@ -115,7 +115,7 @@ class InverseProblem:
 
     @property
     def count(self) -> int:
-        """How many real numbers are measured of one image."""
+        """Number of measured real numbers of one image."""
         measured = self.operator.measured
         entries = math.prod(self.operator.out_shape) if measured is None else int(measured.sum())
         return 2 * entries if self.operator.out_complex else entries
@@ -171,13 +171,13 @@ class InverseProblem:
         return replace(self, y=y, noise=self.noise.scaled(factor))
 
     def measured(self, values: Tensor) -> Tensor:
-        """Those of ``values``, (b, \\*out_shape), that are measured: (b, n), or all as they are."""
+        """The measured entries of ``values``, (b, \\*out_shape): (b, n), or all as they are."""
         places = self._places
         return values if places is None else values.flatten(1).index_select(1, places)
 
     @cached_property
     def _places(self) -> Tensor | None:
-        """Of what is measured in a flat y: found once, as the host has to wait for their number."""
+        """Indices of the measured entries of a flat y, found once: the host waits for them."""
         mask = self.operator.measured
         if mask is None:
             return None

@@ -36,7 +36,7 @@ Lazy = Callable[[], InverseProblem]
 
 @dataclass(frozen=True)
 class Restored:
-    """What became of the problem number ``index``: a ``result`` or, in a sentence, an ``error``."""
+    """Outcome of the problem number ``index``: a ``result`` or, in a sentence, an ``error``."""
 
     index: int
     name: str
@@ -129,7 +129,7 @@ def each_of(
 
 @dataclass(frozen=True)
 class _Part:
-    """Some of the measurements of an array, from number ``first``."""
+    """Part of the measurements of an array, from number ``first``."""
 
     operator: Operator
     y: Any

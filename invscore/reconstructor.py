@@ -77,7 +77,7 @@ def deepinv_reconstructor(
             return together.unflatten(0, result.samples.shape[:2])
 
         def result(self, y: Any, physics: Any) -> Result:
-            """All that ``reconstruct`` gives."""
+            """The result of ``reconstruct``."""
             return _solved(y, physics)[1]
 
     def _solved(y: Any, physics: Any) -> tuple[Any, Result]:

@@ -1,4 +1,4 @@
-"""What a contract check has found: a row for each property, printed as a table."""
+"""Report of a contract check: a row for each property, printed as a table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a reconstruction gives: samples, and all that is told of them."""
+"""Result of a reconstruction: samples, and all facts about them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class Result:
-    """What a reconstruction gives; images in the units of the measurement's problem.
+    """Result of a reconstruction; images in the units of the measurement's problem.
 
     ``samples``: (samples, b, \\*shape). ``mean`` and ``std`` over the samples: (b, \\*shape), std
     real, the root of the sum of both parts' variances for complex images, 0 for one sample.

@@ -1,4 +1,4 @@
-"""What a result leaves behind: files, a figure, a page in a notebook, a line in a session."""
+"""Output of a result: files, a figure, a page in a notebook, a line in a session."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ PICTURES = ("reconstruction", "measurement", "truth", "std", "figure")
 
 
 class Result(Protocol):
-    """What is needed of a ``invscore.Result``."""
+    """Interface of ``invscore.Result``, as far as it is used here."""
 
     @property
     def samples(self) -> Tensor: ...
@@ -145,7 +145,7 @@ def save(result: Result, folder: Path, truth: Tensor | None) -> Path:
 
 
 def _possible(count: int) -> tuple[str, ...]:
-    """All pictures that a result of so many images may have."""
+    """Names of all pictures that a result of so many images may have."""
     ends = [""] if count == 1 else [f"-{index}" for index in range(count)]
     return tuple(f"{name}{end}.png" for name in PICTURES for end in ends)
 
@@ -188,7 +188,7 @@ def _measurement(problem: InverseProblem | None, index: int, window: Window) -> 
 
 
 def facts_of(result: Result) -> dict[str, Any]:
-    """How a result came about."""
+    """Facts on how a result was made."""
     factors = [_factor(result, index) for index in range(result.samples.shape[1])]
     return {
         "method": result.method,
@@ -205,7 +205,7 @@ def facts_of(result: Result) -> dict[str, Any]:
 
 
 def _factor(result: Result, index: int) -> float:
-    """By what the measurement of an image was divided for the prior."""
+    """Factor by which the measurement of an image was divided for the prior."""
     factors = torch.as_tensor(result.scale).flatten()
     return float(factors[index if len(factors) > 1 else 0])
 

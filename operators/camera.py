@@ -1,4 +1,4 @@
-"""What a camera does to light: it blurs, saturates, and writes down a curve of what it saw."""
+"""Nonlinear model of a camera: blur, saturation and response curve."""
 
 from __future__ import annotations
 

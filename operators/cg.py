@@ -107,7 +107,7 @@ def least_squares(
 
 
 def _goals(goal: Tensor, iterations: int, limit: Tensor | None) -> Sequence[Tensor]:
-    """What the energy has to fall below before each iteration: beyond its ``limit`` any has."""
+    """Energies at which each iteration ends; those beyond its ``limit`` always do."""
     if limit is None:
         return [goal] * (iterations + 1)
     made = torch.arange(iterations + 1, device=goal.device).reshape(-1, *[1] * goal.ndim)

@@ -76,7 +76,7 @@ class Constant:
         return Constant(value).to(self.device)
 
     def derived(self, change: Callable[[Tensor], Tensor]) -> Constant:
-        """What ``change`` makes of the double one, on the device of this one."""
+        """Result of ``change`` on the double-precision tensor, on the device of this one."""
         if self._make is None:
             return self.beside(change(self.double))
         return Constant(partial(_changed, change, self._make)).to(self.device)

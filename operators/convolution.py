@@ -159,7 +159,7 @@ class SymmetricConvolution(SpectralOperator):
 
 
 def _eigenvalues(kernel: Tensor, grid: tuple[int, int]) -> Tensor:
-    """What a kernel that is its own mirror image passes of each pair of cosines."""
+    """Eigenvalues of a symmetric kernel for each pair of cosines."""
     down, across = (
         torch.cos(torch.pi / size * torch.outer(torch.arange(size), _offsets(length)))
         for size, length in zip(grid, kernel.shape, strict=True)

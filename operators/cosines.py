@@ -112,7 +112,7 @@ def product(matrix: Tensor, x: Tensor, axis: int) -> Tensor:
 
 
 def _turn(size: int) -> Tensor:
-    """What makes cosines of the Fourier transform of pixels in another order."""
+    """Phase factors that turn a Fourier transform of reordered pixels into a cosine transform."""
     frequency = torch.arange(size // 2 + 1, dtype=torch.float64)
     length = torch.full_like(frequency, (2 / size) ** 0.5)
     length[0] = size**-0.5

@@ -102,7 +102,7 @@ class FanBeam(Tomography):
         return image
 
     def _shares(self, fan: Tensor) -> Tensor:
-        """Of rays of the angle ``fan`` within their fan: (angles, detectors)."""
+        """Weights of rays of the angle ``fan`` within their fan: (angles, detectors)."""
         ordered = sorted(self.angles)
         step = (ordered[-1] - ordered[0]) / max(len(ordered) - 1, 1)
         arc = math.radians(ordered[-1] - ordered[0] + step)

@@ -1,4 +1,4 @@
-"""Which lines of k-space a Cartesian MRI scan measures: boolean, (width,), true where measured.
+"""Sampling masks of Cartesian MRI: boolean, (width,), true where a line of k-space is measured.
 
 Each mask has ``round(width / acceleration)`` lines, among them ``round(center_fraction * width)``
 adjacent ones around the centre, ``width // 2``.

@@ -1,4 +1,4 @@
-"""One number a pixel, of light that filters have taken apart: Bayer and spectral mosaics, CASSI."""
+"""Mosaics and coded apertures: one number a pixel, behind filters (Bayer, spectral, CASSI)."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Mosaic(SpectralOperator):
 
     @classmethod
     def of_bands(cls, bands: list[int] | tuple[int, ...], in_shape: Shape) -> Self:
-        """One channel a pixel: the number of each in a square pattern, row by row."""
+        """Mosaic of one channel a pixel: the number of each in a square pattern, row by row."""
         side = math.isqrt(len(bands))
         if (
             side * side != len(bands)

@@ -120,7 +120,7 @@ def spiral_trajectory(arms: int, samples: int, turns: float) -> Tensor:
 
 
 def spiral_length(turns: float, share: float = 1.0) -> float:
-    """How long an arm is up to a ``share`` of its radius, in radians a pixel (Archimedes)."""
+    """Length of an Archimedean arm up to a ``share`` of its radius, in radians a pixel."""
     a = 2 * math.pi * turns
     x = a * share
     return math.pi / 2 * (share * math.hypot(1, x) + (math.asinh(x) / a if a else share))

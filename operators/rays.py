@@ -37,7 +37,7 @@ def joseph(lines: Iterable[Line], height: int, width: int) -> Rows:
 def _met(
     right: Tensor, up: Tensor, dx: Tensor, dy: Tensor, height: int, width: int
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Of each ray: how many pixels it meets, their indices, and lengths in pixels."""
+    """Pixels that each ray meets: how many, their indices, and lengths in pixels."""
     number = max(len(each) for each in (right, up, dx, dy))
     right, up, dx, dy = (each.expand(number) for each in (right, up, dx, dy))
     size = torch.hypot(dx, dy)
@@ -112,7 +112,7 @@ def angular_weights(degrees: tuple[float, ...], turn: float) -> list[float]:
 
 
 def ramp_filtered(y: Tensor, filter: str) -> Tensor:
-    """Each projection convolved with the ramp filter of detectors one apart.
+    """Projections convolved with the ramp filter of detectors one apart.
 
     ``filter`` is ``"ramp"``, or ``"hann"`` for one that falls to zero at the highest frequency.
     Raises ``ValueError`` for another.

@@ -118,14 +118,14 @@ def decimation_matrix(size: int, factor: int, kernel: str) -> Tensor:
 
 
 def _transfer(size: int, factor: int, kernel: str) -> Tensor:
-    """What the filter passes of each cosine of a line, (size,) float64."""
+    """Gain of the filter at each cosine of a line, (size,) float64."""
     offsets, weights = _filter(factor, kernel)
     frequency = torch.arange(size, dtype=torch.float64)
     return torch.cos(torch.pi / size * torch.outer(frequency, offsets)) @ weights
 
 
 def _filter(factor: int, kernel: str) -> tuple[Tensor, Tensor]:
-    """Where it looks, in pixels from the middle of a large one, and its weights, of sum 1."""
+    """Taps of the filter: places in pixels from the middle of a large one, and weights of sum 1."""
     if factor == 1:
         return torch.zeros(1, dtype=torch.float64), torch.ones(1, dtype=torch.float64)
     profile, radius = _PROFILES[kernel]

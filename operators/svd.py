@@ -35,7 +35,7 @@ class SVD:
 
     @property
     def seen(self) -> Tensor:
-        """Where singular values are more than rounding errors: a mask of the shape of ``s``."""
+        """Mask of the singular values that are more than rounding errors, of the shape of ``s``."""
         return self.s > 100 * torch.finfo(self.s.dtype).eps * self.s.max()
 
 

@@ -126,12 +126,12 @@ class Tomography(LinearOperator):
 
     @property
     def _places(self) -> Tensor:
-        """Where the detectors are, from the axis of rotation, in the unit of length."""
+        """Positions of the detectors from the axis of rotation, in the unit of length."""
         number = torch.arange(self.out_shape[-1], dtype=torch.float64)
         return (number - self.center) * self.detector_pixel
 
     def _magnification(self) -> float:
-        """By which what is on the axis of rotation is larger on the detectors."""
+        """Magnification on the detectors of what is on the axis of rotation."""
         return 1.0
 
     def _widest(self, diagonal: float) -> float:
@@ -181,7 +181,7 @@ class Tomography(LinearOperator):
         return image
 
     def _pixels(self, like: Tensor) -> tuple[Tensor, Tensor]:
-        """Where pixels are, to the right (1, w) and upwards (h, 1) of the middle."""
+        """Positions of pixels, to the right (1, w) and upwards (h, 1) of the middle."""
         height, width = self.in_shape[1:]
         right = torch.arange(width, device=like.device, dtype=like.dtype) - (width - 1) / 2
         up = (height - 1) / 2 - torch.arange(height, device=like.device, dtype=like.dtype)

@@ -1,4 +1,4 @@
-"""What the baselines of deepinv share: one image, one stream of random numbers at a time."""
+"""Shared code of the baselines of deepinv: one image, one stream of random numbers at a time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One evaluation of a denoiser: what denoising costs and reaches without a method around it."""
+"""Baseline of one evaluation of a denoiser, for the cost and quality of denoising alone."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ def require_bm3d() -> None:
 
 
 def real(noisy: Tensor, sigma: float) -> dict[str, Tensor]:
-    """One channel, or three colours."""
+    """BM3D of gray images or of three colours."""
     return {"bm3d": denoised(noisy[0], sigma)[None]}
 
 

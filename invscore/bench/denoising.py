@@ -1,4 +1,4 @@
-"""How well a prior denoises held-out images, beside BM3D."""
+"""Denoising benchmark: a prior and BM3D on held-out images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a generative prior of digits compares with real digits: classes and likelihoods."""
+"""Comparison of samples of a digit prior with real digits: classes and likelihoods."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CONFIDENT = 0.9
 
 
 class Classifier(Protocol):
-    """What scikit-learn calls a classifier with probabilities."""
+    """Interface of scikit-learn's classifiers with probabilities."""
 
     def predict_proba(self, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         """Probabilities of the classes, (n, classes), of flat images (n, pixels)."""
@@ -35,12 +35,12 @@ class Recognised:
 
     @property
     def largest_deviation(self) -> float:
-        """Of a class's share from that of all classes, 1 / classes."""
+        """Largest deviation of a class's share from 1 / classes."""
         return max(abs(share - 1 / len(self.histogram)) for share in self.histogram)
 
 
 def recognise(classifier: Classifier, images: Tensor) -> Recognised:
-    """What ``classifier`` makes of ``images``, (n, 1, h, w), clipped to [0, 1]."""
+    """Classes and confidences of ``images``, (n, 1, h, w), clipped to [0, 1]."""
     flat = images.clamp(0, 1).flatten(1).numpy()
     probabilities = classifier.predict_proba(flat)
     counts = np.bincount(probabilities.argmax(axis=1), minlength=probabilities.shape[1])

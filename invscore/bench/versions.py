@@ -13,7 +13,7 @@ import invscore
 
 
 def versions() -> dict[str, str]:
-    """Of invscore and of what it stands on."""
+    """Versions of invscore and of the libraries that it depends on."""
     return {
         "invscore": invscore.__version__,
         "torch": str(torch.__version__),

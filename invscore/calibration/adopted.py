@@ -1,4 +1,4 @@
-"""What a calibration says of how it was made, for whoever does not say otherwise."""
+"""Settings that ``reconstruct`` takes from a calibration where the command line is silent."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from invscore.methods import METHODS
 
 @dataclass(frozen=True)
 class Choices:
-    """What the command line leaves to a default, or has said: None where it is silent."""
+    """Options that a calibration may decide: None where the command line is silent."""
 
     method: str | None
     options: Mapping[str, Any]

@@ -1,4 +1,4 @@
-"""How far intervals must be widened to hold a stated fraction of pixels of a new image.
+"""Conformal risk control: the factor by which intervals hold a stated fraction of pixels.
 
 Conformal risk control (Angelopoulos, Bates, Fisch, Lei & Schuster 2022, Theorem 1). The loss of an
 image at a factor is the fraction of its pixels outside the widened interval: between 0 and 1, and
@@ -50,6 +50,6 @@ def conformal_factor(errors: Sequence[Tensor], level: float) -> float:
 
 
 def left_out_factors(errors: Sequence[Tensor], level: float) -> list[float]:
-    """For each image, the factor found with the other images."""
+    """Factor for each image, found with the other images."""
     rest = range(len(errors))
     return [conformal_factor([errors[j] for j in rest if j != i], level) for i in rest]

@@ -92,7 +92,7 @@ class Calibration:
         return float(values.mean()), float(values.std()) / len(values) ** 0.5
 
     def content(self) -> dict[str, Any]:
-        """What ``save`` writes: the fields, and the means over images."""
+        """Content of the file: the fields, and the means over images."""
         quantities = [each.name for each in fields(Held)]
         means = {quantity: self.mean(quantity)[0] for quantity in quantities}
         return {"format": FORMAT, "means": means, **asdict(self)}
@@ -104,7 +104,7 @@ class Calibration:
 
     @classmethod
     def load(cls, path: str | Path) -> Calibration:
-        """What ``save`` has written. Raises ``ValueError`` for anything else."""
+        """Reads a file that ``save`` has written. Raises ``ValueError`` for anything else."""
         if not Path(path).exists():
             raise ValueError(f"calibration {str(path)!r}: no such file")
         try:

@@ -1,4 +1,4 @@
-"""What a calibration is tied to, as the command line tells it."""
+"""Setting to which a calibration is tied, as the command line tells it."""
 
 from __future__ import annotations
 

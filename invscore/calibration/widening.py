@@ -1,4 +1,4 @@
-"""How far the benchmark's intervals must be widened, found on validation images.
+"""Calibration of the benchmark's intervals on validation images.
 
 The images are restored by the benchmark itself, cell by cell, and the factors follow from the
 errors that cells keep, by conformal risk control: see ``conformal``.

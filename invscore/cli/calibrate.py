@@ -258,7 +258,7 @@ class _Each:
 
 
 def _print(found: Calibration, out: Path) -> None:
-    """What calibration has changed, and how it is used."""
+    """Prints the effect of the calibration, and how it is used."""
     from invscore.cli.tables import print_table
 
     def percent(quantity: str) -> str:

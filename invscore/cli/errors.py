@@ -74,14 +74,14 @@ def complain(message: str) -> None:
 
 
 def show_warning(message: Warning | str, *about: Any, **more: Any) -> None:  # noqa: ARG001
-    """In place of ``warnings.showwarning``: what to know, without the line of code that says it."""
+    """Replacement of ``warnings.showwarning`` that omits the line of code."""
     if is_quiet():
         return
     say(f"{typer.style('warning', fg='yellow', bold=True)}: {' '.join(str(message).split())}")
 
 
 def sentence(error: BaseException) -> str:
-    """What happened, for someone who did not write the program."""
+    """Message of an exception, for someone who did not write the program."""
     # Behind what has happened, torch says where in its own C++ code.
     told = str(error).split("Exception raised from")[0]
     text = _printable(" ".join(told.split()))
@@ -102,7 +102,7 @@ def sentence(error: BaseException) -> str:
 
 
 def usage(error: Exception) -> str:
-    """What is wrong with the words of a command line, of an error that typer has raised."""
+    """Message of an error of typer, about the words of a command line."""
     from pydantic import ValidationError
 
     from invscore.options.faults import must_be

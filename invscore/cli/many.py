@@ -257,7 +257,7 @@ def _print_means(rows: Mapping[str, Row]) -> None:
 
 
 def _setting(job: Job, network: Prior, seed: int) -> str:
-    """All that decides what becomes of a file, but for the file."""
+    """All settings on which the results depend, but for the file."""
     info = get_method(job.method)
     described = describe_setting(
         job.spec,
@@ -297,7 +297,7 @@ def _together(job: Job, sources: Sequence[Source], device: str) -> int:
 
 
 def _alike(job: Job, tasks: Sequence[_Ready]) -> list[list[_Ready]]:
-    """Those together that have one operator: of one kind, shape and mask, with one scale."""
+    """Groups of those that have one operator: of one kind, shape and mask, with one scale."""
     groups: dict[tuple[Any, ...], list[_Ready]] = {}
     for ready in tasks:
         operator, y = ready[1].problem.operator, ready[1].problem.y
@@ -309,7 +309,7 @@ def _alike(job: Job, tasks: Sequence[_Ready]) -> list[list[_Ready]]:
 
 
 def _joined(tasks: Sequence[Task]) -> Task:
-    """One task of several measurements."""
+    """One task that holds several measurements."""
     if len(tasks) == 1:
         return tasks[0]
     problems = [task.problem for task in tasks]

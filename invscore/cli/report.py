@@ -1,4 +1,4 @@
-"""What a reconstruction leaves behind: its numbers, its files and the table on the terminal."""
+"""Output of a reconstruction: its numbers, its files and the table on the terminal."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def measure_interval(task: Task, calibration: Calibration, interval: Interval) -
 
 
 def describe(result: Result, device: str) -> dict[str, Any]:
-    """How a result came about."""
+    """Facts on how a result was made."""
     return {**saving.facts_of(result), "device": device, "versions": versions()}
 
 

@@ -1,4 +1,4 @@
-"""One reconstruction as an HTML page, ``report.html``."""
+"""HTML page of one reconstruction, ``report.html``."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def scale_of(result: Result) -> float:
 
 
 def _measurement(task: Task, result: Result) -> Tensor | None:
-    """As a picture in units of the image."""
+    """The measurement as a picture in units of the image."""
     problem = task.in_units
     is_image = problem.operator.view == "image" and not problem.y.is_complex()
     if not (is_image and problem.y.ndim == 4) and (plain := backprojection(problem)) is not None:

@@ -1,4 +1,4 @@
-"""What ``invscore reconstruct`` does with a measurement, for one of them and for thousands."""
+"""The work of ``invscore reconstruct`` on a measurement, for one of them and for thousands."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ class Job:
         return task.fit_prior(network, operator, self.prior, self.planes)
 
     def factor(self, job: Task) -> float | Literal["auto"]:
-        """What ``scale`` is for this task."""
+        """The scale of this task."""
         return job.scale if self.scale == "auto" else self.scale
 
     def reconstruct(self, job: Task, network: Prior, **more: Any) -> Result:

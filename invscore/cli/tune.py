@@ -160,7 +160,7 @@ def tune(
 
 
 def _print(rows: list[Row]) -> None:
-    """What tuning has gained, method by method and task by task."""
+    """Prints the gains of tuning, method by method and task by task."""
 
     def cells(row: Row) -> tuple[str, ...]:
         names = (row.problem.method.label, row.problem.task.name)

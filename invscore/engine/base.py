@@ -1,4 +1,4 @@
-"""What an engine is, and the one that needs nothing: this process."""
+"""Interface of engines, and the one that needs nothing: this process."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Alone:
 
 
 def in_order(found: Iterable[tuple[int, Value]]) -> Iterator[Value]:
-    """What ``Engine.run`` yields, in the order of the items: what comes early waits.
+    """Results of ``Engine.run`` in the order of the items.
 
     >>> from invscore.engine import in_order
     >>> list(in_order([(1, "b"), (0, "a")]))

@@ -130,7 +130,7 @@ def _work(
 
 @cache
 def _prepare(threads: int | None) -> None:
-    """What a process of workers does once."""
+    """Set-up of a worker process, made once."""
     import torch
     from distributed import get_worker
 

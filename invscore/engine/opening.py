@@ -1,4 +1,4 @@
-"""From ``--workers`` and ``--cluster`` to an engine."""
+"""Engines by ``--workers`` and ``--cluster``."""
 
 from __future__ import annotations
 

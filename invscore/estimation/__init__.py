@@ -1,1 +1,1 @@
-"""What a measurement tells of itself: its noise, its scale, the blur that made it."""
+"""Estimates from a measurement alone: its noise, its scale, the blur that made it."""

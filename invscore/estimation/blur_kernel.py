@@ -189,7 +189,7 @@ def _grid(model: Model, longest: float) -> Iterator[Candidate]:
 
 
 def _steps(candidate: Candidate) -> tuple[float, ...]:
-    """How far numbers move at first: half of the grid."""
+    """Sizes of the first steps: half of the grid."""
     if candidate.model == "motion":
         return 0.5, 60.0 / candidate.numbers[0]
     return (0.12,)

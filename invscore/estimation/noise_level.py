@@ -268,7 +268,7 @@ def _as_one(operator: LinearOperator, y: Tensor, prior: Prior | None) -> float:
 
 
 def _opposed(operator: MRI, y: Tensor) -> float | None:
-    """From differences of opposed frequencies; None where there are too few."""
+    """Level from differences of opposed frequencies; None where there are too few."""
     axes, sizes = tuple(range(-operator.dimensions, 0)), y.shape[-operator.dimensions :]
     shift = tuple(1 - size % 2 for size in sizes)
 
@@ -285,7 +285,7 @@ def _opposed(operator: MRI, y: Tensor) -> float | None:
 
 
 def _of_picture(operator: LinearOperator, y: Tensor, prior: Prior | None) -> float:
-    """From a picture, all of whose pixels are measured."""
+    """Level of a picture, all of whose pixels are measured."""
     empty = _empty_band(operator, y) if isinstance(operator, Blur) else None
     start = _finest(y) if min(y.shape[-2:]) > 1 else float(y.std())
     if prior is not None and start > 0:
@@ -305,7 +305,7 @@ def _of_picture(operator: LinearOperator, y: Tensor, prior: Prior | None) -> flo
 
 
 def _of_entries(operator: LinearOperator, y: Tensor, prior: Prior) -> float:
-    """From what is measured of the entries of an image, others being missing."""
+    """Level from the measured entries of an image, others being missing."""
     selection = operator if _selects(operator) else _Mask(operator)
     size = float(y.abs().square().sum() / InverseProblem(operator, y, GaussianNoise(1.0)).count)
     level = 0.1 * size**0.5  # of y's rms: where to begin
@@ -349,7 +349,7 @@ def _selects(operator: LinearOperator) -> bool:
 
 
 def _finest(y: Tensor) -> float:
-    """From the median of the finest diagonal differences of pictures (1, c, h, w)."""
+    """Level from the median of the finest diagonal differences of pictures (1, c, h, w)."""
     rows, columns = (size // 2 * 2 for size in y.shape[-2:])
     y = y[..., :rows, :columns]
     finest = y[..., ::2, ::2] - y[..., 1::2, ::2] - y[..., ::2, 1::2] + y[..., 1::2, 1::2]

@@ -79,11 +79,11 @@ class Periodogram:
 
     @property
     def mean_log_ratio(self) -> float:
-        """Of the periodogram to what the last kernel expects."""
+        """Mean log-ratio of the periodogram to its expectation under the last kernel."""
         return float(np.log((self._power / self._total).clip(1e-30)).mean())
 
     def log_likelihood(self, kernel: Tensor, least: float = -math.inf) -> float:
-        """Of the periodogram, in nats, under the best spectrum; less if it is not ``least``."""
+        """Whittle's log-likelihood in nats, of the best spectrum; less if it is not ``least``."""
         passed, basis, power = self._passed(kernel), self._basis, self._power
         theta, level = self._theta, self._level
         if self._fit is not None:
@@ -129,7 +129,7 @@ class Periodogram:
         return value
 
     def _passed(self, kernel: Tensor) -> Array:
-        """What a kernel leaves of the power of each frequency, the window's leakage included."""
+        """Power gain of a kernel at each frequency, the window's leakage included."""
         kernel = kernel.double().contiguous()
         if math.prod(self.shape) > REMEMBERED:
             return _passed(kernel, self.shape)
@@ -138,7 +138,7 @@ class Periodogram:
 
 @dataclass(frozen=True)
 class _Fit:
-    """What a kernel leaves of each frequency, ``passed``, and the fit of a spectrum for it."""
+    """Fit of a spectrum behind a kernel, which leaves the share ``passed`` of each frequency."""
 
     passed: Array
     covariance: Array
@@ -151,7 +151,7 @@ class _Fit:
         return cls(passed, np.linalg.inv(fisher), basis * seen**2)
 
     def change(self, passed: Array) -> Array:
-        """What the fit for another kernel differs by, where the clean power stays as it is."""
+        """Change of the parameters for another kernel, where the clean power stays as it is."""
         ratio = np.log(self.passed / passed).clip(-MOST, MOST)
         return self.covariance @ (self.design @ ratio)
 

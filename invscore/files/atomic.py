@@ -207,7 +207,7 @@ def _remove(path: Path) -> None:
 
 
 def _resolved(path: Path) -> Path:
-    """Where ``path`` leads: a link stays, and what it leads to is written."""
+    """Target of ``path``: a link stays, and what it leads to is written."""
     return Path(os.path.realpath(path))
 
 

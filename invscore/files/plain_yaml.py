@@ -69,7 +69,7 @@ class _Loader(yaml.SafeLoader):
 
 
 def _weigh(content: Any, known: dict[int, int], above: tuple[int, ...]) -> int:
-    """How many values there are. Raises ``ValueError`` where they are too many or too deep."""
+    """Number of values. Raises ``ValueError`` where they are too many or too deep."""
     if not isinstance(content, dict | list):
         return 1
     if id(content) in above:

@@ -1,1 +1,1 @@
-"""What the machine has: memory, and the precisions in which it computes."""
+"""Properties of the machine: memory, and the precisions in which it computes."""

@@ -1,4 +1,4 @@
-"""What fits into memory, asked before anything is allocated."""
+"""Free memory, and refusals of what does not fit, before anything is allocated."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def is_narrow(prior: Prior) -> bool:
 
 
 def narrow_warnings(prior: Prior, info: MethodInfo) -> tuple[str, ...]:
-    """What to know where ``auto`` makes do with such a prior."""
+    """Warnings where ``auto`` has to do with such a prior."""
     if not is_narrow(prior):
         return ()
     known = f"the prior knows noise up to {prior.sigma_max:.3g} alone"
@@ -90,7 +90,7 @@ def leaves_detail(problem: InverseProblem, operator: LinearOperator) -> bool:
 
 @lru_cache(maxsize=1)
 def _bands(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> FrequencyBands:
-    """Of many measurements the images have one shape."""
+    """Frequency bands, cached: many measurements have images of one shape."""
     return FrequencyBands(torch.zeros(1, *shape, dtype=dtype, device=device))
 
 

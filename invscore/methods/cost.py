@@ -1,4 +1,4 @@
-"""What a step of a method costs, said in words: for readers, where the code has an expression."""
+"""Cost of a step of a method in words, for readers, where the code has an expression."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _is_compound(node: ast.expr) -> bool:
 
 
 def _condition(node: ast.expr) -> str:
-    """Of options that are one of several words, and of numbers that are at most some number."""
+    """Condition in words, on options that are one of several words or at most some number."""
     if isinstance(node, ast.Compare) and isinstance(node.left, ast.Name):
         against = ast.literal_eval(node.comparators[0])
         if isinstance(node.ops[0], ast.In):

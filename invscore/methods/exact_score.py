@@ -27,7 +27,7 @@ FARTHEST = 100.0
 
 
 def serves(problem: InverseProblem, prior: Prior) -> Told | None:
-    """What the measurement tells, where ``exact_score`` can use it, else None."""
+    """Information of the measurement, where ``exact_score`` can use it, else None."""
     operator = problem.operator
     if not isinstance(operator, LinearOperator) or not isinstance(problem.noise, GaussianNoise):
         return None

@@ -31,14 +31,14 @@ EXAMPLE = "After the example of ``invscore.methods``:"
 
 
 def needs_in_words(info: MethodInfo) -> str:
-    """What a method asks for, or that it serves any operator and noise."""
+    """Requirements of a method in words, or that it serves any operator and noise."""
     served = [] if {"linear", "svd"} & set(info.needs) else ["any operator"]
     served += [NEEDS[need] for need in info.needs]
     return ", ".join(served if "gaussian" in info.needs else [*served, "any noise"])
 
 
 def described(info: MethodInfo) -> dict[str, Any]:
-    """All that is known of a method, as JSON holds it."""
+    """All facts of a method, for JSON."""
     return {
         "summary": info.summary,
         "exact": info.exact,
@@ -72,7 +72,7 @@ def _row(info: MethodInfo) -> tuple[str, ...]:
 
 
 def _section(info: MethodInfo) -> str:
-    """What a method does, in the words of its documentation, its source and its options."""
+    """Section of the manual on a method: its docstring, its source and its options."""
     text = (inspect.getdoc(info.run) or "").partition(EXAMPLE)[0].rstrip().replace("``", "`")
     options = [
         (f"`{name}`", f"`{value}`", described_range(info.hints[name]) or "True or False")

@@ -1,4 +1,4 @@
-"""How good reconstructions are: one number an image, (b,), of images whose truth is known."""
+"""Metrics of reconstructions whose truth is known: one number an image, (b,)."""
 
 from invscore.metrics.frechet import fid, fid_unavailable, frechet_distance
 from invscore.metrics.intervals import coverage, width

@@ -1,4 +1,4 @@
-"""What intervals hold and how wide they are, an image at a time."""
+"""Coverage and width of intervals, an image at a time."""
 
 from __future__ import annotations
 

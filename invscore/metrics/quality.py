@@ -1,4 +1,4 @@
-"""How close images are to a reference: PSNR and SSIM."""
+"""PSNR and SSIM of images beside a reference."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a network is told of noise that differs between pixels."""
+"""Input of a network for noise that differs between pixels."""
 
 from __future__ import annotations
 

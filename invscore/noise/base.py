@@ -1,4 +1,4 @@
-"""What every law of noise tells: ``p(y | clean)``."""
+"""Interface of laws of noise, ``p(y | clean)``."""
 
 from __future__ import annotations
 

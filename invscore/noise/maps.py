@@ -1,4 +1,4 @@
-"""What is known of a law in each number of a measurement, or is one for all."""
+"""Parameters of a law that differ between the numbers of a measurement, or are one for all."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from invscore.batches import as_tensor
 
 
 def keep_as_tensors(noise: object, *names: str) -> None:
-    """What a law of noise was given as arrays of NumPy, in its fields ``names``, as tensors."""
+    """Turns the fields ``names`` of a law, given as arrays of NumPy, into tensors."""
     for name in names:
         value = getattr(noise, name)
         if not isinstance(value, int | float | Tensor):

@@ -119,7 +119,7 @@ class PoissonNoise(Noise):
         return replace(self, background=flattened(self.background, places, out_shape))
 
     def _counted(self, y: Tensor) -> Tensor:
-        """What was counted, the background included."""
+        """Counts, the background included."""
         return (self.photons * y + beside(self.background, y)).clamp_min(0)
 
     def _expected(self, clean: Tensor) -> Tensor:

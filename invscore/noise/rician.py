@@ -95,7 +95,7 @@ class RicianNoise(Noise):
 
 
 def _mean(a: Tensor) -> Tensor:
-    """Of the law of level 1 at the clean value ``a``: ``sqrt(pi / 2) L_(1/2)(-a^2 / 2)``."""
+    """Mean of the law of level 1 at the clean value ``a``: ``sqrt(pi / 2) L_(1/2)(-a^2 / 2)``."""
     t = a.square() / 4
     laguerre = (1 + 2 * t) * torch.special.i0e(t) + 2 * t * torch.special.i1e(t)
     return math.sqrt(math.pi / 2) * laguerre

@@ -60,7 +60,7 @@ class TransmissionNoise(Noise):
         require_background(self.background)
 
     def line_integrals(self, counts: Tensor) -> Tensor:
-        """What ``counts``, (\\*out_shape) or a batch of them, say of the line integrals."""
+        """Estimates of the line integrals from ``counts``, (\\*out_shape) or a batch of them."""
         photons = torch.as_tensor(beside(self.photons, counts)).to(counts)
         above = counts - beside(self.background, counts)
         line = (photons / LEAST).log() + 1 - above / LEAST

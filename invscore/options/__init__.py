@@ -1,1 +1,1 @@
-"""What users may say: options, their ranges, configurations, and faults told in a sentence."""
+"""Options, their ranges, configurations, and the messages of faults in them."""

@@ -1,4 +1,4 @@
-"""What pydantic finds wrong, in words of our own: the key, what it must be, what was given."""
+"""Messages for the faults that pydantic finds: the key, what it must be, what was given."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ LIMITS = {
 def sentences(
     errors: Sequence[ErrorDetails], content: Any, kind: type[BaseModel] | None = None
 ) -> Iterator[str]:
-    """One for each place that has a fault, in order."""
+    """Sentences, one for each place that has a fault, in order."""
     found: dict[Place, list[ErrorDetails]] = {}
     for error in errors:
         place = _place(error, content, kind)
@@ -85,7 +85,7 @@ def in_words(value: object) -> str:
 
 
 def _place(error: ErrorDetails, content: Any, kind: type[BaseModel] | None) -> Place:
-    """Where the fault is, without what pydantic adds to tell the members of a union apart."""
+    """Path of the fault, without what pydantic adds to tell the members of a union apart."""
     place: list[int | str] = []
     for before, step in zip(("", *error["loc"]), error["loc"], strict=False):
         if len(place) == 1 and kind is not None and _tagged(kind, str(before)):

@@ -1,4 +1,4 @@
-"""What a caller gives: of the type that is asked for, or told in a sentence."""
+"""Checks of arguments: of the type that is asked for, or refused in a sentence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a command line writes down: ``key=value``, numbers, lists and text; nothing is evaluated.
+"""Parsing of ``key=value``, numbers, lists and text; nothing is evaluated.
 
 Values are literals: numbers, true, false, none, tuples in round or square brackets, quoted or bare
 text.

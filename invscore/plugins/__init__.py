@@ -1,4 +1,4 @@
-"""What others add: functions with names, files of the user's own, installed packages.
+"""Plug-ins: functions with names, files of the user's own, installed packages.
 
 The examples of its functions go on from this one:
 

@@ -1,4 +1,4 @@
-"""What comes from elsewhere: files of the user's own, and packages that are installed.
+"""Plug-ins from files of the user's own and from installed packages.
 
 A plug-in is named ``file.py:name``, ``package.module:name`` or by an entry point of an installed
 package, which the package declares in its ``pyproject.toml``::

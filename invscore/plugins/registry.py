@@ -29,7 +29,7 @@ class Registered:
 
     @property
     def defaults(self) -> dict[str, Any]:
-        """Its options and their defaults."""
+        """Options and their defaults."""
         empty = inspect.Parameter.empty
         return {name: d for name, d in ranges.defaults(self.run).items() if d is not empty}
 

@@ -58,7 +58,7 @@ class Blended(Tiled):
             self.on_tile(number / (len(rows) * len(columns)))
 
     def _pieces(self, length: int, like: Tensor) -> list[tuple[slice, Tensor]]:
-        """Of an axis: what tiles see, and their weights, which sum to 1."""
+        """Windows of tiles along an axis, and their weights, which sum to 1."""
         firsts = range(0, max(1, length - (self.size - self.step)), self.step)
         pieces = [slice(first, min(first + self.size, length)) for first in firsts]
         edges = [ramp(piece.stop - piece.start, self.overlap, like.real) for piece in pieces]

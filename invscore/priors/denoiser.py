@@ -104,13 +104,13 @@ class DenoiserPrior(Prior, nn.Module):
 
     @property
     def scale(self) -> float:
-        """What one image unit is in the range of D, and one of sigma too."""
+        """Size of one image unit in the range of D, and so of sigma."""
         low, high = self.range
         return (high - low) / 2 if self.complex else high - low
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What is known of the prior, as one tells it."""
+        """Facts of the prior in the words in which they are given."""
         return {
             **self._facts,
             "channels": f"{self.channels} complex" if self.complex else self.channels,
@@ -167,6 +167,6 @@ class DenoiserPrior(Prior, nn.Module):
 
     @property
     def _offset(self) -> float:
-        """What 0 in image units is in the range of D."""
+        """Value of 0 in image units in the range of D."""
         low, high = self.range
         return (low + high) / 2 if self.complex else low

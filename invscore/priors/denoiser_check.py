@@ -95,7 +95,7 @@ class DenoiserReport:
         return not self.failures
 
     def content(self) -> dict[str, Any]:
-        """All of it, for JSON."""
+        """All figures, for JSON."""
         return {
             "ok": self.ok,
             "images": self.images,
@@ -190,7 +190,7 @@ def check_denoiser(
 
 
 def _levels(prior: Prior, deviation: float, least: float) -> list[float]:
-    """Those of ``LEVELS`` from ``least`` on that the prior knows, or the nearest; each once."""
+    """Levels of ``LEVELS`` from ``least`` on that the prior knows, or the nearest; each once."""
     high = prior.sigma_max
     low = min(max(prior.sigma_min, least), high)
     known = [min(max(level * deviation, low), high) for level in LEVELS]
@@ -254,7 +254,7 @@ def _measure(
 def _mean_off(
     prior: Prior, x: Tensor, deviation: float, generator: torch.Generator
 ) -> float | None:
-    """How far the mean of D is from that of the images, at the highest level; in deviations."""
+    """Distance of the mean of D from that of the images, at the highest level; in deviations."""
     sigma = min(prior.sigma_max, 100 * deviation)
     if sigma < FAR * deviation:
         return None
@@ -263,7 +263,7 @@ def _mean_off(
 
 
 def _uncertain_mean(prior: Prior, x: Tensor) -> float:
-    """How far the mean of images like ``x`` may be from theirs: they are few."""
+    """Standard error of the mean of images like ``x``: they are few."""
     means = x.mean(dim=tuple(range(2, x.ndim)))
     if len(x) < 3:  # whole photographs differ about half as much as their pixels
         return float(MEAN_ERRORS / 2 * (prior.variance / len(x)) ** 0.5)
@@ -292,7 +292,7 @@ def _own_spread(
 def _verdict(
     rows: tuple[LevelReport, ...], off: float | None, uncertain: float
 ) -> tuple[list[str], list[str]]:
-    """What fails and what is odd, each in a sentence; ``uncertain``: by how much ``off`` is."""
+    """Sentences on what fails and what is odd; ``uncertain``: by how much ``off`` is."""
     failures, warnings = [], []
 
     def worst(values: list[float], sign: float = 1) -> float:
@@ -358,5 +358,5 @@ def _inner(a: Tensor, b: Tensor) -> float:
 
 
 def _mean(x: Tensor) -> Tensor:
-    """Of each channel, with its axes."""
+    """Mean of each channel, with its axes."""
     return x.mean(dim=(0, *range(2, x.ndim)), keepdim=True)

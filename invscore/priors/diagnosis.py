@@ -1,4 +1,4 @@
-"""What is wrong with a wrapper of a network: other ways to read it, and which of them fits."""
+"""Diagnosis of a wrong wrapper of a network: other ways to read it, and which of them fits."""
 
 from __future__ import annotations
 

@@ -102,7 +102,7 @@ def _largest(sizes: Sequence[int], each: float, margin: int, free: float, *, str
 
 
 def _glance(prior: Prior, may_be_large: bool) -> Glance | None:
-    """What is known of a network's memory; where it ``may_be_large``, by looking at it."""
+    """Memory of a network as far as known; where it ``may_be_large``, it is measured."""
     if prior.footprint is not None:
         return Glance(prior.footprint.bytes_per_pixel, prior.footprint.stride, prior.footprint)
     if not may_be_large or not isinstance(prior, NetworkPrior | DenoiserPrior):

@@ -36,7 +36,7 @@ PLAIN = {str: "a string", dict: "a mapping", type(None): "None"}
 
 
 def foreign_advice(thing: object) -> str | None:
-    """What ``thing``, of another library, is and how it becomes a prior; ``None`` for others."""
+    """Advice on how ``thing``, of another library, becomes a prior; ``None`` for others."""
     for kind in type(thing).__mro__:
         library = kind.__module__.split(".")[0]
         if library in FOREIGN:
@@ -99,7 +99,7 @@ def _options(function: Callable[..., Any]) -> list[str]:
 
 
 def _own(function: Callable[..., Any], facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of ``facts`` that ``function`` takes."""
+    """The ``facts`` that ``function`` takes."""
     return {name: facts[name] for name in _options(function) if name in facts}
 
 
@@ -113,7 +113,7 @@ def _is_factory(function: Callable[..., Any], facts: Mapping[str, Any]) -> bool:
 
 
 def _made(factory: Callable[..., Any], own: Mapping[str, Any], given: str) -> Any:
-    """What the class or function makes of its ``own`` options."""
+    """Object that the class or function makes of its ``own`` options."""
     if not _is_factory(factory, own):
         parameters = inspect.signature(factory).parameters.values()
         needed = [p.name for p in parameters if p.default is p.empty and p.name not in own]

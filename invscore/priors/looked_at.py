@@ -1,4 +1,4 @@
-"""How far a network sees and how much memory it takes, found by looking at it."""
+"""Receptive field and memory of a network, measured by evaluating it."""
 
 from __future__ import annotations
 

@@ -235,7 +235,7 @@ class NetworkPrior(Prior, nn.Module):
         return self.mean + skip * (x - self.mean) + out * self._as_images(prediction, x)
 
     def _as_images(self, prediction: Tensor, like: Tensor) -> Tensor:
-        """What F predicts, in the dtype of the images ``like``."""
+        """Predictions of F in the dtype of the images ``like``."""
         prediction = prediction.to(like.real.dtype)
         if not self.complex:
             return prediction

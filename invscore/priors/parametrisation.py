@@ -1,4 +1,4 @@
-"""What a network predicts: noise, image, a mix of both; and how that makes a denoiser."""
+"""Parametrisations of networks: they predict noise, image or a mix; and the denoiser each makes."""
 
 from __future__ import annotations
 

@@ -97,7 +97,7 @@ def _padded(z: Tensor, size: tuple[int, ...]) -> Tensor:
 
 
 def _starts(length: int, tile: int, overlap: int) -> list[int]:
-    """Where tiles begin: as few as cover ``length``, evenly spaced."""
+    """Starts of tiles: as few as cover ``length``, evenly spaced."""
     count = 1 + math.ceil((length - tile) / (tile - overlap))
     if count == 1:
         return [0]

@@ -1,4 +1,4 @@
-"""What the metadata of a checkpoint must say of a prior."""
+"""Metadata of a checkpoint."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ class Tiled(Prior):
             yield window, part
 
     def _tiles(self, x: Tensor) -> Iterator[tuple[tuple[slice, ...], ...]]:
-        """Of each tile what is looked at, where its result belongs, and what of it is kept."""
+        """Tiles: what is looked at, where its result belongs, and what of it is kept."""
         down, across = (list(_pieces(n, self.size, self.margin)) for n in x.shape[-2:])
         for number, (rows, columns) in enumerate(product(down, across), start=1):
             window, core, inner = (
@@ -97,7 +97,7 @@ class Tiled(Prior):
 
 
 def _pieces(length: int, size: int, margin: int) -> Iterator[tuple[slice, slice, slice]]:
-    """Of each piece of an axis: the window, the core in the image, and the core in the window."""
+    """Pieces of an axis: the window, the core in the image, and the core in the window."""
     for start in range(0, length, size):
         end = min(start + size, length)
         first, last = max(0, start - margin), min(length, end + margin)

@@ -77,7 +77,7 @@ class Process(abc.ABC):
         return self._at(_double(t))
 
     def alpha(self, t: Time) -> Tensor:
-        """What is left of the data at ``t``."""
+        """Factor of the data at ``t``."""
         return self.at(t).alpha
 
     def sigma(self, t: Time) -> Tensor:

@@ -52,7 +52,7 @@ class VE(Process):
 
 @dataclass(frozen=True)
 class _LinearBeta(Process):
-    """What VP and sub-VP share: beta from ``beta_min`` to ``beta_max`` for t from 0 to 1."""
+    """Shared part of VP and sub-VP: beta from ``beta_min`` to ``beta_max`` for t from 0 to 1."""
 
     beta_min: float = 0.1
     beta_max: float = 20.0

@@ -1,4 +1,4 @@
-"""One image out of a stack, its axes in the order channels, rows, columns."""
+"""Selection of one image out of a stack, its axes in the order channels, rows, columns."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def _depth(volume: str, letters: str, shape: tuple[int, ...], name: str) -> str:
 def _places(
     index: Index | None, letters: str, shape: tuple[int, ...], name: str, slices: str | None
 ) -> dict[int, int]:
-    """Which entry along which axis; none along that of ``slices``."""
+    """Index along each axis; none along that of ``slices``."""
     if index is None:
         return {}
     if isinstance(index, Mapping):

@@ -1,4 +1,4 @@
-"""What a reader makes of a file: the numbers, what their axes are, what they mean."""
+"""Interface of readers: the numbers of a file, its axes, and what they mean."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Recording:
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which array of a file of several: the one called ``key``, else one of ``names``."""
+    """Wanted array of a file of several: the one called ``key``, else one of ``names``."""
 
     key: str | None = None
     names: tuple[str, ...] = ()

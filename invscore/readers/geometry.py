@@ -1,4 +1,4 @@
-"""How the numbers and pixels of a result lie on those of the file that it comes from."""
+"""Pixels and values of a result in the coordinates of the file that it comes from."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Change:
 
     @property
     def first(self) -> float:
-        """Where the centre of the first new pixel lies, in old pixels from the centre of theirs."""
+        """Centre of the first new pixel, in old pixels from the centre of theirs."""
         return self.start + 0.5 / self.finer - 0.5
 
 

@@ -159,7 +159,7 @@ def _along_trajectory(
 
 
 class Encoding:
-    """What the header says of the first encoded space."""
+    """Entries of the header on the first encoded space."""
 
     def __init__(self, xml: str) -> None:
         root = ElementTree.fromstring(xml)

@@ -96,7 +96,7 @@ def write(file: Path, values: Array, like: Recording) -> None:
 
 @contextmanager
 def _damage() -> Iterator[list[str]]:
-    """What tifffile logs of a file that it goes on to read as far as it is there."""
+    """Complaints of tifffile about a file that it goes on to read as far as it is there."""
     told: list[str] = []
 
     class Kept(logging.Handler):

@@ -1,4 +1,4 @@
-"""How far a reconstruction is: its steps, and the tiles of the one that is being made."""
+"""Progress of a reconstruction: its steps, and the tiles of the one that is being made."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is odd about a problem and what does not fit between it and its samples, in sentences."""
+"""Warnings on a problem, and on what does not fit between it and its samples."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from invscore.uncertainty.excerpt import excerpt
 def own_warnings(
     problem: InverseProblem, prior: Prior, asked: str, info: MethodInfo
 ) -> tuple[str, ...]:
-    """What is odd about an operator of one's own, and about a choice that ``auto`` had to make."""
+    """Warnings on a user's own operator, and on a choice that ``auto`` had to make."""
     odd = operator_warnings(problem.operator, problem.y)
     return odd + narrow_warnings(prior, info) if asked == "auto" else odd
 

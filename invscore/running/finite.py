@@ -30,7 +30,7 @@ class Watch:
         return lost
 
     def last(self, step: int, state: Tensor) -> int | None:
-        """As ``look``, and this state's answer is waited for."""
+        """Check of this state that waits for its answer."""
         lost = self.look(step, state)
         return self._answer() if lost is None else lost
 

@@ -1,4 +1,4 @@
-"""Which samples of which measurements are drawn together, and from which seeds."""
+"""Batches of samples and measurements, and their seeds."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from invscore.priors.base import Prior
 def scale_factors(
     problem: InverseProblem, prior: Prior, scale: float | Literal["auto"]
 ) -> list[float]:
-    """By what the measurement of each image is divided."""
+    """Factors by which the measurement of each image is divided."""
     if scale == "auto":
         return [float(factor) for factor in estimate_scale(problem, prior)]
     if isinstance(scale, str) or not (scale > 0 and math.isfinite(scale)):
@@ -31,7 +31,7 @@ def scale_factors(
 
 
 def one_number(factors: list[float]) -> PerImage:
-    """One number where all are alike."""
+    """The common value, where all are alike."""
     return factors[0] if len(set(factors)) == 1 else torch.tensor(factors, dtype=torch.float64)
 
 

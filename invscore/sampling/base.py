@@ -88,7 +88,7 @@ class SamplerInfo(Registered):
 
     @property
     def defaults(self) -> dict[str, Any]:
-        """Its options and their defaults, ``steps`` among them where it has them."""
+        """Options and their defaults, ``steps`` among them where it has them."""
         steps = {} if self.steps is None else {"steps": self.steps}
         return {**steps, **super().defaults}
 

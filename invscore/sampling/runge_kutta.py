@@ -63,7 +63,7 @@ def relative(rtol: float, atol: float) -> Excess:
 
 
 def root_mean_square(values: Tensor) -> Tensor:
-    """Of real numbers, (k, \\*shape): (k,)."""
+    """Root mean square of real numbers, (k, \\*shape): (k,)."""
     return values.flatten(1).square().mean(dim=1).sqrt()
 
 

@@ -1,4 +1,4 @@
-"""What is left of images under much noise: their mean, and white noise.
+"""Terminal distribution of images under much noise: their mean, and white noise.
 
 ``N(mean, (v + sigma^2) I)``, v the variance of a pixel, averaged over the image: of all white
 Gaussians the nearest to the law of ``x0 + sigma n``.

@@ -1,1 +1,1 @@
-"""From words to inverse problems: operators by name, specifications, tasks with their truth."""
+"""Inverse problems from words: operators by name, specifications, tasks with their truth."""

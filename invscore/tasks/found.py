@@ -51,7 +51,7 @@ image, its name, and whether it moves."""
 
 
 def finder_of(spec: Spec) -> Finder | None:
-    """What finds the operator ``spec`` in a measurement, None where that is not needed."""
+    """Function that finds the operator ``spec`` in a measurement, None where that is not needed."""
     if spec.is_plugin or (spec.name in OF_A_MASK and knows_its_mask(spec)):
         return None
     return FINDERS.get(spec.name)

@@ -73,7 +73,7 @@ def whole_numbers(values: tuple[Any, ...]) -> tuple[int, ...]:
 
 
 def channels_of_mosaic(options: Mapping[str, Any]) -> int:
-    """How many channels the image behind a mosaic has."""
+    """Number of channels of the image behind a mosaic."""
     pattern = options.get("pattern", "RGGB")
     if options.get("filters") is not None:
         from invscore.operators.files import read_filters

@@ -1,4 +1,4 @@
-"""What a command line says of the noise: a number, a law with its options, or a file.
+"""Noise as a command line declares it: a number, a law with its options, or a file.
 
 ``0.01`` and ``gaussian(sigma=0.01)`` are its standard deviation, ``poisson(photons=200)`` is that
 of counts, and ``map.npy`` or ``map(file=night.fits, key=ERR)`` a standard deviation, a variance or
@@ -124,7 +124,7 @@ class NoiseMap(Law):
 
     @property
     def holds(self) -> Kind:
-        """What the numbers are."""
+        """Name of what the numbers are."""
         return self.kind or KINDS_BY_NAME.get((self.key or "").lower(), "std")
 
 

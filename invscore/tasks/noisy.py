@@ -112,6 +112,6 @@ def problem_with(
 
 
 def _seen(deviation: Tensor, operator: Operator) -> Tensor:
-    """What is measured, (\\*out_shape): where the noise is finite and positive."""
+    """Mask of what is measured, (\\*out_shape): where the noise is finite and positive."""
     seen = deviation.isfinite() & (deviation > 0)
     return seen if operator.measured is None else seen & operator.measured.to(seen.device)

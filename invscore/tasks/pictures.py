@@ -1,4 +1,4 @@
-"""What is black and what is white in the pictures of a task, and measurements as pictures."""
+"""Black and white of the pictures of a task, and measurements as pictures."""
 
 from __future__ import annotations
 

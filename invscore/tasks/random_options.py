@@ -1,4 +1,4 @@
-"""What operators draw at random: right for a simulation, an invention for a user's measurement."""
+"""Options that operators draw at random: right for a simulation, not for a user's measurement."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def image_shape(name: str, y_shape: Shape, options: Options) -> Shape:
 
 
 def _untold(sentence: str) -> Behind:
-    """What refuses to guess."""
+    """Finder of a shape that always refuses, because the measurement does not tell it."""
 
     def refuse(y_shape: Shape, options: Options) -> Shape:  # noqa: ARG001
         raise ValueError(f"{sentence}: give --shape C,H,W")

@@ -18,7 +18,7 @@ from invscore.tasks.builtin import BUILTIN
 
 @dataclass(frozen=True)
 class Spec:
-    """What a specification says. ``file`` is set for an operator from the user's own file."""
+    """Parsed specification. ``file`` is set for an operator from the user's own file."""
 
     name: str
     options: dict[str, Any] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""From a user's words to an inverse problem, with the truth where it is known."""
+"""Inverse problem from a user's words, with the truth where it is known."""
 
 from __future__ import annotations
 
@@ -194,7 +194,7 @@ def make_operator(spec: Spec, in_shape: Shape | None) -> Operator:
 
 @lru_cache(maxsize=1, typed=True)
 def _remembered(name: str, in_shape: Shape, keys: tuple[str, ...], *values: float) -> Operator:
-    """Of many measurements most have the operator of the one before."""
+    """The operator, cached: most of many measurements have the one of the measurement before."""
     return build(name, in_shape, dict(zip(keys, values, strict=True)))
 
 
@@ -233,7 +233,7 @@ def _of_channels(prior: Prior, channels: int, name: str) -> Prior:
 
 
 def together(problem: InverseProblem) -> int:
-    """How many samples to draw at once, so that memory does not grow with their number."""
+    """Number of samples to draw at once, so that memory does not grow with their number."""
     return max(1, PIXELS_TOGETHER // math.prod(problem.operator.in_shape))
 
 

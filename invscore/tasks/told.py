@@ -1,4 +1,4 @@
-"""What the file of a measurement tells of its operator: holes, angles, the noise of coils."""
+"""Facts on the operator from the file of a measurement: holes, angles, the noise of coils."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def with_its_holes(spec: Spec, measurement: str) -> tuple[Spec, tuple[str, ...]]
 
 
 def share_measured(spec: Spec, operator: Operator) -> tuple[str, ...]:
-    """How much of a picture or of k-space a mask in a file measures: one turned round shows."""
+    """Share of a picture or of k-space that a mask in a file measures."""
     if spec.is_plugin or not isinstance(spec.options.get("mask"), str):
         return ()
     if not isinstance(operator, LinearOperator) or operator.measured is None:
@@ -105,6 +105,6 @@ def _asks(spec: Spec, names: tuple[str, ...], *options: str) -> bool:
 
 
 def _in_header(entry: str, measurement: str, key: str | None) -> Any:
-    """What the header of a file has under ``entry``, None where it has nothing."""
+    """Entry ``entry`` of the header of a file, None where it has none."""
     header = read(measurement, key, MEASUREMENT_KEYS).header
     return header.get(entry) if isinstance(header, dict) else None

@@ -133,7 +133,7 @@ class Batches:
         return clean, how
 
     def _shares(self, count: int, random: np.random.Generator) -> Tensor:
-        """Of the noise that an image is said to have, how much it has: 1, or less if overstated."""
+        """Share of the declared noise that an image has: 1, or less if overstated."""
         chosen = random.random(count) < self.config.noise.overstated
         return torch.from_numpy(np.where(chosen, random.random(count), 1).astype(np.float32))
 

@@ -11,7 +11,7 @@ from invscore.training.config import TrainConfig
 
 
 def image_channels(config: TrainConfig) -> int:
-    """How many channels the images have: a complex one takes two of the network's."""
+    """Number of channels of the images: a complex one takes two of the network's."""
     return config.network.channels // (2 if config.prior.complex else 1)
 
 

@@ -38,7 +38,7 @@ from invscore.training.warm_start import warm_start
 
 @dataclass(frozen=True)
 class Progress:
-    """What the loop tells its caller after every step; ``validation`` when it has saved."""
+    """Progress of training after every step; ``validation`` when it has saved."""
 
     step: int
     steps: int

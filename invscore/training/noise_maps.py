@@ -49,19 +49,19 @@ def noise_maps(
 
 
 def random_weights(size: tuple[int, int], random: np.random.Generator) -> Array:
-    """How well each pixel of an image (h, w) is measured, from 0 to 1, in a random manner."""
+    """Random weights with which pixels of an image (h, w) are measured, from 0 to 1."""
     kind = KINDS[random.integers(len(KINDS))]
     weights = kind(size, random)
     return weights if random.random() < 0.5 else 1 - weights
 
 
 def _pixels(size: tuple[int, int], random: np.random.Generator) -> Array:
-    """Each on its own."""
+    """Independent pixels."""
     return (random.random(size) < random.random()).astype(float)
 
 
 def _half_plane(size: tuple[int, int], random: np.random.Generator) -> Array:
-    """What lies on one side of a straight line."""
+    """One side of a straight line."""
     return (_along(size, random) < random.random()).astype(float)
 
 

@@ -1,4 +1,4 @@
-"""What a run leaves in its folder: priors, samples, the log and the state to go on from."""
+"""Files of a run in its folder: priors, samples, the log and the state to go on from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All that a training run is between two steps: saved, it goes on as the same run."""
+"""State of a training run between two steps: saved, it goes on as the same run."""
 
 from __future__ import annotations
 

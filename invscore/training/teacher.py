@@ -60,7 +60,7 @@ def _kind(channels: int | None, complex_images: bool) -> str:
 
 
 def white(batch: Batch) -> Tensor:
-    """Of which images of ``batch`` the noise is the same at all pixels, (b,)."""
+    """Mask of the images of ``batch`` whose noise is the same at all pixels, (b,)."""
     if batch.maps is None:
         return torch.ones(len(batch.clean), dtype=torch.bool, device=batch.clean.device)
     pixels = batch.maps.flatten(1)

@@ -1,4 +1,4 @@
-"""How well a prior denoises images that it was not trained on."""
+"""Denoising of images that a prior was not trained on."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ HEAD = """\
 
 @dataclass(frozen=True)
 class Row:
-    """What became of a problem: what was ``found``, or why nothing could be (``refusal``)."""
+    """Outcome of a problem: what was ``found``, or why nothing could be (``refusal``)."""
 
     problem: TuningProblem
     found: Found | None

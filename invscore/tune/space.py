@@ -1,4 +1,4 @@
-"""What is tuned: for each method and baseline, the options that are searched and between what.
+"""Search space: for each method and baseline, the options that are tuned and their ranges.
 
 Options that cost time (steps, iterations, particles) are budgets, for the user to set: they stay as
 they are. So do levels of noise whose default follows from the prior.
@@ -33,7 +33,7 @@ class Span:
 
 @dataclass(frozen=True)
 class Words:
-    """One of several words."""
+    """Choice of one of several words."""
 
     words: tuple[str, ...]
 

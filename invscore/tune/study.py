@@ -120,7 +120,7 @@ def search(
 
 
 def best(study: optuna.Study, trials: int) -> Found | None:
-    """What the first ``trials`` of ``study`` have found; ``None`` if none has come to a score.
+    """Best trial among the first ``trials`` of ``study``; ``None`` if none has come to a score.
 
     Later ones, of a longer search before, do not count: the same command has the same answer.
     """

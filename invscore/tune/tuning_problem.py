@@ -86,7 +86,7 @@ class TuningProblem:
         return self.who.options({**self.method.options_for(self.task.name), **chosen})
 
     def setting(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        """All that decides what a restored image looks like, but for the image and the seed."""
+        """All settings on which a restored image depends, but for the image and the seed."""
         spec = fit_operator(parse_spec(self.task.op), complex_valued=self.network.complex)
         setting = describe_setting(
             spec,

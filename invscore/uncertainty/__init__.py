@@ -1,4 +1,4 @@
-"""What posterior samples tell of an unknown image, and whether their residuals are believable.
+"""Uncertainty from posterior samples, and checks whether their residuals are believable.
 
 The examples of its functions go on from this one:
 

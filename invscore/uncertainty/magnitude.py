@@ -54,7 +54,7 @@ def magnitude_warnings(
 
 
 def _measured(problem: InverseProblem, prior: Prior, factor: Tensor | float) -> Tensor:
-    """How much farther y is than measurements of images of the prior: (b,), 1 or more."""
+    """Ratio of y's size to that of measurements of images of the prior: (b,), 1 or more."""
     operator, y = problem.operator, problem.y
     image = torch.zeros(len(y), *operator.in_shape, dtype=problem.image_dtype, device=y.device)
     mean = image + factor * torch.as_tensor(prior.mean, dtype=image.dtype, device=y.device)

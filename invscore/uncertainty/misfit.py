@@ -1,4 +1,4 @@
-"""What does not fit between a measurement, its declared model and posterior samples, and why.
+"""Warnings on misfits between a measurement, its declared model and posterior samples.
 
 Each cause leaves a mark of its own on the residual ``y - A(x')`` in units of the noise:
 

@@ -140,7 +140,7 @@ def _averaged(away: Tensor) -> Tensor:
 
 
 def _place(far: Tensor) -> str:
-    """Where the windows ``far``, (h, w), are, in words."""
+    """Position of the windows ``far``, (h, w), in words."""
     ends = []
     for axis, name in ((1, "rows"), (0, "columns")):
         share = far.float().sum(dim=axis).cumsum(0)

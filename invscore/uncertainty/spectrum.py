@@ -146,7 +146,7 @@ def _one_hot(places: Tensor) -> Tensor:
 
 @lru_cache
 def _moments_of_all(shape: tuple[int, ...]) -> tuple[Tensor, Tensor]:
-    """Of measurements without a mask: many have one shape."""
+    """Moments of measurements without a mask, cached: many have one shape."""
     return _moments(torch.ones(shape), _bands(*shape[-2:], centred=False))
 
 

@@ -1,4 +1,4 @@
-"""What the page shows of one reconstruction."""
+"""Entry of the page: one reconstruction."""
 
 from __future__ import annotations
 

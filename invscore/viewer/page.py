@@ -81,7 +81,7 @@ def write_page(
 def _data(
     entries: Sequence[Entry], pictures: Pictures, facts: Mapping[str, str], samples: int
 ) -> dict[str, Any]:
-    """What the script reads, while the pictures are gathered in ``pictures``."""
+    """Data of the page's script; pictures are gathered in ``pictures``."""
     from matplotlib import colormaps
 
     scales = map_scales(entries)

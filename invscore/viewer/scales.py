@@ -1,4 +1,4 @@
-"""Which value is white in a picture, and which is the brightest colour of a map."""
+"""Scales of pictures: which value is white, and which is the brightest colour of a map."""
 
 from __future__ import annotations
 

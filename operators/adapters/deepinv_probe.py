@@ -1,4 +1,4 @@
-"""What a physics of deepinv does to a few images: shapes, types, and whether it has an SVD."""
+"""Probing of a physics of deepinv on a few images: shapes, types, and whether it has an SVD."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def _doubled(tensor: Tensor) -> Tensor:
 def _factors_error(
     bare: Any, image: Layout, measurement: Layout, c: Layout, precision: torch.dtype | None
 ) -> float:
-    """How far U, s and V are from an SVD of A, their columns orthonormal where s is not 0."""
+    """Relative error of U, s and V as an SVD of A, their columns orthonormal where s is not 0."""
     x = _random(bare, image, precision)
     mask = torch.as_tensor(bare.mask)
     s = c.to_ours(mask.expand(1, *c.parts[0].theirs)).real
@@ -208,7 +208,7 @@ def without_caches(physics: nn.Module) -> nn.Module:
 
 
 def identity(x: Any, **_: Any) -> Any:
-    """What deepinv has as ``lambda x: x`` in many places, which pickle does not take."""
+    """Identity in the place of deepinv's ``lambda x: x``, which pickle does not take."""
     return x
 
 
@@ -231,7 +231,7 @@ def _is_complex(physics: nn.Module) -> bool:
 
 
 def _precisions(physics: nn.Module) -> list[torch.dtype | None]:
-    """Those in which it may compute, the likeliest first: None for any."""
+    """Precisions in which it may compute, the likeliest first: None for any."""
     numbers = [t for t in (*physics.parameters(), *physics.buffers()) if t.dtype.is_floating_point]
     first = numbers[0].dtype if numbers else torch.float32
     others = [dtype for dtype in (torch.float32, torch.float64) if dtype != first]

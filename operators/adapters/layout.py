@@ -1,4 +1,4 @@
-"""How another library lays out a batch, and how invscore does."""
+"""Conversion between the batches of another library and ours."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Layout:
 
     @property
     def sizes(self) -> list[int]:
-        """How many numbers of ours each array is."""
+        """Number of our numbers in each array."""
         return [math.prod(part.ours) for part in self.parts]
 
     @property

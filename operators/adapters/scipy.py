@@ -1,4 +1,4 @@
-"""To and from SciPy's linear operators, which PyLops and many other packages speak too."""
+"""Conversion to and from SciPy's linear operators, which PyLops and others speak too."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One method on one measurement of one image: the unit of work, and the file that remembers it."""
+"""Cells of the imaging benchmark, one method on one measurement of one image, and their files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a configuration of the imaging benchmark may say: ``configs/bench/*.yaml``."""
+"""Configuration of the imaging benchmark: ``configs/bench/*.yaml``."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class MethodConfig(Section):
         return {"label": given["name"], **given} if named else given
 
     def options_for(self, task: str) -> dict[str, Any]:
-        """Its options in ``task``, those that are given."""
+        """Options of the method in ``task``, those that are given."""
         return {**self.options, **self.tasks.get(task, {})}
 
 

@@ -1,4 +1,4 @@
-"""Which cells a configuration asks for."""
+"""Cells that a configuration asks for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run leaves behind: rows and tables in several formats, figures and the page."""
+"""Output of a run: rows and tables in several formats, figures and the page."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def refusals(rows: Sequence[Row]) -> list[tuple[str, str, str]]:
 
 
 def _facts(config: ImagingConfig) -> dict[str, str]:
-    """What holds for all rows."""
+    """Facts that hold for all rows."""
     priors = dict.fromkeys(task.prior or config.prior for task in config.tasks)
     facts = {
         "priors": ", ".join(priors),

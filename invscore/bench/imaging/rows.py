@@ -1,4 +1,4 @@
-"""From outcomes to rows, a row for each cell, and to their means over images."""
+"""Rows of a run, one for each cell, and their means over images."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def _calibrated(
 
 
 def means(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """For each task and method the mean of every figure over images and seeds, costs among them.
+    """Mean of every figure over images and seeds, for each task and method, costs among them.
 
     ``images`` counts those that have figures, ``refused`` the rows that have none, for the first
     ``refusal``. Beside each mean stands ``NAME_se``, its standard error over images (seeds of one

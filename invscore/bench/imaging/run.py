@@ -1,4 +1,4 @@
-"""From a cell to its outcome."""
+"""Running of a cell."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is measured of a restored image, and the pictures that are kept of it."""
+"""Figures of a restored image, and the pictures that are kept of it."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def held(errors: Tensor, factor: float) -> float:
 
 
 def _similarity(image: Tensor, truth: Tensor, peak: float) -> dict[str, float | None]:
-    """Of one image, (1, \\*shape)."""
+    """SSIM of one image, (1, \\*shape)."""
     side = min(image.shape[-2:]) if image.ndim == 4 else 0
     perceptual = metrics.lpips(image, truth, peak) if side >= SMALLEST else None
     similar = metrics.ssim(image, truth, peak) if side >= metrics.SSIM_WINDOW else None

@@ -52,7 +52,7 @@ SUMMARY = ("coverage90", "coverage90_calibrated", "evaluations", "seconds", "pro
 
 @dataclass(frozen=True)
 class Table:
-    """One figure: a line for each method, a column for each task and one for their mean.
+    """Table of one figure: a line for each method, a column for each task and one for their mean.
 
     ``best``: the places (line, column) of the best entry of each column.
     """
@@ -132,7 +132,7 @@ def _entry(mean: Mapping[str, Any], name: str, decimals: int) -> str:
 def _best(
     numbers: Mapping[tuple[int, int], float], column: Column, columns: int
 ) -> frozenset[tuple[int, int]]:
-    """Those that print like the best one of their column."""
+    """Places of the entries that print like the best one of their column."""
     if column.better == 0:
         return frozenset()
     found: set[tuple[int, int]] = set()
@@ -144,7 +144,7 @@ def _best(
 
 
 def markdown(each: Table) -> str:
-    """As a table in Markdown, the best in bold."""
+    """The table in Markdown, the best in bold."""
     rows = [each.columns, ["---", *["---:"] * (len(each.columns) - 1)]]
     rows += [
         [f"**{text}**" if (i, j) in each.best else text for j, text in enumerate(line)]
@@ -156,7 +156,7 @@ def markdown(each: Table) -> str:
 
 
 def latex(each: Table) -> str:
-    """As a table in LaTeX, with the package booktabs, the best in bold."""
+    """The table in LaTeX, with the package booktabs, the best in bold."""
     body = [
         [
             f"\\textbf{{{_tex(text)}}}" if (i, j) in each.best else _tex(text)

@@ -1,4 +1,4 @@
-"""One method on one instance of a problem: the unit of work, and the file that remembers it."""
+"""Cells of the posterior benchmark, one method on one instance of a problem, and their files."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Cell:
 
     @property
     def first_seed(self) -> int:
-        """That of the first sample: a multiple of ``particles``, where a particle set begins."""
+        """Seed of the first sample: a multiple of ``particles``, where a particle set begins."""
         seed = self.seed + STRIDE * self.instance
         return seed - seed % self.options.get("particles", 1)
 

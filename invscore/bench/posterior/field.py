@@ -27,7 +27,7 @@ KINDS = {
 
 
 def operator_of(kind: str) -> LinearOperator:
-    """One operator for all instances of a kind."""
+    """The operator of a kind, one for all its instances."""
     if kind == "blur":
         return Blur.gaussian(1.5, SHAPE)
     return Inpainting.random(SHAPE, keep=0.3) if kind == "mask" else MRI.random(SHAPE, real=True)
@@ -40,7 +40,7 @@ def field_prior() -> StationaryGaussianPrior:
 
 @lru_cache(maxsize=1)
 def _masked() -> tuple[DataSpace, Tensor]:
-    """What the instances under the mask share; its posterior is not stationary."""
+    """Posterior under the mask, which is not stationary, in what its instances share."""
     space = DataSpace(operator_of("mask"), field_prior(), NOISE)
     return space, space.std()
 

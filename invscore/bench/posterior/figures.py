@@ -150,7 +150,7 @@ def _families(rows: Sequence[Row]) -> dict[str, list[Row]]:
 
 
 def _curves(rows: Sequence[Row]) -> dict[str, Curves]:
-    """Of each family of problems, with a point where a method has refused none of them."""
+    """Curves of each family of problems, with a point where a method has refused none of them."""
     families: dict[str, Curves] = {}
     for family, members in _families(primary(rows)).items():
         curves = families.setdefault(family, {})

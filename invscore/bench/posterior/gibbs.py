@@ -18,7 +18,7 @@ from invscore.bench.posterior.levy_laws import Law
 
 @dataclass(frozen=True)
 class IncrementSamples:
-    """Of the increments, (steps, chains, d), and their ``means`` given the latent variances.
+    """Samples of increments, (steps, chains, d), and their ``means`` given the latent variances.
 
     The mean of the ``means`` is that of the draws with less noise (Rao & Blackwell).
     """

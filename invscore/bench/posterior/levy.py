@@ -42,7 +42,7 @@ REGION = Metric("coverage", "posterior mass of the samples' 90 % highest-density
 
 
 def operator_of(name: str) -> LinearOperator:
-    """One operator for all instances of a problem."""
+    """The operator of a problem, one for all its instances."""
     if name == "identity":
         return Identity(SHAPE)
     if name == "convolution":

@@ -22,7 +22,7 @@ class Law(abc.ABC):
     @property
     @abc.abstractmethod
     def variance(self) -> float:
-        """Of u; infinite where the integral is."""
+        """Variance of u; infinite where the integral is."""
 
     @property
     def jumps(self) -> float:

@@ -50,12 +50,12 @@ class IndependentPixels(Prior):
         self.variance = float(self.weights @ (self.widths**2 + (self.means - mean) ** 2))
 
     def _parts(self, x: Tensor, sigma: PerImage) -> tuple[Tensor, Tensor, Tensor]:
-        """Of each pixel and component, on a last axis: probability, gain and mean."""
+        """Probability, gain and mean of each pixel and component, on a last axis."""
         logs, total = self._logs(x, sigma)
         return logs.softmax(dim=-1), self.widths.to(x) ** 2 / total, self.means.to(x)
 
     def _logs(self, x: Tensor, sigma: PerImage) -> tuple[Tensor, Tensor]:
-        """Of each pixel and component: the log of its density, less a constant, and variance."""
+        """Log-density, less a constant, and variance of each pixel and component."""
         total = self.widths.to(x) ** 2 + per_image(sigma, x)[..., None] ** 2
         away = (x[..., None] - self.means.to(x)) ** 2 / total
         return self.weights.to(x).log() - 0.5 * (total.log() + away), total

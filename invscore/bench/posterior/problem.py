@@ -83,7 +83,7 @@ class Problem:
 
     @property
     def family(self) -> str:
-        """What its name begins with."""
+        """The family of a problem, the first word of its name."""
         return self.name.split("-")[0]
 
 

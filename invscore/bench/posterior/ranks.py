@@ -22,7 +22,7 @@ TRIALS = 4000
 
 
 def ranks_among(truth: Tensor, samples: Tensor) -> Tensor:
-    """How many of the ``samples`` (n, b, k) are below the ``truth`` (b, k)."""
+    """Rank of the ``truth`` (b, k) among the ``samples`` (n, b, k)."""
     return (samples < truth).sum(dim=0)
 
 
@@ -50,7 +50,7 @@ def binned(ranks: Tensor, n: int, bins: int) -> Tensor:
 
 
 def chi_square(ranks: Tensor, n: int) -> float:
-    """Of the counts in five bins, over its mean: 1 on average."""
+    """Chi-square of the counts in five bins over its mean, 1 on average."""
     expected = len(ranks) / BINS
     # Split ranks let the counts vary less than integers would.
     mean = BINS * (_parts(n, BINS).square().sum() / (n + 1) - 1 / BINS)

@@ -1,4 +1,4 @@
-"""From the outcomes of cells to rows: a problem, a method and a metric, all instances together."""
+"""Rows of a run: a problem, a method and a metric, all instances together."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def _far(metric: Metric, group: Sequence[Outcome], floors: Sequence[Outcome]) ->
 
 
 def standard_error(values: Sequence[float]) -> float | None:
-    """Of the mean of ``values``; ``None`` where one value tells none."""
+    """Standard error of the mean of ``values``; ``None`` for a single one."""
     return float(np.std(values, ddof=1) / math.sqrt(len(values))) if len(values) > 1 else None
 
 

@@ -1,4 +1,4 @@
-"""Which cells there are, and running them."""
+"""Plan and running of the cells."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def plan(
 def _merged(
     settings: Sequence[tuple[MethodSetting, int | None]],
 ) -> list[tuple[MethodSetting, tuple[int | None, ...]]]:
-    """Each setting once, with all its budgets."""
+    """Settings without repetition, each with all its budgets."""
     merged: list[tuple[MethodSetting, tuple[int | None, ...]]] = []
     for setting, _ in settings:
         budgets = tuple(dict.fromkeys(budget for other, budget in settings if other == setting))

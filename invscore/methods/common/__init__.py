@@ -1,1 +1,1 @@
-"""What several methods share, from the initial guess to proximal steps."""
+"""Parts of several methods, from the initial guess to proximal steps."""

@@ -30,7 +30,7 @@ for the device."""
 
 
 class Conditioned(NamedTuple):
-    """What a rule makes of noisy images: ``mean``, an estimate of E[x0 | x, y], and ``info``."""
+    """Estimate from noisy images: ``mean``, of E[x0 | x, y], and ``info``."""
 
     mean: Tensor
     info: Mapping[str, float | Tensor] = MappingProxyType({})

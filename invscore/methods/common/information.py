@@ -1,4 +1,4 @@
-"""What a linear measurement tells of an image, in a basis in which pixels do not mix."""
+"""Information of a linear measurement on an image, in a basis in which it is diagonal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much of the likelihood to trust while the image still carries noise."""
+"""Weight of the likelihood while the image still carries noise."""
 
 from __future__ import annotations
 

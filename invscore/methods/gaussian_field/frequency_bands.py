@@ -114,7 +114,7 @@ class FrequencyBands:
         return self.sums([values])
 
     def sums(self, values: Iterable[Tensor]) -> Tensor:
-        """Of several such ``values``, one after the other: (b in all, n)."""
+        """Sums over bands of several such ``values``, one after the other: (b in all, n)."""
         if self.shape.numel() > LARGE:
             quarters = torch.cat([self._folded(each) for each in values]).flatten(1)
             ordered = quarters.index_select(1, self._order)

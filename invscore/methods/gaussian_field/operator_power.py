@@ -1,4 +1,4 @@
-"""What an operator passes of each frequency."""
+"""Power gain of an operator at each frequency."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def is_low_pass(operator: LinearOperator, bands: FrequencyBands) -> bool:
 
 
 def _gains(operator: LinearOperator, bands: FrequencyBands) -> Iterator[Tensor]:
-    """What random images tell of the gain at each frequency, a few of (k, \\*shape) at once."""
+    """Gains at each frequency from random images, a few of (k, \\*shape) at once."""
     for probes in bands.probes():
         yield (probes.conj() * bands.spectrum(operator.normal(bands.image(probes)))).real
 

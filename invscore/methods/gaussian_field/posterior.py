@@ -30,7 +30,7 @@ class Unexplained:
     power: Tensor
 
     def taken(self) -> tuple[Tensor, Tensor | None, Tensor, Tensor]:
-        """All four, not held any more."""
+        """All four, removed so that their memory is free."""
         parts = self.residual, self.deviation, self.c, self.power
         del self.residual, self.deviation, self.c, self.power
         return parts

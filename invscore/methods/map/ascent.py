@@ -1,4 +1,4 @@
-"""What the optimisers share: a homotopy to begin with, and when to accept a step."""
+"""Shared parts of the optimisers: a homotopy to begin with, and when to accept a step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a denoiser answers to noise, frequency by frequency, as seen while sampling."""
+"""Covariance of the denoiser by frequency, estimated while sampling."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where in an image a denoiser passes more noise than elsewhere, as seen while sampling."""
+"""Local variance of the denoiser by Stein's identity, estimated while sampling."""
 
 from __future__ import annotations
 

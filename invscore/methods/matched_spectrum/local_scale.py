@@ -1,4 +1,4 @@
-"""Where in an image a denoiser errs more than elsewhere, as seen while sampling."""
+"""Local scale of the denoiser's error, estimated while sampling."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class LocalScale:
         return relative(self.windowed(error.abs().square().to(error.dtype)))
 
     def windowed(self, variance: Tensor) -> Tensor:
-        """What is seen at pixels, (b, \\*shape), averaged in the window."""
+        """Average in the window of values at pixels, (b, \\*shape)."""
         square = self._bands.spectrum(variance)
         square *= self._bands.everywhere(self._window[None])
         return self._bands.image(square).real

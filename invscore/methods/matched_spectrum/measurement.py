@@ -85,7 +85,7 @@ class Measurement(abc.ABC):
 
     @abc.abstractmethod
     def asked(self, x: Picture) -> Tensor:
-        """What a draw asks of the state x: the image or its spectrum."""
+        """Form in which a draw takes the state x: the image or its spectrum."""
 
     @abc.abstractmethod
     def draw(self, level: AtLevel, rng: SampleRNG) -> Picture:
@@ -121,7 +121,7 @@ class Measurement(abc.ABC):
 
 
 class FilteredMeasurement(Measurement):
-    """Of an operator that is a filter: every frequency is measured on its own."""
+    """Measurement by a filter: every frequency is measured on its own."""
 
     local = True
 
@@ -162,7 +162,7 @@ class FilteredMeasurement(Measurement):
 
 
 class IteratedMeasurement(Measurement):
-    """Of an operator that mixes frequencies: a draw of the field, moved by what y says of it.
+    """Measurement by an operator that mixes frequencies: a draw of the field, moved by y.
 
     ``A x0`` is drawn with it and compared with y (perturb and fit, Papandreou & Yuille 2010).
     ``sharpness``, (b,): the largest singular value over the noise of y. ``most``: iterations.
@@ -180,7 +180,7 @@ class IteratedMeasurement(Measurement):
 
 
 class DecomposedMeasurement(IteratedMeasurement):
-    """Of an operator with cheap singular vectors, as masks and decimation.
+    """Measurement by an operator with cheap singular vectors, as masks and decimation.
 
     Complex images are next to nothing outside an object, and D errs little there: for them the
     field is as uneven as the error of D is (``LocalScale``). A slice of a brain from a quarter of
@@ -260,7 +260,7 @@ class DecomposedMeasurement(IteratedMeasurement):
         return self.bands.spectrum(image), passed.neg_().add_(1).clamp_min_(0)
 
     def _passed(self, precision: Tensor, like: Tensor) -> Tensor:
-        """What is measured of each frequency, by random images: (b, \\*shape)."""
+        """Measured power of each frequency, by random images: (b, \\*shape)."""
         found = like.real.new_empty(PROBES, len(precision), *self.bands.shape)
         for signs, places in zip(
             self._probes, torch.split(found, len(self._probes[0])), strict=True
@@ -275,7 +275,7 @@ class DecomposedMeasurement(IteratedMeasurement):
 
 
 class PlainMeasurement(IteratedMeasurement):
-    """Of any operator and noise, taken for what it is like at A(D): Gaussian, of its variance.
+    """Measurement by any operator and noise, taken for Gaussian of its variance at A(D).
 
     States have fresh noise. What they tell of the measured image is a draw, and much of y is left
     for the Gaussian to explain, which therefore has to be more like photographs: as uneven over the
@@ -366,6 +366,6 @@ def as_column(values: Tensor, like: Tensor) -> Tensor:
 
 
 def _left(variance: Tensor, precision: Tensor) -> Tensor:
-    """Of a ``variance``, what a measurement of this ``precision`` leaves."""
+    """Variance that a measurement of this ``precision`` leaves of a ``variance``."""
     left = (precision * variance).add_(1)
     return torch.div(variance, left, out=left)

@@ -1,4 +1,4 @@
-"""How much more a denoiser errs on a sampler's own draws than its answer to noise tells."""
+"""Excess error of a denoiser on a sampler's own draws over what its response to noise tells."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class OwnError:
 
 
 def _powers(error: Tensor, c: Tensor, share: Tensor) -> Iterator[Tensor]:
-    """What is summed, one after the other: each is as large as an image."""
+    """Summands one after the other: each is as large as an image."""
     yield error.abs().square()
     yield c * share
     yield share

@@ -68,9 +68,9 @@ class SharedNoise:
         return told.where(asked, 0), more.div_(sigma**2).where(asked, 0.0)
 
     def known(self, sigma: float) -> Tensor:
-        """Of the variance of coefficients of a state, the share that is of y, not of the draw."""
+        """Share of the variance of a state's coefficients that is of y, not of the draw."""
         return (sigma**2 * self.precision).clamp_max_(1.0)
 
     def coefficients(self, x: Tensor) -> Tensor:
-        """Those of images on the singular vectors."""
+        """Coefficients of images on the singular vectors."""
         return x if self.basis is None else self.basis.vh(x)

@@ -1,4 +1,4 @@
-"""What a noisy image tells of the clean one, to second order, and what a measurement adds."""
+"""Gaussian approximation of p(x0 | x) to second order, and of p(x0 | x, y)."""
 
 from __future__ import annotations
 

@@ -162,7 +162,7 @@ def tempered(log_weights: Tensor, evenness: float) -> Tensor:
 
 
 def covariance_given(sigma: float) -> Spectrum:
-    """That of x0 given x, from J (Tweedie)."""
+    """Covariance of x0 given x, from J (Tweedie)."""
     return lambda j: sigma**2 * j
 
 

@@ -1,4 +1,4 @@
-"""What the residual UNets in the wake of Ho et al. (2020, App. B) are made of."""
+"""Blocks of the residual UNets in the wake of Ho et al. (2020, App. B)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a UNet is told the time and the class."""
+"""Embeddings of the time and the class in a UNet."""
 
 from __future__ import annotations
 

@@ -162,7 +162,7 @@ class SongUNet(nn.Module):
 
 
 class ScoreUNet(SongUNet):
-    """As Song et al. 2021 have it: images of [0, 1] and sigma go in, the score comes out."""
+    """UNet of Song et al. 2021: images of [0, 1] and sigma go in, the score comes out."""
 
     def forward(self, x: Tensor, noise: Tensor, labels: Tensor | None = None) -> Tensor:
         return super().forward(2 * x - 1, noise.log(), labels) / noise[:, None, None, None]

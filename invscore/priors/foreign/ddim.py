@@ -25,7 +25,7 @@ def recognise(content: Content) -> bool:
 
 
 def read(content: Content, facts: Facts) -> Recipe:
-    """All of that code's networks predict the noise on the linear schedule of 1000 steps."""
+    """Recipe of a checkpoint of DDIM: noise is predicted, on the linear schedule of 1000 steps."""
     averaged, raw = _weights(content)
     weights, which = choose_weights(facts, averaged, raw)
     if averaged is None and not isinstance(content.data, list):

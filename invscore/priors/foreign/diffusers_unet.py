@@ -1,4 +1,4 @@
-"""What a ``UNet2DModel`` of diffusers is: from its config.json to our network, and its names."""
+"""A ``UNet2DModel`` of diffusers: from its config.json to our network, and its names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a user says of a checkpoint that the file itself does not."""
+"""Facts of a checkpoint that the user gives and the file does not hold."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Facts:
         self.assumed: dict[str, Any] = {}
 
     def get(self, fact: str, default: Any = None) -> Any:
-        """What was said, or ``default``, which the file tells or the format fixes."""
+        """The given fact, or ``default``, which the file tells or the format fixes."""
         self.asked[fact] = None
         return self.given.get(fact, default)
 
@@ -53,7 +53,7 @@ class Facts:
         return float(said)
 
     def choose(self, fact: str, default: Any, allowed: Collection[Any]) -> Any:
-        """What was said or ``default``. Raises ``ValueError`` for what is not ``allowed``."""
+        """The given fact or ``default``. Raises ``ValueError`` for what is not ``allowed``."""
         said = self.get(fact, default)
         if allowed and said not in allowed:
             listed = ", ".join(str(choice) for choice in allowed)
@@ -71,14 +71,14 @@ class Facts:
         return self.get(fact, default)
 
     def whole(self, fact: str, default: int, low: int, high: int) -> int:
-        """What was said, a whole number from ``low`` to ``high``, or ``default``."""
+        """The given fact, a whole number from ``low`` to ``high``, or ``default``."""
         said = self._usual(fact, default)
         if type(said) is not int or not low <= said <= high:
             raise ValueError(f"`{fact}` must be a whole number from {low} to {high}, got {said!r}")
         return said
 
     def positive(self, fact: str, default: float) -> float:
-        """What was said, a positive number, or ``default``."""
+        """The given fact, a positive number, or ``default``."""
         said = self._usual(fact, default)
         if isinstance(said, bool) or not isinstance(said, (int, float)) or not 0 < said < math.inf:
             raise ValueError(f"`{fact}` must be a positive number, got {said!r}")

@@ -1,4 +1,4 @@
-"""What a ``UNetModel`` of guided-diffusion is: our network from the shapes of its weights."""
+"""A ``UNetModel`` of guided-diffusion: our network from the shapes of its weights."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def _count(weights: Mapping[str, Tensor], part: str) -> int:
 
 
 def _resampling(weights: Mapping[str, Tensor], place: int) -> str | None:
-    """How the output block doubles the size, if it does: by its second or third layer."""
+    """Way in which the output block doubles the size, if it does: by its second or third layer."""
     for layer in (1, 2):
         if f"output_blocks.{place}.{layer}.conv.weight" in weights:
             return "conv"

@@ -71,7 +71,7 @@ def read(content: Content, facts: Facts) -> Recipe:
 
 
 def _config(content: Content) -> Any:
-    """What the configuration says of the model, or ``None``."""
+    """Configuration of the model, or ``None``."""
     config = content.at("config")
     if content.kind == "safetensors":
         try:

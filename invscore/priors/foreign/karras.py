@@ -153,7 +153,7 @@ def infer(weights: Mapping[str, Tensor]) -> tuple[dict[str, Any], int]:
 
 
 def _song(weights: Mapping[str, Tensor], places: list[str], noise: int) -> dict[str, Any]:
-    """What only a ``SongUNet`` has."""
+    """Options that only a ``SongUNet`` has."""
 
     def has(part: str) -> bool:
         return any(f"_{part}." in name for name in weights)

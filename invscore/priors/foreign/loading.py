@@ -1,4 +1,4 @@
-"""From a foreign file to a prior, and to a file of our own that holds the same prior."""
+"""Loading of foreign checkpoints, and their import into files of our own."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def load_imported(path: Path) -> DenoiserPrior:
 
 
 def named(path: Path, build: Callable[[], Made]) -> Made:
-    """What ``build()`` makes; its errors speak of the file."""
+    """Result of ``build()``, whose errors speak of the file."""
     try:
         return build()
     except (

@@ -136,7 +136,7 @@ def _tensors(record: Record, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
 
 
 def _plain(value: Any) -> Any:
-    """As JSON has it."""
+    """The value in types of JSON."""
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
     return value.item() if hasattr(value, "item") else value

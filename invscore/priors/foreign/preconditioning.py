@@ -1,4 +1,4 @@
-"""How the networks of Karras et al. 2022 become denoisers: EDM, VP, VE, improved DDPM."""
+"""Preconditioning of Karras et al. 2022: EDM, VP, VE, improved DDPM."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the names in a pickle of weights stand for: functions of ours that make plain values."""
+"""Stand-ins for the names in a pickle of weights: functions of ours that make plain values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a foreign checkpoint has been found to be, and the prior that this makes."""
+"""Recipe of a foreign checkpoint, what it was found to be, and the prior that this makes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands for the objects of a pickle, and how much of the machine a file may take."""
+"""Plain records in the place of a pickle's objects, and limits on the size of a file."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def _holds(value: Any) -> bool:
 
 
 def _parts(value: Any) -> Iterator[Any]:
-    """What ``value`` holds."""
+    """Values within ``value``."""
     if isinstance(value, Record):
         yield from (value.args, value.state, value.items, value.mapping)
     elif isinstance(value, Mapping):

@@ -34,7 +34,7 @@ def modules(weights: Mapping[str, Tensor]) -> list[Module]:
 
 
 def kind(module: Module) -> str:
-    """What a module is, by its tensors."""
+    """Type of a module, by its tensors."""
     if "W" in module:
         return "frequencies"
     if "NIN_3.W" in module:
@@ -167,7 +167,7 @@ class Layout:
         return module
 
     def _feed(self, fed: str, place: str) -> None:
-        """How the image enters at a lower resolution."""
+        """Way in which the image enters at a lower resolution."""
         if fed == "skip":
             self.weights[f"{place}_down.resample_filter"] = outer_filter(self.taps)
             self._layer("combined", f"{place}_skip", "Conv_0.")

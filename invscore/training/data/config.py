@@ -1,4 +1,4 @@
-"""What ``data:`` may say in a training configuration: one section for each kind of data."""
+"""Section ``data:`` of a training configuration, one class for each kind of data."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class ArraysConfig(Section):
 
 
 class CallableConfig(Section):
-    """Whatever a Python function makes."""
+    """Data that a Python function makes."""
 
     kind: Literal["callable"]
     callable: HomeText

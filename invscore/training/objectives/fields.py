@@ -1,4 +1,4 @@
-"""What objectives teach: vector fields and potentials, as plain functions."""
+"""Vector fields and potentials, which objectives train, as plain functions."""
 
 from __future__ import annotations
 
