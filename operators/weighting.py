@@ -26,6 +26,11 @@ class Weighting(LinearOperator):
         self.measured = None if bool((weights > 0).all()) else weights > 0
         self._weights = Constant(weights)
 
+    @property
+    def weights(self) -> Tensor:
+        """Of each number of a measurement, (\\*out_shape) float64."""
+        return self._weights.double
+
     def matvec(self, x: Tensor) -> Tensor:
         return self._weights.at(x.dtype) * x
 

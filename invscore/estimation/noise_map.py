@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
 from invscore.batches import Numbers, as_tensor
 from invscore.hardware.doubles import doubled
 from invscore.likelihood import GaussianNoise, InverseProblem
 from invscore.operators import LinearOperator
+from invscore.operators.base import Composition
 from invscore.operators.weighting import Weighting
+
+FAR = 10.0
+"""Deviations, beside the median one, up to which numbers count alike in ``evened``."""
 
 
 def with_noise_map(operator: LinearOperator, y: Numbers, variance: Numbers) -> InverseProblem:
@@ -36,3 +41,27 @@ def with_noise_map(operator: LinearOperator, y: Numbers, variance: Numbers) -> I
     whitened = Weighting(weights, operator.out_complex).to(y.device) @ operator
     values = torch.where(seen.to(y.device), y, 0) * weights.to(y.device, y.real.dtype)
     return InverseProblem(whitened, values, GaussianNoise(1.0))
+
+
+def evened(problem: InverseProblem) -> InverseProblem:
+    """The problem before ``with_noise_map``, of numbers whose noise is not far above the others'.
+
+    Where weights fall with the light, as those of counts do, what they leave of an image by a few
+    steps is darkest where it is brightest. Numbers of far more noise keep as much of their weight
+    as brings them down to it, and the noise is the root mean square of all. Of any other problem
+    it is the problem itself.
+    """
+    operator, noise = problem.operator, problem.noise
+    if not isinstance(operator, Composition) or not isinstance(operator.outer, Weighting):
+        return problem
+    assert isinstance(noise, GaussianNoise)
+    weights = operator.outer.weights
+    seen = weights > 0
+    kept = (weights * FAR / weights[seen].median()).clamp_max(1)
+    undone: Tensor = torch.where(seen, kept / torch.where(seen, weights, 1), 0)
+    level = float(undone[seen].square().mean().sqrt())
+    evened = operator.inner
+    if not bool((kept == 1).all()):
+        evened = Weighting(kept, operator.out_complex) @ evened
+    y = problem.y * undone.to(problem.y.device, problem.y.real.dtype)
+    return InverseProblem(evened, y, GaussianNoise(level * noise.sigma))

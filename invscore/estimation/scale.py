@@ -14,6 +14,7 @@ import math
 import torch
 from torch import Tensor
 
+from invscore.estimation.noise_map import evened
 from invscore.likelihood import InverseProblem
 from invscore.operators import LinearOperator
 from invscore.operators.cg import conjugate_gradient
@@ -69,7 +70,9 @@ def estimate_scale(problem: InverseProblem, prior: Prior) -> Tensor:
     """
     if prior.peak is None or not isinstance(problem.operator, LinearOperator):
         return torch.ones(len(problem.y), dtype=torch.float64)
-    ratio = image_peak(problem, problem.operator).cpu().double() / prior.peak
+    even = evened(problem)
+    assert isinstance(even.operator, LinearOperator)
+    ratio = image_peak(even, even.operator).cpu().double() / prior.peak
     return torch.where(ratio > 0, factor_of_peak(ratio.clamp_min(1e-300)), 1.0)
 
 

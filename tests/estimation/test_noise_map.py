@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from invscore import GaussianPrior, exact_posterior
-from invscore.estimation.noise_map import with_noise_map
+from invscore.estimation.noise_map import evened, with_noise_map
 from invscore.operators import HighDynamicRange, check_operator, from_matrix
 from invscore.operators.weighting import Weighting
 
@@ -29,6 +29,27 @@ def test_contract() -> None:
     weights = torch.tensor([[0.0, 1.0, 2.0], [3.0, 0.5, 1.0]])
     assert check_operator(Weighting(weights)).ok
     assert check_operator(Weighting(weights, complex=True)).ok
+
+
+def test_what_is_evened_is_the_problem_before() -> None:
+    """Up to ten median deviations; what has more keeps the weight that brings it down to those."""
+    operator = from_matrix(torch.randn(5, 4, dtype=torch.float64, generator=generator))
+    y = torch.randn(1, 5, dtype=torch.float64, generator=generator)
+    deviation = torch.tensor([1.0, 0.2, 2.0, 9.0, 0.1], dtype=torch.float64)
+    plain = evened(with_noise_map(operator, y, deviation**2).scaled(0.5))
+    assert plain.operator is operator
+    torch.testing.assert_close(plain.y, y / 2)
+    assert float(plain.noise.sigma) == pytest.approx(float(deviation.square().mean().sqrt()) / 2)
+    assert evened(plain) is plain
+
+    deviation[3], deviation[4] = 1e6, torch.inf  # of the others the median weight is 1 / 2
+    some = evened(with_noise_map(operator, y, deviation**2))
+    kept = torch.tensor([1, 1, 1, 20e-6, 0], dtype=torch.float64)
+    x = torch.randn(1, 4, dtype=torch.float64, generator=generator)
+    torch.testing.assert_close(some.operator(x), kept * operator(x))
+    torch.testing.assert_close(some.y, kept * y)
+    level = (1 + 0.04 + 4 + 400) / 4
+    assert float(some.noise.sigma) == pytest.approx(level**0.5)
 
 
 def test_errors() -> None:

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from invscore import GaussianNoise, InverseProblem, PoissonNoise, reconstruct, simulate
+from invscore.estimation.noise_map import with_noise_map
 from invscore.estimation.scale import estimate_scale, factor_of_peak
 from invscore.operators import (
     MRI,
@@ -113,6 +114,22 @@ def test_each_image_of_a_batch_by_itself(poisson: bool) -> None:
             torch.testing.assert_close(together.samples[0, 0], alone.samples[0, 0])
         error = (together.mean[k] - units[k] * PHOTO[0]).square().mean().sqrt() / units[k]
         assert error < 0.2
+
+
+@pytest.mark.parametrize("name", ["denoise", "valid"])
+def test_noise_that_grows_with_the_light(name: str) -> None:
+    """As counts have it: bright numbers, weighted least, are as bright as with even noise."""
+    operator = OPERATORS[name]
+    clean = 255 * operator(PHOTO)
+    variance = (0.02 * clean.clamp_min(0) + 1) * torch.linspace(0.3, 30, clean.shape[-1])
+    noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(0))
+    y = clean + variance.sqrt() * noise
+    even = InverseProblem(operator, y, GaussianNoise(float(variance.mean().sqrt())))
+    uneven = with_noise_map(operator, y, variance[0])
+    assert float(estimate_scale(uneven, PRIOR)) == pytest.approx(float(estimate_scale(even, PRIOR)))
+    variance[0, 0, 0, 0], y[0, 0, 0, 0] = 1e12, 1e6  # a pixel that is marked so
+    marked = with_noise_map(operator, y, variance[0])
+    assert float(estimate_scale(marked, PRIOR)) / 255 == pytest.approx(1, abs=0.3)
 
 
 def test_units_change_nothing_else() -> None:
