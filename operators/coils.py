@@ -6,6 +6,8 @@ Cartesian grid, ``from_finufft(omega, (coils, h, w)) @ CoilMaps(maps)`` on any o
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -77,11 +79,14 @@ def estimate_maps(kspace: Tensor, mask: Tensor, calibration: int = CALIBRATION) 
     """Sensitivities, (coils, h, w), from the fully sampled centre of ``kspace``, (coils, h, w).
 
     By ESPIRiT (Uecker et al. 2014) of SigPy. ``mask``, (h, w), says what is measured;
-    ``calibration`` is how wide the square of the centre is at most. Their squares sum to one, in
-    the background too: maps of zero would say that nothing is measured there. Raises
-    ``ValueError`` where less than 8 x 8 entries of the centre are fully sampled, and
-    ``ImportError`` without SigPy.
+    ``calibration`` is how wide the square of the centre is at most. K-space of three dimensions,
+    (coils, d, h, w) with a mask (d, h, w), is made slices along the axis that is read as a whole.
+    Squares of maps sum to one, in the background too: maps of zero would say that nothing is
+    measured there. Raises ``ValueError`` where less than 8 x 8 entries of the
+    centre are fully sampled, and ``ImportError`` without SigPy.
     """
+    if mask.ndim == 3:
+        return _maps_of_volume(kspace, mask, calibration)
     width = min(calibration, _centre(mask))
     if width < FEWEST:
         raise ValueError(
@@ -98,17 +103,48 @@ def estimate_maps(kspace: Tensor, mask: Tensor, calibration: int = CALIBRATION) 
     return torch.from_numpy(maps).to(kspace.device, kspace.dtype)
 
 
+def _maps_of_volume(kspace: Tensor, mask: Tensor, calibration: int) -> Tensor:
+    """Of each slice across the axis along which the mask changes least, maps as of two dimensions.
+
+    Along it, what is measured as in the middle counts: all, or for an echo that is not read as a
+    whole the part with its opposite.
+    """
+    steady = [_steady(mask, axis) for axis in range(3)]
+    axis = max(range(3), key=lambda k: (int(steady[k].sum()), -k))
+    kept = steady[axis]
+    if not bool(kept.all()) and int(kept.sum()) < FEWEST:
+        raise ValueError(
+            "`mask` must leave one axis of three read as a whole, to estimate sensitivity maps, "
+            "got one that changes along all: give maps=FILE"
+        )
+    along = kspace.movedim(axis + 1, 0) * kept[:, None, None, None].to(kspace.device)
+    turned = torch.fft.ifft(torch.fft.ifftshift(along, dim=0), dim=0, norm="ortho")
+    plane = mask.select(axis, len(kept) // 2)
+    slices = torch.fft.fftshift(turned, dim=0)
+    maps = torch.stack([estimate_maps(each, plane, calibration) for each in slices])
+    return maps.movedim(0, axis + 1)
+
+
+def _steady(mask: Tensor, axis: int) -> Tensor:
+    """Where along an axis, evenly about its middle, a mask (d, h, w) is as in the middle: (n,)."""
+    planes = mask.movedim(axis, 0).flatten(1)
+    away = (torch.arange(len(planes), device=mask.device) - len(planes) // 2).abs()
+    others = (planes != planes[len(planes) // 2]).any(dim=1)
+    return away < away[others].min() if bool(others.any()) else ~others
+
+
 def real_maps(maps: Tensor, kspace: Tensor, width: int = CALIBRATION) -> Tensor:
-    """``maps``, (coils, h, w), turned so that the image behind ``kspace`` is real.
+    """``maps``, (coils, h, w) or (coils, d, h, w), turned so that the image of ``kspace`` is real.
 
     Estimated maps have the phase of the first coil, and the image has the rest: what is smooth of
     it is seen in the centre of k-space, ``width`` wide, and is given to the maps.
     """
-    height, breadth = kspace.shape[-2:]
-    rows, columns = (_bump(n, width).to(kspace.device) for n in (height, breadth))
-    smooth = rows[:, None] * columns * kspace
-    coils = torch.fft.ifft2(torch.fft.ifftshift(smooth, dim=(-2, -1)))
-    image = (maps.conj() * torch.fft.fftshift(coils, dim=(-2, -1))).sum(dim=0)
+    axes, smooth = tuple(range(1, kspace.ndim)), kspace
+    for axis in axes:
+        bump = _bump(kspace.shape[axis], width).to(kspace.device)
+        smooth = smooth * bump.reshape(-1, *[1] * (kspace.ndim - axis - 1))
+    coils = torch.fft.ifftn(torch.fft.ifftshift(smooth, dim=axes), dim=axes)
+    image = (maps.conj() * torch.fft.fftshift(coils, dim=axes)).sum(dim=0)
     return maps * torch.polar(torch.ones_like(image.real), image.angle())
 
 
@@ -142,12 +178,15 @@ def whitening(covariance: Tensor) -> Tensor:
     return torch.linalg.solve_triangular(factor, identity, upper=False)
 
 
-def birdcage_maps(coils: int, height: int, width: int) -> Tensor:
-    """Smooth sensitivities of ``coils`` around an image, by SigPy; their squares sum to one."""
-    require_room(8 * coils * height * width, f"maps of {coils} `coils`")
+def birdcage_maps(coils: int, *shape: int) -> Tensor:
+    """Smooth sensitivities of ``coils`` around an image of ``shape``, by SigPy.
+
+    (coils, h, w), or (coils, d, h, w) of a volume; their squares sum to one.
+    """
+    require_room(8 * coils * math.prod(shape), f"maps of {coils} `coils`")
     from sigpy.mri import birdcage_maps as birdcage
 
-    maps = torch.from_numpy(birdcage((coils, height, width))).to(torch.complex64)
+    maps = torch.from_numpy(birdcage((coils, *shape))).to(torch.complex64)
     return maps / maps.abs().square().sum(dim=0, keepdim=True).sqrt()
 
 

@@ -35,6 +35,15 @@ def hartley(x: Tensor, axes: tuple[int, ...] = (-2, -1)) -> Tensor:
     return torch.cat([waves, opposed], dim=last)
 
 
+def radii(sizes: tuple[int, ...]) -> Tensor:
+    """How far frequencies are from zero, which is at ``n // 2``, in cycles a pixel: (\\*sizes)."""
+    squares = torch.zeros(())
+    for axis, n in enumerate(sizes):
+        places = ((torch.arange(n) - n // 2) / n).square()
+        squares = squares + places.reshape(-1, *[1] * (len(sizes) - axis - 1))
+    return squares.sqrt()
+
+
 def fast_size(size: int) -> int:
     """The smallest even number, at least ``size``, with no prime factor above 5."""
     from scipy.fft import next_fast_len  # a tenth of a second that most operators do without

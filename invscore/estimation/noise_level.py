@@ -250,7 +250,7 @@ def _as_one(operator: LinearOperator, y: Tensor, prior: Prior | None) -> float:
         if level is not None:
             return level
     if isinstance(operator, MRI) and operator.measured is not None:
-        level = level_of_kspace(operator.measured, y)
+        level = level_of_kspace(operator.measured, y, operator.dimensions)
         if level is not None:
             return level
     picture = operator.view == "image" and not y.is_complex() and y.ndim == 4

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from invscore.operators import LinearOperator
 from invscore.operators.cg import conjugate_gradient
+from invscore.operators.fourier import radii
 
 LOW, OUTER = 0.2, 0.1
 
@@ -40,13 +41,13 @@ from it."""
 Array = npt.NDArray[np.float64]
 
 
-def level_of_kspace(mask: Tensor, y: Tensor) -> float | None:
+def level_of_kspace(mask: Tensor, y: Tensor, dimensions: int = 2) -> float | None:
     """The standard deviation of the noise in each part of ``y``, (1, c, h, w), centred k-space.
 
-    ``mask``, (c, h, w): what is measured. None where that is too little.
+    ``mask``, (c, h, w): what is measured; frequencies are along the last ``dimensions``. None where
+    that is too little.
     """
-    along, across = ((torch.arange(n) - n // 2) / n for n in y.shape[-2:])
-    radius = torch.hypot(along[:, None], across).expand(mask.shape)
+    radius = radii(tuple(y.shape[-dimensions:])).expand(mask.shape)
     mask = mask.cpu() & (radius > LOW)
     r = radius[mask].double().numpy()
     if len(r) < FEWEST:

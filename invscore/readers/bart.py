@@ -35,7 +35,10 @@ def read(file: Path, wanted: Wanted) -> Recording:
     if data.stat().st_size != expected:
         raise Unfit(f"{str(data)!r} must have {expected} bytes, got {data.stat().st_size}")
     values = np.memmap(data, np.complex64, "r", shape=shape, order="F")
-    return Recording(values, AXES[: len(shape)], units="BART")
+    # Its second phase encodings and its slices (n) are two things: k-space along z is one of three.
+    partitions = len(shape) > 2 and shape[2] > 1
+    told = {"dimensions": 3} if partitions else None
+    return Recording(values, AXES[: len(shape)], units="BART", header=told)
 
 
 def write(file: Path, values: Array, like: Recording) -> None:  # noqa: ARG001

@@ -24,8 +24,9 @@ def read(file: Path, opened: Any, held: list[str], wanted: Wanted) -> Recording 
     Along any other trajectory, which the header then has, (coils, spokes, samples).
 
     Lines of noise, navigators and calibration alone are left out, repeated ones are averaged, and
-    what was not measured is zero. Partitions of three dimensions are made slices. Raises ``Unfit``
-    for a trajectory that the file does not hold, and where partitions do not make slices.
+    what was not measured is zero. Partitions are made slices where all of each line are measured,
+    and are else k-space of three ``dimensions``, as the header then says. Raises ``Unfit`` for a
+    trajectory that the file does not hold.
     """
     group = next((name.rpartition("/")[0] for name in held if _is_data(opened, name)), None)
     if group is None or wanted.key not in (None, f"{group}/data"):
@@ -50,7 +51,12 @@ def read(file: Path, opened: Any, held: list[str], wanted: Wanted) -> Recording 
     steps = {name: heads["idx"][name].astype(int) for name in ("kspace_encode_step_1", *STACKS)}
     steps["kspace_encode_step_1"] += encoding.rows // 2 - encoding.centre
     _require_fit(file, steps["kspace_encode_step_1"], heads["number_of_samples"], encoding)
-    sizes = [int(steps[name].max()) + 1 for name in STACKS]
+    count = max(encoding.partitions, int(steps[STACKS[0]].max()) + 1)
+    if count > 1:
+        centre = encoding.partition_centre
+        steps[STACKS[0]] += count // 2 - (count // 2 if centre is None else centre)
+        _require_partitions(file, steps[STACKS[0]], count, centre)
+    sizes = [count, *(int(steps[name].max()) + 1 for name in STACKS[1:])]
     coils, samples = int(heads["active_channels"].max()), int(heads["number_of_samples"].max())
     rows = encoding.rows or int(steps["kspace_encode_step_1"].max()) + 1
     require_room(file, (*sizes, coils, samples, rows), 2 * np.dtype(np.complex64).itemsize)
@@ -65,28 +71,37 @@ def read(file: Path, opened: Any, held: list[str], wanted: Wanted) -> Recording 
         values[(*place, slice(None), slice(first, first + width), row)] += numbers
         times[(*place, row)] += 1
     values /= np.maximum(times, 1)[..., None, None, :]
-    if sizes[0] > 1 or encoding.partitions > 1:
-        values = _slices(file, values, times > 0, encoding)
     header: dict[str, Any] = {"key": "reconstruction", "attributes": {}, "noise": noise}
+    if count > 1 and _whole_along_partitions(times > 0):
+        values = _slices(values)
+    elif count > 1:
+        header["dimensions"] = 3
     header["texts"] = {"ismrmrd_header": text}
     return Recording(values, LETTERS + "chw", units="ISMRMRD", header=header)
 
 
-def _slices(file: Path, values: Any, seen: Any, encoding: Encoding) -> Any:
-    """Slices, each with a k-space of its own, of partitions (z, ...): all measured, or no line is.
+def _whole_along_partitions(seen: Any) -> bool:
+    """Whether all partitions (z, ...) of each line are measured, or none."""
+    return bool((seen.all(axis=0) == seen.any(axis=0)).all())
+
+
+def _slices(values: Any) -> Any:
+    """Slices, each with a k-space of its own, of partitions (z, ...), their zero in the middle.
 
     The inverse transform along z is orthonormal, so that noise is as it was, and centred.
     """
-    count = max(len(values), encoding.partitions)
-    whole, some = seen.all(axis=0), seen.any(axis=0)
-    if len(values) < count or (whole != some).any():
-        raise Unfit(
-            f"{str(file)!r} must hold all {count} partitions of each line that is measured, to be "
-            "taken for slices, got k-space of three dimensions that is sampled along both"
-        )
-    centre = encoding.partition_centre
-    turned = np.fft.ifft(np.roll(values, -centre, axis=0), axis=0, norm="ortho")
+    turned = np.fft.ifft(np.fft.ifftshift(values, axes=0), axis=0, norm="ortho")
     return np.fft.fftshift(turned, axes=0).astype(values.dtype)
+
+
+def _require_partitions(file: Path, places: Any, count: int, centre: int | None) -> None:
+    """Raise ``Unfit`` for partitions outside what the header says is encoded."""
+    low, high = int(places.min()), int(places.max())
+    if low < 0 or high >= count:
+        raise Unfit(
+            f"{str(file)!r} must hold partitions from 0 to {count - 1} about {centre} as its "
+            f"header says, got {low} to {high}"
+        )
 
 
 def _header(file: Path, stored: Any) -> tuple[str, Encoding]:
@@ -177,10 +192,10 @@ class Encoding:
         centre = find("encodingLimits/kspace_encoding_step_1/center", str(self.rows // 2))
         self.centre = int(centre)
         self.partitions = int(find("encodedSpace/matrixSize/z", "1"))
-        centre = find("encodingLimits/kspace_encoding_step_2/center", str(self.partitions // 2))
-        self.partition_centre = int(centre)
+        centre = find("encodingLimits/kspace_encoding_step_2/center", "")
+        self.partition_centre = int(centre) if centre else None
         least = min(
-            *(self.samples, self.rows, self.centre, self.partitions, self.partition_centre),
+            *(self.samples, self.rows, self.centre, self.partitions, self.partition_centre or 0),
         )
         if least < 0:
             raise ValueError(f"a negative size or centre, {least}")

@@ -19,6 +19,7 @@ from invscore.options.ranges import Seed, Share, SomeShare
 from invscore.options.words import meant
 from invscore.tasks.instruments import interferometry, lensless
 from invscore.tasks.mosaics import cassi, mosaic
+from invscore.tasks.scanners import mri, multicoil_mri, noncartesian_mri
 
 if TYPE_CHECKING:
     from invscore.operators import Operator
@@ -130,84 +131,6 @@ def superres(
     from invscore.operators import SuperResolution
 
     return SuperResolution(factor, in_shape, kernel=kernel)
-
-
-def mri(
-    in_shape: Shape,
-    *,
-    acceleration: Annotated[float, Interval(ge=1, le=1000)] = 4.0,
-    center_fraction: Share = 0.08,
-    pattern: Literal["random", "equispaced", "gaussian"] = "random",
-    seed: Seed = 0,
-    real: bool = True,
-    mask: str | None = None,
-    invert: bool = False,
-    dimensions: Literal[2, 3] = 2,
-) -> Operator:
-    """MRI with one coil, a centred orthonormal FFT: lines are missing, or what a mask file says"""
-    from invscore.operators import MRI
-    from invscore.operators.files import as_mask_of_volume, read_mask
-
-    if mask is not None:
-        seen = read_mask(mask, invert=invert, image=in_shape)
-        seen = as_mask_of_volume(seen, in_shape) if dimensions == 3 else seen
-        return MRI(seen, in_shape, real, dimensions)
-    if dimensions == 3:
-        raise ValueError("`dimensions` must be 2 where no mask is given, got 3")
-    return getattr(MRI, pattern)(in_shape, acceleration, center_fraction, seed, real)
-
-
-def multicoil_mri(
-    in_shape: Shape,
-    *,
-    coils: Annotated[int, Interval(ge=1, le=256)] = 8,
-    maps: str | None = None,
-    acceleration: Annotated[float, Interval(ge=1, le=1000)] = 4.0,
-    center_fraction: Share = 0.08,
-    pattern: Literal["random", "equispaced", "gaussian"] = "random",
-    seed: Seed = 0,
-    real: bool = True,
-    mask: str | None = None,
-    invert: bool = False,
-    noise_covariance: str | None = None,
-) -> Operator:
-    """MRI with several coils: maps from a file, from the centre of k-space, or simulated"""
-    from invscore.operators import MRI
-    from invscore.operators.files import read_mask
-    from invscore.tasks.multicoil import simulated_coils
-
-    _of_a_measurement(noise_covariance)
-    if mask is not None:
-        lines = read_mask(mask, invert=invert, image=in_shape)
-    else:
-        lines = getattr(MRI, pattern)(in_shape, acceleration, center_fraction, seed).measured[0]
-    return simulated_coils(lines, in_shape, coils, maps, real)
-
-
-def _of_a_measurement(noise_covariance: str | None) -> None:
-    if noise_covariance is not None:
-        raise ValueError(
-            "`noise_covariance` must be that of a --measurement, which is whitened by it, got "
-            f"{noise_covariance!r} for an --image"
-        )
-
-
-def noncartesian_mri(
-    in_shape: Shape,
-    *,
-    trajectory: str = "radial",
-    spokes: Annotated[int, Interval(ge=1, le=100000)] = 32,
-    units: Literal["auto", "pixel", "radian", "fov"] = "auto",
-    coils: Annotated[int, Interval(ge=1, le=256)] = 1,
-    maps: str | None = None,
-    real: bool = True,
-    noise_covariance: str | None = None,
-) -> Operator:
-    """MRI along radial spokes, spirals or the trajectory in a file, with one or several coils"""
-    from invscore.tasks.noncartesian import simulated
-
-    _of_a_measurement(noise_covariance)
-    return simulated(in_shape, trajectory, spokes, units, coils, maps, real)
 
 
 def ct(

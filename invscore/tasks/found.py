@@ -105,7 +105,7 @@ def _coils(spec: Spec, y: Tensor, shape: Shape, name: str, moving: bool) -> Foun
         if spec.options.get("noise_covariance") is not None:
             return 1.0, ()
         exact = operator.to(batch.device) if given else None
-        outer = multicoil.corner_noise(batch[0], measured)
+        outer = multicoil.corner_noise(batch[0], measured, spec.options.get("dimensions", 2))
         level, sentence = noise_of_coils(exact, batch, outer)
         return level, (sentence,)
 

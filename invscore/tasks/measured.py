@@ -41,6 +41,7 @@ from invscore.tasks.told import (
     require_cartesian,
     share_measured,
     with_its_angles,
+    with_its_dimensions,
     with_its_holes,
     with_its_noise,
     with_its_pattern,
@@ -81,7 +82,8 @@ def measured_task(
         spec = with_its_noise(spec, measurement, key)
         spec, angles = with_its_angles(spec, measurement, key)
         spec, filters = with_its_pattern(spec, measurement, key)
-        found = (*found, *angles, *filters, *linear_in_the_light(spec, measurement))
+        spec, dimensions = with_its_dimensions(spec, measurement, part or {})
+        found = (*found, *angles, *filters, *dimensions, *linear_in_the_light(spec, measurement))
         apart = spec.options["angles"] if angles else None
     y, law, counted = counts_of_file(noise, y, measurement, part or {})
     found = (*found, *counted)

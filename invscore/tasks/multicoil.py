@@ -18,7 +18,8 @@ from invscore.operators.coils import (
     real_maps,
     whitening,
 )
-from invscore.operators.files import read_mask
+from invscore.operators.files import as_mask_of_volume, read_mask
+from invscore.operators.fourier import radii
 from invscore.readers import pick, read
 
 if TYPE_CHECKING:
@@ -40,16 +41,21 @@ MEDIAN = 0.6744897501960817
 
 
 def simulated_coils(
-    mask: Tensor, in_shape: Shape, coils: int, maps: str | None, real: bool
+    mask: Tensor, in_shape: Shape, coils: int, maps: str | None, real: bool, dimensions: int = 2
 ) -> LinearOperator:
-    """MRI of images ``in_shape``, (1, h, w), with the ``maps`` of a file or smooth ones."""
+    """MRI of images ``in_shape``, (1, h, w), with the ``maps`` of a file or smooth ones.
+
+    Of volumes (1, d, h, w) with three ``dimensions``.
+    """
     if in_shape[0] != 1:
         raise ValueError(f"the image must have one channel for {NAME}, got {in_shape[0]}")
     if maps is None:
         found = birdcage_maps(coils, *in_shape[1:])
     else:
         found = maps_of_file(maps, (None, *in_shape[1:]))
-    return MRI(mask, tuple(found.shape)) @ CoilMaps(found, real)
+    shape = (len(found), *in_shape[1:])
+    depth = in_shape[1] if len(in_shape) == 4 else None
+    return MRI(mask, shape, dimensions=dimensions) @ CoilMaps(found, real, depth)
 
 
 def read_covariance(file: str, coils: int) -> Tensor:
@@ -87,7 +93,8 @@ def measured_coils(
 ) -> tuple[LinearOperator, tuple[str, ...]]:
     """The operator of ``kspace``, (coils, h, w), and sentences on what was assumed.
 
-    Of volumes, (coils, d, h, w), slice by slice. ``moving``: slices are frames of one scene, whose
+    Of volumes, (coils, d, h, w), slice by slice, or with the option ``dimensions=3`` of their
+    k-space of three. ``moving``: slices are frames of one scene, whose
     sensitivity maps are the same, estimated from what all of them together measure.
 
     Its mask is that of the option ``mask``, or what is not exactly zero (nor NaN) in all coils;
@@ -102,39 +109,43 @@ def measured_coils(
     real = bool(options.get("real", True))
     if options.get("coils") not in (None, shape[0]):
         raise ValueError(f"{name} must have {options['coils']} coils, got {shape[0]}")
-    image = (1, *shape[1:])
+    image, dimensions = (1, *shape[1:]), int(options.get("dimensions", 2))
     if options.get("mask") is not None:
         mask = read_mask(options["mask"], invert=bool(options.get("invert")), image=image)
+        mask = as_mask_of_volume(mask, image) if dimensions == 3 else mask
     else:
         mask = ((kspace != 0) & ~kspace.isnan()).any(dim=0)
         if not bool(mask.any()):
             raise ValueError(f"{name} is zero everywhere: it measures nothing")
         share = 1 - float(mask.double().mean())
         assumed.append(f"mask: {share:.0%} of k-space is exactly 0 and counts as not measured")
-    whole = MRI(mask, shape).measured[0]
+    transform = MRI(mask, shape, dimensions=dimensions)
+    whole = transform.measured[0]
     assumed += whitened_by(options)
     if options.get("maps") is not None:
-        maps = maps_of_file(options["maps"], (shape[0], *shape[-2:]))
+        maps = maps_of_file(options["maps"], shape)
         maps = whitened(maps, options)
     else:
-        maps = _estimated(torch.where(whole, kspace, 0), whole, moving=moving, real=real)
+        seen, stack = torch.where(whole, kspace, 0), len(shape) == 4 and dimensions == 2
+        maps = _estimated(seen, whole, stack=stack, moving=moving, real=real)
         maps = in_units(maps, options)
         assumed.append(f"maps: of {len(maps)} coils, estimated from the centre by ESPIRiT")
     depth = shape[1] if len(shape) == 4 else None
     coils = CoilMaps(maps, real, depth)
-    return MRI(mask, shape) @ coils, tuple(assumed)
+    return transform @ coils, tuple(assumed)
 
 
-def _estimated(kspace: Tensor, whole: Tensor, *, moving: bool, real: bool) -> Tensor:
-    """Maps of coils, of each slice or of all frames together where there are several.
+def _estimated(
+    kspace: Tensor, whole: Tensor, *, real: bool, stack: bool = False, moving: bool = False
+) -> Tensor:
+    """Maps of coils, of each slice of a stack or, if it is ``moving``, of all frames together.
 
     Those of ``real`` images have their phase.
     """
-    if kspace.ndim == 4 and not moving:
+    if stack and not moving:
         slices = zip(kspace.unbind(1), whole, strict=True)
-        found = [_estimated(each, mask, moving=False, real=real) for each, mask in slices]
-        return torch.stack(found, dim=1)
-    if kspace.ndim == 4:
+        return torch.stack([_estimated(each, mask, real=real) for each, mask in slices], dim=1)
+    if stack:
         times = whole.sum(dim=0)
         kspace, whole = kspace.sum(dim=1) / times.clamp_min(1), times > 0
     maps = estimate_maps(kspace, whole)
@@ -180,35 +191,40 @@ def whitened_by(options: Mapping[str, Any]) -> list[str]:
     return [] if file is None else [f"noise: coils whitened by {file!r}"]
 
 
-def corner_noise(kspace: Tensor, measured: Tensor) -> float:
+def corner_noise(kspace: Tensor, measured: Tensor, dimensions: int = 2) -> float:
     """The standard deviation of the real and imaginary parts of noise in k-space (coils, h, w).
+
+    Its frequencies are along the last ``dimensions``.
 
     By the median magnitude where k-space is measured at the highest frequencies, which images
     leave nearly nothing of: what they do leave makes it too large rather than too small.
     """
-    height, width = kspace.shape[-2:]
-    rows = (torch.arange(height) - height // 2) / height
-    columns = (torch.arange(width) - width // 2) / width
-    radius = torch.hypot(rows[:, None], columns).expand(kspace.shape)[measured.cpu()]
+    radius = radii(tuple(kspace.shape[-dimensions:])).expand(kspace.shape)[measured.cpu()]
     farthest = torch.topk(radius, max(1, round(CORNERS * len(radius)))).indices
     parts = torch.view_as_real(kspace.cpu()[measured.cpu()][farthest])
     return float(parts.abs().median()) / MEDIAN
 
 
 def maps_of_file(file: str, shape: tuple[int | None, ...]) -> Tensor:
-    """Complex sensitivities, (coils, h, w), that fit ``shape``."""
+    """Complex sensitivities that fit ``shape``: (coils, h, w), also of all slices of a volume."""
     name = f"the maps {file!r}"
-    values = np.asarray(pick(read(file, names=("maps", "sens_maps", "s_maps")), name).values)
-    while values.ndim > 3 and 1 in values.shape:
+    picked = pick(read(file, names=("maps", "sens_maps", "s_maps")), name)
+    values = np.asarray(picked.values)
+    if picked.axes.endswith("chw"):  # slices, where there are any, come after the coils
+        values = np.moveaxis(values, -3, 0)
+    while values.ndim > len(shape) and 1 in values.shape:
         values = values.squeeze(values.shape.index(1))
-    wanted = ", ".join("coils" if n is None else str(n) for n in shape)
-    fits = values.ndim == 3 and all(
-        n in (None, m) for n, m in zip(shape, values.shape, strict=False)
+    fitting = [shape] if len(shape) == 3 else [shape, (shape[0], *shape[-2:])]
+    fits = any(
+        values.ndim == len(fit)
+        and all(n in (None, m) for n, m in zip(fit, values.shape, strict=True))
+        for fit in fitting
     )
     if not fits or values.dtype.kind != "c":
+        wanted = (", ".join("coils" if n is None else str(n) for n in fit) for fit in fitting)
         raise ValueError(
-            f"{name} must be complex, of shape ({wanted}), got {values.dtype} of shape "
-            f"{values.shape}"
+            f"{name} must be complex, of shape ({') or ('.join(wanted)}), got {values.dtype} of "
+            f"shape {values.shape}"
         )
     if not math.isfinite(float(np.abs(values).sum())):
         raise ValueError(f"{name} must be finite, got NaN or infinite values")

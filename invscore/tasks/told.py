@@ -8,7 +8,7 @@ from typing import Any
 
 from invscore.images import MEASUREMENT_KEYS, transparent
 from invscore.operators import LinearOperator, Operator
-from invscore.readers import read
+from invscore.readers import Part, read
 from invscore.tasks import multicoil, noncartesian
 from invscore.tasks.specs import Spec
 
@@ -50,6 +50,25 @@ def require_cartesian(spec: Spec, measurement: str, key: str | None) -> None:
             f"{measurement!r} must be k-space on a grid for operator {spec.name!r}, got samples "
             f"along a trajectory, which {noncartesian.NAME!r} takes"
         )
+
+
+def with_its_dimensions(spec: Spec, measurement: str, part: Part) -> tuple[Spec, tuple[str, ...]]:
+    """``spec`` of MRI in three dimensions where the k-space of the file has three, and a sentence.
+
+    Raises ``ValueError`` where its partitions would be taken for slices.
+    """
+    if not _asks(spec, ("mri", multicoil.NAME), "dimensions") or part.get("axes") is not None:
+        return spec, ()
+    if _in_header("dimensions", measurement, part.get("key")) != 3:
+        return spec, ()
+    if part.get("volume") != "z":
+        raise ValueError(
+            f"{measurement!r} holds k-space of three dimensions, its partitions along z: give "
+            f"--volume z, or '{spec.name}(dimensions=2)' if they are slices, each with a k-space "
+            "of its own"
+        )
+    told = f"dimensions: 3, as z of {measurement!r} counts as phase encodings, not as slices"
+    return replace(spec, options={**spec.options, "dimensions": 3}), (told,)
 
 
 def with_its_angles(spec: Spec, measurement: str, key: str | None) -> tuple[Spec, tuple[str, ...]]:
