@@ -126,14 +126,14 @@ class InverseProblem:
         Over the measured numbers, real and imaginary parts apart. Poisson noise is taken at the
         level that ``A(x)`` implies (Pearson residuals), neighbours of few counts together.
         """
-        return self._misfit(x)[0].sqrt()
+        return self.squares(x)[0].sqrt()
 
     def discrepancy_variance(self, x: Tensor) -> Tensor:
         """The variance of ``discrepancy(x)**2`` if x is the true image: (b,).
 
         2 / count for Gaussian noise, whose residuals have a chi-square law; more for others.
         """
-        return self._misfit(x)[1]
+        return self.squares(x)[1]
 
     def log_likelihood(self, x: Tensor) -> Tensor:
         """``log p(y | x)`` of the measured entries in nats, (b,)."""
@@ -194,7 +194,8 @@ class InverseProblem:
         y = self.measured(self.y).flatten(1)
         return self._flat_noise.misfit(y, y - self.measured(residual).flatten(1))[0]
 
-    def _misfit(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def squares(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The square of ``discrepancy(x)`` and its ``discrepancy_variance``, both (b,), at once."""
         y, clean = self.measured(self.y), self.measured(self.operator(x))
         return self._flat_noise.misfit(y.flatten(1), clean.flatten(1))
 

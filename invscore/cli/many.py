@@ -26,6 +26,7 @@ from invscore.cli.report import as_json as to_json
 from invscore.cli.restoring import Job
 from invscore.engine import Engine, own_device
 from invscore.files import atomic_file, clear_leftovers
+from invscore.hardware import memory
 from invscore.likelihood import GaussianNoise, InverseProblem
 from invscore.many import named_seed, split
 from invscore.methods import get_method
@@ -74,6 +75,8 @@ def restore_many(
     Those that are there already, made of the same file in the same way, are left as they are. What
     fails is in the table and on stderr, and makes the exit status 1; the others go on.
     """
+    if job.memory is None:
+        memory.keep_freed()
     work = _Work(job, folder, seed, device, _setting(job, network, seed))
     rows = {s.name: row for s in sources if (row := work.finished(s)) is not None}
     before = len(rows)
@@ -165,21 +168,21 @@ class _Work:
 
     def mark(self, source: Source) -> str:
         """Twelve digits that change with the file and with how it is restored."""
-        text = json.dumps([self.setting, source.stamp, str(source.index)])
+        text = json.dumps([self.setting, source.key, source.stamp, str(source.index)])
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def _task(self, source: Source, network: Prior, device: str) -> tuple[Task, tuple[str, ...]]:
         """The task of a source, and what is odd about its file."""
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UserWarning)
-            own = named_seed(self.seed, source.name)
+            own = named_seed(self.seed, source.key)
             task = self.job.task(source, network, seed=own, device=device)
         odd = [w for w in caught if issubclass(w.category, UserWarning)]
         return task, tuple(" ".join(str(w.message).split()) for w in odd)
 
     def _restored(self, group: Sequence[_Ready], network: Prior, device: str) -> list[Row]:
         """The rows of tasks with one operator; of a group that fails each is tried alone."""
-        seeds = [named_seed(self.seed, source.name) for source, _, _ in group]
+        seeds = [named_seed(self.seed, source.key) for source, _, _ in group]
         try:
             together = _joined([task for _, task, _ in group])
             result = self.job.reconstruct(together, network, seed=seeds)

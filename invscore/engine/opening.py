@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,8 +75,9 @@ def open_engine(
             client, threads = _joined(cluster, stack), None
             if not client.nthreads():
                 tell(f"{cluster} has no workers yet: waiting for them")
-        if _has_dashboard() and client.dashboard_link:
-            tell(f"dashboard: {client.dashboard_link}")
+        link = client.dashboard_link if _has_dashboard() else None
+        if link and not _missing(link):
+            tell(f"dashboard: {link}")
         yield Cluster(client, threads)
 
 
@@ -150,6 +154,21 @@ def _has_dashboard() -> bool:
     except ImportError:
         return False
     return True
+
+
+def _missing(link: str) -> bool:
+    """Whether the scheduler says that it has no such page: one without a dashboard has a link too.
+
+    What cannot be asked from here may be there.
+    """
+    asked = urllib.request.Request(link, method="HEAD")
+    try:
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(asked, timeout=2):
+            return False
+    except urllib.error.HTTPError as error:
+        return error.code == HTTPStatus.NOT_FOUND
+    except (OSError, ValueError):
+        return False
 
 
 def _sentence(error: Exception) -> str:

@@ -99,12 +99,12 @@ class Periodogram:
 
         clean, total, ratio, value = expected(theta, level)
         for _ in range(ITERATIONS):  # Fisher's scoring
-            design, excess = basis * (clean / total), ratio - 1
-            slope = design @ excess - PRECISION * (theta - CENTRE)
-            fisher = design @ design.T + np.diag(PRECISION)
+            seen, excess = clean / total, ratio - 1
+            slope = basis @ (seen * excess) - PRECISION * (theta - CENTRE)
+            fisher = (basis * seen**2) @ basis.T + np.diag(PRECISION)
             if self._known is None:
                 own = math.exp(level) / total
-                across = design @ own
+                across = basis @ (seen * own)
                 slope = np.append(slope, own @ excess)
                 fisher = np.block([[fisher, across[:, None]], [across, own @ own]])
             step = np.linalg.solve(fisher + RIDGE * np.eye(len(fisher)), slope)
@@ -147,8 +147,9 @@ class _Fit:
     @classmethod
     def of(cls, basis: Array, seen: Array, passed: Array) -> _Fit:
         """``seen``: the share of what is clean in the power of each frequency."""
-        fisher = (basis * seen) @ (basis * seen).T + np.diag(PRECISION + RIDGE)
-        return cls(passed, np.linalg.inv(fisher), basis * seen**2)
+        design = basis * seen**2
+        fisher = design @ basis.T + np.diag(PRECISION + RIDGE)
+        return cls(passed, np.linalg.inv(fisher), design)
 
     def change(self, passed: Array) -> Array:
         """Change of the parameters for another kernel, where the clean power stays as it is."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -15,9 +15,8 @@ from invscore.methods.base import MethodInfo, Step, get_method, register
 from invscore.methods.exact_score import serves
 from invscore.methods.gaussian_field.frequency_bands import FrequencyBands
 from invscore.methods.gaussian_field.operator_power import is_low_pass
-from invscore.methods.particles.local_gaussian import measured_numbers
 from invscore.methods.particles.matched_smc import MOST
-from invscore.operators import LinearOperator
+from invscore.operators import MRI, Blur, LinearOperator, SuperResolution
 from invscore.options.ranges import Count
 from invscore.priors.base import Prior
 from invscore.rng import SampleRNG
@@ -44,6 +43,9 @@ cost."""
 SMALL = 2**18
 """Largest image, in numbers, whose frequency bands are cached for the next measurement."""
 
+UNCHANGING = (Blur, SuperResolution, MRI)
+"""Operators of which it is remembered too what they leave open: those of one's own may change."""
+
 
 def is_narrow(prior: Prior) -> bool:
     """Whether ``prior`` is a denoiser of some levels and no model of images."""
@@ -62,9 +64,8 @@ def narrow_warnings(prior: Prior, info: MethodInfo) -> tuple[str, ...]:
 
 def measures_few(problem: InverseProblem) -> bool:
     """Whether `matched_smc` is what the problem calls for: few numbers are measured, or unknown."""
-    measured = len(measured_numbers(problem))
     unknown = (2 if problem.operator.in_complex else 1) * math.prod(problem.operator.in_shape)
-    return measured <= MOST and min(measured, unknown) <= FEW
+    return problem.count <= MOST and min(problem.count, unknown) <= FEW
 
 
 def is_differentiable(prior: Prior, problem: InverseProblem) -> bool:
@@ -83,9 +84,26 @@ def leaves_detail(problem: InverseProblem, operator: LinearOperator) -> bool:
     """Whether the measurement leaves nothing open but fine detail."""
     if len(operator.in_shape) < 2:
         return False
-    shape, dtype, device = operator.in_shape, problem.image_dtype, problem.y.device
-    bands = _bands if math.prod(shape) <= SMALL else _bands.__wrapped__
-    return is_low_pass(operator, bands(shape, dtype, device))
+    dtype, device = problem.image_dtype, problem.y.device
+    small = math.prod(operator.in_shape) <= SMALL
+    if small and isinstance(operator, UNCHANGING):
+        return _remembered(operator, dtype, device)
+    return _leaves_detail(operator, dtype, device, _bands if small else _bands.__wrapped__)
+
+
+def _leaves_detail(
+    operator: LinearOperator,
+    dtype: torch.dtype,
+    device: torch.device,
+    bands: Callable[[tuple[int, ...], torch.dtype, torch.device], FrequencyBands],
+) -> bool:
+    return is_low_pass(operator, bands(operator.in_shape, dtype, device))
+
+
+@lru_cache(maxsize=2)
+def _remembered(operator: LinearOperator, dtype: torch.dtype, device: torch.device) -> bool:
+    """Many measurements have one operator."""
+    return _leaves_detail(operator, dtype, device, _bands)
 
 
 @lru_cache(maxsize=1)

@@ -219,12 +219,13 @@ def task_of_measurement(
         )
         shape = image_shape(spec.name, tuple(y.shape), spec.options)
     if find is None:
-        operator = make_operator(spec, shape)
+        operator = make_operator(spec, shape, device)
         found = Found(operator, fitted(y, operator.out_shape, name, operator.out_axes), ())
     else:
         assert shape is not None
         found = find(spec, y, shape, name, depth == "t")
-    operator, y = found.operator.to(device), found.y[None].to(device)
+    operator = found.operator if find is None else found.operator.to(device)
+    y = found.y[None].to(device)
     require_centred(operator, y, name)
     assumed = (*assumed, *found.assumed)
     if noise == "auto" and found.noise is not None:

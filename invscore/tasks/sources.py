@@ -7,7 +7,7 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import product, takewhile
 from pathlib import Path
 
 from invscore.images import is_sample
@@ -22,12 +22,14 @@ IMAGE = "chw"
 class Source:
     """One measurement: its ``file`` and, in a stack, the ``index`` of its entry.
 
-    ``name``: what its results are called. ``stamp``: size and time of the file, which tell whether
-    it is the one that was read before.
+    ``name``: what its results are called, which in one folder of results no other is. ``key``: what
+    its seeds are made of, which no other measurement beside it changes. ``stamp``: size and time of
+    the file, which tell whether it is the one that was read before.
     """
 
     name: str
     file: str
+    key: str = ""
     index: Index | None = None
     stamp: tuple[int, int] = (0, 0)
 
@@ -53,7 +55,7 @@ def find_many(text: str, part: Part, keys: Sequence[str]) -> list[Source] | None
         files = sorted(Path(f) for f in glob.glob(text, recursive=True) if os.path.isfile(f))
         if not files:
             raise ValueError(f"no file fits the pattern {text!r}")
-        return _of_files(files, Path(os.path.commonpath([file.parent for file in files])))
+        return _of_files(files, _plain_part(text))
     return None
 
 
@@ -67,7 +69,17 @@ def _of_files(files: list[Path], root: Path) -> list[Source]:
     short = {file: _without_suffix(file.relative_to(root)) for file in files}
     counted = Counter(short.values())
     names = {f: s if counted[s] == 1 else str(f.relative_to(root)) for f, s in short.items()}
-    return [Source(names[file], str(file), (), _stamp(file)) for file in files]
+    return [
+        Source(names[file], str(file), file.relative_to(root).as_posix(), (), _stamp(file))
+        for file in files
+    ]
+
+
+def _plain_part(pattern: str) -> Path:
+    """The folders at the beginning of a pattern: whatever fits it, names begin behind them."""
+    parts = Path(pattern).parts[:-1]
+    plain = takewhile(lambda part: not glob.has_magic(part), parts)
+    return Path(*plain)
 
 
 def _without_suffix(path: Path) -> str:
@@ -99,8 +111,9 @@ def _stack(path: Path, part: Part, keys: Sequence[str]) -> list[Source] | None:
     sources = []
     for place in product(*map(range, along.values())):
         name = "-".join([stem, *(f"{number:0{digits}d}" for number in place)])
+        key = "-".join([stem, *map(str, place)])  # however many there are
         index: Index = place if "" in along else dict(zip(along, place, strict=True))
-        sources.append(Source(name, str(path), index, stamp))
+        sources.append(Source(name, str(path), key, index, stamp))
     return sources
 
 

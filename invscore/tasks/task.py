@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -112,7 +112,7 @@ class Task:
             f"{level:.6g}"
         )  # as it was written, where it has been through single precision
 
-    @property
+    @cached_property
     def scale(self) -> float | Literal["auto"]:
         """1 where the truth, or else a picture that was measured, is of 8 or 16 bits: in [0, 1].
 
@@ -163,7 +163,7 @@ def simulated_task(
 
 def task_of_image(spec: Spec, truth: Tensor, *, noise: Declared, seed: int, device: str) -> Task:
     """The simulated measurement of ``truth``, (c, h, w)."""
-    operator = make_operator(spec, tuple(truth.shape)).to(device)
+    operator = make_operator(spec, tuple(truth.shape), device)
     if operator.in_shape != tuple(truth.shape):
         raise ValueError(
             f"the image must have shape {operator.in_shape} for operator {spec.name!r}, got "
@@ -177,10 +177,10 @@ def task_of_image(spec: Spec, truth: Tensor, *, noise: Declared, seed: int, devi
     return Task(problem, x, told, unweighted=unweighted)
 
 
-def make_operator(spec: Spec, in_shape: Shape | None) -> Operator:
+def make_operator(spec: Spec, in_shape: Shape | None, device: str = "cpu") -> Operator:
     """The operator of ``spec`` on images of ``in_shape``, which one's own may know by itself."""
     if spec.is_plugin:
-        return load_custom(spec.address, spec.options, in_shape)
+        return load_custom(spec.address, spec.options, in_shape).to(device)
     if in_shape is None or len(in_shape) not in (3, 4):
         raise ValueError(
             f"`shape` must be that of images (c, h, w), or volumes (c, d, h, w), for operator "
@@ -188,14 +188,16 @@ def make_operator(spec: Spec, in_shape: Shape | None) -> Operator:
         )
     plain = all(isinstance(value, int | float) for value in spec.options.values())
     if not plain or math.prod(in_shape) > REMEMBERED:  # files may have changed since
-        return build(spec.name, in_shape, spec.options)
-    return _remembered(spec.name, in_shape, tuple(spec.options), *spec.options.values())
+        return build(spec.name, in_shape, spec.options).to(device)
+    return _remembered(device, spec.name, in_shape, tuple(spec.options), *spec.options.values())
 
 
 @lru_cache(maxsize=1, typed=True)
-def _remembered(name: str, in_shape: Shape, keys: tuple[str, ...], *values: float) -> Operator:
+def _remembered(
+    device: str, name: str, in_shape: Shape, keys: tuple[str, ...], *values: float
+) -> Operator:
     """The operator, cached: most of many measurements have the one of the measurement before."""
-    return build(name, in_shape, dict(zip(keys, values, strict=True)))
+    return build(name, in_shape, dict(zip(keys, values, strict=True))).to(device)
 
 
 def fit_operator(spec: Spec, *, complex_valued: bool) -> Spec:

@@ -7,6 +7,8 @@ larger there than inside; those of the right assumption are alike, up to chance.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor
 
@@ -24,10 +26,11 @@ ASSUMED = {"circular": "periodic", "reflect": "mirrored"}
 
 
 @torch.no_grad()
-def border_warnings(problem: InverseProblem, samples: Tensor) -> tuple[str, ...]:
-    """A sentence where residuals of ``samples``, (n, b, \\*in_shape), are larger along the border.
+def border_warnings(problem: InverseProblem, found: Iterable[Tensor]) -> tuple[str, ...]:
+    """A sentence where the residuals of samples, (b, \\*out_shape), are larger along the border.
 
-    Of blurs that assume something of what lies beyond it.
+    ``found``: in units of the noise (``residuals``). Of blurs that assume something of what lies
+    beyond it.
     """
     operator = problem.operator
     blur = operator.blur if isinstance(operator, CameraBlur) else operator
@@ -35,16 +38,16 @@ def border_warnings(problem: InverseProblem, samples: Tensor) -> tuple[str, ...]
         return ()
     height, width = operator.out_shape[-2:]
     rows, columns = (max(1, size // 2) for size in blur.kernel_shape)
-    inside = torch.zeros(height, width, dtype=torch.bool, device=problem.y.device)
-    inside[rows : height - rows, columns : width - columns] = True
-    if not bool(inside.any()) or bool(inside.all()):
+    if height <= 2 * rows or width <= 2 * columns:  # nothing is inside
         return ()
-    energy = torch.stack([_energy(problem, x) for x in samples]).mean(dim=0)
-    border, inner = (energy[..., where].flatten(1).mean(dim=1) for where in (~inside, inside))
-    numbers = energy[0].numel() / inside.numel() * torch.stack([(~inside).sum(), inside.sum()])
-    chance = DEVIATIONS * float((2 / numbers).sum()) ** 0.5
-    found = border > max(EXCESS, 1 + chance) * inner
-    if not bool(found.any()):
+    energy = torch.stack([each**2 for each in found]).mean(dim=0)
+    inside = energy[..., rows : height - rows, columns : width - columns]
+    within, beyond = inside[0].numel(), energy[0].numel() - inside[0].numel()
+    inner = inside.flatten(1).sum(dim=1)
+    border, inner = (energy.flatten(1).sum(dim=1) - inner) / beyond, inner / within
+    chance = DEVIATIONS * (2 / beyond + 2 / within) ** 0.5
+    larger = border > max(EXCESS, 1 + chance) * inner
+    if not bool(larger.any()):
         return ()
     worst = int((border / inner).argmax())
     outer, middle = float(border[worst]) ** 0.5, float(inner[worst]) ** 0.5
@@ -54,9 +57,3 @@ def border_warnings(problem: InverseProblem, samples: Tensor) -> tuple[str, ...]
         f"inside: the scene is not {ASSUMED[blur.boundary]} beyond the border as "
         f"boundary={blur.boundary} says; boundary=valid assumes nothing",
     )
-
-
-def _energy(problem: InverseProblem, x: Tensor) -> Tensor:
-    """The squared residual in units of the noise, (b, \\*out_shape)."""
-    clean = problem.operator(x)
-    return problem.noise.standardised(problem.y, clean) ** 2

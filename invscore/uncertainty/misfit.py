@@ -23,6 +23,7 @@ from invscore.uncertainty.border import border_warnings
 from invscore.uncertainty.regions import has_noise_map, region_warnings
 from invscore.uncertainty.residual import Residual
 from invscore.uncertainty.spectrum import RINGS, SECTORS, ResidualSpectrum, residual_spectrum
+from invscore.uncertainty.standardised import residuals
 
 TOLERANCE = 1.4
 """Largest ratio of the power in a band to that of the noise, or its inverse, without a warning:
@@ -72,11 +73,12 @@ def misfit_warnings(
     >>> misfit_warnings(problem, samples, check_residual(problem, samples), white=True)
     ()
     """
-    found = _zeros(problem) or _saturated(problem) or border_warnings(problem, samples)
+    each = residuals(problem, samples)
+    found = _zeros(problem) or _saturated(problem) or border_warnings(problem, each)
     if white:
-        found = found or region_warnings(problem, samples)
+        found = found or region_warnings(problem, each)
     if white and not found:
-        spectrum = residual_spectrum(problem, samples)
+        spectrum = residual_spectrum(problem, samples, each)
         found = () if spectrum is None else _bands(problem, spectrum)
     return found or residual.warnings()
 

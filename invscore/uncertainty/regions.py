@@ -7,6 +7,8 @@ there than elsewhere; a map that is off by one factor everywhere is a matter of 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor
 
@@ -32,10 +34,11 @@ def has_noise_map(problem: InverseProblem) -> bool:
 
 
 @torch.no_grad()
-def region_warnings(problem: InverseProblem, samples: Tensor) -> tuple[str, ...]:
-    """A sentence where ``samples``, (n, b, \\*in_shape), show that a noise map is off in regions.
+def region_warnings(problem: InverseProblem, found: Iterable[Tensor]) -> tuple[str, ...]:
+    """A sentence where the residuals of samples show that a noise map is off in regions.
 
-    Of measurements (\\*, h, w) in space; the region that is farthest off is named.
+    ``found``: (b, \\*out_shape) each, in units of the map (``residuals``). Of measurements
+    (\\*, h, w) in space; the region that is farthest off is named.
     """
     y = problem.y
     if not has_noise_map(problem) or y.ndim < 3 or y.is_complex():
@@ -46,7 +49,8 @@ def region_warnings(problem: InverseProblem, samples: Tensor) -> tuple[str, ...]
     rows, columns = (min(ACROSS, n // SMALLEST) for n in (height, width))
     if rows * columns < 4:
         return ()
-    energy = torch.stack([_energy(problem, x) for x in samples]).mean(dim=0)
+    energy = torch.stack([each**2 for each in found]).mean(dim=0)
+    energy = energy.reshape(len(energy), -1, height, width)
     seen = torch.ones_like(energy[:1])
     if problem.operator.measured is not None:
         seen = problem.operator.measured.to(energy).expand(energy[:1].shape)
@@ -60,26 +64,20 @@ def region_warnings(problem: InverseProblem, samples: Tensor) -> tuple[str, ...]
     above = torch.special.gammaincc(half, half * off)
     below = torch.special.gammainc(half, half * off)
     chance = torch.where(off > 1, above, below) * rows * columns
-    found = ((off > RATIO) | (off < 1 / RATIO)) & (chance < CHANCE)
-    if not bool(found.any()):
+    differ = ((off > RATIO) | (off < 1 / RATIO)) & (chance < CHANCE)
+    if not bool(differ.any()):
         return ()
-    worst = int(torch.where(found, off.log().abs(), 0).argmax())
+    worst = int(torch.where(differ, off.log().abs(), 0).argmax())
     row, column = divmod(worst % (rows * columns), columns)
     top, bottom = (height * k // rows for k in (row, row + 1))
     left, right = (width * k // columns for k in (column, column + 1))
     factor = float(power.flatten()[worst]) ** 0.5
-    share = int(found.any(dim=0).sum()) / int(enough.sum())
+    share = int(differ.any(dim=0).sum()) / int(enough.sum())
     return (
         f"the residual y - A x is {factor:.2g} times what the noise map says in rows {top} to "
         f"{bottom} and columns {left} to {right}, and differs from region to region on "
         f"{share:.0%} of the measurement: the map is off there, or is another measurement's",
     )
-
-
-def _energy(problem: InverseProblem, x: Tensor) -> Tensor:
-    """The squared residual in units of the map, (b, c, h, w)."""
-    energy: Tensor = problem.noise.standardised(problem.y, problem.operator(x)) ** 2
-    return energy.reshape(len(energy), -1, *energy.shape[-2:])
 
 
 def _sums(values: Tensor, rows: int, columns: int) -> Tensor:

@@ -96,9 +96,8 @@ def check_residual(
     >>> bool(check_residual(quiet, samples).too_large)
     True
     """
-    energies = [problem.discrepancy(x).cpu().double().square() for x in samples]
-    variances = [problem.discrepancy_variance(x).cpu().double() for x in samples]
-    energy, variance = torch.stack(energies).mean(dim=0), torch.stack(variances).mean(dim=0)
+    squares = torch.stack([torch.stack(problem.squares(x)).cpu().double() for x in samples])
+    energy, variance = squares.mean(dim=0)
     # The gamma law of this mean and variance: chi-square over m where the noise is Gaussian.
     shape = 1 / variance
     below = torch.special.gammainc(shape, shape * energy)

@@ -16,6 +16,7 @@ of noise where the measurement has nothing else: at the highest frequencies.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -23,8 +24,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from invscore.likelihood import InverseProblem
+from invscore.likelihood import GaussianNoise, InverseProblem
 from invscore.uncertainty.excerpt import middle_of
+from invscore.uncertainty.standardised import residuals
 
 RINGS, SECTORS = 10, 4
 
@@ -58,9 +60,12 @@ TOGETHER = 2**16
 
 
 @torch.no_grad()
-def residual_spectrum(problem: InverseProblem, samples: Tensor) -> ResidualSpectrum | None:
+def residual_spectrum(
+    problem: InverseProblem, samples: Tensor, found: Iterable[Tensor] | None = None
+) -> ResidualSpectrum | None:
     """The spectrum of the residuals of ``samples``, (n, b, \\*in_shape).
 
+    ``found``: these in units of the noise, if they are known (``residuals``).
     A measurement (\\*, h, w) is taken to frequencies, except one that is a spectrum itself
     (k-space), centred. None for measurements of fewer than two axes or 16 x 16 numbers.
     """
@@ -75,9 +80,13 @@ def residual_spectrum(problem: InverseProblem, samples: Tensor) -> ResidualSpect
     seen = seen.reshape(-1, *seen.shape[-2:])
     known = _bands if spectral else _bands_of_many
     bands = known(*seen.shape[-2:], centred=spectral).to(problem.y.device)
-    power = torch.stack([_energy(problem, x, seen, window, spectral) for x in samples]).mean(dim=0)
-    clean = problem.operator(samples[0])
-    excess = float(problem.noise.kurtosis(clean).expand(clean.shape).mean())
+    power = torch.stack(
+        [
+            _energy(each, seen, window, spectral)
+            for each in (residuals(problem, samples) if found is None else found)
+        ]
+    ).mean(dim=0)
+    excess = _excess(problem, samples[0])
     total = _sums(power, bands, centred=spectral)
     parts = 2 if problem.y.is_complex() else 1
     if spectral:
@@ -96,13 +105,17 @@ def residual_spectrum(problem: InverseProblem, samples: Tensor) -> ResidualSpect
     )
 
 
-def _energy(
-    problem: InverseProblem, x: Tensor, seen: Tensor, window: Any, spectral: bool
-) -> Tensor:
-    """The squared residual in units of the noise at each frequency, (b, h, w), over channels."""
+def _excess(problem: InverseProblem, x: Tensor) -> float:
+    """The kurtosis of the noise of ``A(x)``, on average; of Gaussian noise 0."""
+    if isinstance(problem.noise, GaussianNoise):
+        return 0.0
     clean = problem.operator(x)
-    scaled = problem.noise.standardised(problem.y, clean)[window]
-    scaled = scaled.reshape(len(scaled), *seen.shape) * seen
+    return float(problem.noise.kurtosis(clean).expand(clean.shape).mean())
+
+
+def _energy(residual: Tensor, seen: Tensor, window: Any, spectral: bool) -> Tensor:
+    """The square of a residual at each frequency, (b, h, w), over channels."""
+    scaled = residual[window].reshape(len(residual), *seen.shape) * seen
     if not spectral:
         scaled = torch.fft.fft2(scaled, norm="ortho")
     return scaled.abs().square().sum(dim=1)

@@ -84,7 +84,7 @@ def test_a_folder_is_restored_and_gone_on_with(reconstruct: Run, images: Path) -
 
 def test_neither_company_nor_batch_changes_a_result(reconstruct: Run, images: Path) -> None:
     reconstruct(*MASKED, "--image", "in", "--out", "out")
-    seed = str(named_seed(0, "a3"))
+    seed = str(named_seed(0, "a3.png"))
     assert table(Path("out"))["a3"]["seed"] == seed
     alone = (*MASKED, "--image", "in/a3.png", "--out", "alone/a3", "--seed", seed)
     assert reconstruct(*alone).exit_code == 0
@@ -161,6 +161,24 @@ def test_names_that_would_meet_keep_their_suffix(reconstruct: Run, images: Path)
     reconstruct(*MASKED, "--image", "in/**/b*", "--out", "out")
     assert list(table(Path("out"))) == ["b0.npy", "b0.png", "b1", "deeper/b0"]
     assert Path("out/deeper/b0/metrics.json").exists()
+
+
+def test_what_joins_changes_no_result(reconstruct: Run, images: Path) -> None:
+    """Neither another file of one stem, nor the first in another folder."""
+    reconstruct(*MASKED, "--image", "in", "--out", "before")
+    reconstruct(*MASKED, "--image", "i*/**/b*", "--out", "pattern")
+    assert list(table(Path("pattern"))) == ["in/b0", "in/b1"]
+    np.save(images / "b0.npy", np.zeros((16, 20), np.float32))
+    save_image(images / "deeper/b2.png", torch.rand(1, 16, 20))
+    reconstruct(*MASKED, "--image", "in", "--out", "after")
+    reconstruct(*MASKED, "--image", "in/**/b*", "--out", "deeper")
+    before, after = samples(Path("before")), samples(Path("after"))
+    deeper = samples(Path("deeper"))
+    assert "b0" not in after
+    np.testing.assert_allclose(after["b0.png"], before["b0"], rtol=0, atol=1e-5)
+    assert not np.allclose(after["b0.npy"], before["b0"], rtol=0, atol=1e-2)
+    for name, values in {"b0.png": "b0", "b1": "b1"}.items():
+        np.testing.assert_allclose(deeper[name], before[values], rtol=0, atol=1e-5)
 
 
 @pytest.mark.usefixtures("images")

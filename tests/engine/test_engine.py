@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from functools import partial
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from itertools import count, islice
 from pathlib import Path
 from subprocess import PIPE, Popen
@@ -120,6 +122,26 @@ def test_what_kills_every_worker_is_given_up(monkeypatch: pytest.MonkeyPatch) ->
         assert found[1] == "1: its worker died once"
         with pytest.raises(WorkerError, match="a worker has died once over the same work"):
             list(engine.run(die_always, [1]))
+
+
+class Pages(BaseHTTPRequestHandler):
+    """A scheduler's, which has a dashboard at one address and none at any other."""
+
+    def do_HEAD(self) -> None:
+        self.send_response(405 if self.path == "/there" else 404)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None: ...
+
+
+def test_a_dashboard_that_is_not_there_is_not_told() -> None:
+    with HTTPServer(("127.0.0.1", 0), Pages) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}"
+        assert opening._missing(f"{address}/status")
+        assert not opening._missing(f"{address}/there")
+        server.shutdown()
+    assert not opening._missing(f"{address}/there")  # no more to be asked
 
 
 SCHEDULER = """

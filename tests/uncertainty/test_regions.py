@@ -11,6 +11,7 @@ from invscore.estimation.noise_map import with_noise_map
 from invscore.images import crop_and_shrink, load_image, to_gray
 from invscore.operators import Blur, Identity, Inpainting, LinearOperator
 from invscore.uncertainty.regions import region_warnings
+from invscore.uncertainty.standardised import residuals
 
 SHAPE = (1, 64, 64)
 OPERATORS = [Blur.gaussian(1.6, SHAPE), Inpainting.random(SHAPE, keep=0.5), Identity(SHAPE)]
@@ -31,6 +32,11 @@ def measured(operator: LinearOperator, x: Tensor, told: Tensor) -> InverseProble
     return with_noise_map(operator, y, told)
 
 
+def of_the_truth(operator: LinearOperator, x: Tensor, told: Tensor) -> tuple[str, ...]:
+    problem = measured(operator, x, told)
+    return region_warnings(problem, residuals(problem, x[None]))
+
+
 @pytest.mark.parametrize(
     ("operator", "factor"),
     [(OPERATORS[0], 0.25), (OPERATORS[0], 4.0), (OPERATORS[1], 0.25)],
@@ -39,11 +45,11 @@ def measured(operator: LinearOperator, x: Tensor, told: Tensor) -> InverseProble
 def test_the_noise_itself_tells_the_region(operator: LinearOperator, factor: float) -> None:
     """The truth as the sample: its residual is the noise, in units of a map that is off."""
     x = torch.zeros(1, *SHAPE)
-    assert region_warnings(measured(operator, x, variance()), x[None]) == ()
-    assert region_warnings(measured(operator, x, factor * variance()), x[None]) == ()
+    assert of_the_truth(operator, x, variance()) == ()
+    assert of_the_truth(operator, x, factor * variance()) == ()
     off = variance()
     off[:, 16:32, 40:56] *= factor
-    (sentence,) = region_warnings(measured(operator, x, off), x[None])
+    (sentence,) = of_the_truth(operator, x, off)
     assert f"{0.5 if factor > 1 else 2.0:.1g}" in sentence
     assert any(f"rows {top} to {top + 8}" in sentence for top in (16, 24))
     assert any(f"columns {left} to {left + 8}" in sentence for left in (40, 48))
