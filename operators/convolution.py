@@ -6,6 +6,7 @@ image, and act on the last two axes of ``in_shape``.
 
 from __future__ import annotations
 
+import math
 from functools import cached_property, partial
 
 import torch
@@ -17,7 +18,7 @@ from invscore.operators.base import LinearOperator, Shape, SpectralOperator, bro
 from invscore.operators.boundary import mirrored
 from invscore.operators.constant import Constant
 from invscore.operators.cosines import Cosines
-from invscore.operators.fourier import fast_size, hartley
+from invscore.operators.fourier import LARGE, fast_size, hartley
 from invscore.operators.svd import SVD
 
 
@@ -78,21 +79,30 @@ class ValidConvolution(LinearOperator):
         self.in_shape = tuple(in_shape)
         (kh, kw), (height, width) = kernel.shape, self.in_shape[-2:]
         self.out_shape = (*self.in_shape[:-2], height - kh + 1, width - kw + 1)
-        self._grid = fast_size(height), fast_size(width)
-        self.transfer = Constant(partial(transfer_function, kernel, self._grid))
+        self.grid = fast_size(height), fast_size(width)
+        self.transfer = Constant(partial(transfer_function, kernel, self.grid))
+        # A spectrum more, for an operation less, where that does not count.
+        small = math.prod(self.grid) <= LARGE
+        self._back = self.transfer.derived(torch.conj_physical) if small else None
         self._top, self._left = top, left = kh - 1 - kh // 2, kw - 1 - kw // 2
         tall, wide = self.out_shape[-2:]
         self._shown = slice(top, top + tall), slice(left, left + wide)
         self.window = self._shown
 
     def matvec(self, x: Tensor) -> Tensor:
-        return filtered(x, self.transfer.like(x), self._grid)[(..., *self._shown)]
+        return filtered(x, self.transfer.like(x), self.grid)[(..., *self._shown)]
 
     def rmatvec(self, y: Tensor) -> Tensor:
-        (tall, wide), (height, width) = self._grid, self.in_shape[-2:]
+        height, width = self.in_shape[-2:]
+        return self.spread(y)[..., :height, :width]
+
+    def spread(self, y: Tensor) -> Tensor:
+        """``rmatvec`` on the whole ``grid``, zero but for rounding beyond the image."""
+        tall, wide = self.grid
         right, bottom = (wide - y.shape[-1] - self._left), (tall - y.shape[-2] - self._top)
         y = torch.nn.functional.pad(y, (self._left, right, self._top, bottom))
-        return filtered(y, self.transfer.like(y).conj(), self._grid)[..., :height, :width]
+        back = self.transfer.like(y).conj() if self._back is None else self._back.like(y)
+        return filtered(y, back, self.grid)
 
 
 class ReflectConvolution(LinearOperator):
@@ -101,18 +111,32 @@ class ReflectConvolution(LinearOperator):
     def __init__(self, kernel: Tensor, in_shape: Shape) -> None:
         self.in_shape = self.out_shape = tuple(in_shape)
         (kh, kw), (height, width) = kernel.shape, self.in_shape[-2:]
-        self._rows = mirrored(torch.arange(height + kh - 1) - (kh - 1 - kh // 2), height)
-        self._columns = mirrored(torch.arange(width + kw - 1) - (kw - 1 - kw // 2), width)
-        around = (*self.in_shape[:-2], len(self._rows), len(self._columns))
+        around = (*self.in_shape[:-2], height + kh - 1, width + kw - 1)
         self._valid = ValidConvolution(kernel, around)
+        tall, wide = self._valid.grid
+        small = tall * wide <= LARGE
+        rows, columns = (tall, wide) if small else around[-2:]
+        self._rows = mirrored(torch.arange(rows) - (kh - 1 - kh // 2), height)
+        self._columns = mirrored(torch.arange(columns) - (kw - 1 - kw // 2), width)
+        # Of small images the pixel that each of the whole grid is a copy of, to do all at once.
+        self._pixels = (self._rows[:, None] * width + self._columns).flatten() if small else None
 
     def matvec(self, x: Tensor) -> Tensor:
-        around = x.index_select(-2, self._rows).index_select(-1, self._columns)
-        return self._valid.matvec(around)
+        if self._pixels is None:
+            around = x.index_select(-2, self._rows).index_select(-1, self._columns)
+            return self._valid.matvec(around)
+        pixels = self._pixels.expand(*x.shape[:-2], -1)
+        around = x.flatten(-2).gather(-1, pixels)
+        return self._valid.matvec(around.reshape(*x.shape[:-2], *self._valid.grid))
 
     def rmatvec(self, y: Tensor) -> Tensor:
-        around = self._valid.rmatvec(y)
         height, width = self.in_shape[-2:]
+        if self._pixels is not None:
+            around = self._valid.spread(y).flatten(-2)
+            image = around.new_zeros(*around.shape[:-1], height * width)
+            image = image.index_add(-1, self._pixels, around)
+            return image.reshape(*y.shape[:-2], height, width)
+        around = self._valid.rmatvec(y)
         folded = around.new_zeros(*around.shape[:-2], height, around.shape[-1])
         folded = folded.index_add(-2, self._rows, around)
         image = around.new_zeros(*around.shape[:-2], height, width)
