@@ -58,6 +58,17 @@ def as_tensor(name: str, numbers: Numbers | Sequence[float] | float) -> Tensor:
         ) from None
 
 
+def all_finite(numbers: Tensor) -> bool:
+    """Whether none of ``numbers`` is NaN or infinite: most often their sum alone tells.
+
+    >>> import torch
+    >>> from invscore.batches import all_finite
+    >>> all_finite(torch.tensor([1.0, torch.inf])), all_finite(torch.full((2,), 3e38))
+    (False, True)
+    """
+    return bool(numbers.sum().isfinite()) or bool(numbers.isfinite().all())
+
+
 def real_numbers(x: Tensor) -> Tensor:
     """The real and imaginary parts of complex numbers, on a last axis; real ones as they are."""
     return torch.view_as_real(x.resolve_conj()) if x.is_complex() else x

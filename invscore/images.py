@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from invscore.batches import all_finite
 from invscore.files import atomic_file
 from invscore.readers import (
     Index,
@@ -239,9 +240,10 @@ def to_uint8(image: Tensor) -> npt.NDArray[np.uint8]:
     if image.ndim != 3 or image.shape[0] not in (1, 3):
         raise ValueError(f"the image must have shape (1 or 3, h, w), got {tuple(image.shape)}")
     real = (image.abs() if image.is_complex() else image).detach().cpu().float()
-    if not bool(real.isfinite().all()):
+    if not all_finite(real):
         raise ValueError("the image must be finite, got NaN or infinite values")
-    pixels = (real.clamp(0, 1) * 255).round().to(torch.uint8).movedim(0, -1).numpy()
+    shades = real.clamp(0, 1).mul_(255).round_()
+    pixels = shades.to(torch.uint8).movedim(0, -1).numpy()
     return pixels[..., 0] if len(image) == 1 else pixels
 
 

@@ -9,7 +9,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from invscore.batches import Numbers, PerImage, as_tensor, ordinary, per_image
+from invscore.batches import Numbers, PerImage, all_finite, as_tensor, ordinary, per_image
 from invscore.noise import GaussianNoise, Noise, PoissonNoise
 from invscore.noise.gaussian import as_noise
 from invscore.operators import LinearOperator, Operator
@@ -86,7 +86,7 @@ class InverseProblem:
                 raise ValueError("the operator must measure something, got a mask without any true")
             y = torch.where(mask.to(y.device), y, 0)
         object.__setattr__(self, "y", y)
-        if not bool(y.isfinite().all()):
+        if not all_finite(y):
             raise ValueError("the measurement `y` must be finite, got NaN or infinite values")
         self.noise.check(y)
         precision = torch.finfo(y.dtype).eps

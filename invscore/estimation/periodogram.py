@@ -49,6 +49,9 @@ of twice and four times the direction."""
 CENTRE, PRECISION = np.array(START), np.array([0.0, 30.0, 20.0, 20.0, 20.0, 20.0])
 """Gaussian prior of these parameters: mean and precision, 0 for the amplitude, which is free."""
 
+KNOWN = np.diag(PRECISION)
+"""Precision of this prior as a matrix."""
+
 
 class Periodogram:
     """The power of a picture (c, h, w) under a window, and how likely a kernel makes it.
@@ -101,13 +104,14 @@ class Periodogram:
         for _ in range(ITERATIONS):  # Fisher's scoring
             seen, excess = clean / total, ratio - 1
             slope = basis @ (seen * excess) - PRECISION * (theta - CENTRE)
-            fisher = (basis * seen**2) @ basis.T + np.diag(PRECISION)
+            fisher = (basis * seen**2) @ basis.T + KNOWN
             if self._known is None:
                 own = math.exp(level) / total
                 across = basis @ (seen * own)
                 slope = np.append(slope, own @ excess)
                 fisher = np.block([[fisher, across[:, None]], [across, own @ own]])
-            step = np.linalg.solve(fisher + RIDGE * np.eye(len(fisher)), slope)
+            fisher.flat[:: len(fisher) + 1] += RIDGE
+            step = np.linalg.solve(fisher, slope)
             promised, length = float(slope @ step), float(abs(step).max())
             if length <= 1 and value + OUT_OF_REACH * promised < least:
                 break
@@ -148,7 +152,8 @@ class _Fit:
     def of(cls, basis: Array, seen: Array, passed: Array) -> _Fit:
         """``seen``: the share of what is clean in the power of each frequency."""
         design = basis * seen**2
-        fisher = design @ basis.T + np.diag(PRECISION + RIDGE)
+        fisher = design @ basis.T + KNOWN
+        fisher.flat[:: len(fisher) + 1] += RIDGE
         return cls(passed, np.linalg.inv(fisher), design)
 
     def change(self, passed: Array) -> Array:

@@ -31,6 +31,8 @@ class Window:
     def __call__(self, image: Tensor) -> Tensor:
         """``image`` with black at 0 and white at 1, unclipped; complex ones by magnitude."""
         real = image.abs() if image.is_complex() else image
+        if (self.low, self.high) == (0, 1):
+            return real
         return (real - self.low) / (self.high - self.low)
 
 
