@@ -91,15 +91,21 @@ def read_kernel(path: str | Path, *, image: Shape | None = None, stack: bool = F
     """The kernel in a file, (kh, kw) float64, in the file's own units; colours become gray.
 
     With ``stack`` it may be one of volumes, (kd, kh, kw). Raises ``ValueError`` for what cannot be
-    read, has other axes, or far more values than the
-    ``image`` that it is for.
+    read, has other axes, no positive sum, or far more values than the ``image`` that it is for.
     """
     name = f"the kernel {str(path)!r}"
     values, opacity = _read(path, "kernel", ("kernel", "psf", "image"), name, image)
     if values.ndim != 2 and not (stack and values.ndim == 3):
         expected = "(h, w) or (d, h, w)" if stack else "(h, w)"
         raise ValueError(f"{name} must have shape {expected}, got {values.shape}")
-    return torch.from_numpy(values if opacity is None else values * opacity)
+    kernel = torch.from_numpy(values if opacity is None else values * opacity)
+    total = float(kernel.sum())
+    if not (math.isfinite(total) and total > 1e-12 * float(kernel.abs().sum())):
+        raise ValueError(
+            f"{name} must hold finite numbers of a positive sum, by which they are divided, got a "
+            f"sum of {total:g}"
+        )
+    return kernel
 
 
 def _read(

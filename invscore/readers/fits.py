@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ def read(file: Path, wanted: Wanted) -> Recording:
     from astropy.io import fits
 
     with warnings.catch_warnings(record=True) as odd, fits.open(file, memmap=False) as units:
-        if any(isinstance(unit, fits.GroupsHDU) for unit in units):
+        if any(isinstance(unit, fits.GroupsHDU) for unit in _whole(units, file)):
             raise Unfit(
                 f"{str(file)!r} must hold an image, got groups of visibilities (UVFITS): "
                 "`interferometry` takes them as arrays, which docs/instruments.md makes of it"
@@ -77,6 +78,15 @@ def _follow(header: Any, axis: int, step: Change) -> None:
     names = [f"CDELT{axis}"] if f"CDELT{axis}" in header else []
     for name in names or [n for n in header if n.startswith("CD") and n.endswith(f"_{axis}")]:
         header[name] /= step.finer
+
+
+def _whole(units: Any, file: Path) -> Iterator[Any]:
+    """The units of a file. Raises ``Unfit`` for one of a negative size, behind which it begins
+    again."""
+    for unit in units:
+        if min(unit.fileinfo()["datSpan"], *unit.header["NAXIS*"].values(), 0) < 0:
+            raise Unfit(f"{str(file)!r} must have sizes from 0 in its headers, got a negative one")
+        yield unit
 
 
 def _is_image(unit: Any) -> bool:

@@ -13,6 +13,8 @@ from PIL import Image
 from invscore.images import load_image
 from invscore.operators import MRI, Blur, Inpainting, check_operator
 from invscore.operators.files import read_kernel, read_mask
+from invscore.tasks.specs import parse_spec
+from invscore.tasks.task import make_operator
 
 MASK = np.array([[1, 0, 1, 1], [0, 1, 1, 0], [1, 1, 0, 1]], dtype=bool)
 PHOTO = np.random.default_rng(0).integers(1, 255, (3, 4, 3), dtype=np.uint8)
@@ -167,6 +169,21 @@ def test_kernels_are_taken_as_they_are_and_sum_to_one(tmp_path: Path) -> None:
             y[3:5, 2:6], torch.from_numpy(KERNEL / KERNEL.sum()), rtol=1e-6, atol=1e-12
         )
         assert float(y.sum()) == pytest.approx(1, abs=1e-12), file.name
+
+
+@pytest.mark.parametrize(
+    "kernel", [np.zeros((3, 3)), -np.ones((3, 3)), np.diag([1.0, 0, -1]), np.full((3, 3), np.nan)]
+)
+@pytest.mark.parametrize(
+    "op", ["blur(kernel=k.npy)", "nonlinear-blur(kernel=k.npy)", "lensless(kernel=k.npy)"]
+)
+def test_kernels_without_a_positive_sum(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kernel: np.ndarray, op: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    np.save("k.npy", kernel)
+    with pytest.raises(ValueError, match=r"^the kernel 'k.npy' must hold finite numbers of a pos"):
+        make_operator(parse_spec(op), (1, 9, 9))
 
 
 def test_kernels_turn_as_their_orientation_says(tmp_path: Path) -> None:

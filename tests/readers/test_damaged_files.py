@@ -120,6 +120,18 @@ def test_arrays_that_contradict_each_other(
         load_measurement(tmp_path / "a.h5", index=0)
 
 
+@pytest.mark.parametrize("rows", [72, 2])
+def test_sizes_below_zero_end(tmp_path: Path, rows: int) -> None:
+    """Behind a unit of a negative size its reader would begin again with the same."""
+    fits = pytest.importorskip("astropy.io.fits")
+    fits.PrimaryHDU(np.zeros((rows, 10), np.float32)).writeto(tmp_path / "a.fits")
+    whole = (tmp_path / "a.fits").read_bytes()
+    width = [b"NAXIS1  =" + f"{n:21d}".encode() for n in (10, -10)]
+    (tmp_path / "a.fits").write_bytes(whole.replace(*width))
+    with pytest.raises(ValueError, match="must have sizes from 0 in its headers, got a negative"):
+        load_measurement(tmp_path / "a.fits")
+
+
 def test_headers_without_what_pixels_need(tmp_path: Path) -> None:
     nibabel = pytest.importorskip("nibabel")
     nibabel.Nifti1Image(np.zeros(8, np.float32), np.eye(4)).to_filename(tmp_path / "a.nii")

@@ -52,9 +52,18 @@ def test_a_function_of_ones_own_may_return_a_physics(tmp_path: Path) -> None:
         ("MRI", {"mask": "none.png"}, "`mask` must be a file or numbers, got 'none.png'"),
         ("CompressedSensing", {}, "needs an option 'm'"),
         ("Blur", {"padding": "wrong"}, "`img_size` must be that of images which Blur takes"),
+        ("MRI", {"mask": "complex.npy"}, "operator 'deepinv:MRI' fails: RuntimeError: .*Complex"),
     ],
 )
-def test_errors(name: str, options: dict[str, object], message: str) -> None:
+def test_errors(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    options: dict[str, object],
+    message: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    np.save("complex.npy", np.ones((8, 8), np.complex64))
     with pytest.raises(ValueError, match=message):
         load_custom(f"deepinv:{name}", options, (1, 8, 8))
 
