@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import glob
 import os
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product, takewhile
 from pathlib import Path
 
 from invscore.images import is_sample
-from invscore.readers import Index, Part, find_format, parse_axes, read, suffix_of
+from invscore.readers import Index, Part, find_format, parse_axes, read
 from invscore.readers.table import PICTURE
-from invscore.tasks.folder import images_in
+from invscore.tasks.folder import images_in, names_of, without_suffix
 
 IMAGE = "chw"
 
@@ -65,10 +64,8 @@ def _plain_folder(path: Path) -> bool:
 
 
 def _of_files(files: list[Path], root: Path) -> list[Source]:
-    """Each by its path in ``root``, without the suffix where no other has the same then."""
-    short = {file: _without_suffix(file.relative_to(root)) for file in files}
-    counted = Counter(short.values())
-    names = {f: s if counted[s] == 1 else str(f.relative_to(root)) for f, s in short.items()}
+    """Each by its path in ``root``."""
+    names = names_of(files, root)
     return [
         Source(names[file], str(file), file.relative_to(root).as_posix(), (), _stamp(file))
         for file in files
@@ -80,10 +77,6 @@ def _plain_part(pattern: str) -> Path:
     parts = Path(pattern).parts[:-1]
     plain = takewhile(lambda part: not glob.has_magic(part), parts)
     return Path(*plain)
-
-
-def _without_suffix(path: Path) -> str:
-    return str(path)[: len(str(path)) - len(suffix_of(path))]
 
 
 def _stack(path: Path, part: Part, keys: Sequence[str]) -> list[Source] | None:
@@ -106,7 +99,7 @@ def _stack(path: Path, part: Part, keys: Sequence[str]) -> list[Source] | None:
         along = {"": shape[0]} if len(shape) == 4 and shape[0] > 1 else {}
     if not along:
         return None
-    stem, stamp = Path(_without_suffix(path)).name, _stamp(path)
+    stem, stamp = Path(without_suffix(path)).name, _stamp(path)
     digits = len(str(max(along.values()) - 1))
     sources = []
     for place in product(*map(range, along.values())):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ from torch import Tensor
 from invscore.hardware import memory
 from invscore.images import crop_and_shrink, is_sample, load_image
 from invscore.priors import Prior
-from invscore.tasks.folder import images_in
+from invscore.tasks.folder import images_in, names_of
 from invscore.tune.held_out import refuse_held_out
 
 SHRINK = (2.0, 8.0)
@@ -38,11 +38,11 @@ def validation_images(
         )
     files = images_in(folder)
     if crops is None:
-        photographs = _load(files)
+        photographs = _load(files, folder)
         return {name: crop_and_shrink(image, size) for name, image in photographs}
     memory.require(memory.FLOAT * 3.0 * crops * size**2, f"{crops} crops", "fewer")
     random = np.random.default_rng(seed)
-    kept = list(_load(files[:crops]))
+    kept = list(_load(files[:crops], folder))
     places = [kept[k % len(kept)] for k in range(crops)]
     return {
         f"{name}-{k // len(kept)}": random_crop(image, size, random)
@@ -59,11 +59,12 @@ def random_crop(image: Tensor, size: int, random: np.random.Generator) -> Tensor
     return crop_and_shrink(image[:, top : top + side, left : left + side], size)
 
 
-def _load(files: Iterable[Path]) -> Iterable[tuple[str, Tensor]]:
+def _load(files: Sequence[Path], folder: Path) -> Iterable[tuple[str, Tensor]]:
+    names = names_of(files, folder)
     for file in files:
         image = load_image(file)
         refuse_held_out(image, file.name)
-        yield file.stem, image
+        yield names[file], image
 
 
 def require_kind(images: Mapping[str, Tensor], prior: Prior, task: str) -> None:

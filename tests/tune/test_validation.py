@@ -32,6 +32,8 @@ def test_each_image_once(folder: Path) -> None:
     found = validation_images(folder, 32)
     assert list(found) == ["a", "b"]
     torch.testing.assert_close(found["a"], crop_and_shrink(load_image(folder / "a.png"), 32))
+    np.save(folder / "a.npy", ramp(40, 40).numpy())
+    assert list(validation_images(folder, 32)) == ["a.npy", "a.png", "b"]
 
 
 def test_crops_take_turns_and_depend_on_the_seed(folder: Path) -> None:
