@@ -11,6 +11,7 @@ from torch import Tensor
 from invscore.batches import real_numbers
 from invscore.hardware.doubles import widest
 from invscore.likelihood import InverseProblem
+from invscore.methods.particles.linearised import linearised
 from invscore.methods.particles.low_rank import LowRank, Spectrum
 from invscore.operators import LinearOperator, jacobian
 from invscore.priors.base import Prior
@@ -98,12 +99,13 @@ class LocalGaussian:
 
 
 def look(
-    problem: InverseProblem, prior: Prior, x: Tensor, sigma: float, probes: int
+    problem: InverseProblem, prior: Prior, x: Tensor, sigma: float, probes: int, c: Spectrum
 ) -> LocalGaussian:
     """The Gaussian of x0 given each of ``x``, (b, \\*shape), J being that of D at x.
 
     One evaluation, and a product with J for each measured number (complex ones are two) and each of
-    ``probes`` random directions. The operator and the variance of the noise are those at D.
+    ``probes`` random directions. A nonlinear operator is as near to a linear one, for x0 of the
+    covariance ``c`` of J, as can be (``linearised``), and what that leaves out is noise.
     """
     denoised, pull = prior.pullback(x, sigma)
     clean = problem.operator(denoised)
@@ -115,16 +117,29 @@ def look(
     random = torch.randn(probes, mean.shape[1], generator=generator, dtype=mean.dtype).to(mean)
     basis = torch.linalg.qr(torch.cat([rows, random.expand(len(rows), -1, -1)], dim=1).mT).Q.mT
     products = [flatten(pull(unflatten(u.expand(mean.shape), x))) for u in basis.unbind(dim=1)]
+    passed = LowRank.of(torch.stack(products, dim=1), basis)
 
+    left_out = torch.zeros_like(mean[:, :1])
+    if not isinstance(problem.operator, LinearOperator):
+
+        def measure(numbers: Tensor) -> tuple[Tensor, Tensor]:
+            image = unflatten(numbers, x)
+            return flatten(problem.operator(image)), _rows(problem, image, seen)
+
+        def away(white: Tensor) -> Tensor:
+            return passed.apply(lambda j: c(j).sqrt(), white)
+
+        values, rows, left_out = linearised(measure, mean, away, seen, generator)
+        clean = unflatten(values, clean)
     variance = problem.noise.variance(clean).expand(clean.shape).flatten(1)
     variance = variance.repeat_interleave(2, dim=1) if clean.is_complex() else variance
     residual = flatten(problem.working_residual(clean))[:, seen]
     return LocalGaussian(
         mean=mean,
-        jacobian=LowRank.of(torch.stack(products, dim=1), basis),
+        jacobian=passed,
         rows=rows.expand(len(mean), -1, -1),
         y=residual + (rows @ mean[..., None])[..., 0],
-        variance=variance[:, seen].to(mean),
+        variance=variance[:, seen].to(mean) + left_out,
     )
 
 

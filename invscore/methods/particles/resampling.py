@@ -21,6 +21,26 @@ def effective_size(log_weights: Tensor) -> Tensor:
     return 1 / log_weights.softmax(dim=1).square().sum(dim=1)
 
 
+def independent_size(log_weights: Tensor, places: Tensor, family: Tensor) -> Tensor:
+    """How many independent draws tell the mean of the particles as well as they do, (g,).
+
+    ``places``, (g, k, *); ``family``, (g, k): the particle of the first step that each stems from.
+    Those of a family are alike in what was decided before they parted. The variance of a particle
+    is compared with that of the mean, the sum over families of the square of their weighted
+    deviations (Chan & Lai 2013; Lee & Whiteley 2018): without resampling and with even weights, k.
+    """
+    weights = doubled(log_weights).softmax(dim=1)[..., None]
+    numbers = doubled(real_numbers(places)).flatten(2)
+    away = numbers - (weights * numbers).sum(dim=1, keepdim=True)
+    shares = weights * away
+    summed = torch.zeros_like(shares).scatter_add(1, family[..., None].expand(shares.shape), shares)
+    # A set of no variance, which shares no decision that matters, counts in full.
+    least = torch.finfo(shares.dtype).tiny
+    one = (weights * away.square()).sum(dim=(1, 2)) + least
+    mean = summed.square().sum(dim=(1, 2)) + least / log_weights.shape[1]
+    return (one / mean).clamp(1, log_weights.shape[1]).to(log_weights)
+
+
 def systematic(log_weights: Tensor, uniform: Tensor) -> Tensor:
     """The particles that survive: k indices a set, (g, k), in ascending order.
 

@@ -15,7 +15,7 @@ from invscore.likelihood import GaussianNoise, InverseProblem, Noise, PoissonNoi
 from invscore.methods.auto import resolve
 from invscore.methods.particles.local_gaussian import LocalGaussian, look
 from invscore.methods.particles.low_rank import LowRank
-from invscore.methods.particles.matched_smc import covariance_of_all
+from invscore.methods.particles.matched_smc import covariance_given, covariance_of_all
 from invscore.operators import Identity, Inpainting, from_function, from_matrix
 from invscore.priors import (
     GaussianMixturePrior,
@@ -116,10 +116,11 @@ def test_gaussians_hold_no_surprise() -> None:
     """What is expected of the next level is what is found there, log-determinant included."""
     prior, sigma, lower = GaussianPrior(MEAN, COVARIANCE), 1.5, 0.6
     x = torch.tensor([[0.3, 1.1, -0.6]], dtype=F64)
-    here = look(PROBLEM, prior, x, sigma, 2)
+    here = look(PROBLEM, prior, x, sigma, 2, covariance_given(sigma))
     share = 1 - (lower / sigma) ** 2
     away = torch.tensor([[0.2, -0.4, 0.3]], dtype=F64)
-    below = look(PROBLEM, prior, x + share * (here.mean - x) + away, lower, 2)
+    spectrum = covariance_given(lower)
+    below = look(PROBLEM, prior, x + share * (here.mean - x) + away, lower, 2, spectrum)
     expected = here.ahead(lambda j: sigma**2 * j, share, lower, away)
     torch.testing.assert_close(below.evidence(lambda j: lower**2 * j, below.mean), expected)
 

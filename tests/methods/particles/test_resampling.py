@@ -9,6 +9,7 @@ from invscore.methods.particles.particle_sets import ParticleSets
 from invscore.methods.particles.resampling import (
     along_main_axis,
     effective_size,
+    independent_size,
     systematic,
     tempered_exponent,
 )
@@ -83,3 +84,32 @@ def test_populations() -> None:
     )
     draws = crowd.rng.normal_like(x.expand(4, 6))
     assert len({tuple(row.tolist()) for row in draws}) == 4
+
+
+def test_families_count_once() -> None:
+    """Without resampling all particles count; where pairs are copies, half of them do."""
+    places = torch.tensor([[[-3.0], [-1.0], [1.0], [3.0]]])
+    none = torch.zeros(1, 4)
+    alone = torch.arange(4)[None]
+    torch.testing.assert_close(independent_size(none, places, alone), torch.tensor([4.0]))
+    copies, pairs = places[:, [0, 0, 3, 3]], torch.tensor([[0, 0, 3, 3]])
+    torch.testing.assert_close(independent_size(none, copies, pairs), torch.tensor([2.0]))
+    # A family whose members disagree about everything tells as much as strangers.
+    torch.testing.assert_close(
+        independent_size(none, places[:, [0, 3, 0, 3]], torch.tensor([[0, 0, 1, 1]])),
+        torch.tensor([4.0]),
+    )
+    still = torch.ones(1, 4, 1)
+    torch.testing.assert_close(independent_size(none, still, pairs), torch.tensor([4.0]))
+
+
+def test_family_sizes_are_those_of_the_error_of_a_mean() -> None:
+    """Many sets of 60 particles, a family of 12 of which shares its first number."""
+    generator = torch.Generator().manual_seed(1)
+    family = (torch.arange(60) % 5).expand(4000, 60)
+    shared = torch.randn(4000, 5, 1, generator=generator)[:, torch.arange(60) % 5]
+    places = shared + torch.randn(4000, 60, 1, generator=generator)
+    sizes = independent_size(torch.zeros(4000, 60), places, family)
+    truth = 2 / places.mean(dim=1).var()
+    # The mean of the set is subtracted: of five families, four are free.
+    assert abs(float(1 / (1 / sizes).mean() / truth) - 5 / 4) < 0.1
