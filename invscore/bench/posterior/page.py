@@ -22,6 +22,8 @@ Each method draws samples for measurements whose posterior is known, with the ex
 prior. Its error is compared with the *floor*, the error of as many samples from the true posterior:
 1 is the best ratio there is (but for chance, and for point estimates, which can have a better mean
 than independent samples). Errors are means over {instances}.
+Where modes are far apart chance is large: of three mixtures in 8 dimensions, one set of 1,000 exact
+draws in ten comes to 2 floors or more (40 sets of each; their weights are off by 0.03 to 0.045).
 {versions}.
 """
 
