@@ -30,6 +30,7 @@ from invscore.tasks.builtin import option_defaults
 from invscore.tasks.centre import require_centred
 from invscore.tasks.counts import are_counts, counts_of_file, in_law
 from invscore.tasks.found import Found, finder_of, fitted, noise_of_coils, with_its_size
+from invscore.tasks.jpeg import rounding
 from invscore.tasks.noises import Declared, Law
 from invscore.tasks.noisy import law_of, problem_with
 from invscore.tasks.random_options import require_known
@@ -99,6 +100,7 @@ def measured_task(
         name=repr(measurement),
         axes=axes,
         depth=(part or {}).get("volume") or "",
+        least=0.0 if noise != "auto" or (part and part.get("reader")) else rounding(measurement),
     )
     shades = job.gain_is_one and not are_counts(noise)
     assumed = (*job.assumed, *found)
@@ -194,6 +196,7 @@ def task_of_measurement(
     name: str = "the measurement",
     axes: str = "",
     depth: str = "",
+    least: float = 0.0,
 ) -> Task:
     """The problem of a measurement ``y`` of the user's own; ``assumed`` says what was not given.
 
@@ -201,8 +204,9 @@ def task_of_measurement(
     image, or of the part that is seen, where the operator cannot tell, and ``axes`` says what those
     of y are ("chw"), if that is known; ``depth`` which of them has the slices of a volume, if y
     is one. ``noise`` may be a law itself, and is estimated with the prior that ``fit_prior`` has
-    for the operator. Raises ``ValueError`` where the operator would draw at random what only the
-    user knows, or where shapes do not fit.
+    for the operator, to be ``least`` at the least, what the format of a file has made of it. Raises
+    ``ValueError`` where the operator would draw at random what only the user knows, or where shapes
+    do not fit.
     """
     assumed, spec = options_assumed(spec), as_of_a_camera(spec)
     if (find := finder_of(spec)) is None:
@@ -238,8 +242,9 @@ def task_of_measurement(
             )
         prior = None if fit_prior is None else fit_prior(operator)
         estimated = estimate_noise_range(operator, filled(operator, y, name), prior)
-        noise = float(estimated.level)
-        assumed = (*assumed, str(estimated))
+        noise = max(float(estimated.level), least)
+        rounded = f"noise {least:.3g}, the error of JPEG, which hides that of the camera"
+        assumed = (*assumed, rounded if noise == least else str(estimated))
     law = law_of(noise, operator)
     if isinstance(noise, Law) and isinstance(law, Noise):
         y, told = in_law(y, noise, law)

@@ -170,3 +170,14 @@ def test_noise_far_above_what_is_declared_is_told_and_not_fitted(
     right = InverseProblem(operator, operator(truth), GaussianNoise(declared))
     assert float(right.discrepancy(far)) > 1.5
     assert float(right.discrepancy(reconciled(right, prior, far))) < 1.45
+
+
+def test_a_result_is_moved_until_the_residual_is_the_noise() -> None:
+    """Where A is nearly blind a result errs by more than its residual tells."""
+    shape = (1, 32, 32)
+    prior = StationaryGaussianPrior.power_law(shape, exponent=3.0, variance=1 / 16, mean=0.5)
+    operator, noise = Blur.motion(7, 30, shape, boundary="reflect"), GaussianNoise(1e-5)
+    truth = prior.sample(1, 4)
+    problem = InverseProblem(operator, simulate(operator, truth, noise, 1), noise)
+    result = reconstruct(problem, prior, method="matched_spectrum", samples=1, steps=4, scale=1.0)
+    assert float(problem.discrepancy(result.mean)) < 1.5

@@ -20,7 +20,10 @@ MISFIT = 2.0
 GAIN = 0.01
 """Relative decrease of the squared residual at which y is explained as well as it can be."""
 WIDTHS = 40
-ROUNDS = 2
+ROUNDS, MOST_ROUNDS = 2, 6
+"""Of conjugate gradients, and where they have not explained y."""
+WIDER = 4.0
+"""The variance of the error of a round over that of the round before, from the third on."""
 
 
 def reconciled(problem: InverseProblem, prior: Prior, x: Tensor) -> Tensor:
@@ -52,7 +55,7 @@ def reconciled(problem: InverseProblem, prior: Prior, x: Tensor) -> Tensor:
     try:
         f = operator.svd(problem.y.dtype)
     except NotImplementedError:
-        fitted = _field(problem, operator, levels.finest(prior), start)
+        fitted = _field(problem, operator, prior, start)
     else:
         errors = levels.geometric(WIDTHS, prior.variance**0.5, levels.finest(prior))
         fitted = _tikhonov(problem, f, level, errors, start)
@@ -115,12 +118,22 @@ def _tikhonov(
     return x + f.v(torch.where(seen, f.s / (f.s**2 + rho), 0.0) * c)
 
 
-def _field(problem: InverseProblem, operator: LinearOperator, finest: float, x: Tensor) -> Tensor:
-    """``x`` moved by what y says of its error, taken for white; of ``finest`` at least."""
+def _field(problem: InverseProblem, operator: LinearOperator, prior: Prior, x: Tensor) -> Tensor:
+    """``x`` moved by what y says of its error, taken for white; of the finest level at least.
+
+    Where A is nearly blind the error is larger than the residual tells: where y is not explained,
+    it is taken for larger, round by round.
+    """
+    finest = levels.finest(prior)
     residual = problem.measured(problem.residual(x)).flatten(1).abs().square().mean(dim=1)
     variance = max(float(residual.max()) / operator.norm() ** 2, finest**2)
-    for _ in range(ROUNDS):  # one leaves what its iterations leave
+    most = max(variance, prior.variance)
+    for made in range(1, MOST_ROUNDS + 1):  # one leaves what its iterations leave
         x = field_mean(problem, operator, x, 0.0, variance)
+        if made >= ROUNDS:
+            if bool((problem.discrepancy(x) ** 2 <= MISFIT).all()):
+                break
+            variance = min(WIDER * variance, most)
     return x
 
 
