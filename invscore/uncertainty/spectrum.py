@@ -159,8 +159,17 @@ def _one_hot(places: Tensor) -> Tensor:
 
 @lru_cache
 def _moments_of_all(shape: tuple[int, ...]) -> tuple[Tensor, Tensor]:
-    """Moments of measurements without a mask, cached: many have one shape."""
-    return _moments(torch.ones(shape), _bands(*shape[-2:], centred=False))
+    """Moments of measurements without a mask, cached: many have one shape.
+
+    Q is diagonal then: the indicator of the band, shared by each frequency and the opposite one.
+    """
+    bands = _bands(*shape[-2:], centred=False)
+    opposite = bands.flip(0, 1).roll((1, 1), (0, 1))
+    number, paired = (
+        shape[0] * torch.bincount(each, minlength=RINGS * SECTORS).float()
+        for each in (bands.flatten(), bands[bands == opposite])
+    )
+    return number, number**2 / ((number + paired) / 2).clamp_min(1e-12)
 
 
 def _moments(seen: Tensor, bands: Tensor) -> tuple[Tensor, Tensor]:

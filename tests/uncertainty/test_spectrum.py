@@ -7,6 +7,7 @@ import torch
 
 from invscore import GaussianNoise, InverseProblem
 from invscore.operators import MRI, Blur, Identity, Inpainting, LinearOperator
+from invscore.uncertainty import spectrum
 from invscore.uncertainty.spectrum import RINGS, SECTORS, residual_spectrum
 
 F64 = torch.float64
@@ -87,3 +88,12 @@ def test_a_blur_of_any_boundary_is_served() -> None:
     operator = Blur.gaussian(1.0, (1, 40, 40), boundary="valid")
     noise = torch.randn(50, *operator.out_shape, generator=torch.Generator().manual_seed(2))
     assert float(spectrum_of(operator, noise).power.mean()) == pytest.approx(1, abs=0.05)
+
+
+@pytest.mark.parametrize("shape", [(1, 16, 16), (3, 24, 17)])
+def test_without_a_mask_moments_are_those_of_a_mask_that_hides_nothing(
+    shape: tuple[int, int, int],
+) -> None:
+    found = spectrum._moments_of_all(shape)
+    expected = spectrum._moments(torch.ones(shape), spectrum._bands(*shape[1:], centred=False))
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-4)
