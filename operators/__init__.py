@@ -30,6 +30,7 @@ from invscore.operators.mosaic import Mosaic
 from invscore.operators.mri import MRI
 from invscore.operators.noncartesian import NonCartesianMRI
 from invscore.operators.phase import PhaseRetrieval
+from invscore.operators.real_images import RealImages
 from invscore.operators.separable import SeparableOperator
 from invscore.operators.slicewise import Slicewise
 from invscore.operators.stacked import stack
@@ -57,6 +58,7 @@ __all__ = [
     "NonlinearOperator",
     "Operator",
     "PhaseRetrieval",
+    "RealImages",
     "SeparableOperator",
     "Slicewise",
     "SpectralOperator",

@@ -25,13 +25,14 @@ def load_custom(address: str, options: Mapping[str, Any], in_shape: Shape | None
     reported with the line where they arose.
     """
     from invscore.operators import Operator
-    from invscore.operators.adapters import adapt
 
     if address.startswith(PREFIX):
         return deepinv_operator(address.removeprefix(PREFIX), options, in_shape)
     found = plugins.find_plugin("operator", address)
     place, _, name = address.rpartition(":")
     what = f"{name!r} in {place!r}" if place else f"operator {name!r}"
+    if not inspect.isroutine(found) and not inspect.isclass(found):
+        found = _adapted(found, what, in_shape)
     if isinstance(found, Operator):
         if options:
             raise ValueError(f"{what} is an instance: it takes no options")
@@ -41,11 +42,11 @@ def load_custom(address: str, options: Mapping[str, Any], in_shape: Shape | None
             f"{what} must be an Operator, or a class or function that makes one, got "
             f"{kind_of(found)}"
         )
-    made = adapt(_call(found, what, options, in_shape), in_shape)
+    made = _adapted(_call(found, what, options, in_shape), what, in_shape)
     if not isinstance(made, Operator):
         raise ValueError(
-            f"{what} must give an Operator (from_function makes one of a "
-            f"function), got {kind_of(made)}"
+            f"{what} must give an Operator (from_function makes one of a function), or one of "
+            f"another library, got {kind_of(made)}"
         )
     for attribute in ("in_shape", "out_shape"):
         if not hasattr(made, attribute):
@@ -61,6 +62,20 @@ def load_custom(address: str, options: Mapping[str, Any], in_shape: Shape | None
                 f"{shape!r}"
             )
     return made
+
+
+def _adapted(made: object, what: str, in_shape: Shape | None) -> object:
+    """The operator of what another library has for one; others as they are."""
+    from invscore.operators.adapters import adapt
+
+    try:
+        return adapt(made, in_shape)
+    except ValueError as error:
+        if in_shape is None and "in_shape" in str(error):
+            raise ValueError(f"{what} needs the shape of its images: give --shape C,H,W") from None
+        raise
+    except Exception as error:  # of the user's own code
+        raise ValueError(f"{what} fails: {where(error, __file__)}") from error
 
 
 def _call(target: Any, what: str, options: Mapping[str, Any], in_shape: Shape | None) -> object:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,7 +31,10 @@ def deepinv_operator(name: str, options: Mapping[str, Any], in_shape: Shape | No
     tensors, and ``seed`` makes the random generator. Raises ``ValueError`` for an unknown class or
     option and for what the class refuses.
     """
-    from invscore.operators import from_deepinv
+    import torch
+
+    from invscore.operators import LinearOperator, from_deepinv
+    from invscore.operators.probe import adjoint_is_off
 
     found = _class(name)
     what = f"operator '{PREFIX}{name}'"
@@ -47,8 +51,6 @@ def deepinv_operator(name: str, options: Mapping[str, Any], in_shape: Shape | No
     if size is not None and "img_width" in parameters:
         given.setdefault("img_width", size[-1])
     if _draws(found):
-        import torch
-
         given["rng"] = torch.Generator().manual_seed(int(options.get("seed", 0)))
     for parameter in parameters.values():
         if parameter.default is parameter.empty and parameter.name not in given:
@@ -57,8 +59,15 @@ def deepinv_operator(name: str, options: Mapping[str, Any], in_shape: Shape | No
         physics = found(**given)
     except (Exception, SystemExit) as error:
         raise ValueError(f"{what} fails: {where(error, __file__)}") from error
+    shape = None if size is None else tuple(size)
     try:
-        operator, _ = from_deepinv(physics, None if size is None else tuple(size))
+        operator, _ = from_deepinv(physics, shape)
+        if isinstance(operator, LinearOperator) and adjoint_is_off(operator, torch.zeros(1)):
+            operator, _ = from_deepinv(physics, shape, adjoint="autograd")
+            warnings.warn(
+                f"{what} has an adjoint in deepinv that is off: A is differentiated instead",
+                stacklevel=2,
+            )
     except ValueError as error:
         left = [p.name for p in parameters.values() if p.name not in given and _is_tensor(p)]
         if not left:

@@ -39,6 +39,7 @@ from invscore.tasks.specs import Spec
 from invscore.tasks.task import Draws, Shape, Task, make_operator
 from invscore.tasks.told import (
     linear_in_the_light,
+    of_real_images,
     require_cartesian,
     share_measured,
     with_its_angles,
@@ -224,7 +225,8 @@ def task_of_measurement(
         shape = image_shape(spec.name, tuple(y.shape), spec.options)
     if find is None:
         operator = make_operator(spec, shape, device)
-        found = Found(operator, fitted(y, operator.out_shape, name, operator.out_axes), ())
+        y = fitted(y, operator.out_shape, name, operator.out_axes)
+        found = Found(operator, y, of_real_images(operator))
     else:
         assert shape is not None
         found = find(spec, y, shape, name, depth == "t")

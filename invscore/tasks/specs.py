@@ -18,11 +18,16 @@ from invscore.tasks.builtin import BUILTIN
 
 @dataclass(frozen=True)
 class Spec:
-    """Parsed specification. ``file`` is set for an operator from the user's own file."""
+    """Parsed specification. ``file`` is set for an operator from the user's own file.
+
+    ``of_real_images``: whether one's own operator of complex images is to be of real ones alone, as
+    a prior of these wants it.
+    """
 
     name: str
     options: dict[str, Any] = field(default_factory=dict)
     file: Path | None = None
+    of_real_images: bool = False
 
     @property
     def address(self) -> str:

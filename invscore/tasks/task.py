@@ -22,6 +22,7 @@ from invscore.operators import (
     Operator,
     Tomography,
 )
+from invscore.operators.real_images import of_real_images
 from invscore.priors.base import Prior
 from invscore.priors.channelwise import Channelwise
 from invscore.priors.grayscale import Grayscale
@@ -180,7 +181,8 @@ def task_of_image(spec: Spec, truth: Tensor, *, noise: Declared, seed: int, devi
 def make_operator(spec: Spec, in_shape: Shape | None, device: str = "cpu") -> Operator:
     """The operator of ``spec`` on images of ``in_shape``, which one's own may know by itself."""
     if spec.is_plugin:
-        return load_custom(spec.address, spec.options, in_shape).to(device)
+        own = load_custom(spec.address, spec.options, in_shape)
+        return (of_real_images(own) if spec.of_real_images else own).to(device)
     if in_shape is None or len(in_shape) not in (3, 4):
         raise ValueError(
             f"`shape` must be that of images (c, h, w), or volumes (c, d, h, w), for operator "
@@ -201,8 +203,11 @@ def _remembered(
 
 
 def fit_operator(spec: Spec, *, complex_valued: bool) -> Spec:
-    """``spec`` for such images: complex ones have an MRI that is not ``real``."""
-    if spec.is_plugin or not complex_valued or "real" not in option_defaults(spec.name):
+    """``spec`` for such images: complex ones have an MRI that is not ``real``, real ones operators
+    of one's own that are restricted to these."""
+    if spec.is_plugin:
+        return replace(spec, of_real_images=not complex_valued)
+    if not complex_valued or "real" not in option_defaults(spec.name):
         return spec
     return replace(spec, options={"real": False, **spec.options})
 

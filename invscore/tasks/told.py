@@ -8,6 +8,7 @@ from typing import Any
 
 from invscore.images import MEASUREMENT_KEYS, transparent
 from invscore.operators import LinearOperator, Operator
+from invscore.operators.real_images import is_of_real_images
 from invscore.readers import Part, read
 from invscore.tasks import multicoil, noncartesian
 from invscore.tasks.specs import Spec
@@ -40,6 +41,13 @@ def share_measured(spec: Spec, operator: Operator) -> tuple[str, ...]:
     share = float(operator.measured.float().mean())
     other = "" if spec.options.get("invert") else "; invert=true for the other part"
     return (f"mask: {share:.1%} of the numbers are measured{other}",)
+
+
+def of_real_images(operator: Operator) -> tuple[str, ...]:
+    """A sentence on an operator of complex images of which real ones alone are sought."""
+    if not is_of_real_images(operator):
+        return ()
+    return ("images: real, as those of the prior, of an operator that takes complex ones",)
 
 
 def require_cartesian(spec: Spec, measurement: str, key: str | None) -> None:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from typer.testing import Result
@@ -126,6 +127,65 @@ def test_one_of_each_is_found(kind: str, invscore: Run, folder: Path) -> None:
     said = json.loads(done.stdout)
     assert (said["op"], said["prior"], said["method"]) == (op, prior, method)
     assert (folder / "o" / "reconstruction.png").exists()
+
+
+INSTRUMENTS = """
+import numpy as np
+from scipy.sparse.linalg import LinearOperator
+from torch import nn
+
+
+class Camera(nn.Module):
+    def __init__(self, gain=1.0):
+        super().__init__()
+        self.conv = nn.Conv2d(1, 1, 3, padding=1, bias=False)
+        nn.init.constant_(self.conv.weight, gain / 9)
+
+    def forward(self, x):
+        return self.conv(x)
+
+
+camera = Camera()
+
+
+def half_of_the_rows(in_shape):
+    _, h, w = in_shape
+
+    def forward(v):
+        return np.fft.fft2(v.reshape(h, w), norm="ortho")[::2].ravel()
+
+    def adjoint(y):
+        whole = np.zeros((h, w), complex)
+        whole[::2] = y.reshape(-1, w)
+        return np.fft.ifft2(whole, norm="ortho").ravel()
+
+    return LinearOperator((h * w // 2, h * w), forward, adjoint, dtype=complex)
+"""
+
+
+@pytest.mark.parametrize("op", ["Camera(gain=2.0)", "camera", "half_of_the_rows"])
+def test_instruments_of_torch_and_scipy_are_taken(
+    op: str, invscore: Run, folder: Path, prior: str
+) -> None:
+    """Complex images of an operator are real ones behind a prior of these, which is said."""
+    (folder / "own.py").write_text(INSTRUMENTS)
+    options = ("--op", f"own.py:{op}", "--prior", prior, "--steps", "2")
+    done = invscore("check", f"own.py:{op}", "--shape", "1,16,16")
+    assert done.exit_code == 0, done.output
+    done = invscore("reconstruct", *options, "--image", "camera", "--size", "16", "--out", "seen")
+    assert done.exit_code == 0, done.output
+    y = np.load("seen/arrays.npz")["y"]
+    assert np.iscomplexobj(y) == (op == "half_of_the_rows")
+    np.save("y.npy", y)
+    given = ("--measurement", "y.npy", "--shape", "1,16,16", "--noise", "0.01", "--out", "own")
+    done = invscore("reconstruct", *options, *given)
+    assert done.exit_code == 0, done.output
+    assert ("images: real, as those of the prior" in done.output) == np.iscomplexobj(y)
+    assert np.load("own/arrays.npz")["mean"].dtype == np.float32
+    given = ("--measurement", "y.npy", "--noise", "0.01", "--out", "none")
+    done = invscore("reconstruct", *options, *given)
+    assert done.exit_code == 2
+    assert "--shape" in done.output
 
 
 @pytest.mark.usefixtures("package")

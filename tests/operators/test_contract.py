@@ -17,6 +17,7 @@ from invscore.operators import (
     Mosaic,
     Operator,
     PhaseRetrieval,
+    RealImages,
     SeparableOperator,
     Slicewise,
     SuperResolution,
@@ -30,6 +31,7 @@ from invscore.operators import (
     stack,
     to_scipy,
 )
+from invscore.operators.real_images import of_real_images
 
 generator = torch.Generator().manual_seed(0)
 kernel = torch.rand(5, 4, dtype=torch.float64, generator=generator)
@@ -87,6 +89,9 @@ OPERATORS: dict[str, Operator] = {
     "inpainting of a volume": Inpainting(
         torch.rand(3, 6, 7, generator=generator) < 0.5, (2, 3, 6, 7)
     ),
+    "real images": RealImages((1, 4, 5)),
+    "mri of real images": mri @ RealImages(mri.in_shape),
+    "intensity of real images": of_real_images(intensity),
     "slicewise circular blur": Slicewise(circular, 3),
     "slicewise valid blur": Slicewise(valid, 2),
     "slicewise super-resolution": Slicewise(decimation, 3),

@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 import torch
 
+from invscore.operators import check_operator
+from invscore.operators.real_images import is_of_real_images
 from invscore.tasks.custom import load_custom
 from invscore.tasks.random_options import require_known
 from invscore.tasks.specs import parse_spec
+from invscore.tasks.task import fit_operator, make_operator
 
 pytest.importorskip("deepinv")
 
@@ -66,6 +69,24 @@ def test_errors(
     np.save("complex.npy", np.ones((8, 8), np.complex64))
     with pytest.raises(ValueError, match=message):
         load_custom(f"deepinv:{name}", options, (1, 8, 8))
+
+
+def test_an_adjoint_that_is_off_is_differentiated() -> None:
+    """As deepinv 0.5 has it of its spectral cameras."""
+    with pytest.warns(UserWarning, match="'deepinv:CompressiveSpectralImaging' has an adjoint in"):
+        camera = load_custom("deepinv:CompressiveSpectralImaging", {"seed": 0}, (3, 8, 8))
+    assert check_operator(camera).ok
+
+
+@pytest.mark.parametrize("name", ["MRI", "Ptychography"])
+def test_complex_images_may_be_real_ones(name: str) -> None:
+    """Where the prior's are: with all that nothing else has to be said."""
+    spec = parse_spec(f"deepinv:{name}")
+    assert make_operator(fit_operator(spec, complex_valued=True), (1, 32, 32)).in_complex
+    operator = make_operator(fit_operator(spec, complex_valued=False), (1, 32, 32))
+    assert not operator.in_complex
+    assert is_of_real_images(operator)
+    assert check_operator(operator).ok
 
 
 def test_what_is_left_out_is_named(tmp_path: Path) -> None:

@@ -132,7 +132,7 @@ class FilteredMeasurement(Measurement):
         spectrum = bands.spectrum(operator.rmatvec(y))
         u = torch.where(seen, spectrum / torch.where(seen, power, 1.0), 0)
         del spectrum
-        precision = torch.where(seen, power, 0.0) / as_column(variance, y)
+        precision = torch.where(seen, power, 0.0) / as_column(variance, u)
         self.shared = SharedNoise(u, precision)
 
     def state(self, clean: Picture, sigma: float, rng: SampleRNG) -> Picture:
@@ -190,14 +190,15 @@ class DecomposedMeasurement(IteratedMeasurement):
     def __init__(self, problem: InverseProblem, svd: SVD, bands: FrequencyBands) -> None:
         _, y, variance = problem.linear_gaussian("matched_spectrum")
         alike = bool((variance == variance[0]).all())
-        level = as_column(variance[:1] if alike else variance, y).sqrt()
-        seen = svd.seen
+        seen, coefficients = svd.seen, svd.uh(y)
+        level = as_column(variance[:1] if alike else variance, coefficients).sqrt()
         singular = torch.where(seen, svd.s, 1.0)
         self.shared = SharedNoise(
-            torch.where(seen, svd.uh(y) / singular, 0),
+            torch.where(seen, coefficients / singular, 0),
             torch.where(seen, svd.s / level, 0.0) ** 2,
             Basis(svd.v, svd.vh),  # and not its values, which are as large as an image
         )
+        del coefficients
         sharpness = self.shared.precision.flatten(1).amax(dim=1).sqrt()
         uneven = y.is_complex()
         super().__init__(bands, sharpness, MOST["uneven" if uneven else "shared"])

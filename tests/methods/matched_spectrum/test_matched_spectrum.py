@@ -376,3 +376,21 @@ def test_needs_a_linear_operator() -> None:
     problem = InverseProblem(bend, images(1), GaussianNoise(0.1))
     with pytest.raises(ValueError, match="matched_spectrum needs a linear operator"):
         reconstruct(problem, field(), method="matched_spectrum")
+
+
+@pytest.mark.parametrize("name", ["blur", "wrapped twice"])
+def test_measurements_with_other_axes_than_images(name: str) -> None:
+    """A filter whose measurements are flat, as other libraries have them, is the same filter."""
+    blur = Blur.gaussian(1.0, SHAPE)
+    whole = blur if name == "blur" else blur @ blur
+    flat = from_function(
+        lambda x: whole.matvec(x).flatten(1),
+        SHAPE,
+        adjoint=lambda y: whole.rmatvec(y.view(-1, *SHAPE)),
+    )
+    prior, noise = field(), GaussianNoise(torch.tensor([0.02, 0.1, 0.05]))
+    y = simulate(whole, prior.sample(3, 3), noise, 1)
+    options = {"method": "matched_spectrum", "steps": 3, "samples": 2, "seed": 0}
+    expected = reconstruct(InverseProblem(whole, y, noise), prior, **options).samples
+    found = reconstruct(InverseProblem(flat, y.flatten(1), noise), prior, **options).samples
+    torch.testing.assert_close(found, expected)

@@ -6,7 +6,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from scipy.sparse import csr_array
 from scipy.sparse import random as random_sparse
+from scipy.sparse.linalg import aslinearoperator
 from torch import Tensor, nn
 
 from invscore.operators import (
@@ -199,6 +201,37 @@ def test_adapt_knows_the_libraries() -> None:
     lib = pytest.importorskip("sigpy")
     assert isinstance(adapt(lib.linop.FFT((4, 4))), LinearOperator)
     assert adapt(3) == 3
+
+
+class Root(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.offset = nn.Parameter(torch.ones(1, 2, 3))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return (x.abs() + self.offset).sqrt()
+
+
+def test_adapt_takes_matrices_and_modules() -> None:
+    """A scientist's own: on images of a shape that has to be given, linear where they are."""
+    matrix = np.arange(24.0).reshape(4, 6)
+    x = torch.rand(2, 1, 2, 3, dtype=torch.float64)
+    expected = x.flatten(1) @ torch.from_numpy(matrix).T
+    kinds = (matrix, torch.from_numpy(matrix), csr_array(matrix))
+    for made in (*kinds, aslinearoperator(matrix)):
+        operator = adapt(made, (1, 2, 3))
+        torch.testing.assert_close(operator(x), expected)
+        assert check_operator(operator).ok
+        with pytest.raises(ValueError, match=r"^`in_shape` must be given for a \w+, got None$"):
+            adapt(made)
+    for module, linear in ((nn.Conv2d(1, 2, 2, bias=False), True), (nn.Conv2d(1, 2, 2), False)):
+        operator = adapt(module, (1, 4, 5))
+        assert isinstance(operator, LinearOperator) == linear
+        assert operator.out_shape == (2, 3, 4)
+        assert not any(p.requires_grad for p in module.parameters())
+    root = adapt(Root(), (1, 2, 3))
+    assert not isinstance(root, LinearOperator)
+    assert check_operator(root).ok
 
 
 def test_a_module_moves_with_its_operator() -> None:
