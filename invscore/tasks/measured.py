@@ -7,6 +7,7 @@ the border of a camera (``boundary="valid"``): what lies beyond the picture is u
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import replace
 from typing import Any, Literal
@@ -15,6 +16,7 @@ import torch
 from torch import Tensor
 
 from invscore.estimation.noise_level import estimate_noise_range
+from invscore.estimation.rotation_axis import another_axis
 from invscore.images import (
     as_image,
     load_image,
@@ -233,6 +235,8 @@ def task_of_measurement(
     operator = found.operator if find is None else found.operator.to(device)
     y = found.y[None].to(device)
     require_centred(operator, y, name)
+    for sentence in another_axis(operator, y, name):
+        warnings.warn(sentence, stacklevel=2)
     assumed = (*assumed, *found.assumed)
     if noise == "auto" and found.noise is not None:
         noise, told = found.noise(y)
