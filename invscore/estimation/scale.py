@@ -170,7 +170,8 @@ def _averaged(image: Tensor, width: int) -> Tensor:
         return image
     if image.is_complex():
         return torch.complex(_averaged(image.real, width), _averaged(image.imag, width))
-    return torch.nn.functional.avg_pool2d(image, width, stride=1)
+    columns = torch.nn.functional.avg_pool2d(image, (width, 1), stride=1)
+    return torch.nn.functional.avg_pool2d(columns, (1, width), stride=1)
 
 
 def _rms(image: Tensor) -> Tensor:
