@@ -58,6 +58,8 @@ BAND = 0.1
 
 NEAR = 0.06
 """Relative precision to which a declared level is checked."""
+CHANCE = 2.6
+"""Standard errors by which a declared level seems wrong by chance in one of a hundred cases."""
 
 FILL_STEPS, FILLS = 10, 2
 """Reconstructions that fill what is missing: ``FILLS`` of them, of ``FILL_STEPS`` steps each."""
@@ -180,7 +182,8 @@ def noise_seen(problem: InverseProblem, prior: Prior, samples: Tensor) -> Tensor
         return None
     try:
         found = [
-            stein_level(seen, y[None], prior, level, fill[None] if mask else None, NEAR) / level
+            stein_level(seen, y[None], prior, level, fill[None] if mask else None, NEAR, CHANCE)
+            / level
             for y, level, fill in zip(problem.y, levels, samples[0], strict=True)
         ]
     except ValueError:  # a prior of images of another shape

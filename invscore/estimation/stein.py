@@ -35,13 +35,25 @@ def stein_level(
     start: float,
     fill: Tensor | None = None,
     tolerance: float = TOLERANCE,
+    chance: float = 0.0,
 ) -> float:
-    """The level at which Stein's identity holds, of an operator with singular values 0 and 1."""
+    """The level at which Stein's identity holds, of an operator with singular values 0 and 1.
+
+    ``start`` itself where a first step goes no farther from it than by ``chance`` standard errors.
+    Of n numbers and k probes the logarithm of a level has one of ``sqrt((1 + 1/k) / (2 n))`` where
+    all is noise, and over the share of it that D takes away elsewhere: of what D takes for the
+    image nobody can tell, and further steps would magnify the error.
+    """
     low, high = max(prior.sigma_min, 1e-4 * prior.unit), min(2 * prior.unit, prior.sigma_max)
     level = min(max(start, low), high)
+    numbers = y.numel() if operator.measured is None else int(operator.measured.sum()) * len(y)
+    error = chance * ((1 + 1 / _probes(y, fill)) / (2 * numbers)) ** 0.5
     for _ in range(ITERATIONS):
-        found = _explained(operator, y, prior, level, fill)
+        found, share = _explained(operator, y, prior, level, fill)
+        if abs(math.log(max(found, low) / level)) * share < error:
+            return level
         previous, level = level, min(max(found, low), high)
+        error = 0.0
         if abs(math.log(level / previous)) < tolerance:
             break
     return level
@@ -49,10 +61,13 @@ def stein_level(
 
 def _explained(
     operator: LinearOperator, y: Tensor, prior: Prior, level: float, fill: Tensor | None
-) -> float:
-    """The noise that Stein's identity sees in ``y`` with D at ``level``: that level if it is so."""
+) -> tuple[float, float]:
+    """The noise that Stein's identity sees in ``y`` with D at ``level``: that level if it is so.
+
+    And the share of the noise that D takes away.
+    """
     generator = torch.Generator().manual_seed(0)
-    number = min(PROBES, max(1, PROBED // y.numel())) if fill is None else 1
+    number = _probes(y, fill)
     draw = random_signs if fill is None else _normal
     probe = draw(torch.Size([number, *y.shape[1:]]), y.dtype, generator).to(y.device)
     if operator.measured is not None:
@@ -73,7 +88,12 @@ def _explained(
     trusted = operator.matvec(flat * operator.rmatvec(residual))
     divergence = _inner(probe, trusted[1:] - trusted[:1]) / step / number
     most = _inner(probe, operator.matvec(flat[:1] * direction)) / number
-    return (_inner(residual[:1], trusted[:1]) / max(divergence, 0.02 * most)) ** 0.5
+    divergence = max(divergence, 0.02 * most)
+    return (_inner(residual[:1], trusted[:1]) / divergence) ** 0.5, min(1.0, divergence / most)
+
+
+def _probes(y: Tensor, fill: Tensor | None) -> int:
+    return min(PROBES, max(1, PROBED // y.numel())) if fill is None else 1
 
 
 def _normal(shape: torch.Size, dtype: torch.dtype, generator: torch.Generator) -> Tensor:
