@@ -80,10 +80,10 @@ def in_law(y: Tensor, declared: Law, law: Noise) -> tuple[Tensor, Told]:
     """``y`` of a file as the ``law`` has it, and what was done: the background off, logarithms."""
     if isinstance(declared, Transmission):
         assert isinstance(law, TransmissionNoise)
-        lowest = float(y.min())
-        if not lowest >= 0:
+        if y.is_complex() or not float(y.min()) >= 0:
+            given = "complex numbers" if y.is_complex() else f"{float(y.min()):g}"
             raise ValueError(
-                f"the measurement must hold counts from 0 for noise 'transmission', got {lowest:g}"
+                f"the measurement must hold counts from 0 for noise 'transmission', got {given}"
             )
         _require_counted(y, law.background, 0.0)
         return law.line_integrals(y), ("counts taken for line integrals, -log(counts / photons)",)

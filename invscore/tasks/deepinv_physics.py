@@ -73,7 +73,7 @@ def deepinv_operator(name: str, options: Mapping[str, Any], in_shape: Shape | No
         if not left:
             raise
         raise ValueError(f"{error} ({' and '.join(left)} not given)") from error
-    except Exception as error:  # of the physics' own code
+    except (Exception, SystemExit) as error:  # of the physics' own code
         raise ValueError(f"{what} fails: {where(error, __file__)}") from error
     return operator
 

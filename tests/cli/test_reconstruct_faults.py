@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,21 @@ BAD: list[tuple[list[str], str]] = [
     (["--image", "gray.png", "--device", "cuda:77"], "on this machine, got 'cuda:77'"),
     (["--image", "gray.png", "--device", "toaster"], "`device` must be one of"),
     (["--image", "gray.png", "--method", "magic"], "unknown method 'magic': known are"),
+    (["--image", "gray.png", "--method", ""], "--method must not be empty, got ''"),
+    (["--image", "pipe.png"], "'pipe.png' must be a file, got a pipe or a device"),
+    (["--image", "gray.png", "--samples", str(10**15)], "fewer samples would fit"),
+    (
+        ["--image", "gray.png", "--op", "ct(angles=1000000000)"],
+        "`angles` must lie in [1, 10000], got 1000000000",
+    ),
+    (
+        ["--image", "gray.png", "--op", "phase(oversampling=1e9)"],
+        "`oversampling` must lie in [0, 32], got 1000000000.0",
+    ),
+    (
+        ["--measurement", "complex.npy", "--op", "denoise", "--noise", "transmission(photons=9)"],
+        "must hold counts from 0 for noise 'transmission', got complex numbers",
+    ),
     (["--image", "gray.png", "--set", "magic=1"], "has no option 'magic': it has"),
     (
         ["--image", "gray.png", "--set", "particles=much"],
@@ -116,6 +132,7 @@ def bad_files(operators: Path) -> Path:
     np.save("nan.npy", np.full((64, 64), np.nan))
     np.save("complex.npy", np.full((64, 64), 0.5j))
     np.save("vector.npy", np.zeros(5))
+    os.mkfifo("pipe.png")
     (operators / "full").mkdir()
     (operators / "full" / "thesis.tex").write_text("hello")
     return operators

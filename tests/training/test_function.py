@@ -41,6 +41,9 @@ def growing(count, random, split):
 def broken(count, random, split):
     raise RuntimeError("no data today")
 
+def leaves(count, random, split):
+    raise SystemExit(0)
+
 number = 3
 """
 
@@ -87,6 +90,7 @@ def test_by_the_name_of_a_module() -> None:
     [
         ("flat", {}, r"mine\.py:flat' must give numbers of shape \(1, c, h"),
         ("broken", {}, r"fails: RuntimeError: no data today \(mine\.py, line 25\)"),
+        ("leaves", {}, r"mine\.py:leaves' fails: SystemExit: 0 \(mine\.py, line 28\)"),
         ("ones", {"colour": 1}, r"fails: TypeError: ones\(\) got an unexpected .* 'colour'$"),
         ("huge", {}, r"mine\.py:huge' must give finite values"),
         ("number", {}, r"mine\.py:number' is of type int"),

@@ -57,6 +57,8 @@ class Content:
         for key in keys:
             if isinstance(found, Record):
                 found = found.fields
+            if isinstance(found, Tensor):  # which would be indexed by the letters of a name
+                return None
             try:
                 found = found[key]
             except (KeyError, IndexError, TypeError):

@@ -61,7 +61,7 @@ class FunctionSource(Source):
     def _made(self, count: int, random: np.random.Generator) -> npt.NDArray[Any]:
         try:
             made = self.function(count, random, self.split, **self.options)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise ValueError(
                 f"callable {self.address!r} fails: {where(error, __file__)}"
             ) from error

@@ -69,6 +69,9 @@ def test_tensors_in_a_plain_pickle(tmp_path: Path) -> None:
     content = open_content(path)
     assert content.kind == "pickle"
     assert torch.equal(content.at("ema"), tensors()["base"])
+    with warnings.catch_warnings():  # of PyTorch, where letters are taken for places
+        warnings.simplefilter("error")
+        assert content.at("ema", "shadow_params") is None
 
 
 def test_safetensors_and_folders(tmp_path: Path) -> None:
