@@ -11,6 +11,7 @@ from torch import Tensor
 
 from invscore import levels
 from invscore.batches import Numbers, as_tensor, per_image, real_numbers
+from invscore.hardware import memory
 from invscore.hardware.doubles import doubled
 from invscore.options.given import require_type
 from invscore.priors.base import Prior
@@ -21,6 +22,9 @@ from invscore.sampling.runge_kutta import root_mean_square
 
 CELLS = 255
 """Inverse width of a cell of 8-bit images in [0, 1], whose centres are the values k / 255."""
+
+TENSOR = 1000
+"""Bytes of a tensor beside its numbers, about."""
 
 
 @dataclass(frozen=True)
@@ -125,6 +129,9 @@ def log_likelihood(
     rng = sample_rng(rng, len(x), "probes", x.device)
     start = _numbers(x)
     d = start.shape[1]
+    if probes is not None:
+        room = probes * (memory.FLOAT * start.numel() + TENSOR)
+        memory.require(room, f"`probes` = {probes}", "fewer probes")
     signs = None if probes is None else [_numbers(rng.normal_like(x)).sign() for _ in range(probes)]
     evaluations = torch.zeros(len(x), dtype=torch.long)
 

@@ -89,6 +89,7 @@ def test_progress_goes_over_all_images(judge: Run, monkeypatch: pytest.MonkeyPat
         (["gray.png", "colour.png"], "takes real images of 1 channels: 'colour.png' is real and"),
         (["gray.png", "--size", "65"], "`size` must lie in [1, 64]"),
         (["gray.png", "--probes", "0"], "`probes` must be a positive number, got 0"),
+        (["gray.png", "--probes", "1000000000"], "fewer probes would fit"),
         (["gray.png", "--steps", "0"], "`steps` must be a positive number, got 0"),
         (["gray.png", "--tolerance", "0"], "`tolerance` must be a positive number, got 0.0"),
         (["gray.png", "--seed", "-1"], "`seed` must be a whole number of at least 0, got -1"),
