@@ -86,3 +86,10 @@ def test_wrong_arguments() -> None:
         ssim(image[..., :10], image[..., :10])
     with pytest.raises(ValueError, match="`peak` must be a positive number, got 0"):
         psnr(image, image, peak=0)
+
+
+def test_one_reference_for_all_is_that_of_each() -> None:
+    generator = torch.Generator().manual_seed(0)
+    x, reference = torch.rand(3, 2, 15, 14, generator=generator), torch.rand(2, 15, 14)
+    shared = reference.expand(3, 2, 15, 14)
+    torch.testing.assert_close(ssim(x, shared), ssim(x, shared.contiguous()), rtol=0, atol=1e-7)
