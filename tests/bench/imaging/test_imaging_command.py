@@ -128,3 +128,10 @@ def test_a_configuration_that_is_not_there() -> None:
     done = command("--config", "none.yaml")
     assert done.exit_code == 2
     assert "configuration 'none.yaml': no such file" in done.stderr
+
+
+def test_a_run_that_restores_nothing_is_a_fault(run: Any) -> None:
+    done = run(tasks=[TASKS[-1]], methods=[METHODS[0]])
+    assert done.exit_code == 2
+    assert "diffpir needs a linear operator" in done.output
+    assert "no method has restored anything: the reasons are above" in done.output
