@@ -6,6 +6,7 @@ from invscore.operators.adapters.nufft import from_finufft, from_mri_nufft, from
 from invscore.operators.adapters.odl import from_odl
 from invscore.operators.adapters.pylops import from_pylops
 from invscore.operators.adapters.rtk import from_rtk
+from invscore.operators.adapters.scico import from_scico
 from invscore.operators.adapters.scipy import from_scipy, to_scipy
 from invscore.operators.adapters.sigpy import from_sigpy
 
@@ -17,6 +18,7 @@ __all__ = [
     "from_odl",
     "from_pylops",
     "from_rtk",
+    "from_scico",
     "from_scipy",
     "from_sigpy",
     "from_torchkbnufft",

@@ -15,6 +15,7 @@ from invscore.operators.adapters.deepinv import from_deepinv
 from invscore.operators.adapters.nufft import from_mri_nufft
 from invscore.operators.adapters.odl import from_odl
 from invscore.operators.adapters.pylops import from_pylops
+from invscore.operators.adapters.scico import from_scico
 from invscore.operators.adapters.scipy import from_scipy
 from invscore.operators.adapters.sigpy import from_sigpy
 from invscore.operators.base import Operator, Shape
@@ -26,7 +27,7 @@ LINEAR = 1e-4
 
 
 def adapt(made: Any, in_shape: Shape | None = None) -> Any:
-    """The operator of an object of deepinv, PyLops, SigPy, ODL, mri-nufft, SciPy or torch.
+    """The operator of an object of deepinv, PyLops, SigPy, ODL, SCICO, mri-nufft, SciPy or torch.
 
     Objects of SciPy are linear operators and sparse matrices, on flattened images of ``in_shape``
     as matrices of NumPy and torch are; a module of torch is a function of batches of images, whose
@@ -49,6 +50,7 @@ def adapt(made: Any, in_shape: Shape | None = None) -> Any:
         "sigpy": from_sigpy,
         "odl": from_odl,
         "mrinufft": from_mri_nufft,
+        "scico": from_scico,
     }
     for library, take_in in plain.items():
         if library in libraries:

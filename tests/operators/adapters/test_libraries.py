@@ -101,6 +101,18 @@ def frequencies(n: int = 30) -> Tensor:
     return torch.pi * (2 * torch.rand(2, n, generator=generator, dtype=torch.float64) - 1)
 
 
+def scico(name: str) -> Callable[[], LinearOperator]:
+    def make() -> LinearOperator:
+        linop = pytest.importorskip("scico.linop")
+        made = {
+            "differences": lambda: linop.FiniteDifference((8, 6), append=0),
+            "fft": lambda: linop.DFT((8, 6), norm="ortho"),
+        }
+        return adapt(made[name]())  # type: ignore[no-any-return]
+
+    return make
+
+
 def finufft() -> LinearOperator:
     pytest.importorskip("pytorch_finufft")
     return from_finufft(frequencies(), (2, 8, 6))
@@ -114,6 +126,8 @@ MADE = {
     **{f"pylops, {n}": pylops(n) for n in ("single", "real part")},
     **{f"sigpy, {n}": sigpy(n) for n in ("fft", "sense", "nufft")},
     "odl": odl,
+    "scico, differences": scico("differences"),
+    "scico, fft": scico("fft"),
     "mri-nufft": mri_nufft,
     "torchkbnufft": torchkbnufft,
     "pytorch-finufft": finufft,
