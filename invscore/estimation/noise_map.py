@@ -13,7 +13,7 @@ from invscore.operators.base import Composition
 from invscore.operators.weighting import Weighting
 
 FAR = 10.0
-"""Deviations, beside the median one, up to which numbers count alike in ``evened``."""
+"""Largest deviation, in units of the median one, of numbers that count alike in ``evened``."""
 
 
 def with_noise_map(operator: LinearOperator, y: Numbers, variance: Numbers) -> InverseProblem:

@@ -65,6 +65,13 @@ def with_its_dimensions(spec: Spec, measurement: str, part: Part) -> tuple[Spec,
 
     Raises ``ValueError`` where its partitions would be taken for slices.
     """
+    if _asks(spec, ("mri", multicoil.NAME)) and spec.options.get("dimensions") == 3:
+        if part.get("volume") is None:
+            raise ValueError(
+                f"`dimensions` must be 2 for {measurement!r}, of which no axis is said to be that "
+                "of a volume, got 3: give --volume z"
+            )
+        return spec, ()
     if not _asks(spec, ("mri", multicoil.NAME), "dimensions") or part.get("axes") is not None:
         return spec, ()
     if _in_header("dimensions", measurement, part.get("key")) != 3:

@@ -121,6 +121,7 @@ def test_a_scan_of_three_dimensions(reconstruct: Run, volume: np.ndarray, told: 
     assert np.sqrt(np.mean(np.abs(off) ** 2)) < 0.03  # k-space itself is 0.4
     done = reconstruct("--op", "mri(dimensions=3)", "--measurement", "k.npy", "--index", "0")
     assert done.exit_code == 2
+    assert "got 3: give --volume z" in " ".join(done.output.split())
 
 
 @pytest.mark.parametrize("maps", ["(maps=maps.cfl)", ""])
