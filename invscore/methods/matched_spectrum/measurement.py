@@ -207,6 +207,8 @@ class DecomposedMeasurement(IteratedMeasurement):
         self._probes = [p if p.is_complex() else p.to(torch.int8) for p in bands.probes()]
         self.scale: Callable[[Tensor], Tensor] | None = LocalScale(bands) if uneven else None
         self.local = not uneven
+        # No sharper than the iterations of an uneven field follow: what they leave is ghosts.
+        self.sharpest = MOST["uneven"] / PACE if uneven else SHARPEST
 
     def state(self, clean: Picture, sigma: float, rng: SampleRNG) -> Picture:
         return self.picture(self.shared.state(clean.image, sigma, rng))
@@ -228,7 +230,7 @@ class DecomposedMeasurement(IteratedMeasurement):
         else:
             drawn = bands.image(denoised) + scale * bands.image(spread.sqrt() * rng.normal_like(c))
         del x, denoised, spread
-        precision = precision.clamp_max((SHARPEST / sigma) ** 2)
+        precision = precision.clamp_max((self.sharpest / sigma) ** 2)
         power = self._passed(precision, c)
         root = precision.sqrt()
         del precision
