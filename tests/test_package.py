@@ -250,3 +250,21 @@ def test_every_module_says_what_it_is() -> None:
     for name, file in MODULES.items():
         text = file.read_text(encoding="utf-8")
         assert not text or ast.get_docstring(ast.parse(text)), name
+
+
+def test_no_name_of_a_module_is_given_twice() -> None:
+    """Of two constants of one name the first would silently have the value of the second."""
+    for name, file in MODULES.items():
+        targets = [
+            target
+            for node in ast.parse(file.read_text(encoding="utf-8")).body
+            if isinstance(node, ast.Assign | ast.AnnAssign)
+            for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+        ]
+        names = Counter(
+            each.id
+            for target in targets
+            for each in (target.elts if isinstance(target, ast.Tuple) else [target])
+            if isinstance(each, ast.Name)
+        )
+        assert not {known for known, times in names.items() if times > 1}, name

@@ -58,8 +58,9 @@ BAND = 0.1
 
 NEAR = 0.06
 """Relative precision to which a declared level is checked."""
-CHANCE = 2.6
-"""Standard errors by which a declared level seems wrong by chance in one of a hundred cases."""
+DOUBTED = 1.1
+"""Standard errors by which Stein's identity must leave a declared level for it to be looked into;
+what it then comes to is told only beyond ``misfit.LEAST`` and ``misfit.MOST``."""
 
 FILL_STEPS, FILLS = 10, 2
 """Reconstructions that fill what is missing: ``FILLS`` of them, of ``FILL_STEPS`` steps each."""
@@ -182,7 +183,7 @@ def noise_seen(problem: InverseProblem, prior: Prior, samples: Tensor) -> Tensor
         return None
     try:
         found = [
-            stein_level(seen, y[None], prior, level, fill[None] if mask else None, NEAR, CHANCE)
+            stein_level(seen, y[None], prior, level, fill[None] if mask else None, NEAR, DOUBTED)
             / level
             for y, level, fill in zip(problem.y, levels, samples[0], strict=True)
         ]
