@@ -1,4 +1,4 @@
-"""What an operator keeps, refused before it is allocated where it does not fit into memory."""
+"""Refusals of operators that do not fit into memory, before anything is allocated."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from invscore.hardware import memory
 from invscore.operators.base import Shape
 
 DOUBLE = 8
-"""Bytes of a number as operators keep them."""
+"""Bytes of a number in double precision, in which operators are made."""
 
 
 def require_room(numbers: float, what: str) -> None:

@@ -44,7 +44,7 @@ SMALL = 2**18
 """Largest image, in numbers, whose frequency bands are cached for the next measurement."""
 
 UNCHANGING = (Blur, SuperResolution, MRI)
-"""Operators of which it is remembered too what they leave open: those of one's own may change."""
+"""Types of operators for which `leaves_detail` is cached; a user's own may change between calls."""
 
 
 def is_narrow(prior: Prior) -> bool:

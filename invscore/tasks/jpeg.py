@@ -1,8 +1,8 @@
-"""What JPEG has made of a picture: errors that are no white noise, and hide that of a camera.
+"""Noise level of the error of JPEG compression, which hides the noise of a camera.
 
-Colours are kept at half the resolution, and fine detail is rounded away together with the noise
-there: what is left at the finest scales tells next to nothing of how wrong coarser ones are. That
-is told by the picture itself, moved by half a block and compressed once more in the same way.
+JPEG keeps colours at half the resolution, and rounds away fine detail with the noise in it, so that
+the finest scales do not tell the error of coarser ones. That is measured on the picture itself,
+moved by half a block and compressed once more with the same tables.
 """
 
 from __future__ import annotations
@@ -14,12 +14,16 @@ import numpy as np
 from PIL import Image, JpegImagePlugin
 
 HALF_BLOCK = 4
+"""Pixels by which the picture is moved: blocks of JPEG have 8 x 8."""
+
 SIDE = 512
-"""Pixels of a side that are looked at, in the middle."""
+"""Largest side in pixels of the middle part that is compressed."""
+
 BAND = 0.03, 0.2
-"""Cycles a pixel, in which a picture has what there is to restore."""
+"""Frequencies, in cycles a pixel, over which the error is averaged: those that are restored."""
+
 FEWEST = 24
-"""Pixels of a side: three blocks."""
+"""Least side of a picture in pixels: three blocks."""
 
 
 def rounding(path: str | Path) -> float:

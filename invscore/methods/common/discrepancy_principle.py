@@ -21,9 +21,9 @@ GAIN = 0.01
 """Relative decrease of the squared residual at which y is explained as well as it can be."""
 WIDTHS = 40
 ROUNDS, MOST_ROUNDS = 2, 6
-"""Of conjugate gradients, and where they have not explained y."""
+"""Least and most rounds of conjugate gradients; further ones while y is not explained."""
 WIDER = 4.0
-"""The variance of the error of a round over that of the round before, from the third on."""
+"""Factor by which the assumed variance of the error of x grows from round to round."""
 
 
 def reconciled(problem: InverseProblem, prior: Prior, x: Tensor) -> Tensor:

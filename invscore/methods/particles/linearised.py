@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 PRODUCTS, MOST = 64, 16
-"""Points at which an operator is looked at: as many as come to 64 products with the transpose of
-its Jacobian, but two at least and 16 at most."""
+"""Points at which an operator is evaluated: as many as take ``PRODUCTS`` products with the
+transpose of its Jacobian, at least two and at most ``MOST``."""
 
 
 class Linearised(NamedTuple):
