@@ -200,7 +200,7 @@ def from_deepinv(
     version 0.5 is not the adjoint for ``CompressiveSpectralImaging`` and ``SequentialMRI``.
 
     Where A(x) is zero for any x, nothing is ``measured``. A ``DecomposablePhysics`` has an ``svd``.
-    The operator shares the tensors of the physics.
+    The operator shares the tensors of the physics, but for the masks of MRI.
 
     The noise is Gaussian or Poisson with the physics' sigma or gain, and None for laws that
     invscore does not have. Raises ``ValueError`` for what is no physics, where no image size is

@@ -185,6 +185,8 @@ def _bare(physics: nn.Module) -> nn.Module:
 
     bare = moved_module(physics, lambda tensor: tensor)
     for part in list(bare.modules()):
+        if _has_pairs(part) and isinstance(mask := part._buffers.get("mask"), Tensor):
+            part._buffers["mask"] = _interleaved(mask)
         for held in (part._modules, part._buffers, part.__dict__):
             for name, value in list(held.items()):
                 if isinstance(value, PhysicsGenerator | torch.Generator):
@@ -193,6 +195,16 @@ def _bare(physics: nn.Module) -> nn.Module:
                     del held[name]
                     part.__dict__[name] = identity
     return bare
+
+
+def _interleaved(mask: Tensor) -> Tensor:
+    """The same numbers, (b, 2, ...), with those of a pair beside each other in memory.
+
+    Products with it lie like it, as complex numbers do, and need not be copied to become them.
+    """
+    if mask.ndim < 3 or mask.shape[1] != 2:
+        return mask
+    return mask.movedim(1, -1).contiguous().movedim(-1, 1)
 
 
 def without_caches(physics: nn.Module) -> nn.Module:

@@ -138,3 +138,14 @@ def test_errors() -> None:
         from_deepinv(p.Decolorize(), (3, 0, 4))
     with pytest.raises(ValueError, match="`adjoint` must be one of deepinv, autograd, got 'x'"):
         from_deepinv(p.Decolorize(), (3, 4, 4), adjoint="x")
+
+
+@pytest.mark.parametrize("name", ["MRI", "MultiCoilMRI"])
+def test_masked_numbers_become_complex_without_a_copy(name: str) -> None:
+    made, size = build(name)
+    operator, _ = from_deepinv(made, size)
+    x = torch.rand(2, *operator.in_shape, dtype=torch.complex64)
+    seen = operator.physics.A(operator.image.to_theirs(x))
+    assert operator.measurement.to_ours(seen).data_ptr() == seen.data_ptr()
+    assert made.mask.is_contiguous()
+    torch.testing.assert_close(made.A(operator.image.to_theirs(x)), seen, rtol=0, atol=0)
