@@ -9,11 +9,13 @@ from invscore.estimation.noise_level import noise_seen
 from invscore.likelihood import GaussianNoise, InverseProblem
 from invscore.methods import MethodInfo
 from invscore.methods.auto import narrow_warnings
+from invscore.operators import LinearOperator
 from invscore.operators.probe import operator_warnings
 from invscore.priors.base import Prior
 from invscore.running.units import in_prior_units, one_number
 from invscore.uncertainty import (
     Residual,
+    clipping_warnings,
     kernel_warnings,
     magnitude_warnings,
     misfit_warnings,
@@ -60,7 +62,11 @@ def misfits(
 def doubts(
     problem: InverseProblem, info: MethodInfo, samples: Tensor, probes: Tensor | None = None
 ) -> tuple[str, ...]:
-    """Whether the ``samples`` of a method that has no exact limit tell the weights of modes."""
+    """Whether the ``samples`` of a method that has no exact limit tell the weights of modes, and
+    those of one that linearises the operator how they spread where it is flat."""
     if info.exact or info.point_estimate:
         return ()
-    return mode_warnings(samples, probes, problem.operator.window)
+    found = mode_warnings(samples, probes, problem.operator.window)
+    if info.name != "matched_pixels" or isinstance(problem.operator, LinearOperator):
+        return found
+    return (*found, *clipping_warnings(problem, samples))

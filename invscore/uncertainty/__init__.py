@@ -12,6 +12,7 @@ The examples of its functions go on from this one:
 >>> samples = reconstruct(problem, prior, samples=8).samples
 """
 
+from invscore.uncertainty.clipping import clipping_warnings
 from invscore.uncertainty.intervals import Interval, credible_interval, quantile
 from invscore.uncertainty.kernel import kernel_warnings
 from invscore.uncertainty.magnitude import magnitude_warnings
@@ -24,6 +25,7 @@ __all__ = [
     "Interval",
     "Residual",
     "check_residual",
+    "clipping_warnings",
     "credible_interval",
     "kernel_warnings",
     "magnitude_warnings",
