@@ -10,6 +10,7 @@ import numpy as np
 from invscore.files import atomic_file
 from invscore.readers.base import Array, Recording, Unfit, Wanted, as_float, single
 from invscore.readers.geometry import change
+from invscore.readers.numbers import warn_of_spacing
 from invscore.readers.room import require_room
 
 STEPS = 65535
@@ -17,6 +18,9 @@ RESCALED = 4 + 8 + 8
 """Bytes for each number: as stored, turned over, and in the units of the modality."""
 
 PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+
+SPACINGS = ("PixelSpacing", "ImagerPixelSpacing")
+"""Elements that tell the size of pixels: rows apart, and columns."""
 
 NEEDED = ("Rows", "Columns", "SamplesPerPixel", "BitsAllocated")
 """Elements without which pixels cannot be decoded."""
@@ -49,6 +53,9 @@ def read(file: Path, wanted: Wanted) -> Recording:
         raise Unfit(f"{str(file)!r} must tell {missing[0]} of its image, got none")
     samples, count = int(dataset.SamplesPerPixel), int(dataset.get("NumberOfFrames", 1) or 1)
     require_room(file, (count, int(dataset.Rows), int(dataset.Columns), samples), RESCALED)
+    for name in SPACINGS:
+        if dataset.get(name):
+            warn_of_spacing(file, [float(size) for size in dataset[name].value])
     values = dataset.pixel_array
     colour, frames = samples > 1, count > 1
     axes = ("z" if frames else "") + "hw" + ("c" if colour else "")

@@ -10,6 +10,7 @@ import numpy as np
 from invscore.files import atomic_file
 from invscore.readers.base import Array, Recording, Unfit, Wanted, as_float, single
 from invscore.readers.geometry import change
+from invscore.readers.numbers import warn_of_spacing
 from invscore.readers.room import require_room
 
 WIDEST = 8
@@ -31,6 +32,8 @@ def read(file: Path, wanted: Wanted) -> Recording:
     with mrcfile.open(file, mode="r") as opened:
         values = np.array(opened.data)
         header = {"voxel": opened.voxel_size.tolist()}
+    if any(header["voxel"]):  # zeros where nobody has told it
+        warn_of_spacing(file, header["voxel"])
     return Recording(values, AXES.get(values.ndim, ""), units="MRC", header=header)
 
 

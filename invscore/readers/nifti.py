@@ -15,6 +15,7 @@ from invscore.files import atomic_file
 from invscore.hardware import memory
 from invscore.readers.base import Array, Recording, Unfit, Wanted, as_float, single
 from invscore.readers.geometry import Change, as_in_file, change
+from invscore.readers.numbers import warn_of_spacing
 
 AXES = "hwztcuv"
 """Letters of the axes of a NIfTI array in order: rows and columns of a slice, slices, time, vectors
@@ -30,6 +31,7 @@ def read(file: Path, wanted: Wanted) -> Recording:
     Raises ``Unfit`` where it holds no images.
     """
     import nibabel
+    from nibabel.openers import ImageOpener
 
     single(file, wanted)
     image = nibabel.load(file)
@@ -38,6 +40,9 @@ def read(file: Path, wanted: Wanted) -> Recording:
     if len(values.shape) < 2:
         raise Unfit(f"{str(file)!r} must hold images, got numbers of shape {values.shape}")
     _require_whole(file, values)
+    with ImageOpener(file) as opened:  # nibabel has made sizes positive
+        stored = type(image.header).from_fileobj(opened, check=False)["pixdim"]
+    warn_of_spacing(file, stored[1 : 1 + min(3, len(values.shape))].tolist())
     return Recording(values, AXES[: len(values.shape)], units="NIfTI", header=image)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -124,6 +125,26 @@ def warn_of_missing(file: object, stored: int, chunks: int, fill: object) -> Non
         warnings.warn(
             f"{str(file)!r} stores {stored} of its {chunks} chunks: {others} taken for its fill "
             f"value, {fill}",
+            stacklevel=3,
+        )
+
+
+def warn_of_spacing(file: object, spacing: Sequence[float]) -> None:
+    """Warn where the ``spacing`` of pixels that a header tells cannot be: not above 0, or NaN.
+
+    >>> import warnings
+    >>> from invscore.readers.numbers import warn_of_spacing
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     warn_of_spacing("a.nii", [-1.0, 2.0])
+    >>> str(caught[0].message)[:45]
+    "'a.nii' tells pixels of a size of -1 x 2, whi"
+    """
+    if not all(math.isfinite(size) and size > 0 for size in spacing):
+        told = " x ".join(f"{size:.4g}" for size in spacing)
+        warnings.warn(
+            f"{str(file)!r} tells pixels of a size of {told}, which cannot be: numbers are read as "
+            "they are, but where they lie in space is not known",
             stacklevel=3,
         )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 from torch import Tensor
 
 from invscore.operators import MRI, Operator
@@ -49,6 +51,23 @@ def require_centred(operator: Operator, y: Tensor, name: str) -> None:
         f"got the largest value at ({row}, {column}): numpy.fft.fftshift moves them, along the "
         f"{' and '.join(at_border)}"
     )
+
+
+def warn_of_lost_parts(operator: Operator, y: Tensor, name: str) -> None:
+    """Warn where k-space, complex by its type, has no imaginary parts: of what was real before.
+
+    >>> import torch
+    >>> from invscore.operators import MRI
+    >>> from invscore.tasks.centre import warn_of_lost_parts
+    >>> operator = MRI(torch.ones(4) > 0, (1, 4, 4))
+    >>> warn_of_lost_parts(operator, torch.full((1, 1, 4, 4), 1 + 1j), "y")
+    """
+    if _on_a_grid(operator) and y.is_complex() and not bool(y.imag.any()):
+        warnings.warn(
+            f"{name} has imaginary parts of zero throughout, which k-space of a scan has not: from "
+            "its real parts or magnitudes alone images are not told, nor is the noise",
+            stacklevel=3,
+        )
 
 
 def _on_a_grid(operator: Operator) -> bool:

@@ -29,7 +29,7 @@ from invscore.priors.base import Prior
 from invscore.readers import Part
 from invscore.tasks import blind, noncartesian
 from invscore.tasks.builtin import option_defaults
-from invscore.tasks.centre import require_centred
+from invscore.tasks.centre import require_centred, warn_of_lost_parts
 from invscore.tasks.counts import are_counts, counts_of_file, in_law
 from invscore.tasks.found import Found, finder_of, fitted, noise_of_coils, with_its_size
 from invscore.tasks.jpeg import rounding
@@ -235,6 +235,7 @@ def task_of_measurement(
     operator = found.operator if find is None else found.operator.to(device)
     y = found.y[None].to(device)
     require_centred(operator, y, name)
+    warn_of_lost_parts(operator, y, name)
     for sentence in another_axis(operator, y, name):
         warnings.warn(sentence, stacklevel=2)
     assumed = (*assumed, *found.assumed)

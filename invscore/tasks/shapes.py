@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -86,12 +87,24 @@ def _around(name: str, y_shape: Shape, options: Options) -> Shape:
         seen = build(name, shape, options).out_shape
         found = tuple(y + a - b for y, a, b in zip(y_shape, shape, seen, strict=True))
         if build(name, found, options).out_shape == y_shape:
+            _warn_of_reach(name, y_shape, found)
             return found
         shape = (*shape[:-2], 2 * shape[-2], 2 * shape[-1])
     raise ValueError(
         f"operator {name!r} has a kernel too large for a measurement of {y_shape[-2]} x "
         f"{y_shape[-1]} pixels"
     )
+
+
+def _warn_of_reach(name: str, y_shape: Shape, around: Shape) -> None:
+    """Warn where a kernel has more rows or columns than the measurement."""
+    seen, kernel = y_shape[-2:], [a - y + 1 for y, a in zip(y_shape[-2:], around[-2:], strict=True)]
+    if any(k > n for k, n in zip(kernel, seen, strict=True)):
+        warnings.warn(
+            f"the kernel of operator {name!r} has {kernel[0]} x {kernel[1]} pixels, more than the "
+            f"measurement, {seen[0]} x {seen[1]}: if that is not meant, it has another scale",
+            stacklevel=2,
+        )
 
 
 def _in_memory(shape: Shape) -> Shape:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -298,3 +299,23 @@ def test_data_exchange_tells_photons(tmp_path: Path) -> None:
         opened["exchange/data_white"] = np.ones((2, 1, 63))
     with pytest.raises(ValueError, match=r"must have exchange/data_white of shape \(n, 1, 64\)"):
         read(tmp_path / "a.h5")
+
+
+@pytest.mark.parametrize("size", [-1.0, 0.0, math.nan])
+def test_sizes_of_pixels_that_cannot_be_are_told(tmp_path: Path, size: float) -> None:
+    nibabel, mrcfile = pytest.importorskip("nibabel"), pytest.importorskip("mrcfile")
+    file = tmp_path / "a.nii"
+    nibabel.Nifti1Image(PLANE, np.eye(4)).to_filename(file)
+    content = bytearray(file.read_bytes())
+    content[80:84] = np.float32(size).tobytes()  # pixdim[1]
+    file.write_bytes(content)
+    with pytest.warns(UserWarning, match=rf"a\.nii' tells pixels of a size of {size:g} x 1, which"):
+        assert np.array_equal(taken(file).values, PLANE)
+    pytest.importorskip("pydicom")
+    write_dicom(tmp_path / "a.dcm", np.ones((12, 10)), PixelSpacing=[2.0, size])
+    with pytest.warns(UserWarning, match=rf"a\.dcm' tells pixels of a size of 2 x {size:g}, which"):
+        taken(tmp_path / "a.dcm")
+    with mrcfile.new(tmp_path / "a.mrc", PLANE) as made:
+        made.voxel_size = (1.0, size, 1.0)
+    with pytest.warns(UserWarning, match=rf"a\.mrc' tells pixels of a size of 1 x {size:g} x 1"):
+        taken(tmp_path / "a.mrc")

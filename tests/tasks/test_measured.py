@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Literal
 
@@ -12,7 +13,7 @@ from PIL import Image
 
 from invscore.operators import MRI, Blur, CameraBlur, Inpainting
 from invscore.tasks.builtin import build
-from invscore.tasks.centre import require_centred
+from invscore.tasks.centre import require_centred, warn_of_lost_parts
 from invscore.tasks.measured import known_task, task_of_measurement
 from invscore.tasks.specs import parse_spec
 from invscore.tasks.task import Task
@@ -252,3 +253,25 @@ def test_a_mask_that_is_turned_round_shows(tmp_path: Path) -> None:
     assert told == ("mask: 25.0% of the numbers are measured; invert=true for the other part",)
     told = task(f"inpaint(mask={tmp_path / 'mask.png'}, invert=true)").assumed
     assert told == ("mask: 75.0% of the numbers are measured",)
+
+
+@pytest.mark.parametrize("op", ["mri", "multicoil-mri"])
+def test_kspace_without_imaginary_parts_is_told(op: str) -> None:
+    image = torch.rand(1, 1, 32, 32, generator=torch.Generator().manual_seed(1)) + 0j
+    operator = MRI(torch.ones(32) > 0, (1, 32, 32))
+    whole = operator(image)[0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warn_of_lost_parts(operator, whole[None], "y")
+    with pytest.warns(UserWarning, match="has imaginary parts of zero throughout"):
+        task(op, whole.real + 0j)
+
+
+def test_a_kernel_larger_than_the_measurement_is_told(tmp_path: Path) -> None:
+    np.save(tmp_path / "wide.npy", np.ones((3, 21)))
+    with pytest.warns(UserWarning, match=r"has 3 x 21 pixels, more than the measurement, 24 x 20"):
+        assert task(f"blur(kernel={tmp_path}/wide.npy)").problem.operator.in_shape == (1, 26, 40)
+    np.save(tmp_path / "fits.npy", np.ones((3, 20)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        task(f"blur(kernel={tmp_path}/fits.npy)")
