@@ -67,6 +67,6 @@ def _lost(operator: Operator, y: Tensor) -> Tensor:
 def _refused(name: str, lost: Tensor) -> ValueError:
     return ValueError(
         f"{name} must be finite, got {int(lost.sum())} of {lost.numel()} numbers that are NaN or "
-        "infinite: some may be, which are not measured then, with Gaussian noise above 0 and an "
-        "operator that is linear"
+        "infinite: some of them, not all, count as not measured where the operator is linear and "
+        "the noise Gaussian and above 0"
     )

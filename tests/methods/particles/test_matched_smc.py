@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -25,6 +26,7 @@ from invscore.priors import (
 )
 
 F64 = torch.float64
+MATCHED_SMC = import_module("invscore.methods.particles.matched_smc")
 A = torch.tensor([[1.0, 0.5, 0.0], [0.0, 0.3, -0.8]], dtype=F64)
 Y = torch.tensor([[0.9, -0.4]], dtype=F64)
 MEAN = torch.tensor([0.5, -0.2, 0.1], dtype=F64)
@@ -144,6 +146,27 @@ def test_weights_tell_of_what_is_not_gaussian() -> None:
     both = GaussianMixturePrior(torch.stack([MEAN, MEAN + 20]), COVARIANCE.expand(2, -1, -1))
     found = reconstruct(PROBLEM, both, **options).trace["effective_sample_size"]
     assert 1 <= min(found) < 45
+
+
+def test_particles_keep_what_tempering_leaves_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights that each step raises by a slope, and half of which count at once, add up."""
+    slope, seen = torch.linspace(0, 3, 4, dtype=F64), []
+
+    def half(log_weights: Tensor, evenness: float) -> Tensor:
+        seen.append(log_weights[0])
+        return evenness * log_weights
+
+    def all_survive(even: Tensor, *_: Tensor | float) -> tuple[Tensor, Tensor]:
+        return torch.arange(4).expand(even.shape), even
+
+    monkeypatch.setattr(MATCHED_SMC, "tempered", half)
+    monkeypatch.setattr(MATCHED_SMC, "survivors", all_survive)
+    monkeypatch.setattr(LocalGaussian, "evidence", lambda *_: slope)
+    monkeypatch.setattr(LocalGaussian, "ahead", lambda *_: torch.zeros_like(slope))
+    draw(PROBLEM, GaussianPrior(MEAN, COVARIANCE), steps=4, samples=4, particles=4, evenness=0.5)
+    assert len(seen) == 4  # three steps with weights, and the end
+    for number, found in enumerate(seen[:3], 1):
+        torch.testing.assert_close(found, number * slope)
 
 
 @pytest.mark.parametrize("steps", [12, 60])
