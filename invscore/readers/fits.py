@@ -12,6 +12,7 @@ import numpy as np
 from invscore.files import atomic_file
 from invscore.readers.base import Array, Recording, Unfit, Wanted, as_float, choose
 from invscore.readers.geometry import Change, as_in_file, change
+from invscore.readers.numbers import warn_of_spacing
 from invscore.readers.room import require_room
 
 STACKS = "zt"
@@ -55,6 +56,8 @@ def read(file: Path, wanted: Wanted) -> Recording:
     if not 2 <= values.ndim <= 4:
         raise Unfit(f"{str(file)!r} must hold an image of 2 to 4 axes, got {values.ndim}")
     axes = STACKS[: values.ndim - 2][::-1] + "hw"
+    told = [header.get(f"CDELT{axis + 1}", 1.0) for axis in range(values.ndim)]
+    warn_of_spacing(file, [abs(size) for size in told if isinstance(size, int | float)])
     return Recording(values, axes, units=str(header.get("BUNIT", "")) or "FITS", header=header)
 
 

@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from invscore.readers.base import Recording, Unfit, Wanted
+from invscore.readers.numbers import warn_of_spacing
 from invscore.readers.room import require_room
 
 NOISE, CALIBRATION, CALIBRATION_AND_IMAGE, NAVIGATION, PHASE = (
@@ -109,9 +110,11 @@ def _header(file: Path, stored: Any) -> tuple[str, Encoding]:
     xml = stored[0] if stored.shape else stored[()]
     try:
         text = xml.decode() if isinstance(xml, bytes) else str(xml)
-        return text, Encoding(text)
+        encoding = Encoding(text)
     except (ElementTree.ParseError, ValueError) as error:
         raise Unfit(f"{str(file)!r} must have a header of ISMRMRD in XML, got {error}") from None
+    warn_of_spacing(file, encoding.pixels)
+    return text, encoding
 
 
 def _require_fit(file: Path, places: Any, samples: Any, encoding: Encoding) -> None:
@@ -189,6 +192,9 @@ class Encoding:
         self.matrix = tuple(recon) if min(recon) > 0 else None
         self.samples = int(find("encodedSpace/matrixSize/x", "0"))
         self.rows = int(find("encodedSpace/matrixSize/y", "0"))
+        fields = [find(f"encodedSpace/fieldOfView_mm/{axis}", "") for axis in "xy"]
+        sizes = zip(fields, (self.samples, self.rows), strict=True)
+        self.pixels = [float(field) / max(size, 1) for field, size in sizes if field]
         centre = find("encodingLimits/kspace_encoding_step_1/center", str(self.rows // 2))
         self.centre = int(centre)
         self.partitions = int(find("encodedSpace/matrixSize/z", "1"))

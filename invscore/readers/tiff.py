@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,7 +16,8 @@ from PIL import Image, ImageOps
 
 from invscore.files import atomic_file
 from invscore.readers.base import Array, Recording, Unfit, Wanted, as_float
-from invscore.readers.numbers import white_of
+from invscore.readers.geometry import Change, as_in_file, change
+from invscore.readers.numbers import warn_of_spacing, white_of
 from invscore.readers.picture import PIXEL, as_recording
 from invscore.readers.room import require_room
 
@@ -59,16 +60,19 @@ def read(file: Path, wanted: Wanted) -> Recording:
         require_room(file, series.shape, series.dtype.itemsize)
         values = series.asarray()
         axes = "".join(LETTERS.get(letter, letter.lower()) for letter in series.axes)
-        header = {"tags": _resolution(page), "ome": _ome(tiff), "imagej": tiff.is_imagej}
+        header = {"tags": _resolution(page), "ome": _ome(tiff), "imagej": _imagej(tiff)}
+        header["letters"] = series.axes
         white = white_of(values.dtype)
         if white is not None and page.bitspersample < 8 * values.dtype.itemsize:
             white = 2.0**page.bitspersample - 1
         if page.photometric == PHOTOMETRIC.PALETTE and page.colormap is not None:
             # (3, entries) of 16 bits, of which some programs fill the upper eight alone.
             values = np.moveaxis((page.colormap >> 8)[:, values], 0, -1)
-            axes, white = axes + "c", 255.0
+            axes, white, header["letters"] = axes + "c", 255.0, series.axes + "S"
         elif page.photometric == PHOTOMETRIC.MINISWHITE and white is not None:
             values = (np.array(white, values.dtype) - values).astype(values.dtype)
+    sizes = [size for name, size in header["ome"].items() if not name.endswith("Unit")]
+    warn_of_spacing(file, sizes)
     turn = page.tags.get("Orientation")
     if turn is not None and turn.value != 1:
         values = _upright(values, axes, int(turn.value))
@@ -77,18 +81,33 @@ def read(file: Path, wanted: Wanted) -> Recording:
 
 
 def write(file: Path, values: Array, like: Recording) -> None:
-    """``values``, (c, h, w), or (c, d, h, w), as float32 with the resolution of ``like``."""
-    image = as_float(values)
-    image = image[0] if len(image) == 1 else image
-    header = like.header or {"tags": {}, "ome": {}, "imagej": False}
-    options: dict[str, Any] = dict(header["tags"])
-    colour = len(values) == 3 and not header["ome"]
-    if colour:
-        image = np.moveaxis(image, 0, -1)
-    if header["ome"]:
-        axes = "CZYX" if values.ndim == 4 else "CYX"
-        axes = axes[1:] if len(values) == 1 else axes
-        options = {"ome": True, "metadata": {"axes": axes, **header["ome"]}}
+    """``values``, (c, h, w), or (c, d, h, w), as float32 with the size of the pixels of ``like``.
+
+    OME-TIFF has the axes of the file, an image from a stack being one of length one; ImageJ's its
+    unit; what else there is has the resolution in its tags.
+    """
+    image, steps = as_float(values), change(values.shape, like)
+    header = like.header or {"tags": {}, "ome": {}, "imagej": {}, "letters": ""}
+    colour, options = False, dict[str, Any]()
+    if header["ome"] and len(header["letters"]) == len(like.origin):
+        image = as_in_file(image, like)
+        axes = "C" * (image.ndim - len(like.origin)) + header["letters"]
+        sizes, colour = dict(header["ome"]), axes.endswith("S")
+        for letter in "hw":
+            name = f"PhysicalSize{header['letters'][like.origin.index(letter)]}"
+            if name in sizes:
+                sizes[name] /= steps[letter].finer
+        options = {"ome": True, "metadata": {"axes": axes, **sizes}}
+    elif header["imagej"]:
+        axes = ("T" if like.depth == "t" else "Z") + "CYX" if image.ndim == 4 else "CYX"
+        image = np.moveaxis(image, 1, 0) if image.ndim == 4 else image
+        options = {"imagej": True, "metadata": {"axes": axes, **header["imagej"]}}
+        options |= _finer(header["tags"], steps)
+    else:
+        image = image[0] if len(image) == 1 else image
+        colour = len(image) == 3 and image.ndim == 3
+        image = np.moveaxis(image, 0, -1) if colour else image
+        options = _finer(header["tags"], steps)
     with atomic_file(file) as partial:
         photometric = "rgb" if colour else "minisblack"
         tifffile.imwrite(partial, image, photometric=photometric, **options)
@@ -171,14 +190,29 @@ def _apart(values: Array, axes: str, page: Any, white: float | None) -> tuple[Ar
 
 
 def _resolution(page: Any) -> dict[str, Any]:
+    """Pixels a unit across and down, and the unit; nothing where it is not told."""
     tags = page.tags
     if "XResolution" not in tags or "YResolution" not in tags:
         return {}
     unit = tags["ResolutionUnit"].value if "ResolutionUnit" in tags else 1
-    return {
-        "resolution": (tags["XResolution"].value, tags["YResolution"].value),
-        "resolutionunit": int(unit),
-    }
+    found = [tags[name].value for name in ("XResolution", "YResolution")]
+    if not all(number > 0 and over > 0 for number, over in found):
+        return {}
+    return {"resolution": tuple(a / b for a, b in found), "resolutionunit": int(unit)}
+
+
+def _finer(tags: Mapping[str, Any], steps: Mapping[str, Change]) -> dict[str, Any]:
+    """The resolution of pixels that are as much finer."""
+    if not tags:
+        return {}
+    across, down = tags["resolution"]
+    return {**tags, "resolution": (across * steps["w"].finer, down * steps["h"].finer)}
+
+
+def _imagej(tiff: tifffile.TiffFile) -> dict[str, Any]:
+    """What ImageJ says of pixels beside their resolution; empty where another program wrote."""
+    found = tiff.imagej_metadata or {} if tiff.is_imagej else {}
+    return {name: found[name] for name in ("unit", "spacing", "finterval") if name in found}
 
 
 def _ome(tiff: tifffile.TiffFile) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 from invscore.files import atomic_file
 from invscore.readers.base import Array, Recording, Unfit, Wanted, as_float, choose
 from invscore.readers.geometry import change
-from invscore.readers.numbers import warn_of_missing, white_of
+from invscore.readers.numbers import warn_of_missing, warn_of_spacing, white_of
 
 OME = "0.5"
 """Version of OME-Zarr that is written: the one for Zarr's third format."""
@@ -42,6 +42,7 @@ def read(file: Path, wanted: Wanted) -> Recording:
     letters = [axis["name"].lower() for axis in declared]
     axes = "".join({"y": "h", "x": "w"}.get(letter, letter) for letter in letters)
     spacing = _spacing(scales[0], key, len(declared))
+    warn_of_spacing(file, [size for size, _ in spacing])
     return _recording(file, values, axes, {"axes": declared, "spacing": spacing})
 
 

@@ -6,7 +6,7 @@ import warnings
 
 from torch import Tensor
 
-from invscore.operators import MRI, Operator
+from invscore.operators import MRI, Interferometer, NonCartesianMRI, Operator
 from invscore.operators.base import Composition
 
 NEAR = 2
@@ -62,9 +62,12 @@ def warn_of_lost_parts(operator: Operator, y: Tensor, name: str) -> None:
     >>> operator = MRI(torch.ones(4) > 0, (1, 4, 4))
     >>> warn_of_lost_parts(operator, torch.full((1, 1, 4, 4), 1 + 1j), "y")
     """
-    if _on_a_grid(operator) and y.is_complex() and not bool(y.imag.any()):
+    scattered = isinstance(operator, NonCartesianMRI | Interferometer)
+    if (scattered or _on_a_grid(operator)) and y.is_complex() and not bool(y.imag.any()):
+        sky = isinstance(operator, Interferometer)
+        kind = "visibilities have" if sky else "k-space of a scan has"
         warnings.warn(
-            f"{name} has imaginary parts of zero throughout, which k-space of a scan has not: from "
+            f"{name} has imaginary parts of zero throughout, which {kind} not: from "
             "its real parts or magnitudes alone images are not told, nor is the noise",
             stacklevel=3,
         )

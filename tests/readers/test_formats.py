@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -156,3 +157,64 @@ def test_ome_tiff_keeps_the_size_of_its_pixels(tmp_path: Path) -> None:
     again(tmp_path / "b.tif", taken(tmp_path / "b.tif"), PLANE[None])
     with tifffile.TiffFile(tmp_path / "result.tif") as tiff:
         assert tiff.pages.first.tags["XResolution"].value == (300, 1)
+
+
+def test_sizes_of_pixels_of_results_are_those_of_the_field(tmp_path: Path) -> None:
+    """Twice as fine, half the size, in OME-TIFF, ImageJ's and plain TIFF; axes stay those given."""
+    size = {"PhysicalSizeX": 0.25, "PhysicalSizeY": 0.5, "PhysicalSizeZ": 1.5}
+    stack, file = np.moveaxis(VOLUME, 2, 0), tmp_path / "a.ome.tif"
+    tifffile.imwrite(file, stack, ome=True, metadata={"axes": "ZYX", **size})
+    again(file, taken(file, index=1), np.zeros((1, 24, 20), np.float32))
+    with tifffile.TiffFile(tmp_path / "result.tif") as tiff:
+        told, shape = str(tiff.ome_metadata), tiff.pages.first.shape
+    assert shape == (24, 20)
+    for text in ('PhysicalSizeX="0.125"', 'PhysicalSizeY="0.25"', 'PhysicalSizeZ="1.5"'):
+        assert text in told
+    frames = tmp_path / "t.ome.tif"
+    tifffile.imwrite(frames, stack, ome=True, metadata={"axes": "TYX", **size})
+    like = taken(frames, volume="t")
+    again(frames, like, stack[None])
+    with tifffile.TiffFile(tmp_path / "result.tif") as tiff:
+        assert (tiff.series[0].axes, tiff.series[0].shape) == ("TYX", stack.shape)
+        assert np.array_equal(tiff.asarray(), stack)
+
+    image_j = tmp_path / "j.tif"
+    metadata = {"axes": "ZYX", "unit": "um", "spacing": 2.0}
+    tifffile.imwrite(image_j, stack, imagej=True, resolution=(4.0, 2.0), metadata=metadata)
+    again(image_j, taken(image_j, volume="z"), stack[None])
+    with tifffile.TiffFile(tmp_path / "result.tif") as tiff:
+        assert tiff.imagej_metadata is not None
+        assert (tiff.imagej_metadata["unit"], tiff.imagej_metadata["spacing"]) == ("um", 2.0)
+        assert (tiff.series[0].axes, tiff.pages.first.resolution) == ("ZYX", (4.0, 2.0))
+        assert np.array_equal(tiff.asarray(), stack)
+    tifffile.imwrite(tmp_path / "p.tif", PLANE, resolution=(300, 200), resolutionunit="INCH")
+    for file, across in ((image_j, (8.0, 4.0)), (tmp_path / "p.tif", (600.0, 400.0))):
+        part = {"index": 0} if file == image_j else {}
+        again(file, taken(file, **part), np.zeros((1, 24, 20), np.float32))
+        with tifffile.TiffFile(tmp_path / "result.tif") as tiff:
+            assert tiff.pages.first.resolution == across
+
+
+@pytest.mark.parametrize("size", [-2.0, 0.0])
+def test_sizes_of_pixels_that_cannot_be_are_told(tmp_path: Path, size: float) -> None:
+    told = rf"tells pixels of a size of {abs(size):g} x 1" if size == 0 else "tells pixels of a"
+    metadata = {"axes": "YX", "PhysicalSizeX": size, "PhysicalSizeY": 1.0}
+    tifffile.imwrite(tmp_path / "a.ome.tif", PLANE, ome=True, metadata=metadata)
+    with pytest.warns(UserWarning, match=told):
+        assert np.array_equal(taken(tmp_path / "a.ome.tif").values, PLANE)
+    zarr = pytest.importorskip("zarr")
+    group = zarr.open_group(str(tmp_path / "a.zarr"), mode="w")
+    group.create_array("0", data=PLANE)
+    scale = [{"type": "scale", "scale": [1.0, size]}]
+    datasets = [{"path": "0", "coordinateTransformations": scale}]
+    axes = [{"name": name} for name in "yx"]
+    group.attrs["multiscales"] = [{"axes": axes, "datasets": datasets}]
+    with pytest.warns(UserWarning, match=rf"tells pixels of a size of 1 x {size:g}, which"):
+        taken(tmp_path / "a.zarr")
+    fits = pytest.importorskip("astropy.io.fits")
+    header = fits.Header({"CDELT1": size, "CDELT2": 1.0})  # either sign is usual
+    fits.PrimaryHDU(PLANE, header).writeto(tmp_path / "a.fits")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        taken(tmp_path / "a.fits")
+    assert len(caught) == (size == 0)

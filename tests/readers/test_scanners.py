@@ -55,6 +55,12 @@ def test_nifti_keeps_its_place_in_space(tmp_path: Path, suffix: str) -> None:
     assert np.array_equal(sagittal.get_fdata(), VOLUME[2:3])
 
 
+def test_fields_of_view_that_cannot_be_are_told(tmp_path: Path) -> None:
+    write_ismrmrd(tmp_path / "a.mrd", field=-12)
+    with pytest.warns(UserWarning, match=r"a\.mrd' tells pixels of a size of -1 x 0\.1, which"):
+        taken(tmp_path / "a.mrd", index={"n": 0})
+
+
 def test_nifti_scales_integers(tmp_path: Path) -> None:
     nibabel = pytest.importorskip("nibabel")
     image = nibabel.Nifti1Image((100 * VOLUME).astype(np.int16), np.eye(4))
@@ -150,10 +156,13 @@ SIZE = """<matrixSize><x>12</x><y>10</y><z>1</z></matrixSize>
 <fieldOfView_mm><x>1</x><y>1</y><z>1</z></fieldOfView_mm>"""
 
 
-def write_ismrmrd(file: Path, trajectory: str = "cartesian", centre: int = 5) -> None:
+def write_ismrmrd(
+    file: Path, trajectory: str = "cartesian", centre: int = 5, field: int = 1
+) -> None:
     ismrmrd = pytest.importorskip("ismrmrd")
     dataset = ismrmrd.Dataset(str(file), "dataset", True)
-    text = HEADER.format(size=SIZE, trajectory=trajectory, centre=centre)
+    size = SIZE.replace("<fieldOfView_mm><x>1", f"<fieldOfView_mm><x>{field}")
+    text = HEADER.format(size=size, trajectory=trajectory, centre=centre)
     dataset.write_xml_header(text.encode())
     for slice_ in range(2):
         for line in (*range(0, 10, 2), 4):  # one twice

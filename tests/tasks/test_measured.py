@@ -11,7 +11,8 @@ import pytest
 import torch
 from PIL import Image
 
-from invscore.operators import MRI, Blur, CameraBlur, Inpainting
+from invscore.operators import MRI, Blur, CameraBlur, Inpainting, Interferometer, NonCartesianMRI
+from invscore.operators.noncartesian import radial_trajectory
 from invscore.tasks.builtin import build
 from invscore.tasks.centre import require_centred, warn_of_lost_parts
 from invscore.tasks.measured import known_task, task_of_measurement
@@ -265,6 +266,20 @@ def test_kspace_without_imaginary_parts_is_told(op: str) -> None:
         warn_of_lost_parts(operator, whole[None], "y")
     with pytest.warns(UserWarning, match="has imaginary parts of zero throughout"):
         task(op, whole.real + 0j)
+
+
+def test_samples_along_a_trajectory_without_imaginary_parts_are_told() -> None:
+    pytest.importorskip("pytorch_finufft")
+    omega = radial_trajectory(spokes=5, samples=16)
+    image = torch.rand(1, 1, 12, 16, generator=torch.Generator().manual_seed(1))
+    scan = NonCartesianMRI(omega, (12, 16))
+    sky = Interferometer(1e4 * omega / omega.max(), (1, 12, 16), pixel=4.0)
+    for operator, x, kind in ((scan, image + 0j, "k-space of a scan has"), (sky, image, "vis")):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            warn_of_lost_parts(operator, operator(x), "y")
+        with pytest.warns(UserWarning, match=f"parts of zero throughout, which {kind}"):
+            warn_of_lost_parts(operator, operator(x).real + 0j, "y")
 
 
 def test_a_kernel_larger_than_the_measurement_is_told(tmp_path: Path) -> None:
