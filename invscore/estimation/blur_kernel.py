@@ -38,6 +38,10 @@ not independent."""
 DECIDED = 3.0
 """Gain in that weighted log-likelihood, in nats, that a kernel must have over no blur."""
 
+STARTS = 3
+"""Likeliest kernels of each family from which steps to likelier ones begin: with little noise a
+peak is narrower than the grid."""
+
 SPREAD = 0.5
 """Largest standard deviation of the kernel, as a share of its norm, for which it is told."""
 
@@ -116,7 +120,8 @@ def estimate_kernel(
     Of straight motions up to 26 pixels long, disks up to 8.7 and Gaussians up to 4.3 pixels: those
     of ``models``. ``noise``: the standard deviation of white noise, fitted where it is None. Raises
     ``ValueError`` where no blur explains the picture better than none, where several kernels that
-    differ explain it as well, for regular patterns, and for pictures that are too small.
+    differ explain it as well, where a motion may be longer than those that are tried or than a
+    quarter of the picture, for regular patterns, and for pictures that are too small.
 
         >>> import torch
         >>> from invscore.estimation.blur_kernel import estimate_kernel
@@ -141,8 +146,10 @@ def estimate_kernel(
     none = seen.log_likelihood(Candidate(None).kernel)
     grid = [c for model in models for c in _grid(model, longest)]
     tried = {c: seen.log_likelihood(c.kernel) for c in grid}
-    for start in [max((c for c in tried if c.model == m), key=tried.__getitem__) for m in models]:
-        _climb(seen, start, tried, longest)
+    for model in models:
+        likeliest = sorted((c for c in grid if c.model == model), key=tried.__getitem__)
+        for start in likeliest[-STARTS:]:
+            _climb(seen, start, tried, longest)
     best = max(tried, key=tried.__getitem__)
     assert best.model is not None
     if TRUST * (tried[best] - none) < DECIDED:
@@ -169,6 +176,12 @@ def estimate_kernel(
         raise ValueError(
             "the measurement does not tell its kernel: its spectrum has lines of its own, as a "
             "regular pattern has; blur(kernel=FILE) takes a known one"
+        )
+    if best.model == "motion" and best.numbers[0] + REACH * errors[0] > longest:
+        raise ValueError(
+            "the measurement does not tell its kernel: it may be a motion of more than "
+            f"{longest:g} pixels, the longest that is tried, or the scene has lines of its own in "
+            "its direction; blur(kernel=FILE) takes a known one"
         )
     shape = _reached(best, errors)
     kernel, std = _fitted(kernel, shape), _fitted(std, shape)

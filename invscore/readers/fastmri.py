@@ -48,6 +48,8 @@ def _require_fit(file: Path, opened: Any, texts: dict[str, Any]) -> None:
             f"{str(file)!r} must have a mask of {width} lines as its kspace has, got one of shape "
             f"{opened['mask'].shape}"
         )
+    if "mask" in opened and not opened["mask"][()].any():
+        raise Unfit(f"{str(file)!r} must have measured lines in its mask, got none")
     try:
         encoding = Encoding(bytes(texts.get("ismrmrd_header", b"<none/>")).decode())
     except (ElementTree.ParseError, TypeError, ValueError):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from invscore.files import atomic_file
-from invscore.readers.base import Array, Recording, Unfit, Wanted, as_float, choose
+from invscore.readers.base import Array, Recording, Unfit, Wanted, as_float, choose, single
 from invscore.readers.geometry import change
 from invscore.readers.numbers import warn_of_missing, warn_of_spacing, white_of
 
@@ -26,6 +26,7 @@ def read(file: Path, wanted: Wanted) -> Recording:
     store = zarr.storage.ZipStore(file, mode="r") if file.is_file() else str(file)
     opened = zarr.open(store, mode="r")
     if isinstance(opened, zarr.Array):
+        single(file, wanted)
         return _recording(file, opened, "", {"attributes": dict(opened.attrs)})
     attributes = dict(opened.attrs)
     scales = attributes.get("ome", attributes).get("multiscales", [])
@@ -35,6 +36,9 @@ def read(file: Path, wanted: Wanted) -> Recording:
         given = scales[0].get("axes", "tczyx")  # before version 0.4 they were always these
         declared = [axis if isinstance(axis, Mapping) else {"name": axis} for axis in given]
     held = [name for name, item in opened.members(max_depth=None) if isinstance(item, zarr.Array)]
+    if scales and wanted.key is None and names[0] not in held:
+        found = ", ".join(sorted(held)) or "none"
+        raise Unfit(f"{str(file)!r} must hold its image {names[0]!r} of OME-Zarr, got {found}")
     key = choose(file, held, Wanted(wanted.key, names))
     values = opened[key]
     if len(declared) != len(values.shape):

@@ -54,4 +54,6 @@ def _weight(space: Any) -> float:
     value = getattr(weighting, "const", None)
     if value is None and weighting is not None and hasattr(weighting, "array"):
         raise ValueError("the `operator` must have spaces weighted by a number, got an array")
+    if getattr(space, "is_power_space", False):  # of gradients: a space for each axis
+        return float(value or 1.0) * _weight(space[0])
     return 1.0 if value is None else float(value)

@@ -60,6 +60,34 @@ def test_what_is_sharp_or_noise_tells_no_kernel() -> None:
         estimate_kernel(torch.rand(1, 20, 64))
 
 
+def test_a_motion_that_may_be_longer_than_those_tried_is_refused() -> None:
+    for name, motion, size in (("gravel", (20.0, 40.0), 72), ("coins", (15.0, 40.0), 56)):
+        picture = blurred(name, Candidate("motion", motion))[:, :size, :size]
+        with pytest.raises(ValueError, match=f"a motion of more than {size // 4} pixels, the long"):
+            estimate_kernel(picture, models=("motion",))
+    found = estimate_kernel(blurred("coins", Candidate("motion", (20.0, 10.0))))
+    assert abs(found.numbers[0] - 20) < 1
+
+
+def test_a_peak_narrower_than_the_grid_is_found() -> None:
+    """Two of the likeliest on the grid lie beside it, one somewhere else."""
+    image = to_gray(crop_and_shrink(load_image("coffee"), 160)).double()
+    generator = torch.Generator().manual_seed(4072)
+    uniform = [float(torch.rand(1, generator=generator)) for _ in range(2)]
+    truth = (6 + 8 * uniform[0], 180 * uniform[1])
+    kernel = Candidate("motion", truth).kernel
+    rows, columns = (88 + n - 1 for n in kernel.shape)
+    top = int(torch.randint(0, 160 - rows + 1, (1,), generator=generator))
+    left = int(torch.randint(0, 160 - columns + 1, (1,), generator=generator))
+    part = image[:, top : top + rows, left : left + columns]
+    seen = Blur(kernel, part.shape, boundary="valid")(part[None])[0]
+    noise = torch.randn(seen.shape, dtype=torch.float64, generator=generator)
+    found = estimate_kernel(seen + 0.01 * noise)
+    assert found.model == "motion"
+    assert abs(found.numbers[0] - truth[0]) < 0.5
+    assert abs(found.numbers[1] - truth[1]) < 2
+
+
 def test_the_periodogram_of_a_field_has_the_expected_likelihood() -> None:
     """Of a field of exponent 2.7 behind a disk: the true kernel before half and twice of it."""
     generator = torch.Generator().manual_seed(0)

@@ -103,6 +103,7 @@ HEADER = b"""<ismrmrdHeader xmlns="http://www.ismrm.org/ISMRMRD"><encoding><enco
     ("write", "more", "sentence"),
     [
         (fastmri_of, {"mask": np.ones(17)}, r"a mask of 12 lines .* got one of shape \(17,\)"),
+        (fastmri_of, {"mask": np.zeros(12)}, "must have measured lines in its mask, got none"),
         (fastmri_of, {"ismrmrd_header": HEADER}, "kspace of 32 x 24 as its header says, got 16 x"),
         (exchange_of, {"theta": np.arange(20.0)}, "must hold exchange/data_white, counts without"),
         (
@@ -118,6 +119,20 @@ def test_arrays_that_contradict_each_other(
     write(tmp_path / "a.h5", **more)
     with pytest.raises(ValueError, match=sentence):
         load_measurement(tmp_path / "a.h5", index=0)
+
+
+def test_zarr_without_what_is_asked_for(tmp_path: Path) -> None:
+    zarr = pytest.importorskip("zarr")
+    zarr.save_array(str(tmp_path / "a.zarr"), VOLUME[..., 0])
+    with pytest.raises(ValueError, match=r"without a name: key must be left out, got 'mean'"):
+        load_measurement(tmp_path / "a.zarr", key="mean")
+    group = zarr.open_group(str(tmp_path / "b.zarr"), mode="w")
+    group.create_array("0", data=VOLUME[..., 0])
+    axes = [{"name": name} for name in "yx"]
+    group.attrs["multiscales"] = [{"axes": axes, "datasets": [{"path": "finest"}]}]
+    with pytest.raises(ValueError, match=r"must hold its image 'finest' of OME-Zarr, got 0$"):
+        load_measurement(tmp_path / "b.zarr")
+    assert load_measurement(tmp_path / "b.zarr", key="0").shape == (12, 10)
 
 
 @pytest.mark.parametrize("rows", [72, 2])

@@ -276,3 +276,9 @@ def test_errors() -> None:
         from_mri_nufft(3)
     with pytest.raises(ValueError, match=r"of shape \(2, n\) .*, got \(3, 4\)"):
         from_finufft(torch.zeros(3, 4), (1, 4, 4))
+
+
+def test_gradients_of_odl_have_a_weight_for_each_axis() -> None:
+    lib = pytest.importorskip("odl")
+    space = lib.uniform_discr([0, 0], [1, 1], (12, 10), dtype="float32")
+    assert check_operator(from_odl(lib.Gradient(space))).ok
