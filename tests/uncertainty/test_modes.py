@@ -28,6 +28,14 @@ def two_modes(first: int, second: int) -> Tensor:
     return 0.1 * randn(first + second, 1, 1, 32, 32) + chosen * other
 
 
+@pytest.mark.parametrize("unit", [1e-3, 1.0, 4000.0])
+def test_groups_of_rounding_errors_are_no_explanations(unit: float) -> None:
+    """Where nothing is open, samples differ by what their iterations leave, in groups or not."""
+    away = two_modes(3, 1)
+    assert mode_warnings(unit * (0.5 + 1e-6 * away)) == ()
+    assert len(mode_warnings(unit * (0.5 + 1e-2 * away))) == 1
+
+
 def test_groups_are_told_with_their_place() -> None:
     (sentence,) = mode_warnings(two_modes(3, 1))
     assert sentence.startswith("4 samples fall into 2 groups (3 + 1), which differ in ")
