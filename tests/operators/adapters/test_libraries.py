@@ -282,3 +282,22 @@ def test_gradients_of_odl_have_a_weight_for_each_axis() -> None:
     lib = pytest.importorskip("odl")
     space = lib.uniform_discr([0, 0], [1, 1], (12, 10), dtype="float32")
     assert check_operator(from_odl(lib.Gradient(space))).ok
+
+
+def test_frequencies_in_three_dimensions_are_the_explicit_sum() -> None:
+    """A kooshball: spokes in all directions."""
+    pytest.importorskip("pytorch_finufft")
+    generator = torch.Generator().manual_seed(0)
+    spokes = torch.randn(3, 12, 1, dtype=torch.float64, generator=generator)
+    omega = spokes / spokes.norm(dim=0) * torch.linspace(-torch.pi, torch.pi, 17)[:-1]
+    omega, n = omega.flatten(1), 8
+    x = torch.randn(1, 1, n, n, n, dtype=torch.complex128, generator=generator)
+    places = torch.cartesian_prod(*[torch.arange(n, dtype=torch.float64) - n // 2] * 3)
+    waves = torch.exp(-1j * (omega.T @ places.T)) / n**1.5
+    operator = from_finufft(omega, (1, n, n, n))
+    expected = waves @ x.flatten()
+    assert (operator(x).flatten() - expected).abs().max() < 1e-5 * expected.abs().max()
+    adjoint = (waves.mH @ expected).reshape(1, 1, n, n, n)
+    found = operator.rmatvec(expected.reshape(1, 1, -1))
+    assert (found - adjoint).abs().max() < 1e-5 * adjoint.abs().max()
+    assert check_operator(operator).ok
