@@ -59,9 +59,17 @@ def steadied(found: Tensor) -> tuple[Tensor, Tensor]:
     """
     axes = tuple(range(1, found.ndim - 1))
     mean = found.mean(dim=0)
-    centre, variance = mean.mean(axes, keepdim=True), mean.var(axes, correction=0, keepdim=True)
-    noise = found.var(dim=0).mean(axes, keepdim=True) / len(found)
+    centre = mean.mean(axes, keepdim=True)
+    variance = _mean_square(mean - centre, axes)
+    # One estimate after the other: Tensor.var takes a hundred times as long over so few.
+    apart = torch.stack([_mean_square(each - mean, axes) for each in found]).mean(dim=0)
+    noise = apart / (len(found) - 1)
     signal = (1 - noise / variance.clamp_min(1e-30)).clamp(0, 1)
     drawn = mean.sub_(centre).mul_(signal).add_(centre).clamp_min_(0)
     error = (signal * noise).sqrt() + 10 * torch.finfo(found.dtype).eps * drawn.amax(axes, True)
     return drawn.add_(error), noise.sqrt()
+
+
+def _mean_square(values: Tensor, axes: tuple[int, ...]) -> Tensor:
+    """Of real ``values``, which are overwritten, over ``axes``."""
+    return values.square_().mean(axes, keepdim=True)
