@@ -9,9 +9,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import pad, silu
+from torch.nn.functional import silu
 
 from invscore.networks.attention import SelfAttention
+from invscore.networks.mirrored import mirrored
 from invscore.networks.noise_maps import LocalFilm, MapFeatures
 
 SIZES: dict[str, dict[str, Any]] = {
@@ -87,7 +88,7 @@ class UNet(nn.Module):
 
     ``forward(x, noise)`` maps ``x`` of shape (b, channels, h, w) and the noise coordinate
     ``noise`` of shape (b,) to a tensor of the shape of ``x``. Any h and w are accepted: the image
-    is extended by replication to a multiple of the coarsest stride and cropped afterwards. A
+    is extended by reflection to a multiple of the coarsest stride and cropped afterwards. A
     network with ``noise_maps`` also takes ``relative``, of the shape of ``x``: the noise coordinate
     of each pixel less ``noise``, where these differ.
 
@@ -175,13 +176,13 @@ class UNet(nn.Module):
 
     def forward(self, x: Tensor, noise: Tensor, relative: Tensor | None = None) -> Tensor:
         height, width = x.shape[-2:]
-        margins = (0, -width % self.stride, 0, -height % self.stride)
+        size = (height + -height % self.stride, width + -width % self.stride)
         embedding = self.embed(noise)
         maps: Sequence[Tensor | None] = [None] * (len(self.encoder) + 1)
         if relative is not None and self.maps is not None:
-            maps = self.maps(_extended(relative, margins), len(maps))
+            maps = self.maps(mirrored(relative, size), len(maps))
 
-        h = self.stem(_extended(x, margins))
+        h = self.stem(mirrored(x, size))
         skips = []
         for stage, down, local in zip(self.encoder, self.down, maps[:-1], strict=True):
             h = _run(stage, h, embedding, local)
@@ -193,10 +194,6 @@ class UNet(nn.Module):
         ):
             h = _run(stage, up(h) + skips.pop(), embedding, local)
         return self.head(h)[..., :height, :width]
-
-
-def _extended(x: Tensor, margins: tuple[int, int, int, int]) -> Tensor:
-    return pad(x, margins, mode="replicate") if any(margins) else x
 
 
 def _run(stage: nn.Module, h: Tensor, embedding: Tensor, local: Tensor | None) -> Tensor:

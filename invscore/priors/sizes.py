@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from invscore.networks.mirrored import mirrored
+
 
 @dataclass(frozen=True)
 class Sizes:
@@ -56,7 +58,7 @@ class Sizes:
             wanted = tuple(-(-n // self.multiple) * self.multiple for n in given)
             if wanted == given:
                 return function(z)
-            return function(_padded(z, wanted))[..., : given[0], : given[1]]
+            return function(mirrored(z, wanted))[..., : given[0], : given[1]]
         if given == self.size:
             return function(z)
         if self.overlap is None:
@@ -70,7 +72,7 @@ class Sizes:
         assert self.size is not None
         assert self.overlap is not None
         height, width = z.shape[-2:]
-        padded = _padded(z, tuple(max(a, b) for a, b in zip(z.shape[-2:], self.size, strict=True)))
+        padded = mirrored(z, tuple(max(a, b) for a, b in zip(z.shape[-2:], self.size, strict=True)))
         rows = _starts(padded.shape[-2], self.size[0], self.overlap)
         columns = _starts(padded.shape[-1], self.size[1], self.overlap)
         weight = ramp(self.size[0], self.overlap, z)[:, None] * ramp(self.size[1], self.overlap, z)
@@ -83,17 +85,6 @@ class Sizes:
                 total[place] += weight * function(padded[place])
                 weights[place] += weight
         return (total / weights)[..., :height, :width]
-
-
-def _padded(z: Tensor, size: tuple[int, ...]) -> Tensor:
-    """``z`` continued by reflection to ``size``, as often as that takes."""
-    for axis, target in zip((-2, -1), size, strict=True):
-        length = z.shape[axis]
-        if target > length:
-            index = torch.arange(target, device=z.device) % max(1, 2 * length - 2)
-            index = torch.where(index < length, index, 2 * length - 2 - index)
-            z = z.index_select(axis, index)
-    return z
 
 
 def _starts(length: int, tile: int, overlap: int) -> list[int]:

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from invscore.files.checkpoint import load_checkpoint
+from invscore.images import crop_and_shrink, load_image, to_gray
 from invscore.priors import available_priors, load_prior
 
 SHIPPED = Path(str(resources.files("invscore.priors.shipped")))
@@ -60,3 +61,19 @@ def test_every_prior_has_a_card(name: str) -> None:
 
 def test_every_card_has_a_prior() -> None:
     assert {card.stem for card in SHIPPED.glob("*.md")} == set(PRIORS)
+
+
+@pytest.mark.parametrize("name", ["photos", "photos-gray", "photos-gray-small"])
+@pytest.mark.parametrize("level", [0.05, 0.2])
+def test_photographs_of_every_size_are_denoised_as_well(name: str, level: float) -> None:
+    """A pixel more than a multiple of the network's stride is seven that are not there."""
+    prior = load_prior(name)
+    whole = crop_and_shrink(load_image("coffee"), 57)
+    image = (whole if prior.channels == 3 else to_gray(whole))[None].float()
+    noise = torch.randn(image.shape, generator=torch.Generator().manual_seed(0))
+    errors = []
+    for size in (56, 57):
+        part = (..., slice(size), slice(size))
+        error = prior.denoise(image[part] + level * noise[part], level) - image[part]
+        errors.append(float(error[..., :56, :56].square().mean().sqrt()))
+    assert errors[1] < 1.02 * errors[0], errors
