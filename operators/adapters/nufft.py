@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from invscore.operators.adapters.arrays import ArrayOperator
+from invscore.operators.adapters.plans import PlannedTransform, Plans
 from invscore.operators.base import LinearOperator, Shape
 
 
@@ -125,8 +126,12 @@ class FINUFFT(LinearOperator):
         self.in_shape, self.out_shape = tuple(in_shape), (in_shape[0], omega.shape[1])
         self._norm = torch.Size(in_shape[1:]).numel() ** -0.5
         self._accuracy = accuracy
+        self._plans = Plans(self._omega, self.in_shape[1:], accuracy)
 
     def matvec(self, x: Tensor) -> Tensor:
+        if x.device.type == "cpu":
+            return self._norm * PlannedTransform.apply(x, self._plans, False)
+
         from pytorch_finufft.functional import finufft_type2
 
         return self._norm * finufft_type2(
@@ -134,6 +139,9 @@ class FINUFFT(LinearOperator):
         )
 
     def rmatvec(self, y: Tensor) -> Tensor:
+        if y.device.type == "cpu":
+            return self._norm * PlannedTransform.apply(y, self._plans, True)
+
         from pytorch_finufft.functional import finufft_type1
 
         type1 = partial(finufft_type1, output_shape=self.in_shape[1:], **self._plan(y, 1))
