@@ -51,6 +51,7 @@ from invscore.tasks.told import (
     with_its_pattern,
 )
 from invscore.tasks.unmeasured import filled, without_lost
+from invscore.tasks.whole_numbers import at_least_rounding
 
 FitPrior = Callable[[Operator], Prior]
 Posed = tuple[InverseProblem, InverseProblem | None, tuple[str, ...]]
@@ -90,9 +91,12 @@ def measured_task(
         found = (*found, *angles, *filters, *dimensions, *linear_in_the_light(spec, measurement))
         apart = spec.options["angles"] if angles else None
     y, law, counted = counts_of_file(noise, y, measurement, part or {})
-    found = (*found, *counted)
+    law, rounded = at_least_rounding(law, measurement, part or {})
+    found = (*found, *counted, *rounded)
     if counted:  # the law of another row or file is another one
         apart = object() if isinstance(law, Noise) else (apart, str(law))
+    elif rounded:
+        apart = (apart, law)
     job = task_of_measurement(
         spec,
         y,
