@@ -32,8 +32,8 @@ def two_modes(first: int, second: int) -> Tensor:
 def test_groups_of_rounding_errors_are_no_explanations(unit: float) -> None:
     """Where nothing is open, samples differ by what their iterations leave, in groups or not."""
     away = two_modes(3, 1)
-    assert mode_warnings(unit * (0.5 + 1e-6 * away)) == ()
-    assert len(mode_warnings(unit * (0.5 + 1e-2 * away))) == 1
+    assert mode_warnings(unit * (0.5 + 2e-5 * away)) == ()
+    assert len(mode_warnings(unit * (0.5 + 2e-4 * away))) == 1
 
 
 def test_groups_are_told_with_their_place() -> None:
