@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
+from invscore.networks import fused
 from invscore.networks.attention import SelfAttention
 from invscore.networks.mirrored import mirrored
 from invscore.networks.noise_maps import LocalFilm, MapFeatures
@@ -57,6 +58,17 @@ class ResidualBlock(nn.Module):
             film = film + self.local(local)
         scale, shift = film.chunk(2, dim=1)
         return h + self.conv_out(silu(torch.addcmul(shift, self.conv_in(h), 1 + scale)))
+
+    def replace(self, h: Tensor, embedding: Tensor) -> Tensor:
+        """``forward`` in the memory of ``h``, for images of one embedding, see ``fused``.
+
+        The scale of channels is one of weights, and the shift one of the bias.
+        """
+        scale, shift = self.film(embedding[0]).chunk(2)
+        weight = self.conv_in.weight * (1 + scale)[:, None, None, None]
+        bias = torch.addcmul(shift, self.conv_in.bias, 1 + scale)  # type: ignore[arg-type]
+        between = fused.silu_of_convolution(h, weight, bias)
+        return fused.add_convolution(h, between, self.conv_out)
 
 
 class FourierEmbedding(nn.Module):
@@ -182,21 +194,32 @@ class UNet(nn.Module):
         if relative is not None and self.maps is not None:
             maps = self.maps(mirrored(relative, size), len(maps))
 
+        quick = relative is None and fused.serves(self, x, noise)
         h = self.stem(mirrored(x, size))
         skips = []
         for stage, down, local in zip(self.encoder, self.down, maps[:-1], strict=True):
-            h = _run(stage, h, embedding, local)
+            h = _run(stage, h, embedding, local, quick)
             skips.append(h)
             h = down(h)
-        h = _run(self.bottom, h, embedding, maps[-1])
+        h = _run(self.bottom, h, embedding, maps[-1], quick)
         for stage, up, local in zip(
             reversed(self.decoder), reversed(self.up), maps[-2::-1], strict=True
         ):
-            h = _run(stage, up(h) + skips.pop(), embedding, local)
+            risen, skipped = up(h), skips.pop()
+            h = risen.add_(skipped) if quick else risen + skipped
+            h = _run(stage, h, embedding, local, quick)
         return self.head(h)[..., :height, :width]
 
 
-def _run(stage: nn.Module, h: Tensor, embedding: Tensor, local: Tensor | None) -> Tensor:
+def _run(
+    stage: nn.Module, h: Tensor, embedding: Tensor, local: Tensor | None, quick: bool
+) -> Tensor:
+    """``h`` after a stage; where it is ``quick``, in the same memory."""
     for block in stage:  # type: ignore[attr-defined]
-        h = block(h, embedding, local) if isinstance(block, ResidualBlock) else block(h, embedding)
+        if not isinstance(block, ResidualBlock):
+            h = block(h, embedding)
+        elif quick:
+            h = block.replace(h, embedding)
+        else:
+            h = block(h, embedding, local)
     return h
