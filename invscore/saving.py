@@ -7,7 +7,6 @@ import html
 import io
 import json
 import math
-import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -17,7 +16,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from invscore.figures import middle_slice, panel, picture, side_by_side
+from invscore.figures import COMPRESSION, middle_slice, panel, picture, side_by_side
 from invscore.files import atomic_folder
 from invscore.images import to_uint8
 from invscore.likelihood import InverseProblem
@@ -27,9 +26,6 @@ from invscore.tasks.pictures import Window, measurement_picture, window_of
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-COMPRESSION = {"compress_type": zlib.Z_RLE, "compress_level": 1}
-"""Strategy and level of zlib for pictures after PNG's own filters: as small as by the default, in a
-fifth to a third of the time."""
 METRICS = "metrics.json"
 ARRAYS = "arrays.npz"
 PICTURES = ("reconstruction", "measurement", "truth", "std", "figure")

@@ -8,6 +8,9 @@ from torch import Tensor
 LARGE = 2**20
 """Numbers of a batch from which on operations in place save memory at the price of more of them."""
 
+FAST = (2, 3, 5)
+"""Prime factors of sizes that every library of transforms is quick at."""
+
 ORTHO = 1
 """Code of ``norm="ortho"`` in torch's own FFT functions."""
 
@@ -46,6 +49,15 @@ def radii(sizes: tuple[int, ...]) -> Tensor:
 
 def fast_size(size: int) -> int:
     """The smallest even number, at least ``size``, with no prime factor above 5."""
-    from scipy.fft import next_fast_len  # a tenth of a second that most operators do without
+    size = max(2, size + size % 2)
+    while _without(size, FAST) > 1:
+        size += 2
+    return size
 
-    return 2 * next_fast_len((size + 1) // 2, real=True)
+
+def _without(number: int, factors: tuple[int, ...]) -> int:
+    """What is left of a ``number`` where these prime ``factors`` are divided out."""
+    for factor in factors:
+        while number % factor == 0:
+            number //= factor
+    return number

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from matplotlib import colormaps
 from PIL import Image
 
-from invscore.figures import DPI, HEIGHT, panel, picture
+from invscore.figures import BAR, DPI, GAP, HEIGHT, TICKS, TITLE, _step, magma, panel, picture
 
 
 def test_pictures_of_real_images() -> None:
@@ -80,6 +81,57 @@ def test_panel_refuses_what_is_no_picture(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_matplotlib_is_imported_only_to_draw() -> None:
-    code = "import sys, invscore.figures; sys.exit('matplotlib' in sys.modules)"
+def test_a_deviation_is_drawn_by_its_size(tmp_path: Path) -> None:
+    deviation = torch.zeros(1, 10, 10)
+    deviation[..., 5:, :] = 0.2
+    panel({"image": torch.ones(1, 4, 4)}, tmp_path / "bar.png", deviation=deviation)
+    drawn = np.asarray(Image.open(tmp_path / "bar.png").convert("RGB"))
+    side, gap, top = round(HEIGHT * DPI), round(GAP * DPI), round(TITLE * DPI)
+    bar, room = round(BAR * DPI), round((BAR + TICKS) * DPI)
+    assert drawn.shape == (top + side + gap, 2 * side + 3 * gap + room, 3)
+    left = 2 * gap + side
+    assert drawn[top + 10, left + 10].tolist() == magma()[0].tolist()
+    assert drawn[top + side - 10, left + 10].tolist() == magma()[255].tolist()
+    column = drawn[top : top + side, left + side + gap // 2 + bar // 2].astype(int)
+    halfway = magma()[127:129].astype(int)
+    assert column[0].tolist() == magma()[255].tolist()
+    assert column[-1].tolist() == magma()[0].tolist()
+    assert (np.abs(column[side // 2] - halfway).max(axis=1) <= 1).any()
+    ticks = drawn[top : top + side, left + side + gap // 2 + bar + 3].sum(axis=1)
+    marked = np.flatnonzero(ticks < 100)
+    places = [side - 1 - round(k * (side - 1) / 4) for k in range(5)]  # 0, 0.05, ... 0.2
+    assert all(np.abs(marked - place).min() <= 1 for place in places)
+    # A tick is two pixels wide.
+    assert all(min(abs(mark - place) for place in places) <= 2 for mark in marked)
+
+
+def test_steps_of_a_bar_are_round_and_few() -> None:
+    assert _step(0.2) == pytest.approx((0.05, 2))
+    assert _step(1.0) == pytest.approx((0.2, 1))
+    assert _step(0.12) == pytest.approx((0.025, 3))
+    assert _step(45.0) == pytest.approx((10.0, 0))
+    assert _step(3e-7) == pytest.approx((1e-7, 7))
+
+
+def test_small_pictures_are_squares_and_others_are_smooth(tmp_path: Path) -> None:
+    for size, values in ((3, 2), (256, 3)):
+        image = torch.zeros(1, size, size)
+        image[..., size // 2 :] = 1
+        panel({"": image}, tmp_path / "figure.png")
+        drawn = np.asarray(Image.open(tmp_path / "figure.png").convert("L"))
+        row = drawn[drawn.shape[0] // 2, round(GAP * DPI) : -round(GAP * DPI)]
+        assert len(np.unique(row)) == values if size == 3 else len(np.unique(row)) >= values
+
+
+def test_colours_are_those_of_magma() -> None:
+    wanted = colormaps["magma"](range(256), bytes=True)[:, :3].astype(int)
+    assert np.abs(magma().astype(int) - wanted).max() <= 3
+
+
+def test_matplotlib_is_not_needed_for_a_panel(tmp_path: Path) -> None:
+    code = (
+        "import sys, torch; from invscore.figures import panel; image = torch.rand(1, 8, 8);"
+        f"panel({{'x': image}}, {str(tmp_path / 'figure.png')!r}, deviation=image);"
+        "sys.exit('matplotlib' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

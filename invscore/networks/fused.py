@@ -55,7 +55,7 @@ def serves(network: nn.Module, x: Tensor, noise: Tensor) -> bool:
         and not torch.is_autocast_enabled("cpu")
         and torch.backends.mkldnn.enabled
         and not _differentiated(network, x, noise)
-        and all(weight.dtype == torch.float32 for weight in network.parameters())
+        and next(network.parameters()).dtype == torch.float32
         and (noise == noise[0]).all()
     )
 
@@ -88,7 +88,7 @@ def _followed() -> bool:
     """
     try:
         return bool(
-            torch.jit.is_tracing()  # type: ignore[attr-defined]
+            torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
             or torch.compiler.is_compiling()
             or torch.overrides._get_current_function_mode_stack()  # type: ignore[no-untyped-call]
             or torch.utils._python_dispatch._get_current_dispatch_mode() is not None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import scipy.ndimage
 import torch
 from torch import Tensor
 
@@ -31,7 +30,9 @@ def filled(operator: Operator, y: Tensor, name: str) -> Tensor:
             f"`noise` must be given for {name}, of whose {lost.numel()} numbers {count} are NaN or "
             "infinite"
         )
-    nearest = scipy.ndimage.distance_transform_edt(
+    from scipy.ndimage import distance_transform_edt  # a third of a second that most do without
+
+    nearest = distance_transform_edt(
         lost.cpu().numpy(), return_distances=False, return_indices=True
     )
     return y[tuple(torch.as_tensor(index, device=y.device) for index in nearest)]

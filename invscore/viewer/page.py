@@ -11,6 +11,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from invscore.figures import magma
 from invscore.files import atomic_file
 from invscore.viewer.entry import Entry
 from invscore.viewer.island import as_island
@@ -82,13 +83,11 @@ def _data(
     entries: Sequence[Entry], pictures: Pictures, facts: Mapping[str, str], samples: int
 ) -> dict[str, Any]:
     """Data of the page's script; pictures are gathered in ``pictures``."""
-    from matplotlib import colormaps
-
     scales = map_scales(entries)
     return {
         "facts": dict(facts),
         "columns": list(dict.fromkeys(name for entry in entries for name in entry.figures)),
-        "colours": colormaps["magma"](range(256), bytes=True).tolist(),
+        "colours": [[*colour, 255] for colour in magma().tolist()],
         "entries": [
             _row(entry, pictures, scales[entry.task, entry.image], samples) for entry in entries
         ],

@@ -15,6 +15,9 @@ PROBES = 2
 LARGE = 2**22
 """Number of values of an image beyond which probes are made one after the other, which bounds the
 memory."""
+FEW = 2**12
+"""Number of values of an image up to which a processor too spends more time on asking for an
+operation than on making it."""
 
 
 class FrequencyBands:
@@ -69,7 +72,9 @@ class FrequencyBands:
         members, order = (band + offset).flatten().sort(stable=True)
         self._order = order.to(device, torch.int32)
         self._sizes = torch.bincount(members).tolist()
-        if self.shape.numel() <= LARGE:  # bands filled up to the largest, in few operations
+        quick = FEW if device.type == "cpu" else LARGE
+        self._few_operations = self.shape.numel() <= quick
+        if self._few_operations:  # bands filled up to the largest, which are more numbers
             rows = torch.nn.utils.rnn.pad_sequence(
                 list(torch.split(order, self._sizes)), batch_first=True, padding_value=len(order)
             )
@@ -115,7 +120,7 @@ class FrequencyBands:
 
     def sums(self, values: Iterable[Tensor]) -> Tensor:
         """Sums over bands of several such ``values``, one after the other: (b in all, n)."""
-        if self.shape.numel() > LARGE:
+        if not self._few_operations:
             quarters = torch.cat([self._folded(each) for each in values]).flatten(1)
             ordered = quarters.index_select(1, self._order)
             bands = torch.split(ordered, self._sizes, 1)
@@ -150,8 +155,12 @@ class FrequencyBands:
     def everywhere(self, quarter: Tensor) -> Tensor:
         """Values on spectra, (b, \\*shape), of those (b, channels, h // 2 + 1, w // 2 + 1) at the
         frequencies of the first quarter."""
-        rows, columns = self._mirrored
-        whole = quarter.index_select(-2, rows).index_select(-1, columns)
+        if self._few_operations:
+            rows, columns = self._mirrored
+            whole = quarter.index_select(-2, rows).index_select(-1, columns)
+        else:
+            height, width = (1, *self.shape)[-2:]
+            whole = _unfolded(_unfolded(quarter, -1, width), -2, height)
         return whole.expand(-1, self._channels, -1, -1).reshape(-1, *self.shape)
 
     def _folded(self, values: Tensor) -> Tensor:
@@ -167,3 +176,9 @@ def _folded(values: Tensor, axis: int) -> Tensor:
     folded = values.narrow(axis, 0, half).clone()
     folded.narrow(axis, 1, length - half).add_(values.narrow(axis, half, length - half).flip(axis))
     return folded
+
+
+def _unfolded(values: Tensor, axis: int, length: int) -> Tensor:
+    """The whole axis of so many frequencies, those beyond the first half like their opposites."""
+    opposed = values.narrow(axis, 1, length - length // 2 - 1).flip(axis)
+    return torch.cat([values, opposed], dim=axis)

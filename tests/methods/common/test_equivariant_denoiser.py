@@ -56,9 +56,12 @@ def transformed_back(image: Tensor, symmetry: int) -> Tensor:
     return torch.rot90(image.flip(-1) if symmetry % 2 else image, -(symmetry // 2), (-2, -1))
 
 
+@pytest.mark.parametrize("size", [5, 65])
 @pytest.mark.parametrize("chosen", [(k,) for k in SQUARE] + [SQUARE, (5, 2, 0), (3, 3), OBLONG])
-def test_symmetries_are_turns_and_mirrorings_and_are_undone(chosen: tuple[int, ...]) -> None:
-    batch = images(len(chosen), 5, 4 if set(chosen) <= set(OBLONG) else 5)
+def test_symmetries_are_turns_and_mirrorings_and_are_undone(
+    chosen: tuple[int, ...], size: int
+) -> None:
+    batch = images(len(chosen), size, size - 1 if set(chosen) <= set(OBLONG) else size)
     symmetries = Symmetries(chosen, batch.device)
     seen = symmetries.of(batch)
     expected = [transformed(image, s) for image, s in zip(batch, chosen, strict=True)]
