@@ -72,7 +72,19 @@ class CircularConvolution(SpectralOperator):
         )
 
 
-class ValidConvolution(LinearOperator):
+class BorderedConvolution(LinearOperator):
+    """A convolution that is no filter, for which there is no formula of its norm."""
+
+    _norm: float | None = None
+
+    def norm(self) -> float:
+        """That of ``LinearOperator``, which takes a hundred transforms: remembered."""
+        if self._norm is None:
+            self._norm = super().norm()
+        return self._norm
+
+
+class ValidConvolution(BorderedConvolution):
     """Only pixels whose kernel lies within the image are measured."""
 
     def __init__(self, kernel: Tensor, in_shape: Shape) -> None:
@@ -105,7 +117,7 @@ class ValidConvolution(LinearOperator):
         return filtered(y, back, self.grid)
 
 
-class ReflectConvolution(LinearOperator):
+class ReflectConvolution(BorderedConvolution):
     """The image is mirrored beyond its border: a valid convolution of the mirrored image."""
 
     def __init__(self, kernel: Tensor, in_shape: Shape) -> None:

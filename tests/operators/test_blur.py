@@ -190,3 +190,13 @@ def test_errors_name_what_is_wrong(tmp_path: Path) -> None:
     np.save(tmp_path / "cube.npy", np.ones((2, 2, 2)))
     with pytest.raises(ValueError, match=r"must have shape \(h, w\), got \(2, 2, 2\)"):
         Blur.from_file(tmp_path / "cube.npy", shape)
+
+
+@pytest.mark.parametrize("boundary", ["valid", "reflect"])
+def test_the_norm_is_found_once(boundary: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    operator = Blur.motion(5, 30, (1, 12, 9), boundary=boundary)
+    unit = torch.eye(108, dtype=torch.float64).reshape(108, 1, 12, 9)
+    largest = torch.linalg.matrix_norm(operator.matvec(unit).flatten(1), 2)
+    assert operator.norm() == pytest.approx(float(largest), rel=0.01)
+    monkeypatch.setattr(type(operator._convolution), "normal", None)
+    assert operator.norm() == pytest.approx(float(largest), rel=0.01)

@@ -163,6 +163,18 @@ class FrequencyBands:
             whole = _unfolded(_unfolded(quarter, -1, width), -2, height)
         return whole.expand(-1, self._channels, -1, -1).reshape(-1, *self.shape)
 
+    def even(self, values: Tensor) -> Tensor:
+        """Values on spectra, (b, \\*shape), those of a wave and its opposite averaged.
+
+        These are one wave of a real image, and two of a complex one: there nothing is changed.
+        Two estimates from random images are better than one: conjugate gradients of what an
+        operator mixes a little, as blurs with a border do, take a quarter fewer iterations.
+        """
+        if self._complex:
+            return values
+        opposed = values.flip(self._axes).roll([1] * len(self._axes), self._axes)
+        return opposed.add_(values).mul_(0.5)
+
     def _folded(self, values: Tensor) -> Tensor:
         """Sums over mirror images, (b, channels, h // 2 + 1, w // 2 + 1)."""
         whole = values.reshape(len(values), self._channels, *(1, *self.shape)[-2:])

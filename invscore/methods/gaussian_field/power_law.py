@@ -55,7 +55,7 @@ def field_mean(
         gain = c / (1 + power * c) / noise.reshape(-1, *[1] * (c.ndim - 1))
         shift = gain * bands.spectrum(operator.rmatvec(problem.y - seen))
     else:
-        given = Unexplained(problem.y - seen, noise.sqrt(), c, power)
+        given = Unexplained(problem.y - seen, noise.sqrt(), c, bands.even(power))
         del seen, noise, c, power, passed, inverse, near
         shift = explained(
             operator.matvec,

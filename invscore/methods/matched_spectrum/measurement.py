@@ -293,7 +293,8 @@ class PlainMeasurement(IteratedMeasurement):
         super().__init__(bands, sharpness, MOST["fresh"])
         operator = problem.operator
         assert isinstance(operator, LinearOperator)
-        self._problem, self._operator, self._power = problem, operator, power
+        self._problem, self._operator = problem, operator
+        self._power = bands.even(power[None])[0]
         self._scale = LocalScale(bands)
 
     def state(self, clean: Picture, sigma: float, rng: SampleRNG) -> Picture:
