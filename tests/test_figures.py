@@ -12,6 +12,7 @@ import torch
 from matplotlib import colormaps
 from PIL import Image
 
+from invscore import figures
 from invscore.figures import BAR, DPI, GAP, HEIGHT, TICKS, TITLE, _step, magma, panel, picture
 
 
@@ -103,6 +104,17 @@ def test_a_deviation_is_drawn_by_its_size(tmp_path: Path) -> None:
     assert all(np.abs(marked - place).min() <= 1 for place in places)
     # A tick is two pixels wide.
     assert all(min(abs(mark - place) for place in places) <= 2 for mark in marked)
+
+
+def test_without_the_letters_of_matplotlib_there_are_pillows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(figures, "find_spec", lambda _: None)
+    figures._font.cache_clear()
+    panel({"a name": torch.ones(1, 4, 4)}, tmp_path / "figure.png")
+    figures._font.cache_clear()
+    head = np.asarray(Image.open(tmp_path / "figure.png").convert("L"))[: round(TITLE * DPI)]
+    assert (head < 100).any()
 
 
 def test_steps_of_a_bar_are_round_and_few() -> None:
