@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from invscore.batches import PerImage, ordinary, per_image
+from invscore.priors.detail import DetailLaw
 from invscore.priors.noise_covariance import Kind, NoiseCovariance
 
 
@@ -57,6 +58,8 @@ class Prior(abc.ABC):
     and ``complex`` says that images are complex. ``noise_kinds`` names the bases in which noise may
     have variances of its own for ``denoise_with``. ``metadata`` is what a file says of the prior.
     ``footprint`` is known where D may be evaluated in tiles, see ``invscore.priors.fitted``.
+    ``detail``: how strong fine detail is where coarser detail is known, of priors of gray
+    photographs, see ``invscore.priors.detail``.
 
         >>> import torch
         >>> from invscore.batches import per_image
@@ -81,12 +84,14 @@ class Prior(abc.ABC):
     noise_kinds: frozenset[Kind] = frozenset()
     metadata: Mapping[str, Any] = MappingProxyType({})
     footprint: Footprint | None = None
+    detail: DetailLaw | None = None
 
     def _take_after(self, prior: Prior) -> None:
         """Say of oneself what ``prior`` says of itself."""
         self.mean, self.variance, self.peak = prior.mean, prior.variance, prior.peak
         self.sigma_min, self.sigma_max = prior.sigma_min, prior.sigma_max
         self.symmetric, self.has_density = prior.symmetric, prior.has_density
+        self.detail = prior.detail
 
     @property
     def unit(self) -> float:

@@ -18,6 +18,7 @@ from invscore.plugins import find_plugin, installed
 from invscore.priors.base import Prior
 from invscore.priors.denoiser import DenoiserPrior
 from invscore.priors.denoiser_check import check_denoiser
+from invscore.priors.detail import shipped_law
 from invscore.priors.energy import EnergyPrior
 from invscore.priors.live import as_prior
 from invscore.priors.network import NetworkPrior
@@ -145,7 +146,10 @@ def _named(name: str, facts: Mapping[str, Any]) -> Prior:
         from invscore.priors.foreign.loading import load_imported
 
         return load_imported(path)
-    return prior_class(metadata).load(path, **own)
+    prior = prior_class(metadata).load(path, **own)
+    if name in _shipped():
+        prior.detail = shipped_law(name)
+    return prior
 
 
 def _shipped() -> dict[str, Path]:

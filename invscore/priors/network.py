@@ -16,6 +16,7 @@ from invscore.networks import build_network, own_network
 from invscore.networks.noise_maps import relative_coordinates
 from invscore.networks.unet import UNet
 from invscore.priors.base import Footprint, Prior
+from invscore.priors.detail import DetailLaw
 from invscore.priors.live import foreign_advice
 from invscore.priors.noise_covariance import NoiseCovariance
 from invscore.priors.parametrisation import Parametrisation, describe, find_parametrisation
@@ -99,6 +100,8 @@ class NetworkPrior(Prior, nn.Module):
         if getattr(network, "noise_maps", False) is True:
             self.noise_kinds = frozenset({"pixels"})
         self.metadata: dict[str, Any] = dict(metadata or {})
+        if "detail" in self.metadata:
+            self.detail = DetailLaw.from_metadata(self.metadata["detail"])
         if isinstance(network, UNet) and network.reach is not None:
             self.footprint = Footprint(network.reach, network.stride, network.bytes_per_pixel)
 
@@ -142,6 +145,7 @@ class NetworkPrior(Prior, nn.Module):
             )
         metadata = {
             **self.metadata,
+            **({} if self.detail is None else {"detail": self.detail.metadata}),
             "parametrisation": {
                 "name": describe(self.parametrisation),
                 "channels": self.channels,

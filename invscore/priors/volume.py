@@ -76,7 +76,7 @@ class VolumePrior(Prior):
         mean = prior.mean
         self.mean = mean[:, None] if isinstance(mean, Tensor) and mean.ndim == 3 else mean
         self.symmetric = prior.symmetric and (("dw" in planes) == ("dh" in planes))
-        self.has_density = False
+        self.has_density, self.detail = False, None
         self.channels, self.complex, self.metadata = prior.channels, prior.complex, prior.metadata
 
     def denoise(self, x: Tensor, sigma: PerImage) -> Tensor:

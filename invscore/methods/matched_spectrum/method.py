@@ -14,6 +14,7 @@ from invscore.methods.common.initial_guess import initial_guess
 from invscore.methods.gaussian_field.frequency_bands import FrequencyBands
 from invscore.methods.matched_spectrum.denoiser_covariance import DenoiserCovariance
 from invscore.methods.matched_spectrum.local_answer import LocalAnswer
+from invscore.methods.matched_spectrum.lost_detail import LostDetail, detailed
 from invscore.methods.matched_spectrum.measurement import AtLevel, measurement_for
 from invscore.methods.matched_spectrum.own_error import OwnError
 from invscore.operators import LinearOperator
@@ -67,7 +68,9 @@ def matched_spectrum(
     everywhere; ``local``, as uneven over the image as that answer is (``LocalAnswer``), as
     photographs are uncertain at edges; or, beside that, no less than the error that is ``seen`` at
     the draw before, where y says nothing (``OwnError``): behind blurs D errs more on draws of a
-    field than on images. Where the noise is fresh, and of complex images, nothing is local.
+    field than on images; of a prior that knows how strong fine detail is (``Prior.detail``), what
+    samples lack of it is made up for at the end (``LostDetail``). Where the noise is fresh, and of
+    complex images, nothing is local.
 
     After the example of ``invscore.methods``:
 
@@ -92,6 +95,9 @@ def matched_spectrum(
     clean = measurement.picture(guess)
     del guess
     x = measurement.state(clean, sigmas[0], rng)
+    lost = None
+    if spread == "seen" and prior.detail is not None and detailed(problem, clean.image):
+        lost = LostDetail(problem, prior.detail, clean.image[:1])
     denoise = EquivariantDenoiser(prior, rng)
     for sigma, lower in pairwise(sigmas):
         before = clean.spectrum
@@ -110,5 +116,7 @@ def matched_spectrum(
         level = AtLevel(sigma, c, drawn, denoised, before, state, local)
         del c, drawn, denoised, before, state
         clean = measurement.draw(level, rng)
+        if lower == 0 and lost is not None:
+            clean = measurement.picture(lost(clean.image, rng))
         x = measurement.state(clean, lower, rng) if lower > 0 else clean
         yield Step(x.image, clean.image, lower)

@@ -1,0 +1,110 @@
+"""Detail that samples lose behind a low-pass, given back by what photographs have of it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from invscore.batches import per_image
+from invscore.likelihood import GaussianNoise, InverseProblem
+from invscore.methods.gaussian_field.frequency_bands import LARGE, FrequencyBands
+from invscore.methods.gaussian_field.operator_power import OperatorPower
+from invscore.priors.detail import DetailBands, DetailLaw
+from invscore.rng import SampleRNG
+
+HIDDEN = 0.15
+"""Share of a band that is hidden from which on it tells nothing, and is told by coarser ones."""
+ERROR = 0.05
+"""Variance of the logarithm of a local power beside that of the law: of how it is seen."""
+UPPER = 0.8
+"""Share of half the variance by which the logarithm of the mean of a power is above its mean: 1
+were logarithms quite Gaussian."""
+DOUBT = 0.4
+"""Loss, as a share of the power that is expected, which is as likely an error of what is expected:
+a loss d counts for ``d^2 / (d^2 + DOUBT^2)`` of itself."""
+TINY = 1e-12
+
+
+def detailed(problem: InverseProblem, like: Tensor) -> bool:
+    """Whether lost detail can be told: of real images (c, h, w) with Gaussian noise."""
+    return like.ndim == 4 and not like.is_complex() and isinstance(problem.noise, GaussianNoise)
+
+
+class LostDetail:
+    """Noise that has the power that photographs have, and samples lost, at frequencies without y.
+
+    A sample of the posterior has as much of every frequency as photographs do. Those of Gaussian
+    fields lose fine detail from level to level, as D takes it for noise. How much there should be
+    about each pixel is told by the measured, coarser bands and the prior's ``DetailLaw``; what is
+    less is made up for by noise of this power about each pixel, Gaussian, of the frequencies that
+    the measurement leaves open: ``h = 1 / (1 + P |a|^2 / s^2)`` of them, P the mean power of
+    photographs. Antithetic pairs have it with opposite signs, so that their mean hardly moves.
+    """
+
+    def __init__(self, problem: InverseProblem, law: DetailLaw, like: Tensor) -> None:
+        self._operator, _, self._variance = problem.linear_gaussian("matched_spectrum")
+        bands = FrequencyBands(like)
+        passed = OperatorPower.of(self._operator, bands)
+        power = passed.power[None]
+        if not passed.is_filter:  # which is known from few random images
+            power = bands.spread(bands.sum(power) / bands.numbers)
+        self._bands = DetailBands(like)
+        self._law = DetailLaw(*(part.to(like) for part in (law.mean, law.covariance, law.power)))
+        half = self._bands.sides[-1] // 2 + 1
+        self._precision = power[..., :half] / self._variance.reshape(-1, 1, 1, 1)
+
+    def __call__(self, clean: Tensor, rng: SampleRNG) -> Tensor:
+        """Samples (b, \\*channels, h, w) with what they lack."""
+        bands, law = self._bands, self._law
+        hidden = self._hidden()
+        spectrum = torch.fft.rfft2(clean)
+        area = clean.shape[-2] * clean.shape[-1]
+        left_open = self._left_open(hidden)
+        known = [k for k, share in enumerate(left_open) if 0 <= share < HIDDEN]
+        if not known:
+            return clean
+        lost = torch.zeros_like(clean)
+        held = torch.bfloat16 if clean[0].numel() > LARGE else clean.dtype
+        seen = [bands.log_power(spectrum, k).sub_(law.mean[k]).to(held) for k in known]
+        among = law.covariance[known][:, known] + ERROR * torch.eye(len(known)).to(law.mean)
+        for k in (k for k, share in enumerate(left_open) if share >= HIDDEN):
+            weights = torch.linalg.solve(among, law.covariance[known, k])
+            left = law.covariance[k, k] - weights @ law.covariance[known, k]
+            expected = law.mean[k] + UPPER * left / 2
+            for weight, each in zip(weights, seen, strict=True):
+                expected = expected + weight * each
+            expected = expected.exp_()
+            has = bands.power(spectrum, k, hidden)
+            loss = (1 - has / (left_open[k] * expected.mean((-2, -1))).clamp_min(TINY)).clamp_min(0)
+            counts = loss**3 / (loss**2 + DOUBT**2)
+            deviation = (expected * (counts[..., None, None] * area / bands.numbers[k])).sqrt_()
+            lost += deviation * bands.band(torch.fft.rfft2(rng.normal_like(clean)), k)
+        lost = bands.image(torch.fft.rfft2(lost) * hidden.sqrt())
+        return clean + self._unseen(lost, hidden)
+
+    def _hidden(self) -> Tensor:
+        """Share of each frequency's power that y does not tell, (b or 1, 1, h, w // 2 + 1)."""
+        bands = self._bands
+        each = self._law.power * bands.sides[0] * bands.sides[1] / bands.numbers.clamp_min(1)
+        power = torch.zeros_like(bands.radius)
+        for k, of_band in enumerate(each):
+            power += of_band * bands.share(k)
+        hidden = 1 / (1 + power * self._precision)
+        hidden[..., 0, 0] = 0
+        return hidden
+
+    def _left_open(self, hidden: Tensor) -> list[float]:
+        """Share of each band that is ``hidden``, -1 for bands without frequencies."""
+        bands = self._bands
+        hidden = bands.twice * hidden.mean((0, 1))
+        sums = torch.stack([(bands.share(k) * hidden).sum() for k in range(len(bands.numbers))])
+        shares = torch.where(bands.numbers > 0, sums / bands.numbers.clamp_min(1), -1.0)
+        return shares.tolist()
+
+    def _unseen(self, lost: Tensor, hidden: Tensor) -> Tensor:
+        """What y leaves open of noise that is white where it is ``hidden``."""
+        count = (hidden * self._bands.twice).expand(lost.shape[:-1] + hidden.shape[-1:])
+        axes = tuple(range(1, lost.ndim))
+        power = lost.square().sum(axes) / count.sum(axes)
+        ratio = self._variance / power.clamp_min(TINY)
+        return per_image(ratio, lost) * self._operator.solve(lost, ratio)

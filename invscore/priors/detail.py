@@ -1,0 +1,150 @@
+"""How strong the fine detail of photographs is where coarser detail is known."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+
+COUNT = 10
+"""Bands, each half an octave below the one before; the last has all that is coarser."""
+OCTAVES = 0.5
+"""Octaves from one band to the next; the first is at half a cycle a pixel."""
+FLOOR = 1e-7
+"""Power that is added to each, a thirteenth of that of rounding to 8 bits."""
+EVERY = 5
+"""Pixels from one to the next at which photographs are looked at."""
+
+
+class DetailBands:
+    """Half octaves of images (\\*, h, w), down from the finest, and their local powers.
+
+    ``numbers``, (COUNT,): frequencies that a band has of h w.
+    ``twice``: how often each column of these counts in the whole spectrum, 2 but at its ends.
+    """
+
+    def __init__(self, like: Tensor) -> None:
+        self.sides = h, w = like.shape[-2:]
+        down = torch.fft.fftfreq(h, dtype=like.dtype, device=like.device)
+        along = torch.fft.rfftfreq(w, dtype=like.dtype, device=like.device)
+        self.radius = torch.hypot(down[:, None], along)
+        self._place = (-(2 * self.radius).clamp_min(1e-9).log2() / OCTAVES).clamp_(0, COUNT - 1)
+        self._place[0, 0] = math.inf
+        self.twice = torch.full_like(along, 2.0)
+        self.twice[0] = 1.0
+        if w % 2 == 0:
+            self.twice[-1] = 1.0
+        self.numbers = torch.stack([(self.share(k) * self.twice).sum() for k in range(COUNT)])
+
+    def share(self, k: int) -> Tensor:
+        """Share of band k at each frequency of ``torch.fft.rfft2``, (h, w // 2 + 1).
+
+        Those of all bands sum to 1 but at frequency 0, which is in none.
+        """
+        return (1 - (self._place - k).abs_()).clamp_min_(0)
+
+    def image(self, spectrum: Tensor) -> Tensor:
+        """The images of spectra, (\\*, h, w // 2 + 1)."""
+        return torch.fft.irfft2(spectrum, s=self.sides)
+
+    def band(self, spectrum: Tensor, k: int) -> Tensor:
+        """What images of a ``spectrum`` have in band k."""
+        return self.image(spectrum * self.share(k).sqrt_())
+
+    def log_power(self, spectrum: Tensor, k: int) -> Tensor:
+        """Logarithm of the mean square of band k about each pixel."""
+        deviation = 2 ** (OCTAVES * k)  # half a wavelength
+        window = torch.exp(-2 * (math.pi * deviation * self.radius) ** 2)
+        square = self.band(spectrum, k).square_()
+        return self.image(torch.fft.rfft2(square) * window).clamp_min_(0).add_(FLOOR).log_()
+
+    def power(self, spectrum: Tensor, k: int, share: Tensor) -> Tensor:
+        """Mean square of band k, of the ``share`` of each frequency's power, (\\*,)."""
+        power = spectrum.abs().square_() * (self.share(k) * share * self.twice)
+        return power.sum((-2, -1)) / (self.sides[0] * self.sides[1]) ** 2
+
+
+@dataclass(frozen=True)
+class DetailLaw:
+    """Local powers of photographs in bands of half an octave: how one tells of another.
+
+    About a pixel of a photograph, the logarithms of the powers of ``DetailBands`` have a ``mean``,
+    (COUNT,), and a ``covariance``, (COUNT, COUNT), and are taken for Gaussian; ``power``, (COUNT,),
+    is the mean square of a band. Images are gray, their peak is about 1.
+
+    >>> import torch
+    >>> from invscore.priors.detail import DetailLaw
+    >>> law = DetailLaw.of_images([torch.rand(1, 32, 32), torch.rand(1, 32, 48)])
+    >>> law.covariance.shape
+    torch.Size([10, 10])
+    """
+
+    mean: Tensor
+    covariance: Tensor
+    power: Tensor
+
+    @classmethod
+    def of_images(cls, images: list[Tensor]) -> Self:
+        """The law of ``images``, each (\\*, h, w), of which all channels count alike.
+
+        Raises ``ValueError`` for none, and for ones too small to have every band.
+        """
+        seen = []
+        for image in images:
+            x = image.double()
+            bands = DetailBands(x)
+            if not bool((bands.numbers > 0).all()):
+                raise ValueError(
+                    f"each of `images` must have all of {COUNT} bands, got one of "
+                    f"{x.shape[-2]} x {x.shape[-1]} pixels"
+                )
+            spectrum = torch.fft.rfft2(x)
+            powers = [bands.log_power(spectrum, k)[..., ::EVERY, ::EVERY] for k in range(COUNT)]
+            seen.append(torch.stack([each.flatten() for each in powers]))
+        if not seen:
+            raise ValueError("`images` must hold at least one, got none")
+        logs = torch.cat(seen, dim=1)
+        return cls(logs.mean(1), torch.cov(logs), logs.exp().mean(1))
+
+    @classmethod
+    def from_metadata(cls, told: Mapping[str, Any]) -> Self:
+        """The law that ``metadata`` tells. Raises ``ValueError`` where they do not tell one."""
+        try:
+            parts = [
+                torch.tensor(told[name], dtype=torch.float64)
+                for name in ("mean", "covariance", "power")
+            ]
+        except (KeyError, TypeError, ValueError):
+            parts = []
+        if [each.shape for each in parts] != [(COUNT,), (COUNT, COUNT), (COUNT,)]:
+            raise ValueError(
+                f"the law of detail must have a mean, a covariance and a power of {COUNT} bands"
+            )
+        return cls(*parts)
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """All numbers, to five digits, as a file may hold them."""
+        return {
+            name: [float(f"{value:.5g}") for value in part]
+            if part.ndim == 1
+            else [[float(f"{value:.5g}") for value in row] for row in part.tolist()]
+            for name, part in (
+                ("mean", self.mean),
+                ("covariance", self.covariance),
+                ("power", self.power),
+            )
+        }
+
+
+def shipped_law(prior: str) -> DetailLaw | None:
+    """The law of the photographs that a ``prior`` that comes with invscore has learned from."""
+    file = resources.files("invscore.priors.shipped").joinpath("photographs.json")
+    told = json.loads(file.read_text(encoding="utf-8"))
+    return DetailLaw.from_metadata(told) if prior in told["priors"] else None

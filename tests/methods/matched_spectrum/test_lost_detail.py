@@ -1,0 +1,116 @@
+"""Detail that samples lack behind a low-pass is made up for where nothing is measured."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from invscore import GaussianNoise, InverseProblem, load_prior, reconstruct, simulate
+from invscore.images import crop_and_shrink, load_image
+from invscore.methods.matched_spectrum.lost_detail import LostDetail
+from invscore.operators import Blur, Identity, LinearOperator
+from invscore.priors.detail import COUNT, DetailBands, DetailLaw
+from invscore.rng import SampleRNG
+
+F64 = torch.float64
+SHAPE = (1, 64, 64)
+POWER = 0.01 * DetailBands(torch.zeros(1, *SHAPE, dtype=F64)).numbers / 64**2
+"""Of bands of white noise of variance 0.01."""
+
+
+def law(covariance: Tensor | None = None) -> DetailLaw:
+    """Of white noise, whose bands tell nothing of each other unless said."""
+    nothing_told = torch.zeros(COUNT, COUNT, dtype=F64)
+    return DetailLaw(POWER.log(), nothing_told if covariance is None else covariance, POWER.clone())
+
+
+def added(
+    told: DetailLaw, clean: Tensor, operator: LinearOperator | None = None, noise: float = 0.01
+) -> Tensor:
+    """What samples are given, mean square of each band over all of them."""
+    operator = Blur.gaussian(3.0, SHAPE) if operator is None else operator
+    y = torch.zeros(len(clean), *operator.out_shape, dtype=F64)
+    lost = LostDetail(InverseProblem(operator, y, GaussianNoise(noise)), told, clean[:1])
+    extra = lost(clean, SampleRNG([(k,) for k in range(len(clean))])) - clean
+    bands = DetailBands(clean)
+    spectrum = torch.fft.rfft2(extra)
+    return torch.stack([bands.power(spectrum, k, torch.ones(())) for k in range(COUNT)]).mean(
+        (1, 2)
+    )
+
+
+def nothing(count: int = 64) -> Tensor:
+    return torch.zeros(count, *SHAPE, dtype=F64)
+
+
+def test_what_is_lost_wholly_is_given_back() -> None:
+    """But for the doubt: 1 / (1 + 0.4^2) of it; nothing where the blur lets it pass."""
+    found = added(law(), nothing())
+    torch.testing.assert_close(found[:2], POWER[:2] / 1.16, rtol=0.02, atol=0.0)
+    assert bool((found[7:] < 1e-3 * POWER[7:]).all())
+
+
+def test_a_part_that_is_lost_counts_by_its_doubt() -> None:
+    """Half of the power is there: half of the loss counts for 0.25 / (0.25 + 0.4^2)."""
+    generator = torch.Generator().manual_seed(1)
+    half = 0.005**0.5 * torch.randn(64, *SHAPE, dtype=F64, generator=generator)
+    found = added(law(), half)
+    expected = 0.5 * POWER[:2] * 0.25 / (0.25 + 0.16)
+    torch.testing.assert_close(found[:2], expected, rtol=0.05, atol=0.0)
+
+
+def test_the_mean_of_a_power_is_above_that_of_its_logarithm() -> None:
+    """By 0.8 of half the variance that is left."""
+    covariance = 0.5 * torch.eye(COUNT, dtype=F64)
+    ratio = added(law(covariance=covariance), nothing()) / added(law(), nothing())
+    torch.testing.assert_close(
+        ratio[:2], torch.full((2,), math.exp(0.2), dtype=F64), rtol=1e-3, atol=0.0
+    )
+
+
+def test_coarse_bands_tell_of_fine_ones() -> None:
+    """A band four times as strong as usual, of a wave; seen with a variance of 0.05."""
+    place = 2 * math.pi * torch.arange(64, dtype=F64) * 2 / 64  # band 8, which the blur lets pass
+    wave = ((8 * POWER[8]) ** 0.5 * torch.cos(place)).expand(64, *SHAPE)
+    covariance = torch.zeros(COUNT, COUNT, dtype=F64)
+    covariance[8, 8] = 1.0
+    covariance[8, :5] = covariance[:5, 8] = 0.6
+    covariance[:5, :5] = torch.eye(5, dtype=F64)
+    ratio = added(law(covariance=covariance), wave) / added(law(), wave)
+    told = 0.6 / 1.05
+    expected = math.exp(told * math.log(4) + 0.8 * (1 - told * 0.6) / 2)
+    torch.testing.assert_close(
+        ratio[:2], torch.full((2,), expected, dtype=F64), rtol=0.01, atol=0.0
+    )
+
+
+@pytest.mark.parametrize(("share", "filled"), [(0.17, True), (0.13, False)])
+def test_bands_count_as_hidden_from_a_share_on(share: float, filled: bool) -> None:
+    """Their power over the noise tells the share."""
+    told = law()
+    noise = 0.01
+    fine = DetailBands(nothing(1)).numbers / 64**2 * noise**2 * (1 / share - 1)
+    told.power[:5] = fine[:5]
+    told.mean[:5] = fine[:5].log()
+    found = added(told, nothing(4), Identity(SHAPE), noise)
+    assert bool((found[:3] > 1e-3 * fine[:3]).all()) is filled
+
+
+def test_the_mean_of_a_pair_and_what_is_measured_hardly_move() -> None:
+    """Of samples by `auto`, with the law of photographs and without."""
+    truth = crop_and_shrink(load_image("camera"), 48)[None]
+    operator, noise = Blur.gaussian(2.0, (1, 48, 48)), GaussianNoise(0.02)
+    problem = InverseProblem(operator, simulate(operator, truth, noise, 0), noise)
+    prior = load_prior("photos-gray-small")
+    after = reconstruct(problem, prior, samples=2, steps=4)
+    prior.detail = None
+    before = reconstruct(problem, prior, samples=2, steps=4)
+    extra = after.samples - before.samples
+    assert float(extra.std()) > 0.005
+    assert float((after.mean - before.mean).std()) < 0.3 * float(extra.std())
+    # Less than a fifth of the noise's deviation: residuals stay what they are.
+    assert float(operator(extra[0]).std()) < 0.004
+    assert float(after.residual) == pytest.approx(float(before.residual), abs=0.03)
