@@ -167,6 +167,7 @@ def reconstruct(
         problem=problem,
         asked=method,
         paired=paired,
+        tails=math.inf if info.tails is None else info.tails(problem, prior, chosen),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -41,6 +42,8 @@ class Result:
     there. ``method`` and ``options`` are those that ran; ``asked`` is what was asked for, which is
     ``"auto"`` where the choice was left to invscore. ``problem`` is what was solved. ``paired``:
     samples 2 m and 2 m + 1 are antithetic pairs, which ``std`` and all that follows allow for.
+    ``tails``: the degrees of freedom of Student's law of errors by which intervals are made,
+    infinite for Gaussian ones, see ``invscore.priors.detail``.
 
         >>> import torch
         >>> from invscore import GaussianNoise, GaussianPrior, InverseProblem, reconstruct
@@ -68,6 +71,7 @@ class Result:
     problem: InverseProblem | None = field(default=None, repr=False)
     asked: str = ""
     paired: bool = False
+    tails: float = math.inf
 
     @property
     def seen(self) -> Result:
@@ -99,11 +103,12 @@ class Result:
         """``lower`` and ``upper`` end, (b, \\*shape): ``mean +- t sqrt(1 + 1 / n) std``, n samples.
 
         By parts for complex images. With the quantile t of Student's law it holds the truth with
-        probability ``level`` if the posterior is Gaussian and the samples are exact. Methods of
-        this field are neither: ``invscore.calibration`` measures and mends that. Skewed posteriors
-        are better told by ``quantile``. Raises ``ValueError`` for one sample or another level.
+        probability ``level`` if the posterior is Gaussian and the samples are exact; with that of
+        ``tails`` where errors are known not to be. Methods of this field are neither:
+        ``invscore.calibration`` measures and mends that. Skewed posteriors are better told by
+        ``quantile``. Raises ``ValueError`` for one sample or another level.
         """
-        return credible_interval(self.samples, level, paired=self.paired)
+        return credible_interval(self.samples, level, paired=self.paired, tails=self.tails)
 
     def __repr__(self) -> str:
         return saving.in_words(self.seen)

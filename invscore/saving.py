@@ -53,6 +53,8 @@ class Result(Protocol):
     @property
     def paired(self) -> bool: ...
     @property
+    def tails(self) -> float: ...
+    @property
     def scale(self) -> float | Tensor: ...
     @property
     def residual(self) -> Tensor: ...
@@ -192,6 +194,7 @@ def facts_of(result: Result) -> dict[str, Any]:
         "options": result.options,
         "samples": len(result.samples),
         "paired": result.paired,
+        "tails": finite(result.tails),
         "seed": result.seed,
         "scale": factors[0] if len(set(factors)) == 1 else factors,
         "evaluations": result.evaluations,

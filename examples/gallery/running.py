@@ -18,6 +18,7 @@ import contextlib
 import importlib
 import io
 import json
+import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +46,7 @@ class Outcome:
     baseline: Tensor
     samples: Tensor
     paired: bool
+    tails: float
     seconds: float
 
     @property
@@ -63,7 +65,7 @@ class Outcome:
     @property
     def coverage(self) -> float:
         """The share of the truth that is within its 90 % interval."""
-        interval = credible_interval(self.samples, LEVEL, paired=self.paired)
+        interval = credible_interval(self.samples, LEVEL, paired=self.paired, tails=self.tails)
         return float(interval.contains(self.truth).double().mean())
 
     def row(self) -> str:
@@ -89,9 +91,9 @@ def run(name: str, folder: Path) -> Outcome:
     began = time.monotonic()
     if hasattr(job, "restore"):
         result = job.restore(folder)
-        samples, paired = result.seen.samples[:, 0], result.paired
+        samples, paired, tails = result.seen.samples[:, 0], result.paired, result.tails
     else:
-        samples, paired = by_command(job.COMMAND, folder)
+        samples, paired, tails = by_command(job.COMMAND, folder)
     return Outcome(
         title=(job.__doc__ or name).splitlines()[0].rstrip("."),
         baseline_name=job.BASELINE,
@@ -99,12 +101,13 @@ def run(name: str, folder: Path) -> Outcome:
         baseline=torch.as_tensor(job.baseline(folder)),
         samples=samples,
         paired=paired,
+        tails=tails,
         seconds=time.monotonic() - began,
     )
 
 
-def by_command(command: str, folder: Path) -> tuple[Tensor, bool]:
-    """The samples that the command line leaves behind, and whether they come in pairs."""
+def by_command(command: str, folder: Path) -> tuple[Tensor, bool, float]:
+    """The samples that the command line leaves, whether in pairs, and the law of their errors."""
     out = folder / "results"
     words = [word.replace("{folder}", str(folder)) for word in split(command)]
     with contextlib.redirect_stdout(io.StringIO()):
@@ -113,7 +116,8 @@ def by_command(command: str, folder: Path) -> tuple[Tensor, bool]:
         raise RuntimeError(f"invscore {command} ended with the status {status}")
     told = json.loads((out / "metrics.json").read_text(encoding="utf-8"))
     with np.load(out / "arrays.npz") as arrays:
-        return torch.from_numpy(arrays["samples"]), bool(told["paired"])
+        samples = torch.from_numpy(arrays["samples"])
+    return samples, bool(told["paired"]), told["tails"] or math.inf
 
 
 def split(command: str) -> list[str]:

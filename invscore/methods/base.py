@@ -13,6 +13,7 @@ from invscore.likelihood import InverseProblem
 from invscore.options import ranges
 from invscore.options.words import kind_of
 from invscore.plugins.registry import Registered, Registry
+from invscore.priors.base import Prior
 
 Method = Callable[..., Iterator["Step"]]
 
@@ -50,6 +51,7 @@ NEEDS = {
 }
 """Requirements of methods on the problem and the prior, and their names in tables."""
 
+TailsOf = Callable[[InverseProblem, Prior, Mapping[str, Any]], float]
 ParticlesOption = str | Callable[[InverseProblem], str | None] | None
 
 
@@ -72,6 +74,8 @@ class MethodInfo(Registered):
     ``antithetic``: whether its samples come as antithetic pairs unless asked for otherwise.
     ``denoiser``: where it is a denoiser of x0 given x and y that a sampler serves, the function
     ``(problem, prior, *, options)`` that makes it, see ``invscore.methods.common.conditioned``.
+    ``tails``: the function of problem, prior and options that tells the degrees of freedom of the
+    law of errors of its samples, where that may be no Gaussian.
 
     After the example of ``invscore.methods``:
 
@@ -95,6 +99,7 @@ class MethodInfo(Registered):
     white: bool = False
     antithetic: bool = False
     denoiser: Callable[..., Any] | None = None
+    tails: TailsOf | None = None
 
     @property
     def point_estimate(self) -> bool:
@@ -161,6 +166,7 @@ def register(
     white: bool = False,
     antithetic: bool = False,
     denoiser: Callable[..., Any] | None = None,
+    tails: TailsOf | None = None,
 ) -> Callable[[Method], Method]:
     """Enter a method under ``name``; the rest as in ``MethodInfo``.
 
@@ -201,6 +207,7 @@ def register(
             white=white,
             antithetic=antithetic,
             denoiser=denoiser,
+            tails=tails,
         )
         return checked
 

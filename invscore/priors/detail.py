@@ -18,6 +18,8 @@ OCTAVES = 0.5
 """Octaves from one band to the next; the first is at half a cycle a pixel."""
 FLOOR = 1e-7
 """Power that is added to each, a thirteenth of that of rounding to 8 bits."""
+TAILS = 4.0
+"""Degrees of freedom of the law of errors, found on validation photographs."""
 EVERY = 5
 """Pixels from one to the next at which photographs are looked at."""
 
@@ -76,7 +78,9 @@ class DetailLaw:
 
     About a pixel of a photograph, the logarithms of the powers of ``DetailBands`` have a ``mean``,
     (COUNT,), and a ``covariance``, (COUNT, COUNT), and are taken for Gaussian; ``power``, (COUNT,),
-    is the mean square of a band. Images are gray, their peak is about 1.
+    is the mean square of a band. Images are gray, their peak is about 1. ``tails``: the degrees of
+    freedom of Student's law that errors have over what is told of them, where detail is told so:
+    a few edges err by far.
 
     >>> import torch
     >>> from invscore.priors.detail import DetailLaw
@@ -88,6 +92,12 @@ class DetailLaw:
     mean: Tensor
     covariance: Tensor
     power: Tensor
+    tails: float = TAILS
+
+    def to(self, like: Tensor) -> Self:
+        """The law in the dtype and on the device of ``like``."""
+        parts = (each.to(like) for each in (self.mean, self.covariance, self.power))
+        return type(self)(*parts, tails=self.tails)
 
     @classmethod
     def of_images(cls, images: list[Tensor]) -> Self:

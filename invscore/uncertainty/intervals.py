@@ -6,7 +6,9 @@ of a pixel is the rectangle between them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from functools import lru_cache
 from typing import NamedTuple
 
 import torch
@@ -14,6 +16,9 @@ from torch import Tensor
 
 from invscore.batches import real_numbers
 from invscore.uncertainty.pairs import places, spread
+
+POINTS = 400
+"""Quantiles of chi^2 over which a law of errors is averaged: ends are right to 0.5 %."""
 
 
 class Interval(NamedTuple):
@@ -86,13 +91,18 @@ def order_statistic(ascending: Tensor, q: float) -> Tensor:
 
 
 def credible_interval(
-    samples: Tensor, level: float, factor: float = 1.0, *, paired: bool = False
+    samples: Tensor,
+    level: float,
+    factor: float = 1.0,
+    *,
+    paired: bool = False,
+    tails: float = math.inf,
 ) -> Interval:
     """``mean +- factor half_width``, from ``samples``, (n, \\*shape): ends of shape (\\*shape).
 
     The truth is inside with probability ``level`` where the posterior is Gaussian, the samples
     follow it and ``factor`` is 1, for any n >= 2, independent or in antithetic pairs (``paired``).
-    ``factor`` is for what calibration finds.
+    ``factor`` is for what calibration finds, ``tails`` for errors of Student's law.
 
     After the example of ``invscore.uncertainty``:
 
@@ -101,7 +111,7 @@ def credible_interval(
     >>> interval.lower.shape
     torch.Size([1, 1, 8, 8])
     """
-    half = factor * half_width(samples, level, paired=paired)
+    half = factor * half_width(samples, level, paired=paired, tails=tails)
     centre = _parts(samples).mean(dim=0)
     lower, upper = centre - half, centre + half
     if samples.is_complex():
@@ -109,25 +119,55 @@ def credible_interval(
     return Interval(lower, upper)
 
 
-def half_width(samples: Tensor, level: float, *, paired: bool = False) -> Tensor:
+def half_width(
+    samples: Tensor, level: float, *, paired: bool = False, tails: float = math.inf
+) -> Tensor:
     """``t sqrt(1 + 1 / n) std`` of ``samples``, (n, \\*shape): (\\*shape), complex (\\*shape, 2).
 
     t is the quantile of Student's law with n - 1 degrees of freedom that has ``level`` between -t
     and t: the prediction interval for another draw from a normal law, which the truth is. Of
     antithetic pairs, ``pairs.spread`` says the degrees of freedom and, in place of 1 / n, the
-    variance of the mean.
+    variance of the mean. ``tails``: the degrees of freedom of a Student's law of the errors over
+    their true deviation, scaled to variance 1, where they are no Gaussian; more than 2.
 
     Raises ``ValueError`` for fewer than 2 samples and for a level that is not between 0 and 1.
     """
-    from scipy.special import stdtrit  # takes its time to import
-
     n = len(samples)
     if n < 2:
         raise ValueError(f"`samples` must hold at least 2 for an interval, got {n}")
     check_level(level)
     found = spread(_parts(samples), paired=paired)
-    t = float(stdtrit(found.freedom, (1 + level) / 2))
+    t = quantile_of_errors(level, found.freedom, tails)
     return t * (1 + found.share) ** 0.5 * found.variance.sqrt()
+
+
+@lru_cache
+def quantile_of_errors(level: float, freedom: float, tails: float = math.inf) -> float:
+    """The t between -t and t of which errors over an estimated deviation lie by chance ``level``.
+
+    The estimate has ``freedom`` degrees of freedom. Gaussian errors: the quantile of Student's law.
+    Others are Gaussian of a variance that is ``(tails - 2) / chi^2`` of ``tails`` degrees of
+    freedom: the chance of Student's law, averaged over POINTS quantiles of chi^2.
+
+    >>> from invscore.uncertainty.intervals import quantile_of_errors
+    >>> [round(quantile_of_errors(0.9, 1e9, tails), 3) for tails in (float("inf"), 5.0)]
+    [1.645, 1.561]
+    """
+    import numpy as np
+    from scipy.optimize import brentq
+    from scipy.special import gammaincinv, stdtr, stdtrit  # take their time to import
+
+    t = float(stdtrit(freedom, (1 + level) / 2))
+    if math.isinf(tails):
+        return t
+    middles = (np.arange(POINTS) + 0.5) / POINTS
+    narrower = np.sqrt(2 * gammaincinv(tails / 2, middles) / (tails - 2))
+    widest = t / float(narrower[0])  # as if all were of the largest variance
+
+    def excess(x: float) -> float:
+        return float(np.mean(2 * stdtr(freedom, x * narrower) - 1)) - level
+
+    return float(brentq(excess, 0.0, widest))
 
 
 def relative_error(samples: Tensor, truth: Tensor, level: float, *, paired: bool = False) -> Tensor:

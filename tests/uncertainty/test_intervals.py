@@ -6,9 +6,17 @@ import math
 
 import pytest
 import torch
+from scipy.special import stdtrit
 from torch import Tensor
 
-from invscore.uncertainty.intervals import Interval, credible_interval, quantile, relative_error
+from invscore.uncertainty.intervals import (
+    Interval,
+    credible_interval,
+    half_width,
+    quantile,
+    quantile_of_errors,
+    relative_error,
+)
 
 F64 = torch.float64
 
@@ -115,3 +123,26 @@ def test_levels_are_probabilities(level: float) -> None:
 def test_one_sample_has_no_interval() -> None:
     with pytest.raises(ValueError, match="`samples` must hold at least 2 for an interval, got 1"):
         credible_interval(torch.zeros(1, 3), 0.9)
+
+
+@pytest.mark.parametrize("level", [0.5, 0.8, 0.9, 0.95])
+def test_ends_of_a_known_deviation_are_those_of_student_s_law(level: float) -> None:
+    """Of variance 1: that of four degrees of freedom has variance 2."""
+    expected = float(stdtrit(4.0, (1 + level) / 2)) / 2**0.5
+    assert quantile_of_errors(level, 1e9, 4.0) == pytest.approx(expected, rel=5e-3)
+    gaussian = quantile_of_errors(level, 1e9)
+    assert quantile_of_errors(level, 1e9, 1e7) == pytest.approx(gaussian, rel=1e-3)
+
+
+@pytest.mark.parametrize("level", [0.5, 0.9, 0.95])
+def test_errors_of_heavy_tails_are_held(level: float) -> None:
+    """A million pixels, five samples each: the truth is of Student's law, samples are Gaussian."""
+    generator = torch.Generator().manual_seed(3)
+    samples = torch.randn(5, 10**6, generator=generator)
+    chi = torch.randn(4, 10**6, generator=generator).square().sum(0)
+    # The truth errs from the mean of the law; the samples' own mean by 1 / 5 of a variance more.
+    gaussian = torch.randn(10**6, generator=generator) * 1.2**0.5
+    errors = gaussian * (2 / chi).sqrt()
+    half = half_width(samples, level, tails=4.0)
+    held = float((errors.abs() <= half).double().mean())
+    assert held == pytest.approx(level, abs=2.5e-3)

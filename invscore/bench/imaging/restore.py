@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,7 +30,8 @@ class Restored:
     ``evaluations`` of the denoiser, ``products`` with its Jacobian, ``seconds``, and those of the
     processor, of all threads, which other programs do not lengthen. ``residual``: the rms of
     ``y - A(x)`` over that of the noise, averaged over the samples.
-    ``paired``: they come as antithetic pairs, see ``Result``.
+    ``paired`` and ``tails``: whether they are antithetic pairs, and the law of errors, see
+    ``Result``.
     """
 
     samples: Tensor
@@ -39,6 +41,7 @@ class Restored:
     processor_seconds: float
     residual: float
     paired: bool = False
+    tails: float = math.inf
 
 
 def restore(
@@ -88,6 +91,7 @@ def _by_method(
         processor,
         float(result.residual.mean()),
         result.paired,
+        result.tails,
     )
 
 

@@ -58,7 +58,13 @@ def _run(cell: Cell, device: str) -> Outcome:
     with torch.no_grad():
         samples = restored.samples
         figures: dict[str, Any] = {
-            **measure(task, samples, point_estimate=who.point_estimate, paired=restored.paired),
+            **measure(
+                task,
+                samples,
+                point_estimate=who.point_estimate,
+                paired=restored.paired,
+                tails=restored.tails,
+            ),
             "residual": restored.residual if math.isfinite(restored.residual) else None,
             "evaluations": restored.evaluations,
             "jacobian_products": restored.products,

@@ -24,15 +24,20 @@ QUANTILES = 2001
 
 
 def measure(
-    task: Task, samples: Tensor, *, point_estimate: bool, paired: bool = False
+    task: Task,
+    samples: Tensor,
+    *,
+    point_estimate: bool,
+    paired: bool = False,
+    tails: float = math.inf,
 ) -> dict[str, float | None]:
     """Quality of ``samples``, (n, 1, \\*shape), whose mean is the reconstruction.
 
     ``psnr`` in dB, ``ssim`` and ``lpips`` of the mean, and ``psnr_sample`` and so on, their
-    averages over single samples; ``coverage90`` and ``width90`` of the 90 % interval, in image
-    units, and ``crps``. ``None`` is what cannot be told: of a point estimate all but the first
-    three, of a single sample the intervals, of small images SSIM and LPIPS, LPIPS without its
-    weights, and PSNR that is infinite.
+    averages over single samples; ``coverage90`` and ``width90`` of the 90 % interval by the law of
+    errors of ``tails`` (``Result``), in image units, and ``crps``. ``None`` is what cannot be told:
+    of a point estimate all but the first three, of a single sample the intervals, of small images
+    SSIM and LPIPS, LPIPS without its weights, and PSNR that is infinite.
     """
     truth = _truth(task)
     figures: dict[str, float | None] = dict.fromkeys(FIGURES)
@@ -42,7 +47,7 @@ def measure(
     singly = [_similarity(sample, truth, task.peak) for sample in samples]
     figures |= {f"{name}_sample": _average([one[name] for one in singly]) for name in singly[0]}
     if len(samples) > 1:
-        interval = credible_interval(samples, LEVEL, paired=paired)
+        interval = credible_interval(samples, LEVEL, paired=paired, tails=tails)
         figures |= {
             "coverage90": metrics.coverage(interval, truth).item(),
             "width90": metrics.width(interval).item(),

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -9,6 +13,7 @@ from invscore.batches import per_image
 from invscore.likelihood import GaussianNoise, InverseProblem
 from invscore.methods.gaussian_field.frequency_bands import LARGE, FrequencyBands
 from invscore.methods.gaussian_field.operator_power import OperatorPower
+from invscore.priors.base import Prior
 from invscore.priors.detail import DetailBands, DetailLaw
 from invscore.rng import SampleRNG
 
@@ -25,9 +30,18 @@ a loss d counts for ``d^2 / (d^2 + DOUBT^2)`` of itself."""
 TINY = 1e-12
 
 
-def detailed(problem: InverseProblem, like: Tensor) -> bool:
-    """Whether lost detail can be told: of real images (c, h, w) with Gaussian noise."""
-    return like.ndim == 4 and not like.is_complex() and isinstance(problem.noise, GaussianNoise)
+def law_for(problem: InverseProblem, prior: Prior, spread: str) -> DetailLaw | None:
+    """The law by which lost detail is told: of real images (c, h, w) with Gaussian noise."""
+    shape, noise = problem.operator.in_shape, problem.noise
+    if spread != "seen" or len(shape) != 3 or problem.operator.in_complex:
+        return None
+    return prior.detail if isinstance(noise, GaussianNoise) else None
+
+
+def tails(problem: InverseProblem, prior: Prior, options: Mapping[str, Any]) -> float:
+    """Degrees of freedom of the law of errors where detail is given back."""
+    law = law_for(problem, prior, options["spread"])
+    return math.inf if law is None else law.tails
 
 
 class LostDetail:
@@ -49,7 +63,7 @@ class LostDetail:
         if not passed.is_filter:  # which is known from few random images
             power = bands.spread(bands.sum(power) / bands.numbers)
         self._bands = DetailBands(like)
-        self._law = DetailLaw(*(part.to(like) for part in (law.mean, law.covariance, law.power)))
+        self._law = law.to(like)
         half = self._bands.sides[-1] // 2 + 1
         self._precision = power[..., :half] / self._variance.reshape(-1, 1, 1, 1)
 

@@ -14,7 +14,7 @@ from invscore.methods.common.initial_guess import initial_guess
 from invscore.methods.gaussian_field.frequency_bands import FrequencyBands
 from invscore.methods.matched_spectrum.denoiser_covariance import DenoiserCovariance
 from invscore.methods.matched_spectrum.local_answer import LocalAnswer
-from invscore.methods.matched_spectrum.lost_detail import LostDetail, detailed
+from invscore.methods.matched_spectrum.lost_detail import LostDetail, law_for, tails
 from invscore.methods.matched_spectrum.measurement import AtLevel, measurement_for
 from invscore.methods.matched_spectrum.own_error import OwnError
 from invscore.operators import LinearOperator
@@ -34,6 +34,7 @@ Spread = Literal["told", "local", "seen"]
     cites="the covariance of Rozet et al. 2024, the renewal of Zhang et al. 2024 (DAPS), the noise "
     "of Kawar et al. 2022 (DDRM), the symmetries of Terris et al. 2024; here",
     white=True,
+    tails=tails,
 )
 def matched_spectrum(
     problem: InverseProblem,
@@ -96,8 +97,8 @@ def matched_spectrum(
     del guess
     x = measurement.state(clean, sigmas[0], rng)
     lost = None
-    if spread == "seen" and prior.detail is not None and detailed(problem, clean.image):
-        lost = LostDetail(problem, prior.detail, clean.image[:1])
+    if (law := law_for(problem, prior, spread)) is not None:
+        lost = LostDetail(problem, law, clean.image[:1])
     denoise = EquivariantDenoiser(prior, rng)
     for sigma, lower in pairwise(sigmas):
         before = clean.spectrum
