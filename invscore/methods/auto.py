@@ -152,8 +152,8 @@ def auto(
     then begins at a level of 1 standard deviation of a pixel and ends at 0.08 of it, and ten
     evaluations are as good as twenty: on crops of four validation photographs blurs gain and lose
     less than 0.06 dB, super-resolution gains. Of masks, motion blur and MRI they are not. Draws of
-    such detail spread by no less than the denoiser errs on them, and all draws of real images
-    behind networks where D passes noise.
+    such detail spread by no less than the denoiser errs on them, but of volumes, and all draws of
+    real images behind networks where D passes noise.
 
     ``steps``: evaluations of a particle, or of a sample by the others (default: 20, and 10 of a
     sample where a network restores what a low-pass has left). ``particles``: in a
@@ -193,7 +193,8 @@ def resolve(
             own = {"sigma_max": levels.of_pixel(prior, BLIND)}
         elif leaves_detail(problem, problem.operator):
             high, low = (levels.of_pixel(prior, level) for level in DETAIL)
-            own = {"sigma_max": high, "sigma_min": low, "spread": "seen"}
+            draws = "seen" if len(problem.operator.in_shape) < 4 else "local"
+            own = {"sigma_max": high, "sigma_min": low, "spread": draws}
             steps = STEPS_FOR_DETAIL if given is None else given
         else:
             own = {"spread": "local"}

@@ -21,65 +21,60 @@ operation than on making it."""
 
 
 class FrequencyBands:
-    """The frequencies of images (\\*channels, h, w), or of lines (n,), by size in half octaves.
+    """The frequencies of images (c, h, w), volumes (c, d, h, w) or lines (n,), in half octaves.
 
     Spectra have the shape of images, (b, \\*shape): the coefficients in an orthonormal basis of
     waves, Hartley's for real images and Fourier's for complex ones, in the order of
     ``torch.fft.fftn``. White noise is white in it, and a field whose law does not depend on the
     place has independent coefficients.
 
-    The band of a frequency is that of its distance from 0 along the last two axes. Frequencies
-    along the channels are told apart in two: 0, what channels have in common, has bands of its own.
+    The band of a frequency is that of its distance from 0 along the last two axes; those of a
+    volume are cut once more, by the frequency across its slices. Frequencies along the channels are
+    told apart in two: 0, what channels have in common, has bands of its own.
 
     ``numbers`` (n,): the coefficients that a band of n holds, ``count`` the real numbers that they
     are. ``radius``: the size of each frequency in cycles a pixel, for those of the first quarter,
-    (h // 2 + 1, w // 2 + 1): the others are their mirror images, and nothing as large as an image
-    is held.
+    (d // 2 + 1, h // 2 + 1, w // 2 + 1), d = 1 for images: the others are their mirror images, and
+    nothing as large as an image is held. ``channels``: their number.
     """
 
     def __init__(self, like: Tensor) -> None:
         self._axes = tuple(range(1, like.ndim))
         self.shape = like.shape[1:]
         self._dtype, self._complex = like.dtype, like.is_complex()
-        sides = (1, *self.shape)[-2:]
-        along, across = (torch.arange(n // 2 + 1, dtype=torch.float64) / n for n in sides)
-        mirrored = [torch.minimum(torch.arange(n), n - torch.arange(n)) for n in sides]
-        alike = torch.outer(*(torch.bincount(m).double() for m in mirrored))
-        radius = torch.hypot(along[:, None], across)
-        lowest = 1 / max(sides)
-        octaves = (radius.clamp_min(lowest) / lowest).log2() / WIDTH
+        depth = self.shape[1] if len(self.shape) == 4 else 1
+        self.channels = self.shape[:-2].numel() // depth
+        self._sides = (depth, *(1, *self.shape)[-2:])
+        across, along, beside = (torch.arange(n // 2 + 1).double() / n for n in self._sides)
+        mirrored = [torch.minimum(torch.arange(n), n - torch.arange(n)) for n in self._sides]
+        alike = [torch.bincount(m).double() for m in mirrored]
+        size = torch.hypot(along[:, None], beside)
+        octaves = _Octaves(size, torch.outer(alike[1], alike[2]), max(self._sides[1:]), like)
+        slices = _Octaves(across, alike[0], depth, like)
 
-        _, band = octaves.round().unique(return_inverse=True)
-        bands = int(band.max()) + 1
-        number = torch.bincount(band.flatten(), alike.flatten())
-        centre = torch.bincount(band.flatten(), (alike * octaves).flatten()) / number
-        above = torch.searchsorted(centre, octaves).clamp(min(1, bands - 1), bands - 1)
-        below = (above - 1).clamp_min(0)
-        gap = (centre[above] - centre[below]).clamp_min(1e-9)
-        between = ((octaves - centre[below]) / gap).clamp(0, 1)
-
-        self._channels = self.shape[:-2].numel()
-        offset = torch.full((self._channels, 1, 1), bands)
-        offset[0] = 0
         device, real = like.device, like.real.dtype
-        self._mirrored = [m.to(device) for m in mirrored]
-        self._next = min(1, bands - 1)
-        # Places in four bytes each, as there may be as many as numbers.
-        self._below = (below + offset).flatten().to(device, torch.int32)
-        self._between = between.to(device, real)
-        self.radius = radius.to(device, real)
+        self._mirrored = [m.to(device) for m in mirrored[1:]]
+        self._bands = (min(self.channels, 2), slices.bands, octaves.bands)
+        self._octaves, self._slices = octaves, slices
+        self._group = torch.arange(self.channels).clamp_max(1).to(device, torch.int32)
+        self.radius = torch.hypot(across[:, None, None], size).to(device, real)
         # Sums over neighbours are the same in every run, scattered ones on a GPU are not.
-        members, order = (band + offset).flatten().sort(stable=True)
+        group = torch.arange(self.channels).clamp_max(1)[:, None, None, None]
+        band = (group * slices.bands + slices.band[:, None, None]) * octaves.bands + octaves.band
+        del octaves.band, slices.band
+        members, order = band.flatten().sort(stable=True)
         self._order = order.to(device, torch.int32)
         self._sizes = torch.bincount(members).tolist()
         quick = FEW if device.type == "cpu" else LARGE
-        self._few_operations = self.shape.numel() <= quick
-        if self._few_operations:  # bands filled up to the largest, which are more numbers
+        # Bands filled up to the largest, which are more numbers: those of volumes differ too much.
+        self._few_operations = self.shape.numel() <= quick and depth == 1
+        if self._few_operations:
             rows = torch.nn.utils.rnn.pad_sequence(
                 list(torch.split(order, self._sizes)), batch_first=True, padding_value=len(order)
             )
             self._padded = rows.flatten().to(device)
-        numbers = torch.bincount(members, alike.expand(self._channels, -1, -1).flatten()[order])
+        each = alike[0][:, None, None] * torch.outer(alike[1], alike[2])
+        numbers = torch.bincount(members, each.expand(self.channels, -1, -1, -1).flatten()[order])
         self.numbers = numbers.to(device, real)
         self.count = (2 if self._complex else 1) * self.numbers
 
@@ -131,16 +126,17 @@ class FrequencyBands:
         return members.reshape(len(members), len(self._sizes), -1).sum(dim=2)
 
     def of_size(self, values: Tensor) -> Tensor:
-        """Values of the bands, (b, n), with those of one size added, the smallest first."""
-        return values.reshape(len(values), min(self._channels, 2), -1).sum(dim=1)
+        """Values of the bands, (b, n), with those of one size in the plane of the last two axes
+        added, the smallest first."""
+        return values.reshape(-1, *self._bands).sum(dim=(1, 2))
 
     def spread(self, values: Tensor) -> Tensor:
         """Values of the bands, (b, n), on spectra: linear in the octave between their centres."""
-        low, high = (
-            values.index_select(1, places).reshape(len(values), -1, *self._between.shape)
-            for places in (self._below, self._below + self._next)
-        )
-        return self.everywhere(torch.lerp(low, high, self._between))
+        bands = values.reshape(-1, *self._bands)
+        quarter = self._slices.between(self._octaves.between(bands, 3), 2)
+        if self.channels > 1:
+            quarter = quarter.index_select(1, self._group)
+        return self.everywhere(quarter)
 
     def power_law(self, exponent: float, variance: float) -> Tensor:
         """Of a field of power ``|f|^-exponent`` and pixel ``variance``: (1, \\*shape).
@@ -148,20 +144,22 @@ class FrequencyBands:
         The constant has the power of the lowest other frequency.
         """
         lowest = 1 / max((1, *self.shape)[-2:])
-        power = (self.radius.clamp_min(lowest) ** -exponent)[None, None]
+        power = (self.radius[:1].clamp_min(lowest) ** -exponent)[None, None]
         # Of a volume it is the same in all slices, and those are one in memory.
         return self.everywhere(power * (variance / self.everywhere(power).mean()))
 
     def everywhere(self, quarter: Tensor) -> Tensor:
-        """Values on spectra, (b, \\*shape), of those (b, channels, h // 2 + 1, w // 2 + 1) at the
-        frequencies of the first quarter."""
+        """Values on spectra, (b, \\*shape), of those at the frequencies of the first quarter,
+        (b, channels, d // 2 + 1, h // 2 + 1, w // 2 + 1): channels and slices may be 1 for all."""
+        depth, height, width = self._sides
         if self._few_operations:
             rows, columns = self._mirrored
             whole = quarter.index_select(-2, rows).index_select(-1, columns)
         else:
-            height, width = (1, *self.shape)[-2:]
             whole = _unfolded(_unfolded(quarter, -1, width), -2, height)
-        return whole.expand(-1, self._channels, -1, -1).reshape(-1, *self.shape)
+        if whole.shape[2] > 1:
+            whole = _unfolded(whole, 2, depth)
+        return whole.expand(-1, self.channels, *self._sides).reshape(-1, *self.shape)
 
     def even(self, values: Tensor) -> Tensor:
         """Values on spectra, (b, \\*shape), those of a wave and its opposite averaged.
@@ -176,9 +174,50 @@ class FrequencyBands:
         return opposed.add_(values).mul_(0.5)
 
     def _folded(self, values: Tensor) -> Tensor:
-        """Sums over mirror images, (b, channels, h // 2 + 1, w // 2 + 1)."""
-        whole = values.reshape(len(values), self._channels, *(1, *self.shape)[-2:])
-        return _folded(_folded(whole, -1), -2)
+        """Sums over mirror images, (b, channels, d // 2 + 1, h // 2 + 1, w // 2 + 1)."""
+        whole = values.reshape(len(values), self.channels, *self._sides)
+        folded = _folded(_folded(whole, -1), -2)
+        return folded if self._sides[0] == 1 else _folded(folded, -3)
+
+
+class _Octaves:
+    """Bands of frequencies, half an octave wide, and where each frequency is between two.
+
+    ``band``: of each frequency, ``bands`` in all, until it is taken out.
+    """
+
+    def __init__(self, size: Tensor, alike: Tensor, longest: int, like: Tensor) -> None:
+        """Frequencies of a ``size``, in cycles a pixel of a side no longer than ``longest``, each
+        of which stands for so many that are ``alike``."""
+        lowest = 1 / longest
+        octaves = (size.clamp_min(lowest) / lowest).log2() / WIDTH
+        self.band = torch.unique(octaves.round(), return_inverse=True)[1]
+        self.bands = int(self.band.max()) + 1
+        number = torch.bincount(self.band.flatten(), alike.flatten())
+        centre = torch.bincount(self.band.flatten(), (alike * octaves).flatten()) / number
+        last = self.bands - 1
+        above = torch.searchsorted(centre, octaves).clamp(min(1, last), last)
+        below = (above - 1).clamp_min(0)
+        gap = (centre[above] - centre[below]).clamp_min(1e-9)
+        share = ((octaves - centre[below]) / gap).clamp(0, 1)
+        self._next = min(1, last)
+        # Places in four bytes each, as there may be as many as numbers.
+        self._below = below.flatten().to(like.device, torch.int32)
+        self._share = share.to(like.device, like.real.dtype)
+
+    def between(self, values: Tensor, axis: int) -> Tensor:
+        """Values (b, groups, bands across, bands) at each frequency, linear between the bands.
+
+        These lie along ``axis``, 2 or 3.
+        """
+        if self._share.numel() == 1:
+            return values
+        higher = values.narrow(axis, self._next, self.bands - self._next)
+        low, high = (v.index_select(axis, self._below) for v in (values, higher))
+        if axis == 2:
+            return torch.lerp(low, high, self._share[:, None, None])
+        shape = (*values.shape[:3], *self._share.shape)
+        return torch.lerp(low.reshape(shape), high.reshape(shape), self._share)
 
 
 def _folded(values: Tensor, axis: int) -> Tensor:

@@ -22,7 +22,7 @@ class LocalAnswer:
 
     def __init__(self, bands: FrequencyBands) -> None:
         self._window = LocalScale(bands)
-        self._one_channel = (slice(None), *(slice(1) for _ in bands.shape[:-2]))
+        self._one_channel = (slice(None), slice(1)) if bands.channels > 1 else ...
         self._passed: Tensor | None = None
         self._sigma = math.inf
 

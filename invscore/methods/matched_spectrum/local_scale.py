@@ -19,14 +19,14 @@ class LocalScale:
     """Standard deviations of the error of D at each place, beside that of the whole image.
 
     ``clean - D`` is a draw of it, whose square is averaged in a window over neighbours and
-    channels: photographs are uncertain at edges.
+    channels, and over the slices of a volume nearby: photographs are uncertain at edges.
     The window sums to 1 and wraps around.
     """
 
     def __init__(self, bands: FrequencyBands) -> None:
         self._bands = bands
         window = torch.exp(-2 * (math.pi * WIDTH * bands.radius) ** 2)
-        self._window = torch.zeros_like(window).repeat(bands.shape[:-2].numel(), 1, 1)
+        self._window = torch.zeros_like(window).repeat(bands.channels, 1, 1, 1)
         self._window[0] = window  # of what channels have in common
 
     def __call__(self, error: Tensor) -> Tensor:

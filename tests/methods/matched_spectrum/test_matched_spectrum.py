@@ -67,7 +67,7 @@ def operators(size: int = 8) -> dict[str, LinearOperator]:
 # frequency bands
 
 
-@pytest.mark.parametrize("shape", [(1, 8, 6), (3, 5, 7), (6, 4), (9,), (1,)])
+@pytest.mark.parametrize("shape", [(1, 8, 6), (3, 5, 7), (6, 4), (9,), (1,), (2, 6, 5, 7)])
 @pytest.mark.parametrize("dtype", [F64, torch.complex128])
 def test_rings_hold_all_numbers_and_all_energy(shape: tuple[int, ...], dtype: torch.dtype) -> None:
     x = images(2, shape).to(dtype)
