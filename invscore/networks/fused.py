@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from torch.autograd import forward_ad
 from torch.nn.functional import conv2d, silu
 
+from invscore.hardware.precision import bfloat16_is_fast
+
 EQUAL = 1e-4
 """Most by which a fused convolution of numbers about 1 may differ from a plain one: rounding comes
 to 1e-6, and a torch whose operations mean something else is not trusted."""
@@ -23,16 +25,18 @@ ONES, ONE_GROUP = [1, 1], 1
 
 
 def silu_of_convolution(h: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """``silu(conv(h))`` of 3 x 3 weights, of the size of ``h``."""
+    """``silu(conv(h))`` of 3 x 3 weights, of the size and in the precision of ``h``."""
     pointwise = torch.ops.mkldnn._convolution_pointwise.default
-    made: Tensor = pointwise(h, weight, bias, ONES, ONES, ONES, ONE_GROUP, "swish", [], "")
+    weights = (weight.to(h.dtype), bias.to(h.dtype))
+    made: Tensor = pointwise(h, *weights, ONES, ONES, ONES, ONE_GROUP, "swish", [], "")
     return made
 
 
 def add_convolution(h: Tensor, x: Tensor, layer: nn.Conv2d) -> Tensor:
     """``h + layer(x)``, in the memory of ``h``, for a ``layer`` of 3 x 3 that keeps the size."""
     pointwise = torch.ops.mkldnn._convolution_pointwise_.binary
-    weights = (layer.weight, layer.bias)
+    assert layer.bias is not None
+    weights = (layer.weight.to(h.dtype), layer.bias.to(h.dtype))
     made: Tensor = pointwise(
         h, x, *weights, ONES, ONES, ONES, ONE_GROUP, "add", 1.0, None, [], None
     )
@@ -42,8 +46,8 @@ def add_convolution(h: Tensor, x: Tensor, layer: nn.Conv2d) -> Tensor:
 def serves(network: nn.Module, x: Tensor, noise: Tensor) -> bool:
     """Whether ``network`` may be evaluated so at ``x`` (b, c, h, w) and ``noise`` (b,).
 
-    Single precision on a CPU, one level of noise for all images, and nobody who follows what is
-    computed: no gradient, transform, trace or other kind of tensor.
+    Single precision on a CPU, or bfloat16 where that is fast, one level of noise for all images,
+    and nobody who follows what is computed: no gradient, transform, trace or other kind of tensor.
     """
     return bool(
         not _followed()
@@ -52,7 +56,7 @@ def serves(network: nn.Module, x: Tensor, noise: Tensor) -> bool:
         and x.device.type == "cpu"
         and x.dtype == torch.float32
         and len(x) > 0
-        and not torch.is_autocast_enabled("cpu")
+        and _precise_enough()
         and torch.backends.mkldnn.enabled
         and not _differentiated(network, x, noise)
         and next(network.parameters()).dtype == torch.float32
@@ -97,6 +101,14 @@ def _followed() -> bool:
         )
     except AttributeError:
         return True
+
+
+def _precise_enough() -> bool:
+    """Whether convolutions are in single precision, or in a bfloat16 that is no emulation."""
+    if not torch.is_autocast_enabled("cpu"):
+        return True
+    half = torch.get_autocast_dtype("cpu") == torch.bfloat16
+    return half and bfloat16_is_fast(torch.device("cpu"))
 
 
 def _differentiated(network: nn.Module, x: Tensor, noise: Tensor) -> bool:

@@ -64,7 +64,7 @@ class ResidualBlock(nn.Module):
 
         The scale of channels is one of weights, and the shift one of the bias.
         """
-        scale, shift = self.film(embedding[0]).chunk(2)
+        scale, shift = self.film(embedding[0]).float().chunk(2)
         weight = self.conv_in.weight * (1 + scale)[:, None, None, None]
         bias = torch.addcmul(shift, self.conv_in.bias, 1 + scale)  # type: ignore[arg-type]
         between = fused.silu_of_convolution(h, weight, bias)

@@ -9,6 +9,7 @@ from torch.autograd import forward_ad
 from torch.func import jvp, vmap
 from torch.nn.functional import conv2d, silu
 
+from invscore.hardware.precision import bfloat16_is_fast
 from invscore.networks import UNet, fused
 
 pytestmark = pytest.mark.skipif(
@@ -108,13 +109,38 @@ def test_derivatives_levels_and_precisions_are_left_to_the_plain_network(calls: 
     made(x, torch.tensor([0.0, 0.1]))
     made.double()(x.double(), noise.double())
     made.float()
-    with torch.autocast("cpu", torch.bfloat16):
+    with torch.autocast("cpu", torch.float16):
         made(x, noise)
     with torch.backends.mkldnn.flags(enabled=False):
         made(x, noise)
     assert not calls
     made(x, noise)
     assert calls
+
+
+@pytest.mark.skipif(not bfloat16_is_fast(torch.device("cpu")), reason="bfloat16 is emulated here")
+def test_bfloat16_is_as_near_to_single_precision_as_the_plain_network(
+    calls: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, x, noise = network((16, 32)), torch.randn(2, 1, 32, 32), torch.full((2,), -0.4)
+    exact = plain(made, x, noise, monkeypatch)
+    with torch.autocast("cpu", torch.bfloat16):
+        wanted = plain(made, x, noise, monkeypatch)
+        assert not calls
+        found = made(x, noise)
+    assert calls
+    assert found.dtype == wanted.dtype == torch.bfloat16
+    error = (wanted.float() - exact).square().mean()
+    assert 0 < (found.float() - exact).square().mean() < 2 * error
+
+
+def test_bfloat16_that_is_emulated_is_left_to_the_plain_network(
+    calls: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fused, "bfloat16_is_fast", lambda _: False)
+    with torch.autocast("cpu", torch.bfloat16):
+        network()(torch.randn(1, 1, 8, 8), torch.zeros(1))
+    assert not calls
 
 
 def test_transforms_are_followed(calls: list[int]) -> None:
