@@ -34,7 +34,7 @@ def available_priors() -> dict[str, dict[str, Any]]:
     >>> from invscore.priors import available_priors
     >>> sorted(available_priors())
     ['brain-mri', 'digits', 'digits-early', 'digits-energy', 'photos', 'photos-gray', \
-'photos-gray-small']
+'photos-gray-small', 'photos-small']
     """
     return {name: read_metadata(path) for name, path in sorted(_shipped().items())}
 

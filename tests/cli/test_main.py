@@ -116,6 +116,7 @@ def test_priors_are_listed(invscore: Run) -> None:
         "photos": "colour",
         "photos-gray": "gray",
         "photos-gray-small": "gray",
+        "photos-small": "colour",
     }
     assert set(listed) == set(kinds)
     for name, kind in kinds.items():

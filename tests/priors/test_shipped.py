@@ -63,7 +63,7 @@ def test_every_card_has_a_prior() -> None:
     assert {card.stem for card in SHIPPED.glob("*.md")} == set(PRIORS)
 
 
-@pytest.mark.parametrize("name", ["photos", "photos-gray", "photos-gray-small"])
+@pytest.mark.parametrize("name", ["photos", "photos-gray", "photos-gray-small", "photos-small"])
 @pytest.mark.parametrize("level", [0.05, 0.2])
 def test_photographs_of_every_size_are_denoised_as_well(name: str, level: float) -> None:
     """A pixel more than a multiple of the network's stride is seven that are not there."""
