@@ -115,7 +115,7 @@ def _bands(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> 
 @register(
     "auto",
     exact=False,
-    law="that of `exact_score`, `matched_smc`, `matched_spectrum`, `matched_pixels` or `daps`",
+    law="that of `exact_score`, `matched_smc`, `matched_spectrum` or `matched_pixels`",
     evaluations=f"particles if numbers <= {FEW} else 1",
     products=f"particles * (numbers + 2) if numbers <= {FEW} else 2 * nonlinear",
     cites="here",
@@ -132,21 +132,20 @@ def auto(
 ) -> Iterator[Step]:
     """The method that suits operator, prior and measurement.
 
-    `exact_score`, `matched_smc` for few numbers, `matched_spectrum`, `matched_pixels` or `daps`.
+    `exact_score`, `matched_smc` for few numbers, `matched_spectrum` or `matched_pixels`.
     Where the prior denoises the noise that the measurement leaves (`Prior.denoise_with`),
     `exact_score` draws from the posterior itself, whatever its modes. Elsewhere it depends. Few
     numbers leave several explanations open, and weighted particles find how likely each of them is:
     at most 64 that are measured, or 256 of at most 64 unknowns. Many, such as an image's, need a
     product with the Jacobian each, and their likelihood is too sharp for weights:
-    `matched_spectrum` does without either where the operator is linear. Where it is not,
-    `matched_pixels` serves priors that are known at any level, as no network is, and have
-    derivatives, and `daps`, with one evaluation a level, the others. A prior known at any level
-    also makes `matched_spectrum` start where no guess picks the mode.
+    `matched_spectrum` does without either. Where the operator is not linear, `matched_pixels`
+    serves priors that are known at any level, as no network is, and have derivatives. A prior known
+    at any level also makes `matched_spectrum` start where no guess picks the mode.
 
     A prior whose levels end below 1.5 standard deviations of a pixel, a denoiser and no model of
-    images, serves no particles and no `daps`: `hqs` takes their place, a point estimate, and
-    `matched_spectrum` starts at the highest level that there is (with FFDNet, and levels up to 0.3,
-    3 dB better at a blur than `hqs` with its default `lam`).
+    images, serves no particles and no operator that is not linear: `hqs` takes their place, a point
+    estimate. `matched_spectrum` starts at the highest level that there is (with FFDNet, and levels
+    up to 0.3, 3 dB better at a blur than `hqs` with its default `lam`).
 
     A low-pass, such as a blur or a smaller image, leaves fine detail open alone. `matched_spectrum`
     then begins at a level of 1 standard deviation of a pixel and ends at 0.08 of it, and ten
@@ -185,21 +184,20 @@ def resolve(
     if is_narrow(prior) and not many:
         info = get_method("hqs")
         return info, info.options({"steps": steps})
+    linear = isinstance(problem.operator, LinearOperator)
     if measures_few(problem):
         info, own = get_method("matched_smc"), {"particles": options["particles"]}
-    elif isinstance(problem.operator, LinearOperator):
+    elif not linear and everywhere and is_differentiable(prior, problem):
+        info = get_method("matched_pixels")
+    else:
         info = get_method("matched_spectrum")
         if everywhere:
             own = {"sigma_max": levels.of_pixel(prior, BLIND)}
-        elif leaves_detail(problem, problem.operator):
+        elif linear and leaves_detail(problem, problem.operator):
             high, low = (levels.of_pixel(prior, level) for level in DETAIL)
             draws = "seen" if len(problem.operator.in_shape) < 4 else "local"
             own = {"sigma_max": high, "sigma_min": low, "spread": draws}
             steps = STEPS_FOR_DETAIL if given is None else given
         else:
             own = {"spread": "local"}
-    elif everywhere and is_differentiable(prior, problem):
-        info = get_method("matched_pixels")
-    else:
-        info, own = get_method("daps"), {"ode_steps": 1}
     return info, info.options({"steps": steps, **own})

@@ -13,6 +13,7 @@ from invscore.batches import per_image
 from invscore.likelihood import GaussianNoise, InverseProblem
 from invscore.methods.gaussian_field.frequency_bands import LARGE, FrequencyBands
 from invscore.methods.gaussian_field.operator_power import OperatorPower
+from invscore.operators import LinearOperator
 from invscore.priors.base import Prior
 from invscore.priors.detail import DetailBands, DetailLaw
 from invscore.rng import SampleRNG
@@ -31,9 +32,12 @@ TINY = 1e-12
 
 
 def law_for(problem: InverseProblem, prior: Prior, spread: str) -> DetailLaw | None:
-    """The law by which lost detail is told: of real images (c, h, w) with Gaussian noise."""
-    shape, noise = problem.operator.in_shape, problem.noise
-    if spread != "seen" or len(shape) != 3 or problem.operator.in_complex:
+    """The law by which lost detail is told: of real images (c, h, w) with Gaussian noise, behind a
+    linear operator."""
+    operator, noise = problem.operator, problem.noise
+    if not isinstance(operator, LinearOperator):
+        return None
+    if spread != "seen" or len(operator.in_shape) != 3 or operator.in_complex:
         return None
     return prior.detail if isinstance(noise, GaussianNoise) else None
 

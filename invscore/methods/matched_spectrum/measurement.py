@@ -161,6 +161,24 @@ class FilteredMeasurement(Measurement):
         return (after - before) * share.sqrt(), share
 
 
+class FreshMeasurement(Measurement):
+    """Measurement whose states have fresh noise: what they have of y they have by way of draws."""
+
+    def state(self, clean: Picture, sigma: float, rng: SampleRNG) -> Picture:
+        return self.picture(clean.image + sigma * rng.normal_like(clean.image))
+
+    def asked(self, x: Picture) -> Tensor:
+        return x.image
+
+    def drawn(
+        self,
+        before: Tensor,
+        after: Tensor,
+        sigma: float,  # noqa: ARG002
+    ) -> tuple[Tensor, Tensor]:
+        return after - before, after.real.new_ones(()).expand(1, *after.shape[1:])
+
+
 class IteratedMeasurement(Measurement):
     """Measurement by an operator that mixes frequencies: a draw of the field, moved by y.
 
@@ -277,7 +295,7 @@ class DecomposedMeasurement(IteratedMeasurement):
         return steadied(found)[0]
 
 
-class PlainMeasurement(IteratedMeasurement):
+class PlainMeasurement(FreshMeasurement, IteratedMeasurement):
     """Measurement by any operator and noise, taken for Gaussian of its variance at A(D).
 
     States have fresh noise. What they tell of the measured image is a draw, and much of y is left
@@ -296,12 +314,6 @@ class PlainMeasurement(IteratedMeasurement):
         self._problem, self._operator = problem, operator
         self._power = bands.even(power[None])[0]
         self._scale = LocalScale(bands)
-
-    def state(self, clean: Picture, sigma: float, rng: SampleRNG) -> Picture:
-        return self.picture(clean.image + sigma * rng.normal_like(clean.image))
-
-    def asked(self, x: Picture) -> Tensor:
-        return x.image
 
     def draw(self, level: AtLevel, rng: SampleRNG) -> Picture:
         problem, operator = self._problem, self._operator
@@ -323,9 +335,8 @@ class PlainMeasurement(IteratedMeasurement):
         each = problem.measured(inverse).flatten(1).mean(dim=1)
         del inverse
         power = as_column(each, c) * self._power
-        trusted = c ** (1 - TRUST) * sigma ** (2 * TRUST)
-        given = Unexplained(residual, deviation, trusted, power)
-        del residual, deviation, trusted, c, power
+        given = Unexplained(residual, deviation, trusted(c, sigma), power)
+        del residual, deviation, c, power
         shift = explained(
             operator.matvec,
             operator.rmatvec,
@@ -335,15 +346,6 @@ class PlainMeasurement(IteratedMeasurement):
             **self._effort(sigma, drawn.ndim),
         )
         return self.picture(drawn + scale * self.bands.image(shift))
-
-    def drawn(
-        self,
-        before: Tensor,
-        after: Tensor,
-        sigma: float,  # noqa: ARG002
-    ) -> tuple[Tensor, Tensor]:
-        # Fresh noise: what states have of y they have by way of draws.
-        return after - before, after.real.new_ones(()).expand(1, *after.shape[1:])
 
 
 def measurement_for(
@@ -362,6 +364,11 @@ def measurement_for(
             else:
                 return DecomposedMeasurement(problem, svd, bands)
     return PlainMeasurement(problem, passed.power, bands)
+
+
+def trusted(c: Tensor, sigma: float) -> Tensor:
+    """The variances by which y moves draws from states of fresh noise: see ``TRUST``."""
+    return c ** (1 - TRUST) * sigma ** (2 * TRUST)
 
 
 def as_column(values: Tensor, like: Tensor) -> Tensor:

@@ -15,7 +15,8 @@ from invscore.methods.gaussian_field.frequency_bands import FrequencyBands
 from invscore.methods.matched_spectrum.denoiser_covariance import DenoiserCovariance
 from invscore.methods.matched_spectrum.local_answer import LocalAnswer
 from invscore.methods.matched_spectrum.lost_detail import LostDetail, law_for, tails
-from invscore.methods.matched_spectrum.measurement import AtLevel, measurement_for
+from invscore.methods.matched_spectrum.measurement import AtLevel, Measurement, measurement_for
+from invscore.methods.matched_spectrum.nonlinear import NonlinearMeasurement
 from invscore.methods.matched_spectrum.own_error import OwnError
 from invscore.operators import LinearOperator
 from invscore.options.ranges import Count, Level
@@ -29,7 +30,6 @@ Spread = Literal["told", "local", "seen"]
     "matched_spectrum",
     exact=False,
     law="near the posterior of isotropic stationary Gaussian fields; biased elsewhere",
-    needs=("linear",),
     antithetic=True,
     cites="the covariance of Rozet et al. 2024, the renewal of Zhang et al. 2024 (DAPS), the noise "
     "of Kawar et al. 2022 (DDRM), the symmetries of Terris et al. 2024; here",
@@ -58,20 +58,21 @@ def matched_spectrum(
     much that of y as it can be (``SharedNoise``): D then sees the true image where it is measured,
     not a draw of it, and little of y is left for the Gaussian to explain. Elsewhere it is fresh.
     Draws are in closed form of filters of real images, such as blurs that wrap around, and by a few
-    conjugate gradients of other operators (``Measurement``). Complex images are next to nothing
-    outside an object: for them the Gaussian is as uneven as the error of D is. A symmetric prior is
-    evaluated at rotated and mirrored images (``EquivariantDenoiser``). Serves linear operators and
-    any noise, taken to be Gaussian of the variance at A(D).
+    conjugate gradients of other linear operators; where the operator is not linear, by Gauss-Newton
+    steps (``NonlinearMeasurement``). Complex images are next to nothing outside an object: for them
+    the Gaussian is as uneven as the error of D is. A symmetric prior is evaluated at rotated and
+    mirrored images (``EquivariantDenoiser``). Serves any operator and any noise, taken to be
+    Gaussian of the variance at A(D).
 
     ``steps``: denoiser evaluations. ``sigma_max``, ``sigma_min``: the first and the last level, in
-    image units (default: 2 and 0.04 standard deviations of a pixel under the prior), spaced as in
-    Karras et al. 2022, Eq. 5. ``spread``: of draws, ``told`` by the answer of D to noise, the same
-    everywhere; ``local``, as uneven over the image as that answer is (``LocalAnswer``), as
-    photographs are uncertain at edges; or, beside that, no less than the error that is ``seen`` at
-    the draw before, where y says nothing (``OwnError``): behind blurs D errs more on draws of a
-    field than on images; of a prior that knows how strong fine detail is (``Prior.detail``), what
-    samples lack of it is made up for at the end (``LostDetail``). Where the noise is fresh, and of
-    complex images, nothing is local.
+    image units (default: 2, or 20 where the operator is not linear and gives no first guess, and
+    0.04 standard deviations of a pixel under the prior), spaced as in Karras et al. 2022, Eq. 5.
+    ``spread``: of draws, ``told`` by the answer of D to noise, the same everywhere; ``local``, as
+    uneven over the image as that answer is (``LocalAnswer``), as photographs are uncertain at
+    edges; or, beside that, no less than the error that is ``seen`` at the draw before, where y says
+    nothing (``OwnError``): behind blurs D errs more on draws of a field than on images; of a prior
+    that knows how strong fine detail is (``Prior.detail``), what samples lack of it is made up for
+    at the end (``LostDetail``). Where the noise is fresh, and of complex images, nothing is local.
 
     After the example of ``invscore.methods``:
 
@@ -80,16 +81,17 @@ def matched_spectrum(
     True
     """
     operator = problem.operator
-    if not isinstance(operator, LinearOperator):
-        raise ValueError(
-            f"matched_spectrum needs a linear operator, given {type(operator).__name__}"
-        )
-    high = levels.guessed(prior) if sigma_max is None else sigma_max
+    first = levels.guessed if isinstance(operator, LinearOperator) else levels.widest
+    high = first(prior) if sigma_max is None else sigma_max
     low = levels.fine(prior) if sigma_min is None else sigma_min
     sigmas = levels.karras(steps, high, low)
     guess = initial_guess(problem, prior, 0.0, rng)
     bands = FrequencyBands(guess)
-    measurement = measurement_for(problem, operator, bands)
+    measurement: Measurement
+    if isinstance(operator, LinearOperator):
+        measurement = measurement_for(problem, operator, bands)
+    else:
+        measurement = NonlinearMeasurement(problem, bands)
     local = LocalAnswer(bands) if measurement.local and spread != "told" else None
     covariance = DenoiserCovariance(bands)
     own = OwnError(bands) if spread == "seen" else None

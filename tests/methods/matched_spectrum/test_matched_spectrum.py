@@ -371,13 +371,6 @@ def test_noise_has_the_level_of_the_step(monkeypatch: pytest.MonkeyPatch) -> Non
     assert torch.equal(last.x, last.denoised)
 
 
-def test_needs_a_linear_operator() -> None:
-    bend = from_function(lambda x: x**2, SHAPE, linear=False)
-    problem = InverseProblem(bend, images(1), GaussianNoise(0.1))
-    with pytest.raises(ValueError, match="matched_spectrum needs a linear operator"):
-        reconstruct(problem, field(), method="matched_spectrum")
-
-
 @pytest.mark.parametrize("name", ["blur", "wrapped twice"])
 def test_measurements_with_other_axes_than_images(name: str) -> None:
     """A filter whose measurements are flat, as other libraries have them, is the same filter."""

@@ -242,13 +242,13 @@ def test_auto_counts_the_unknown_too() -> None:
         assert resolve(problem, prior, {"steps": None, "particles": 4})[0].name == taken
 
 
-def test_a_network_of_a_nonlinear_operator_gets_daps() -> None:
+def test_a_network_of_a_nonlinear_operator_gets_matched_spectrum() -> None:
     bend = from_function(lambda x: x + 0.1 * x**2, (65,), linear=False)
     problem = InverseProblem(bend, torch.ones(1, 65, dtype=F64), GaussianNoise(0.1))
     prior = GaussianPrior(torch.ones(65, dtype=F64), 1.0)
     prior.sigma_max = 80.0
     info, own = resolve(problem, prior, {"steps": None, "particles": 4})
-    assert (info.name, own["ode_steps"]) == ("daps", 1)
+    assert (info.name, own["spread"]) == ("matched_spectrum", "local")
 
 
 class OutsideTorch(GaussianPrior):
@@ -260,11 +260,11 @@ class OutsideTorch(GaussianPrior):
     pullback = Prior.pullback
 
 
-def test_a_prior_without_derivatives_gets_daps_behind_a_nonlinear_operator() -> None:
+def test_a_prior_without_derivatives_gets_matched_spectrum_behind_a_nonlinear_operator() -> None:
     bend = from_function(lambda x: x + 0.1 * x**2, (65,), linear=False)
     problem = InverseProblem(bend, torch.ones(1, 65, dtype=F64), GaussianNoise(0.1))
     result = reconstruct(problem, OutsideTorch(torch.ones(65, dtype=F64), 1.0), steps=3, samples=1)
-    assert result.method == "daps"
+    assert result.method == "matched_spectrum"
 
 
 def test_the_covariance_of_all_images_is_that_of_a_gaussian_prior() -> None:
