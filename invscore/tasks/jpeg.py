@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, JpegImagePlugin
@@ -24,6 +25,9 @@ BAND = 0.03, 0.2
 
 FEWEST = 24
 """Least side of a picture in pixels: three blocks."""
+
+MODES = "L", "RGB", "CMYK"
+"""Kinds of pictures that JPEG has: inks are compared in the colours that are read of them."""
 
 
 def rounding(path: str | Path) -> float:
@@ -47,19 +51,27 @@ def rounding(path: str | Path) -> float:
     except (OSError, ValueError):  # no picture of Pillow's
         return 0.0
     with opened:
-        if not isinstance(opened, JpegImagePlugin.JpegImageFile) or opened.mode not in ("L", "RGB"):
+        if not isinstance(opened, JpegImagePlugin.JpegImageFile) or opened.mode not in MODES:
             return 0.0
         if min(opened.size) < FEWEST:
             return 0.0
         left, top = ((size - min(size, SIDE)) // 2 // 16 * 16 for size in opened.size)
         box = (left, top, min(left + SIDE, opened.width), min(top + SIDE, opened.height))
         tables, sampling = opened.quantization, JpegImagePlugin.get_sampling(opened)
-        moved = np.asarray(opened.crop(box))[HALF_BLOCK:, HALF_BLOCK:]
+        part = opened.crop(box)
+    part = part.crop((HALF_BLOCK, HALF_BLOCK, *part.size))
     again = io.BytesIO()
-    same = {"subsampling": sampling} if moved.ndim == 3 and sampling >= 0 else {}
-    Image.fromarray(moved).save(again, "JPEG", qtables=tables, **same)
-    error = (np.asarray(Image.open(again), dtype=np.float64) - moved) / 255
+    same = {"subsampling": sampling} if part.mode == "RGB" and sampling >= 0 else {}
+    part.save(again, "JPEG", qtables=tables, **same)
+    before, after = _shown(part), _shown(Image.open(again))
+    error = (after - before) / 255
     power = np.abs(np.fft.fft2(error, axes=(0, 1), norm="ortho")) ** 2
-    along, across = (np.fft.fftfreq(size) for size in moved.shape[:2])
+    along, across = (np.fft.fftfreq(size) for size in before.shape[:2])
     radius = np.hypot(along[:, None], across)
     return float(power[(radius > BAND[0]) & (radius < BAND[1])].mean()) ** 0.5
+
+
+def _shown(picture: Image.Image) -> np.ndarray[Any, Any]:
+    """Shades or colours as they are read, (h, w) or (h, w, 3), from 0 to 255."""
+    seen = picture.convert("RGB") if picture.mode == "CMYK" else picture
+    return np.asarray(seen, dtype=np.float64)

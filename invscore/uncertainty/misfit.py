@@ -152,7 +152,8 @@ def _saturated(problem: InverseProblem) -> tuple[str, ...]:
     images = y.flatten(1)
     largest = images.amax(dim=1, keepdim=True)
     noise = problem.noise.estimated_variance(y).sqrt().expand(y.shape).flatten(1)
-    full = (images == largest) & (images > FAR * noise)
+    even = images.amin(dim=1, keepdim=True) == largest  # a picture of one shade tells nothing
+    full = (images == largest) & (images > FAR * noise) & ~even
     share = float(full.float().mean(dim=1).max())
     if share < CLIPPED or share * images.shape[1] < FEWEST:
         return ()

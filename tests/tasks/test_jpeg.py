@@ -37,6 +37,17 @@ def test_the_error_of_the_file_is_found_without_the_picture_before(
     assert rounding(file) == pytest.approx(true, rel=0.3)
 
 
+def test_the_error_of_inks_is_that_of_their_colours(tmp_path: Path) -> None:
+    inks, file = Image.fromarray(blurred(3)).convert("CMYK"), tmp_path / "a.jpg"
+    inks.save(file, quality=75)
+    shown = (np.asarray(each.convert("RGB"), float) for each in (Image.open(file), inks))
+    error = (next(shown) - next(shown)) / 255
+    power = np.abs(np.fft.fft2(error, axes=(0, 1), norm="ortho")) ** 2
+    radius = np.hypot(*np.meshgrid(*(np.fft.fftfreq(n) for n in error.shape[:2]), indexing="ij"))
+    true = power[(radius > BAND[0]) & (radius < BAND[1])].mean() ** 0.5
+    assert rounding(file) == pytest.approx(true, rel=0.3)
+
+
 def test_other_files_have_none(tmp_path: Path) -> None:
     Image.fromarray(blurred(3)).save(tmp_path / "a.png")
     Image.fromarray(blurred(3)[:20, :20]).save(tmp_path / "tiny.jpg")

@@ -161,6 +161,7 @@ def test_saturated_pixels_are_told_behind_a_blur() -> None:
         (blur, y.clamp(max=0.5), True),
         (blur, y, False),
         (Identity(shape), y.clamp(max=0.5), False),
+        (blur, torch.full_like(y, 0.5), False),
         (blur, (255 * y).round().clamp(0, 255) / 255, False),
     ):
         problem = InverseProblem(operator, measured, GaussianNoise(0.01))
