@@ -29,13 +29,29 @@ def read(file: Path, wanted: Wanted) -> Recording:
         single(file, wanted)
         return _recording(file, opened, "", {"attributes": dict(opened.attrs)})
     attributes = dict(opened.attrs)
+    try:
+        return _group(file, opened, attributes, wanted)
+    except (KeyError, TypeError, AttributeError, IndexError):
+        described = attributes.get("ome", attributes)
+        if not isinstance(described, Mapping) or "multiscales" in described:
+            raise Unfit(
+                f"{str(file)!r} must describe its image as OME-Zarr does: `multiscales` with "
+                "`axes` and `datasets`, each with a `path`"
+            ) from None
+        raise
+
+
+def _group(file: Path, opened: Any, attributes: dict[str, Any], wanted: Wanted) -> Recording:
+    """The array asked for of a group, or the image that OME-Zarr describes."""
+    from zarr import Array as ZarrArray
+
     scales = attributes.get("ome", attributes).get("multiscales", [])
     names, declared = wanted.names, []
     if scales:
         names = (str(scales[0]["datasets"][0]["path"]), *names)
         given = scales[0].get("axes", "tczyx")  # before version 0.4 they were always these
         declared = [axis if isinstance(axis, Mapping) else {"name": axis} for axis in given]
-    held = [name for name, item in opened.members(max_depth=None) if isinstance(item, zarr.Array)]
+    held = [name for name, item in opened.members(max_depth=None) if isinstance(item, ZarrArray)]
     if scales and wanted.key is None and names[0] not in held:
         found = ", ".join(sorted(held)) or "none"
         raise Unfit(f"{str(file)!r} must hold its image {names[0]!r} of OME-Zarr, got {found}")
@@ -45,7 +61,7 @@ def read(file: Path, wanted: Wanted) -> Recording:
         return _recording(file, values, "", {"attributes": dict(values.attrs)})
     letters = [axis["name"].lower() for axis in declared]
     axes = "".join({"y": "h", "x": "w"}.get(letter, letter) for letter in letters)
-    spacing = _spacing(scales[0], key, len(declared))
+    spacing = _spacing(file, scales[0], key, len(declared))
     warn_of_spacing(file, [size for size, _ in spacing])
     return _recording(file, values, axes, {"axes": declared, "spacing": spacing})
 
@@ -96,12 +112,20 @@ def _multiscales(letters: str, shape: Sequence[int], like: Recording) -> dict[st
     }
 
 
-def _spacing(scales: Mapping[str, Any], key: str, axes: int) -> list[tuple[float, float]]:
+def _spacing(
+    file: Path, scales: Mapping[str, Any], key: str, axes: int
+) -> list[tuple[float, float]]:
     """The size of a pixel and the place of the first along each axis, as OME-Zarr declares them."""
     sizes, places = [1.0] * axes, [0.0] * axes
     own = [each for each in scales["datasets"] if str(each["path"]) == key]
     for holder in (*own, scales):  # those of a dataset come first
         for each in holder.get("coordinateTransformations", []):
+            numbers = each.get(each["type"])
+            if isinstance(numbers, Sequence) and len(numbers) != axes:
+                raise Unfit(
+                    f"{str(file)!r} must have a {each['type']} of {axes} numbers, one for each "
+                    f"axis, got {len(numbers)}"
+                )
             if each["type"] == "scale":
                 sizes = [a * float(b) for a, b in zip(sizes, each["scale"], strict=True)]
                 places = [a * float(b) for a, b in zip(places, each["scale"], strict=True)]

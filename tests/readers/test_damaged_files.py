@@ -187,3 +187,25 @@ def test_a_package_that_is_missing_is_named(
         ValueError, match=rf"needs the package {PACKAGES[name]}: pip install 'invscore\[files\]'"
     ):
         load_image(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "sentence"),
+    [
+        (
+            {"path": "0", "coordinateTransformations": [{"type": "scale", "scale": [1, 2]}]},
+            "must have a scale of 3 numbers, one for each axis, got 2",
+        ),
+        ({}, "must describe its image as OME-Zarr does"),
+    ],
+)
+def test_what_ome_zarr_leaves_out_is_named(
+    dataset: dict[str, object], sentence: str, tmp_path: Path
+) -> None:
+    zarr = pytest.importorskip("zarr")
+    group = zarr.create_group(tmp_path / "a.zarr")
+    group.create_array("0", data=np.zeros((3, 8, 8), "f4"))
+    axes = [{"name": name} for name in "zyx"]
+    group.attrs["multiscales"] = [{"axes": axes, "datasets": [dataset]}]
+    with pytest.raises(ValueError, match=sentence):
+        load_measurement(tmp_path / "a.zarr", index=0)
