@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from invscore import levels
-from invscore.likelihood import InverseProblem
+from invscore.likelihood import GaussianNoise, InverseProblem
 from invscore.methods.base import MethodInfo, Step, get_method, register
 from invscore.methods.exact_score import serves
 from invscore.methods.gaussian_field.frequency_bands import FrequencyBands
@@ -40,6 +40,9 @@ FEW = 64
 """Most numbers, measured or unknown, for which a product with the Jacobian each is worth its
 cost."""
 
+MODEST = 2**12
+"""Largest image, in numbers, whose many measurements are given particles: a hundred at a time."""
+
 SMALL = 2**18
 """Largest image, in numbers, whose frequency bands are cached for the next measurement."""
 
@@ -66,6 +69,24 @@ def measures_few(problem: InverseProblem) -> bool:
     """Whether `matched_smc` is what the problem calls for: few numbers are measured, or unknown."""
     unknown = (2 if problem.operator.in_complex else 1) * math.prod(problem.operator.in_shape)
     return problem.count <= MOST and min(problem.count, unknown) <= FEW
+
+
+def measures_many(problem: InverseProblem, prior: Prior) -> bool:
+    """Whether `pinned_smc` is what the problem calls for: many numbers of a modest image are
+    measured, and the prior is known at any level, as no network is, and has derivatives."""
+    operator = problem.operator
+    if not math.isinf(prior.sigma_max) or not isinstance(operator, LinearOperator):
+        return False
+    if measures_few(problem) or not isinstance(problem.noise, GaussianNoise):
+        return False
+    parts = 2 if operator.in_complex else 1
+    if parts * math.prod(operator.in_shape) > MODEST or operator.in_complex != operator.out_complex:
+        return False
+    try:
+        operator.svd(problem.y.dtype)
+    except NotImplementedError:
+        return False
+    return is_differentiable(prior, problem)
 
 
 def is_differentiable(prior: Prior, problem: InverseProblem) -> bool:
@@ -115,7 +136,8 @@ def _bands(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> 
 @register(
     "auto",
     exact=False,
-    law="that of `exact_score`, `matched_smc`, `matched_spectrum` or `matched_pixels`",
+    law="that of `exact_score`, `matched_smc`, `pinned_smc`, `matched_spectrum` or "
+    "`matched_pixels`",
     evaluations=f"particles if numbers <= {FEW} else 1",
     products=f"particles * (numbers + 2) if numbers <= {FEW} else 2 * nonlinear",
     cites="here",
@@ -132,15 +154,19 @@ def auto(
 ) -> Iterator[Step]:
     """The method that suits operator, prior and measurement.
 
-    `exact_score`, `matched_smc` for few numbers, `matched_spectrum` or `matched_pixels`.
+    `exact_score`, `matched_smc` for few numbers, `pinned_smc`, `matched_spectrum` or
+    `matched_pixels`.
     Where the prior denoises the noise that the measurement leaves (`Prior.denoise_with`),
     `exact_score` draws from the posterior itself, whatever its modes. Elsewhere it depends. Few
     numbers leave several explanations open, and weighted particles find how likely each of them is:
     at most 64 that are measured, or 256 of at most 64 unknowns. Many, such as an image's, need a
     product with the Jacobian each, and their likelihood is too sharp for weights:
     `matched_spectrum` does without either. Where the operator is not linear, `matched_pixels`
-    serves priors that are known at any level, as no network is, and have derivatives. A prior known
-    at any level also makes `matched_spectrum` start where no guess picks the mode.
+    serves priors that are known at any level, as no network is, and have derivatives. Behind linear
+    operators with an SVD and Gaussian noise, and up to 4096 numbers of an image, `pinned_smc`
+    serves such priors: particles for many numbers, which cost an evaluation and two products each,
+    and no more than samples where as many are asked for. Beyond, a prior known at any level makes
+    `matched_spectrum` start where no guess picks the mode.
 
     A prior whose levels end below 1.5 standard deviations of a pixel, a denoiser and no model of
     images, serves no particles and no operator that is not linear: `hqs` takes their place, a point
@@ -155,9 +181,9 @@ def auto(
     real images behind networks where D passes noise.
 
     ``steps``: evaluations of a particle, or of a sample by the others (default: 20, and 10 of a
-    sample where a network restores what a low-pass has left). ``particles``: in a
-    set of `matched_smc`; ask for as many samples, or a multiple, so that none is drawn in
-    vain.
+    sample where a network restores what a low-pass has left). ``particles``: in a set of
+    `matched_smc` or `pinned_smc`; ask for as many samples, or a multiple, so that none is drawn
+    in vain.
 
     After the example of ``invscore.methods``:
 
@@ -187,6 +213,8 @@ def resolve(
     linear = isinstance(problem.operator, LinearOperator)
     if measures_few(problem):
         info, own = get_method("matched_smc"), {"particles": options["particles"]}
+    elif measures_many(problem, prior):
+        info, own = get_method("pinned_smc"), {"particles": options["particles"]}
     elif not linear and everywhere and is_differentiable(prior, problem):
         info = get_method("matched_pixels")
     else:

@@ -10,6 +10,7 @@ joined by probes, which come from a start that no first guess reaches
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import combinations
 
@@ -95,7 +96,8 @@ def particle_warnings(sizes: Sequence[float], particles: int) -> tuple[str, ...]
         >>> particle_warnings([90.0, 12.0], particles=100)[0].split(":")[0]
         'the effective sample size of 100 particles fell to 12'
     """
-    least = min(sizes, default=float(particles))
+    told = [size for size in sizes if not math.isnan(size)]  # not all steps tell one
+    least = min(told, default=float(particles))
     if least >= UNEVEN * particles:
         return ()
     return (
