@@ -210,20 +210,24 @@ def resolve(
     if is_narrow(prior) and not many:
         info = get_method("hqs")
         return info, info.options({"steps": steps})
-    linear = isinstance(problem.operator, LinearOperator)
+    operator = problem.operator
     if measures_few(problem):
         info, own = get_method("matched_smc"), {"particles": options["particles"]}
     elif measures_many(problem, prior):
         info, own = get_method("pinned_smc"), {"particles": options["particles"]}
-    elif not linear and everywhere and is_differentiable(prior, problem):
+    elif (
+        everywhere
+        and not isinstance(operator, LinearOperator)
+        and is_differentiable(prior, problem)
+    ):
         info = get_method("matched_pixels")
     else:
         info = get_method("matched_spectrum")
         if everywhere:
             own = {"sigma_max": levels.of_pixel(prior, BLIND)}
-        elif linear and leaves_detail(problem, problem.operator):
+        elif isinstance(operator, LinearOperator) and leaves_detail(problem, operator):
             high, low = (levels.of_pixel(prior, level) for level in DETAIL)
-            draws = "seen" if len(problem.operator.in_shape) < 4 else "local"
+            draws = "seen" if len(operator.in_shape) < 4 else "local"
             own = {"sigma_max": high, "sigma_min": low, "spread": draws}
             steps = STEPS_FOR_DETAIL if given is None else given
         else:
