@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from typing import Any, Self
 
@@ -96,8 +96,8 @@ class DetailLaw:
 
     def to(self, like: Tensor) -> Self:
         """The law in the dtype and on the device of ``like``."""
-        parts = (each.to(like) for each in (self.mean, self.covariance, self.power))
-        return type(self)(*parts, tails=self.tails)
+        mean, covariance, power = self.mean.to(like), self.covariance.to(like), self.power.to(like)
+        return replace(self, mean=mean, covariance=covariance, power=power)
 
     @classmethod
     def of_images(cls, images: list[Tensor]) -> Self:
@@ -136,7 +136,8 @@ class DetailLaw:
             raise ValueError(
                 f"the law of detail must have a mean, a covariance and a power of {COUNT} bands"
             )
-        return cls(*parts)
+        mean, covariance, power = parts
+        return cls(mean, covariance, power)
 
     @property
     def metadata(self) -> dict[str, Any]:
