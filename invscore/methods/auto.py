@@ -40,7 +40,7 @@ FEW = 64
 """Most numbers, measured or unknown, for which a product with the Jacobian each is worth its
 cost."""
 
-MODEST = 2**12
+MODEST = 2**10
 """Largest image, in numbers, whose many measurements are given particles: a hundred at a time."""
 
 SMALL = 2**18
@@ -163,7 +163,7 @@ def auto(
     product with the Jacobian each, and their likelihood is too sharp for weights:
     `matched_spectrum` does without either. Where the operator is not linear, `matched_pixels`
     serves priors that are known at any level, as no network is, and have derivatives. Behind linear
-    operators with an SVD and Gaussian noise, and up to 4096 numbers of an image, `pinned_smc`
+    operators with an SVD and Gaussian noise, and up to 1024 numbers of an image, `pinned_smc`
     serves such priors: particles for many numbers, which cost an evaluation and two products each,
     and no more than samples where as many are asked for. Beyond, a prior known at any level makes
     `matched_spectrum` start where no guess picks the mode.
