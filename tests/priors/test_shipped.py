@@ -14,7 +14,7 @@ from invscore.priors import available_priors, load_prior
 
 SHIPPED = Path(str(resources.files("invscore.priors.shipped")))
 PRIORS = sorted(available_priors())
-MEGABYTES = 40
+MEGABYTES = 45
 
 HEADINGS = ("## How it was made", "## What it can do", "## Where it ends")
 ROWS = ("quantity", "network", "parametrisation", "objective", "data", "held out", "licence")

@@ -211,7 +211,7 @@ class _Octaves:
         These lie along ``axis``, 2 or 3.
         """
         if self._share.numel() == 1:
-            return values
+            return values if axis == 2 else values[..., None]
         higher = values.narrow(axis, self._next, self.bands - self._next)
         low, high = (v.index_select(axis, self._below) for v in (values, higher))
         if axis == 2:

@@ -66,7 +66,7 @@ def pinned_smc(
     sigma_max: Level | None = None,
     sigma_min: Level | None = None,
 ) -> Iterator[Step]:
-    """Sequential Monte Carlo with measured coefficients pinned to noisy measurements.
+    """Sequential Monte Carlo with a shared path of y.
 
     On the singular vectors of the operator a measured coefficient is itself a noisy coefficient,
     of the level of its noise; above that, x has there the measurement with more noise, the same

@@ -25,7 +25,7 @@ def test_both_ways_give_the_same(shape: tuple[int, ...], monkeypatch: pytest.Mon
     generator = torch.Generator().manual_seed(1)
     first, second = torch.randn(2, 3, *shape, dtype=F64, generator=generator)
     few, many = few_and_many(first, monkeypatch)
-    assert few._few_operations
+    assert few._few_operations == (len(shape) < 4)  # bands of volumes differ too much
     assert not many._few_operations
     torch.testing.assert_close(few.sums([first, second]), many.sums([first, second]))
     torch.testing.assert_close(few.sum(torch.ones_like(first)), few.numbers.expand(3, -1))
@@ -40,7 +40,9 @@ def test_a_spectrum_of_bands_is_that_of_the_distance_from_0(
 ) -> None:
     like = torch.zeros(1, *shape, dtype=F64)
     rows, columns = (torch.fft.fftfreq(n, dtype=F64) for n in (1, *shape)[-2:])
-    wanted = torch.hypot(rows[:, None], columns).expand(like.shape)
+    across = torch.fft.fftfreq(shape[1] if len(shape) == 4 else 1, dtype=F64)
+    wanted = torch.hypot(across[:, None, None], torch.hypot(rows[:, None], columns))
+    wanted = (wanted if len(shape) == 4 else wanted[0]).expand(like.shape)
     for bands in few_and_many(like, monkeypatch):
-        quarter = bands.radius.expand(1, bands._channels, -1, -1)
+        quarter = bands.radius.expand(1, bands.channels, -1, -1, -1)
         torch.testing.assert_close(bands.everywhere(quarter), wanted)

@@ -212,7 +212,7 @@ def test_many_numbers_are_refused() -> None:
     [
         (64, True, "matched_smc"),
         (64, False, "matched_smc"),
-        (65, True, "matched_spectrum"),
+        (65, True, "pinned_smc"),
         (65, False, "matched_pixels"),
     ],
 )
@@ -225,7 +225,7 @@ def test_auto(numbers: int, linear: bool, taken: str) -> None:
     options: dict[str, Any] = {"samples": 2, "seed": 6, "steps": 3, "batch_size": 1}
     own: dict[str, dict[str, Any]] = {
         "matched_smc": {"particles": 4},
-        "matched_spectrum": {"sigma_max": 30.0},
+        "pinned_smc": {"particles": 4},
     }
     expected = reconstruct(problem, prior, method=taken, **options, **own.get(taken, {}))
     found = reconstruct(problem, prior, method="auto", **options, particles=4)
