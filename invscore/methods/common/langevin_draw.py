@@ -9,7 +9,8 @@ from torch import Tensor
 
 from invscore.likelihood import GaussianNoise, InverseProblem
 from invscore.methods.common.proximal import proximal
-from invscore.operators import NonlinearOperator, Operator, jacobian
+from invscore.methods.common.whitened import Whitened
+from invscore.operators import Operator, jacobian
 from invscore.operators.base import broadcast
 from invscore.operators.cg import inner
 from invscore.rng import SampleRNG, random_signs
@@ -26,27 +27,18 @@ PROBES, POWERS = 4, 10
 for its largest eigenvalue."""
 
 
-class Whitened(NonlinearOperator):
+class WhitenedPixels(Whitened):
     """``A(centre + deviation * w)`` as a function of w."""
 
     def __init__(self, operator: Operator, centre: Tensor, deviation: Tensor) -> None:
-        self.operator, self.centre, self.deviation = operator, centre, deviation
-        self.in_shape, self.out_shape = operator.in_shape, operator.out_shape
-        self.in_complex, self.out_complex = operator.in_complex, operator.out_complex
-        self.measured = operator.measured
+        super().__init__(operator, centre)
+        self.deviation = deviation
 
-    def image(self, w: Tensor) -> Tensor:
-        """``centre + deviation * w``."""
-        return self.centre + self.deviation * w
+    def away(self, w: Tensor) -> Tensor:
+        return self.deviation * w
 
-    def __call__(self, w: Tensor) -> Tensor:
-        return self.operator(self.image(w))
-
-    def jvp(self, w: Tensor, v: Tensor) -> Tensor:
-        return self.operator.jvp(self.image(w), self.deviation * v)
-
-    def vjp(self, w: Tensor, u: Tensor) -> Tensor:
-        return self.deviation * self.operator.vjp(self.image(w), u)
+    def back(self, x: Tensor) -> Tensor:
+        return self.deviation * x
 
 
 def langevin_draw(
@@ -72,7 +64,7 @@ def langevin_draw(
     by (``FALL``) is not made, and those that follow are half as long.
     """
     deviation = deviation.expand(centre.shape)
-    white = Whitened(problem.operator, centre, deviation)
+    white = WhitenedPixels(problem.operator, centre, deviation)
     task = replace(problem, operator=white)
     drawn = rng.normal_like(centre)
     gaussian = isinstance(problem.noise, GaussianNoise)

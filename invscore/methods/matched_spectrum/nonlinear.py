@@ -7,6 +7,7 @@ from torch import Tensor
 
 from invscore.likelihood import GaussianNoise, InverseProblem
 from invscore.methods.common.proximal import proximal
+from invscore.methods.common.whitened import Whitened
 from invscore.methods.gaussian_field.frequency_bands import FrequencyBands
 from invscore.methods.matched_spectrum.local_scale import LocalScale
 from invscore.methods.matched_spectrum.measurement import (
@@ -16,18 +17,15 @@ from invscore.methods.matched_spectrum.measurement import (
     Picture,
     trusted,
 )
-from invscore.operators import NonlinearOperator, Operator
+from invscore.operators import Operator
 from invscore.rng import SampleRNG
 
 NEWTON, PRODUCTS = 4, 10
 """Gauss-Newton steps of a draw, and iterations of conjugate gradients in each."""
 
 
-class Whitened(NonlinearOperator):
-    """What is measured of a field, in units of the noise, as a function of its coefficients.
-
-    ``A(centre + scale F^-1(deviation w)) / noise`` of spectra w, which are white.
-    """
+class WhitenedField(Whitened):
+    """``A(centre + scale F^-1(deviation w)) / noise`` as a function of white spectra w."""
 
     def __init__(
         self,
@@ -38,29 +36,23 @@ class Whitened(NonlinearOperator):
         deviation: Tensor,
         noise: Tensor,
     ) -> None:
-        self.operator, self.bands, self.centre = operator, bands, centre
-        self.scale, self.deviation, self.noise = scale, deviation, noise
-        self.in_shape, self.out_shape = operator.in_shape, operator.out_shape
-        self.in_complex, self.out_complex = operator.in_complex, operator.out_complex
-        self.measured = operator.measured
+        super().__init__(operator, centre)
+        self.bands, self.scale, self.deviation, self.noise = bands, scale, deviation, noise
 
-    def field(self, w: Tensor) -> Tensor:
-        """Images of white spectra, without their centre."""
+    def away(self, w: Tensor) -> Tensor:
         return self.scale * self.bands.image(self.deviation * w)
 
-    def image(self, w: Tensor) -> Tensor:
-        """Images of white spectra."""
-        return self.centre + self.field(w)
+    def back(self, x: Tensor) -> Tensor:
+        return self.deviation * self.bands.spectrum(self.scale * x)
 
     def __call__(self, w: Tensor) -> Tensor:
-        return self.operator(self.image(w)) / self.noise
+        return super().__call__(w) / self.noise
 
     def jvp(self, w: Tensor, v: Tensor) -> Tensor:
-        return self.operator.jvp(self.image(w), self.field(v)) / self.noise
+        return super().jvp(w, v) / self.noise
 
     def vjp(self, w: Tensor, u: Tensor) -> Tensor:
-        back = self.scale * self.operator.vjp(self.image(w), u / self.noise)
-        return self.deviation * self.bands.spectrum(back)
+        return super().vjp(w, u / self.noise)
 
 
 class NonlinearMeasurement(FreshMeasurement):
@@ -89,7 +81,7 @@ class NonlinearMeasurement(FreshMeasurement):
         passed = problem.operator.jvp(denoised, scale * bands.image(deviation * drawn))
         passed = problem.measured(passed).flatten(1).abs().square().mean(dim=1).sqrt()
         noise = torch.maximum(noise, passed.reshape(-1, *[1] * (noise.ndim - 1)) / SHARPEST)
-        white = Whitened(problem.operator, bands, denoised, scale, deviation, noise)
+        white = WhitenedField(problem.operator, bands, denoised, scale, deviation, noise)
         y = told / noise - rng.normal_like(told)
         task = InverseProblem(white, y, GaussianNoise(1.0))
         return self.picture(
