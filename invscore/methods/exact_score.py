@@ -73,11 +73,11 @@ class Rule:
     def of(cls, problem: InverseProblem, prior: Prior) -> Rule:
         _, _, variance = problem.linear_gaussian("exact_score")
         if (told := serves(problem, prior)) is None:
-            known = ", ".join(sorted(prior.noise_kinds)) or "nothing: it knows white noise alone"
+            kinds = " and between ".join(sorted(prior.noise_kinds))
+            known = f"noise that differs between {kinds}" if kinds else "white noise alone"
             raise ValueError(
-                f"exact_score needs a prior that denoises noise as the operator leaves it, see "
-                f"Prior.denoise_with; this one knows noise that differs between "
-                f"{known}"
+                f"exact_score needs a prior that denoises noise as the operator leaves it (see "
+                f"Prior.denoise_with), got one that knows {known}"
             )
         return cls(told, alike=bool((variance == variance[0]).all()))
 

@@ -138,9 +138,10 @@ def test_units_change_nothing_else() -> None:
     plain = reconstruct(
         InverseProblem(operator, y, GaussianNoise(0.01)), PRIOR, method="diffpir", steps=8
     )
-    for unit in (1e-6, 3.0, 1e6):
+    for unit in (1e-24, 1e-6, 3.0, 1e6, 1e22):
         problem = InverseProblem(operator, unit * y, GaussianNoise(0.01 * unit))
-        result = reconstruct(problem, PRIOR, method="diffpir", steps=8)
+        prior = PRIOR.to(dtype=problem.y.dtype)
+        result = reconstruct(problem, prior, method="diffpir", steps=8)
         error = (result.mean / unit - PHOTO).square().mean().sqrt()
         assert error < 1.03 * (plain.mean - PHOTO).square().mean().sqrt()
 
