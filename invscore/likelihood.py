@@ -37,10 +37,11 @@ class InverseProblem:
 
     ``y`` may be an array of NumPy, ``noise`` a number or one an image: the standard deviation of
     Gaussian noise. ``y`` is treated in single precision at least, half precision being what it was
-    written in, and without gradients; in double precision where its rms is below 1e-12 or beyond 1e12
-    (fluxes in SI units): squares of its noise would not fit. Gaussian noise below the rounding errors of ``A(x)``, 8
-    relative precisions of the rms of y (4e-7 of a bright image in single precision), or of y in
-    half precision, is taken for them: ``noise`` is what counts, for noise 0 too.
+    written in, and without gradients; in double precision where its rms is below 1e-12 or beyond
+    1e12, as of fluxes in SI units, where squares of its noise would not fit. Gaussian noise below
+    the rounding errors of ``A(x)``, 8 relative precisions of the rms of y (4e-7 of a bright image
+    in single precision), or of y in half precision, is taken for them: ``noise`` is what counts,
+    for noise 0 too.
 
     Raises ``TypeError`` for another kind of operator, measurement or noise, and
     ``ValueError`` when the shape of ``y`` does not fit the operator, when ``y`` is complex

@@ -319,7 +319,9 @@ def test_any_unit_has_room_for_its_squares(unit: float, cplx: bool) -> None:
     dtype = torch.complex64 if cplx else torch.float32
     y, x = _randn(2, 5, seed=1, dtype=dtype), _randn(2, 5, seed=2, dtype=dtype)
     operator = from_matrix(torch.eye(5, dtype=dtype), (5,), (5,))
-    plain = InverseProblem(operator, y.to(y.dtype.to_complex() if cplx else F64), GaussianNoise(0.1))
+    plain = InverseProblem(
+        operator, y.to(y.dtype.to_complex() if cplx else F64), GaussianNoise(0.1)
+    )
     problem = InverseProblem(operator, unit * y, GaussianNoise(0.1 * unit))
     assert problem.y.real.dtype == F64
     x = x.to(problem.y.dtype)
@@ -327,4 +329,6 @@ def test_any_unit_has_room_for_its_squares(unit: float, cplx: bool) -> None:
         problem.discrepancy(unit * x), plain.discrepancy(x).to(F64), rtol=1e-5, atol=0
     )
     expected = (y - x) / (0.1**2 * unit)
-    torch.testing.assert_close(problem.score(unit * x) / expected, torch.ones_like(x), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(
+        problem.score(unit * x) / expected, torch.ones_like(x), rtol=1e-5, atol=1e-5
+    )

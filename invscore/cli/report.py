@@ -205,7 +205,9 @@ def print_summary(metrics: Mapping[str, Any], folder: Path) -> None:
     for sentence in metrics["warnings"]:
         console.print(f"[yellow]warning[/yellow]: {escape(sentence)}")
     if not metrics["warnings"]:
-        console.print(f"residual {metrics['residual']:.2f} times the noise (1 is expected)")
+        exact = metrics.get("noise") == 0
+        unit = "rounding errors (at most 1" if exact else "the noise (1"
+        console.print(f"residual {metrics['residual']:.2f} times {unit} is expected)")
     for sentence in metrics["assumed"]:
         console.print(f"[dim]assumed[/dim]: {escape(sentence)}")
     if metrics["scale"] != 1:

@@ -18,10 +18,10 @@ import torch
 from torch import Tensor
 
 from invscore.likelihood import GaussianNoise, InverseProblem
-from invscore.operators import MRI, Identity, Inpainting
+from invscore.operators import MRI, Identity, Inpainting, LinearOperator
 from invscore.uncertainty.border import border_warnings
 from invscore.uncertainty.regions import has_noise_map, region_warnings
-from invscore.uncertainty.residual import Residual
+from invscore.uncertainty.residual import Residual, unit_of
 from invscore.uncertainty.spectrum import RINGS, SECTORS, ResidualSpectrum, residual_spectrum
 from invscore.uncertainty.standardised import residuals
 
@@ -74,9 +74,14 @@ def misfit_warnings(
     ()
     """
     each = residuals(problem, samples)
-    found = _zeros(problem) or _saturated(problem) or border_warnings(problem, each)
+    found = (
+        _zeros(problem, samples) or _saturated(problem, samples) or border_warnings(problem, each)
+    )
     if white:
         found = found or region_warnings(problem, each)
+    if not isinstance(problem.operator, LinearOperator):
+        # Whose steps may have ended before they explain y: then the spectrum tells no cause.
+        found = found or residual.warnings()
     if white and not found:
         spectrum = residual_spectrum(problem, samples, each)
         found = () if spectrum is None else _bands(problem, spectrum)
@@ -120,7 +125,7 @@ def noise_warnings(problem: InverseProblem, seen: Tensor | None) -> tuple[str, .
     )
 
 
-def _zeros(problem: InverseProblem) -> tuple[str, ...]:
+def _zeros(problem: InverseProblem, samples: Tensor) -> tuple[str, ...]:
     """Numbers that are exactly 0 beside others far above the noise, as unmeasured ones are."""
     y = problem.y
     if y.ndim < 3 or y.is_complex():
@@ -136,7 +141,7 @@ def _zeros(problem: InverseProblem) -> tuple[str, ...]:
     far = beside > FAR * problem.noise.estimated_variance(beside).sqrt()
     count = int((zero & far).sum())
     # Black areas of a picture have zeros whose neighbours are dark as well.
-    if count < max(FEWEST, number / 2):
+    if count < max(FEWEST, number / 2) or _is_an_end(problem, samples, zero & far, -1):
         return ()
     return (
         f"{count} numbers of the measurement are exactly 0 beside others of at least {FAR:g} times "
@@ -144,7 +149,7 @@ def _zeros(problem: InverseProblem) -> tuple[str, ...]:
     )
 
 
-def _saturated(problem: InverseProblem) -> tuple[str, ...]:
+def _saturated(problem: InverseProblem, samples: Tensor) -> tuple[str, ...]:
     """Many numbers that are exactly the largest, which noise would have told apart."""
     y, operator = problem.y, problem.operator
     if y.is_complex() or operator.view != "image" or isinstance(operator, SINGLE_PIXELS):
@@ -157,11 +162,25 @@ def _saturated(problem: InverseProblem) -> tuple[str, ...]:
     share = float(full.float().mean(dim=1).max())
     if share < CLIPPED or share * images.shape[1] < FEWEST:
         return ()
+    if _is_an_end(problem, samples, full.reshape(y.shape), 1):
+        return ()
     return (
         f"{share:.0%} of the numbers of the measurement are exactly its largest: if they are "
         "saturated, A x is more there than they say, and edges around them ring; measure again, "
         "darker, or restore a part without them",
     )
+
+
+def _is_an_end(problem: InverseProblem, samples: Tensor, places: Tensor, sign: int) -> bool:
+    """Whether the operator itself ends at the numbers in ``places``, as one that clips does.
+
+    Images that are far brighter, or darker, measure the same there.
+    """
+    if isinstance(problem.operator, LinearOperator):
+        return False
+    farther = problem.operator(samples[0] + sign * samples[0].abs().amax())
+    noise = problem.noise.estimated_variance(problem.y).sqrt()
+    return bool(((sign * (farther - problem.y) <= noise) | ~places).all())
 
 
 def _bands(problem: InverseProblem, spectrum: ResidualSpectrum) -> tuple[str, ...]:
@@ -179,18 +198,18 @@ def _bands(problem: InverseProblem, spectrum: ResidualSpectrum) -> tuple[str, ..
     if isinstance(problem.operator, WITHOUT_KERNEL):
         band = torch.zeros_like(band)
     if bool(lowest.any()):
-        return (_prior_sentence(spectrum, lowest),)
+        return (_prior_sentence(problem, spectrum, lowest),)
     if bool((more | less).any()):
         return (_noise_sentence(problem, noise, more | less),)
     if bool(band.any()):
-        return (_operator_sentence(spectrum, noise, band),)
+        return (_operator_sentence(problem, spectrum, noise, band),)
     return ()
 
 
-def _prior_sentence(spectrum: ResidualSpectrum, found: Tensor) -> str:
+def _prior_sentence(problem: InverseProblem, spectrum: ResidualSpectrum, found: Tensor) -> str:
     size = float(spectrum.power[found, 0].max()) ** 0.5
     return (
-        f"the residual y - A x is up to {size:.2g} times the declared noise at the lowest "
+        f"the residual y - A x is up to {size:.2g} times {unit_of(problem)} at the lowest "
         "frequencies: the image is unlike those that the prior knows, or the mask or the scale "
         "of the measurement is another"
     )
@@ -200,7 +219,7 @@ def _noise_sentence(problem: InverseProblem, power: Tensor, found: Tensor) -> st
     worst = power[found][(power[found].log().abs()).argmax()]
     factor = float(worst) ** 0.5
     sentence = (
-        f"the residual y - A x is {factor:.2g} times the declared noise at the highest "
+        f"the residual y - A x is {factor:.2g} times {unit_of(problem)} at the highest "
         "frequencies, where the measurement has little but noise: "
     )
     if not isinstance(problem.noise, GaussianNoise):
@@ -213,12 +232,14 @@ def _noise_sentence(problem: InverseProblem, power: Tensor, found: Tensor) -> st
     return sentence + f"the noise is {bound} {factor * declared:.2g}, not {declared:.2g}"
 
 
-def _operator_sentence(spectrum: ResidualSpectrum, noise: Tensor, found: Tensor) -> str:
+def _operator_sentence(
+    problem: InverseProblem, spectrum: ResidualSpectrum, noise: Tensor, found: Tensor
+) -> str:
     inner = spectrum.power[found, 1:-HIGHEST] * (spectrum.freedom[1:-HIGHEST] > 0)
     place = int(inner.flatten().argmax()) % (inner.shape[1] * SECTORS)
     frequency = (place // SECTORS + 1.5) / (2 * RINGS)
     return (
-        f"the residual y - A x is {float(inner.max()) ** 0.5:.2g} times the declared noise about "
+        f"the residual y - A x is {float(inner.max()) ** 0.5:.2g} times {unit_of(problem)} about "
         f"{frequency:.2f} cycles a pixel and {float(noise[found].mean()) ** 0.5:.2f} times at the "
         "highest frequencies, where there is noise alone: the operator is not the instrument's, "
         "its kernel first of all"

@@ -30,6 +30,7 @@ import torch
 from torch import Tensor
 
 from invscore.likelihood import InverseProblem
+from invscore.noise import RaisedNoise
 
 TOLERANCE = 2.0
 """Largest ratio of chi^2 to its number of degrees of freedom, or its inverse, without a warning:
@@ -46,6 +47,7 @@ class Residual:
 
     ``ratio``: (b,), the rms over samples and measured numbers in units of the noise, 1 expected.
     ``too_large``, ``too_small``: (b,), where it is beyond ``TOLERANCE`` and ``CHANCE``.
+    ``unit``: what the noise is, in words.
 
     After the example of ``invscore.uncertainty``:
 
@@ -58,6 +60,7 @@ class Residual:
     ratio: Tensor
     too_large: Tensor
     too_small: Tensor
+    unit: str = "the declared noise"
 
     def warnings(self) -> tuple[str, ...]:
         """At most one sentence on residuals that are too large, and one on those too small."""
@@ -76,8 +79,7 @@ class Residual:
         whose = f" of {int(found.sum())} of {len(found)} measurements" if several else ""
         amount = ratios[0] if ratios[0] == ratios[1] else " to ".join(ratios)
         return (
-            f"the residual y - A x{whose} is {amount} times the declared noise, where 1 is "
-            f"expected: {why}"
+            f"the residual y - A x{whose} is {amount} times {self.unit}, where 1 is expected: {why}"
         )
 
 
@@ -106,4 +108,9 @@ def check_residual(
     too_small = (energy < 1 / TOLERANCE) & (below < CHANCE / 2)
     if point_estimate:
         too_small = torch.zeros_like(too_small)
-    return Residual(energy.sqrt(), too_large, too_small)
+    return Residual(energy.sqrt(), too_large, too_small, unit_of(problem))
+
+
+def unit_of(problem: InverseProblem) -> str:
+    """The unit of residuals, in words: rounding errors where less noise than these is declared."""
+    return "rounding errors" if isinstance(problem.noise, RaisedNoise) else "the declared noise"

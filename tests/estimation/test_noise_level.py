@@ -61,7 +61,7 @@ def test_where_the_prior_is_right(name: str, sigma: float) -> None:
     torch.testing.assert_close(found, torch.full((2,), sigma).double(), rtol=0.22, atol=0)
 
 
-@pytest.mark.parametrize("unit", [1e-6, 255.0])
+@pytest.mark.parametrize("unit", [1e-30, 1e-18, 1e-6, 255.0, 1e25])
 def test_in_any_unit(unit: float) -> None:
     y = simulate(OPERATORS["denoise"], X[:1], GaussianNoise(0.05), 5)
     plain = float(estimate_noise(OPERATORS["denoise"], y, PRIOR))
@@ -199,11 +199,3 @@ def test_the_flattest_of_white_noise_have_its_level(size: int) -> None:
         assert found.least == pytest.approx(found.most, rel=0.25)
         levels.append(found.most)
     assert sum(levels) / len(levels) == pytest.approx(1.0, rel=0.06)
-
-
-@pytest.mark.parametrize("unit", [1e-30, 1e-18, 1e25])
-def test_in_any_unit(unit: float) -> None:
-    operator = Identity(SHAPE)
-    y = simulate(operator, X, GaussianNoise(0.05), 5)
-    expected = unit * estimate_noise(operator, y)
-    torch.testing.assert_close(estimate_noise(operator, unit * y), expected, rtol=1e-5, atol=0)

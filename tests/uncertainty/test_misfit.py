@@ -20,7 +20,15 @@ from invscore import (
 from invscore.estimation.noise_level import noise_seen
 from invscore.estimation.noise_map import with_noise_map
 from invscore.images import crop_and_shrink, load_image, to_gray
-from invscore.operators import MRI, Blur, Identity, Inpainting, LinearOperator, SuperResolution
+from invscore.operators import (
+    MRI,
+    Blur,
+    HighDynamicRange,
+    Identity,
+    Inpainting,
+    LinearOperator,
+    SuperResolution,
+)
 from invscore.uncertainty import check_residual, misfit_warnings, noise_warnings
 
 SHAPE = (1, 64, 64)
@@ -163,9 +171,24 @@ def test_saturated_pixels_are_told_behind_a_blur() -> None:
         (Identity(shape), y.clamp(max=0.5), False),
         (blur, torch.full_like(y, 0.5), False),
         (blur, (255 * y).round().clamp(0, 255) / 255, False),
+        (HighDynamicRange(shape), HighDynamicRange(shape)(truth), False),
     ):
         problem = InverseProblem(operator, measured, GaussianNoise(0.01))
         samples = truth[None]
         residual = check_residual(problem, samples)
         found = misfit_warnings(problem, samples, residual, white=True)
         assert any("saturated" in sentence for sentence in found) == told
+
+
+def test_of_operators_that_are_not_linear_the_size_alone_is_told() -> None:
+    """Their samples may not have arrived at y, which is no matter of frequencies."""
+    shape = (1, 64, 64)
+    truth = crop_and_shrink(to_gray(load_image("astronaut")), 64)[None]
+    camera = HighDynamicRange(shape)
+    problem = InverseProblem(
+        camera, simulate(camera, truth, GaussianNoise(0.0), 0), GaussianNoise(0.0)
+    )
+    samples = (0.9 * truth)[None]
+    (told,) = misfit_warnings(problem, samples, check_residual(problem, samples), white=True)
+    assert "times rounding errors, where 1 is expected" in told
+    assert "steps are too few" in told
