@@ -26,7 +26,8 @@ def calibrate(
 
     The truth is (b, \\*shape), as ``result.mean``. Each image of the batch counts as one. Pairs may
     come from a generator, one held in memory at a time. ``recorded``: what else belongs to the
-    setting, such as ``noise=0.01``; JSON must be able to hold it.
+    setting, such as ``noise=0.01``; JSON must be able to hold it. ``options`` of these that are
+    None, as where a method chooses its steps, are those that the results have.
 
     Raises ``ValueError`` where there are too few images (``check_count``), where results differ in
     method, options or number of samples, where they have fewer than 2, or where samples agree on
@@ -70,6 +71,10 @@ def calibrate(
         Held(_within(error, 1.0), _within(error, other), width, other * width)
         for error, other, width in zip(errors, factors, widths, strict=True)
     ]
+    left_open = {name for name, value in recorded.get("options", {}).items() if value is None}
+    chosen = {name: value for name, value in setting["options"].items() if name in left_open}
+    if chosen:
+        recorded["options"] = {**recorded["options"], **chosen}
     return Calibration(level, factor, as_json({**setting, **recorded}), tuple(held))
 
 

@@ -169,6 +169,19 @@ def test_defaults_that_are_written_out_are_no_other_setting(
     assert reconstruct("--image", "gray.png", *options, "--op", "deblur(sigma=2)").exit_code == 2
 
 
+def test_a_method_that_chooses_its_steps_keeps_them(
+    invscore: Run, prior: str, photos: Path
+) -> None:
+    given = ("--images", "photos", "--prior", prior, "--op", "deblur", "--noise", "0.1")
+    done = invscore("calibrate", *given, "--samples", "3", "--level", "0.5", "--out", "c.json")
+    assert done.exit_code == 0, done.output
+    assert Calibration.load(photos / "c.json").setting["options"]["steps"] == 10
+    options = ("--image", "gray.png", "--op", "deblur", "--noise", "0.1", "--calibration", "c.json")
+    for steps, code in (((), 0), (("--steps", "10"), 0), (("--steps", "9"), 2)):
+        done = invscore("reconstruct", "--prior", prior, *options, *steps)
+        assert done.exit_code == code, done.output
+
+
 def test_pairs_that_were_measured(calibrate: Run, photos: Path) -> None:
     (photos / "measured").mkdir()
     for file in (photos / "photos").iterdir():
