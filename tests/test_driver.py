@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Iterator
 from itertools import pairwise
@@ -13,6 +14,7 @@ import torch
 from invscore import GaussianNoise, GaussianPrior, InverseProblem, Prior, reconstruct
 from invscore.driver import NumericalError
 from invscore.methods import METHODS, MethodInfo, Step
+from invscore.methods.base import RESERVED, register
 from invscore.operators import Blur, from_function, from_matrix
 from invscore.rng import SampleRNG
 
@@ -222,3 +224,17 @@ def test_single_precision_stays_single() -> None:
 def test_what_does_not_fit_is_refused_at_once() -> None:
     with pytest.raises(ValueError, match=r"would need .* TB of memory, .* are free: fewer "):
         reconstruct(blurred(), images(), method="diffpir", samples=10**12)
+
+
+def test_no_option_of_a_method_is_hidden_by_an_argument() -> None:
+    assert inspect.signature(reconstruct).parameters.keys() == RESERVED
+    enter = register("own", exact=False, law="point estimate", cites="here")
+
+    def own(
+        problem: Any, prior: Any, rng: Any, *, steps: int = 1, probes: int = 2
+    ) -> Iterator[Step]:  # noqa: ARG001
+        yield Step(problem.y, problem.y, float(steps + probes))
+
+    with pytest.raises(ValueError, match="'own' must have other names than .*, got probes"):
+        enter(own)
+    assert "own" not in METHODS

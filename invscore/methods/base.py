@@ -51,6 +51,13 @@ NEEDS = {
 }
 """Requirements of methods on the problem and the prior, and their names in tables."""
 
+RESERVED = frozenset(
+    "problem prior method samples seed batch_size scale antithetic most_memory probes precision "
+    "on_step on_tile options".split()
+)
+"""Arguments of ``reconstruct``, which no option of a method may be named after: it would not be
+heard."""
+
 TailsOf = Callable[[InverseProblem, Prior, Mapping[str, Any]], float]
 ParticlesOption = str | Callable[[InverseProblem], str | None] | None
 
@@ -100,6 +107,14 @@ class MethodInfo(Registered):
     antithetic: bool = False
     denoiser: Callable[..., Any] | None = None
     tails: TailsOf | None = None
+
+    def __post_init__(self) -> None:
+        taken = sorted(RESERVED & self.defaults.keys())
+        if taken:
+            raise ValueError(
+                f"the options of the method {self.name!r} must have other names than the arguments "
+                f"of reconstruct, got {', '.join(taken)}"
+            )
 
     @property
     def point_estimate(self) -> bool:
@@ -171,8 +186,8 @@ def register(
     """Enter a method under ``name``; the rest as in ``MethodInfo``.
 
     Its keyword-only arguments with a default are its options, checked against their ranges, see
-    ``invscore.options.ranges``. Raises ``ValueError`` for a need
-    that ``NEEDS`` does not know.
+    ``invscore.options.ranges``. Raises ``ValueError`` for a need that ``NEEDS`` does not know, and
+    for an option that has the name of an argument of ``reconstruct``.
 
     After the example of ``invscore.methods``:
 

@@ -99,12 +99,12 @@ class LocalGaussian:
 
 
 def look(
-    problem: InverseProblem, prior: Prior, x: Tensor, sigma: float, probes: int, c: Spectrum
+    problem: InverseProblem, prior: Prior, x: Tensor, sigma: float, directions: int, c: Spectrum
 ) -> LocalGaussian:
     """The Gaussian of x0 given each of ``x``, (b, \\*shape), J being that of D at x.
 
     One evaluation, and a product with J for each measured number (complex ones are two) and each of
-    ``probes`` random directions. A nonlinear operator is as near to a linear one, for x0 of the
+    ``directions`` random ones. A nonlinear operator is as near to a linear one, for x0 of the
     covariance ``c`` of J, as can be (``linearised``), and what that leaves out is noise.
     """
     denoised, pull = prior.pullback(x, sigma)
@@ -114,7 +114,7 @@ def look(
     mean = flatten(denoised)
 
     generator = torch.Generator().manual_seed(0)
-    random = torch.randn(probes, mean.shape[1], generator=generator, dtype=mean.dtype).to(mean)
+    random = torch.randn(directions, mean.shape[1], generator=generator, dtype=mean.dtype).to(mean)
     basis = torch.linalg.qr(torch.cat([rows, random.expand(len(rows), -1, -1)], dim=1).mT).Q.mT
     products = [flatten(pull(unflatten(u.expand(mean.shape), x))) for u in basis.unbind(dim=1)]
     passed = LowRank.of(torch.stack(products, dim=1), basis)

@@ -44,9 +44,9 @@ Gaussian there has 1/70 of the skewness of the images, and 1/300 of their excess
     "matched_smc",
     exact=True,
     law="posterior as particles and steps grow; of a Gaussian prior in any number of steps where "
-    "measurements and probes are as many as the numbers of an image",
+    "measurements and directions are as many as the numbers of an image",
     evaluations="particles",
-    products="particles * (measurements + probes)",
+    products="particles * (measurements + directions)",
     particles="particles",
     cites="the covariance of Rozet et al. 2024, the weights of Wu et al. 2023 (TDS); here",
     white=True,
@@ -58,7 +58,7 @@ def matched_smc(
     *,
     steps: Count = 100,
     particles: Count = 100,
-    probes: Count = 2,
+    directions: Count = 2,
     evenness: Share = 0.5,
     at_once: Count = 256,
 ) -> Iterator[Step]:
@@ -72,7 +72,7 @@ def matched_smc(
     where weights leave far less, by a power of them, and particles keep the rest: what a step
     overstates, a later one takes back. At the end the rest is left out, so that too sharp a
     likelihood costs exactness, not all particles. The last step ends at x0. Of J it knows the
-    products with the rows of A and ``probes`` random directions, the rest as if it were isotropic:
+    products with the rows of A and ``directions`` random ones, the rest as if it were isotropic:
     where these directions are as many as the numbers of an image, a Gaussian prior's posterior is
     met in any number of steps. Operators are linearised as is best for x0 of this Gaussian
     (``linearised``); weights make up for it.
@@ -80,7 +80,7 @@ def matched_smc(
     The first step is from the mean of the prior at its largest level to four times the deviation
     that images have along their main axis. Samples share sets as those of ``smc``.
 
-    ``steps``: evaluations a particle. ``particles``: in a set. ``probes``: random directions
+    ``steps``: evaluations a particle. ``particles``: in a set. ``directions``: random ones
     in which J is looked at. ``evenness``: 0 (never resample) to 1. ``at_once``: particles whose
     evaluations are in memory together.
 
@@ -88,7 +88,7 @@ def matched_smc(
 
     After the example of ``invscore.methods``:
 
-    >>> options = {"particles": 20, "steps": 4, "probes": 2}
+    >>> options = {"particles": 20, "steps": 4, "directions": 2}
     >>> result = reconstruct(problem, prior, method="matched_smc", samples=20, **options)
     >>> bool((result.mean - exact.mean).abs().mean() < 0.1)
     True
@@ -112,7 +112,7 @@ def matched_smc(
         parts = zip(torch.split(x, at_once), torch.split(owners, at_once), strict=True)
         return LocalGaussian.join(
             [
-                look(tasks.select(owner), prior, some, sigma, probes, covariance_given(sigma))
+                look(tasks.select(owner), prior, some, sigma, directions, covariance_given(sigma))
                 for some, owner in parts
             ]
         )
@@ -120,7 +120,7 @@ def matched_smc(
     # The first step comes from where nothing of an image is left.
     top = noise_only(prior)
     covariance = covariance_of_all(top)
-    local = look(tasks, prior, like + prior.mean, top, probes, covariance)
+    local = look(tasks, prior, like + prior.mean, top, directions, covariance)
     start = levels.known(prior, START * float(local.jacobian.largest(covariance)[0].sqrt()))
     start = min(top, start)
     if not start > levels.finest(prior):

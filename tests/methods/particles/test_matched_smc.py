@@ -282,6 +282,6 @@ def test_few_numbers_of_a_large_image() -> None:
     operator = Inpainting(mask, shape)
     y = operator(torch.ones(1, *shape))
     problem = InverseProblem(operator, y, GaussianNoise(0.01))
-    options: dict[str, Any] = {"steps": 3, "particles": 2, "probes": 1}
+    options: dict[str, Any] = {"steps": 3, "particles": 2, "directions": 1}
     x = reconstruct(problem, prior, method="matched_smc", samples=2, **options).samples
     torch.testing.assert_close(operator(x[:, 0]), y.expand(2, -1, -1, -1), rtol=0, atol=0.06)
