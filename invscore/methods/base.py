@@ -52,8 +52,10 @@ NEEDS = {
 """Requirements of methods on the problem and the prior, and their names in tables."""
 
 RESERVED = frozenset(
-    "problem prior method samples seed batch_size scale antithetic most_memory probes precision "
-    "on_step on_tile options".split()
+    {
+        *("problem", "prior", "method", "samples", "seed", "batch_size", "scale", "antithetic"),
+        *("most_memory", "probes", "precision", "on_step", "on_tile", "options"),
+    }
 )
 """Arguments of ``reconstruct``, which no option of a method may be named after: it would not be
 heard."""
