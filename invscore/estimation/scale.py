@@ -30,8 +30,9 @@ ITERATIONS = 30
 SHARE = 0.999
 """Quantile of the magnitudes that is taken for the peak, past a few highlights."""
 
-BEYOND = 3.1
-"""This quantile of white noise, in standard deviations."""
+BEYOND, LARGEST = 3.1, 3.5
+"""This quantile of white noise, in standard deviations; noise is uneven, as where pixels are
+missing, if it has more than ``LARGEST``."""
 
 WIDTHS = (1, 3, 7, 15)
 """Sides in pixels of the windows over which noise is averaged."""
@@ -81,7 +82,7 @@ def image_peak(problem: InverseProblem, operator: LinearOperator) -> Tensor:
 
     Of a regularised solution, by the level that few of its pixels exceed once noise is averaged
     out; where its brightest pixel is that of a point, by the amplitude that the point would have.
-    Never less than the noise.
+    Never less than what the noise would hide of an even image, averaged as far as can be.
     """
     y, norm = problem.y, operator.norm()
     if norm == 0:
@@ -107,10 +108,13 @@ def image_peak(problem: InverseProblem, operator: LinearOperator) -> Tensor:
     white = torch.randn(1, *operator.out_shape, dtype=y.dtype, generator=generator)
     grain = solve(operator.rmatvec(white.to(y.device).expand_as(y)))
     level = deviation * 2**0.5 if y.is_complex() else deviation
-    found = noise
+    found = torch.zeros_like(noise)
+    hidden = noise
     for width in WIDTHS[: 4 if len(operator.in_shape) in (3, 4) else 1]:
-        values, spread = _averaged(image, width), _averaged(grain, width)
-        found = torch.maximum(found, _bright(values, level * _rms(spread)))
+        values, spread = _averaged(image, width), level * _spread(_averaged(grain, width))
+        found = torch.maximum(found, _bright(values, spread))
+        hidden = torch.minimum(hidden, BEYOND * spread)
+    found = torch.maximum(found, hidden)
     return _of_point(problem, operator, image, found)
 
 
@@ -174,5 +178,9 @@ def _averaged(image: Tensor, width: int) -> Tensor:
     return torch.nn.functional.avg_pool2d(columns, (1, width), stride=1)
 
 
-def _rms(image: Tensor) -> Tensor:
-    return image.abs().square().flatten(1).mean(dim=1).sqrt()
+def _spread(grain: Tensor) -> Tensor:
+    """The deviation of noise, or, where it is uneven, of as much as its few largest have: (b,)."""
+    sizes = grain.abs().flatten(1)
+    step = max(1, sizes.shape[1] // 2**20)
+    rms = sizes.square().mean(dim=1).sqrt()
+    return torch.maximum(rms, torch.quantile(sizes[:, ::step], SHARE, dim=1) / LARGEST)

@@ -81,14 +81,20 @@ def test_a_kernel_as_wide_as_what_is_seen_makes_no_points_of_photographs() -> No
     assert 0.7 < factor(flat, PHOTO, 0.002) < 1.4
 
 
+@pytest.mark.parametrize("name", ["denoise", "blur", "inpaint", "superres", "mri"])
+def test_noise_beyond_the_image_is_not_its_scale(name: str) -> None:
+    """A picture under four times its peak of noise is seen once neighbours are averaged."""
+    assert factor(OPERATORS[name], PHOTO, noise=4.0) == pytest.approx(1, rel=1e-6)
+
+
 def test_sparse_constant_and_empty_images() -> None:
     sparse = torch.zeros(1, *SHAPE)
     sparse.view(-1)[torch.randperm(1024, generator=torch.Generator().manual_seed(0))[:12]] = 1.0
     assert 0.8 < factor(OPERATORS["denoise"], sparse) <= 1.1
     assert factor(OPERATORS["blur"], torch.full((1, *SHAPE), 0.7)) == 1
-    for unit in (1e-6, 1.0, 1e6):  # noise alone: never less than the noise
+    for unit in (1e-6, 1.0, 1e6):  # noise alone: never less than it would hide
         found = factor(OPERATORS["denoise"], torch.zeros(1, *SHAPE), 0.01, unit)
-        assert 0.9e-2 < found / unit < 0.1
+        assert 1.8e-3 < found / unit < 1e-2
     dark = InverseProblem(Identity(SHAPE), torch.zeros(1, *SHAPE), GaussianNoise(0.1))
     assert 0 < float(estimate_scale(dark, PRIOR)) <= 1
 
