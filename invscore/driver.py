@@ -167,7 +167,7 @@ def reconstruct(
         problem=problem,
         asked=method,
         paired=paired,
-        tails=math.inf if info.tails is None else info.tails(problem, prior, chosen),
+        tails=0.0 if info.tails is None else info.tails(problem, prior, chosen),
     )
 
 

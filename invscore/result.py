@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,8 @@ from invscore import saving
 from invscore.batches import Numbers, PerImage, as_tensor
 from invscore.likelihood import InverseProblem
 from invscore.operators.base import Window
-from invscore.uncertainty import Interval, credible_interval, quantile, spread
+from invscore.uncertainty import Interval, credible_interval, moderated, quantile
+from invscore.uncertainty.measured import measured_pixels
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -25,8 +26,10 @@ if TYPE_CHECKING:
 class Result:
     """Result of a reconstruction; images in the units of the measurement's problem.
 
-    ``samples``: (samples, b, \\*shape). ``mean`` and ``std`` over the samples: (b, \\*shape), std
-    real, the root of the sum of both parts' variances for complex images, 0 for one sample.
+    ``samples``: (samples, b, \\*shape). ``mean`` over the samples, and ``std``, the deviation that
+    they tell: (b, \\*shape), std real, the root of the sum of both parts' variances for complex
+    images, 0 for one sample. Few samples tell little of a pixel's variance, so that it is moderated
+    by those of its neighbours (``invscore.uncertainty.moderated``).
     ``trace``: for every step, ``sigma`` in image units and ``discrepancy``, the rms residual of the
     denoised image over the rms of the noise (1 where they agree), averaged over the batch; and what
     else the method tells of its steps (``Step.info``): ``acceptance`` of proposals,
@@ -42,8 +45,8 @@ class Result:
     there. ``method`` and ``options`` are those that ran; ``asked`` is what was asked for, which is
     ``"auto"`` where the choice was left to invscore. ``problem`` is what was solved. ``paired``:
     samples 2 m and 2 m + 1 are antithetic pairs, which ``std`` and all that follows allow for.
-    ``tails``: the degrees of freedom of Student's law of errors by which intervals are made,
-    infinite for Gaussian ones, see ``invscore.priors.detail``.
+    ``tails``: the standard deviation of the logarithm of errors' variance over what is told, by
+    which intervals are made, 0 for Gaussian errors, see ``invscore.priors.detail``.
 
         >>> import torch
         >>> from invscore import GaussianNoise, GaussianPrior, InverseProblem, reconstruct
@@ -71,7 +74,7 @@ class Result:
     problem: InverseProblem | None = field(default=None, repr=False)
     asked: str = ""
     paired: bool = False
-    tails: float = math.inf
+    tails: float = 0.0
 
     @property
     def seen(self) -> Result:
@@ -87,9 +90,14 @@ class Result:
     @property
     def std(self) -> Tensor:
         x = self.samples
-        parts = torch.view_as_real(x) if x.is_complex() else x
-        variance = spread(parts, paired=self.paired).variance
+        variance = moderated(x, paired=self.paired, measured=self.measured).variance
         return (variance.sum(dim=-1) if x.is_complex() else variance).sqrt()
+
+    @cached_property
+    def measured(self) -> Tensor | None:
+        """Which pixels are measured one by one, (\\*shape), where others are not: see ``std``."""
+        found = None if self.problem is None else measured_pixels(self.problem)
+        return found if found is not None and found.shape == self.samples.shape[2:] else None
 
     def quantile(self, q: float) -> Tensor:
         """The ``q`` quantile of each pixel, (b, \\*shape), by parts for complex images.
@@ -103,12 +111,14 @@ class Result:
         """``lower`` and ``upper`` end, (b, \\*shape): ``mean +- t sqrt(1 + 1 / n) std``, n samples.
 
         By parts for complex images. With the quantile t of Student's law it holds the truth with
-        probability ``level`` if the posterior is Gaussian and the samples are exact; with that of
-        ``tails`` where errors are known not to be. Methods of this field are neither:
+        probability ``level`` if the posterior is Gaussian and the samples are exact, wider where
+        errors are known to have ``tails``. Methods of this field are neither:
         ``invscore.calibration`` measures and mends that. Skewed posteriors are better told by
         ``quantile``. Raises ``ValueError`` for one sample or another level.
         """
-        return credible_interval(self.samples, level, paired=self.paired, tails=self.tails)
+        return credible_interval(
+            self.samples, level, paired=self.paired, tails=self.tails, measured=self.measured
+        )
 
     def __repr__(self) -> str:
         return saving.in_words(self.seen)

@@ -194,7 +194,7 @@ def facts_of(result: Result) -> dict[str, Any]:
         "options": result.options,
         "samples": len(result.samples),
         "paired": result.paired,
-        "tails": finite(result.tails),
+        "tails": result.tails,
         "seed": result.seed,
         "scale": factors[0] if len(set(factors)) == 1 else factors,
         "evaluations": result.evaluations,

@@ -18,7 +18,6 @@ import contextlib
 import importlib
 import io
 import json
-import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,7 +64,9 @@ class Outcome:
     @property
     def coverage(self) -> float:
         """The share of the truth that is within its 90 % interval."""
-        interval = credible_interval(self.samples, LEVEL, paired=self.paired, tails=self.tails)
+        interval = credible_interval(
+            self.samples[:, None], LEVEL, paired=self.paired, tails=self.tails
+        )
         return float(interval.contains(self.truth).double().mean())
 
     def row(self) -> str:
@@ -117,7 +118,7 @@ def by_command(command: str, folder: Path) -> tuple[Tensor, bool, float]:
     told = json.loads((out / "metrics.json").read_text(encoding="utf-8"))
     with np.load(out / "arrays.npz") as arrays:
         samples = torch.from_numpy(arrays["samples"])
-    return samples, bool(told["paired"]), told["tails"] or math.inf
+    return samples, bool(told["paired"]), told["tails"]
 
 
 def split(command: str) -> list[str]:

@@ -56,8 +56,9 @@ def calibrate(
                 f"`truth` must have the shape {tuple(result.samples.shape[1:])}, got "
                 f"{tuple(truth.shape)}"
             )
-        errors += relative_error(result.samples, truth, level, paired=result.paired).cpu().unbind()
-        half = half_width(result.samples, level, paired=result.paired)
+        how: dict[str, Any] = {"paired": result.paired, "measured": result.measured}
+        errors += relative_error(result.samples, truth, level, **how).cpu().unbind()
+        half = half_width(result.samples, level, **how)
         widths += [2 * float(image.mean()) for image in half]
     check_count(len(errors), level)
     factor = conformal_factor(errors, level)

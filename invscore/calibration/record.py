@@ -19,7 +19,7 @@ from invscore.options.ranges import Share
 from invscore.result import Result
 from invscore.uncertainty.intervals import Interval, check_level, credible_interval
 
-FORMAT = "invscore calibration 1"
+FORMAT = "invscore calibration 2"
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,13 @@ class Calibration:
     def interval(self, result: Result) -> Interval:
         """The calibrated interval of a result, (b, \\*shape); ``ValueError`` as for ``require``."""
         self.require(setting_of(result))
-        return credible_interval(result.samples, self.level, self.factor, paired=result.paired)
+        return credible_interval(
+            result.samples,
+            self.level,
+            self.factor,
+            paired=result.paired,
+            measured=result.measured,
+        )
 
     def mean(self, quantity: str) -> tuple[float, float]:
         """The mean over images of a number of ``Held``, and its standard error."""
@@ -130,7 +136,7 @@ class _ImageInFile(Section):
 class _InFile(Section):
     """A calibration in a file."""
 
-    format: Literal["invscore calibration 1"]
+    format: Literal["invscore calibration 2"]
     level: float = Field(gt=0, lt=1)
     factor: PositiveFloat
     setting: dict[str, Any]

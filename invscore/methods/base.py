@@ -83,8 +83,8 @@ class MethodInfo(Registered):
     ``antithetic``: whether its samples come as antithetic pairs unless asked for otherwise.
     ``denoiser``: where it is a denoiser of x0 given x and y that a sampler serves, the function
     ``(problem, prior, *, options)`` that makes it, see ``invscore.methods.common.conditioned``.
-    ``tails``: the function of problem, prior and options that tells the degrees of freedom of the
-    law of errors of its samples, where that may be no Gaussian.
+    ``tails``: the function of problem, prior and options that tells how uneven errors are over
+    what samples tell of them (``Result.tails``), where that may be more than 0.
 
     After the example of ``invscore.methods``:
 

@@ -18,8 +18,11 @@ OCTAVES = 0.5
 """Octaves from one band to the next; the first is at half a cycle a pixel."""
 FLOOR = 1e-7
 """Power that is added to each, a thirteenth of that of rounding to 8 bits."""
-TAILS = 4.0
-"""Degrees of freedom of the law of errors, found on validation photographs."""
+TAILS = 1.2
+"""Standard deviation of the logarithm of the variance of errors over what is told, where detail is
+told by its law; found on validation photographs."""
+TAILS_ELSEWHERE = 0.6
+"""The same where the prior alone tells how uncertain a pixel is."""
 EVERY = 5
 """Pixels from one to the next at which photographs are looked at."""
 
@@ -78,9 +81,9 @@ class DetailLaw:
 
     About a pixel of a photograph, the logarithms of the powers of ``DetailBands`` have a ``mean``,
     (COUNT,), and a ``covariance``, (COUNT, COUNT), and are taken for Gaussian; ``power``, (COUNT,),
-    is the mean square of a band. Images are gray, their peak is about 1. ``tails``: the degrees of
-    freedom of Student's law that errors have over what is told of them, where detail is told so:
-    a few edges err by far.
+    is the mean square of a band. Images are gray, their peak is about 1. ``tails``: the
+    standard deviation of the logarithm of the variance that errors have over what is told of it,
+    where detail is told so: a few edges err by far. ``tails_elsewhere``: where the prior tells it.
 
     >>> import torch
     >>> from invscore.priors.detail import DetailLaw
@@ -93,6 +96,7 @@ class DetailLaw:
     covariance: Tensor
     power: Tensor
     tails: float = TAILS
+    tails_elsewhere: float = TAILS_ELSEWHERE
 
     def to(self, like: Tensor) -> Self:
         """The law in the dtype and on the device of ``like``."""

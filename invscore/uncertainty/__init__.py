@@ -17,6 +17,7 @@ from invscore.uncertainty.intervals import Interval, credible_interval, quantile
 from invscore.uncertainty.kernel import kernel_warnings
 from invscore.uncertainty.magnitude import magnitude_warnings
 from invscore.uncertainty.misfit import misfit_warnings, noise_warnings
+from invscore.uncertainty.moderated import moderated
 from invscore.uncertainty.modes import mode_warnings, particle_warnings
 from invscore.uncertainty.pairs import spread
 from invscore.uncertainty.residual import Residual, check_residual
@@ -31,6 +32,7 @@ __all__ = [
     "magnitude_warnings",
     "misfit_warnings",
     "mode_warnings",
+    "moderated",
     "noise_warnings",
     "particle_warnings",
     "quantile",

@@ -6,7 +6,6 @@ of a pixel is the rectangle between them.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
@@ -14,11 +13,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from invscore.batches import real_numbers
+from invscore.batches import per_image, real_numbers
+from invscore.uncertainty.moderated import moderated
 from invscore.uncertainty.pairs import places, spread
 
 POINTS = 400
-"""Quantiles of chi^2 over which a law of errors is averaged: ends are right to 0.5 %."""
+"""Quantiles of the normal law over which a law of errors is averaged: ends are right to 0.5 %."""
 
 
 class Interval(NamedTuple):
@@ -96,13 +96,14 @@ def credible_interval(
     factor: float = 1.0,
     *,
     paired: bool = False,
-    tails: float = math.inf,
+    tails: float = 0.0,
+    measured: Tensor | None = None,
 ) -> Interval:
-    """``mean +- factor half_width``, from ``samples``, (n, \\*shape): ends of shape (\\*shape).
+    """``mean +- factor half_width``, from ``samples``, (n, b, \\*shape): ends (b, \\*shape).
 
     The truth is inside with probability ``level`` where the posterior is Gaussian, the samples
     follow it and ``factor`` is 1, for any n >= 2, independent or in antithetic pairs (``paired``).
-    ``factor`` is for what calibration finds, ``tails`` for errors of Student's law.
+    ``factor`` is for what calibration finds, ``tails`` for errors that are no Gaussian.
 
     After the example of ``invscore.uncertainty``:
 
@@ -111,7 +112,7 @@ def credible_interval(
     >>> interval.lower.shape
     torch.Size([1, 1, 8, 8])
     """
-    half = factor * half_width(samples, level, paired=paired, tails=tails)
+    half = factor * half_width(samples, level, paired=paired, tails=tails, measured=measured)
     centre = _parts(samples).mean(dim=0)
     lower, upper = centre - half, centre + half
     if samples.is_complex():
@@ -120,15 +121,21 @@ def credible_interval(
 
 
 def half_width(
-    samples: Tensor, level: float, *, paired: bool = False, tails: float = math.inf
+    samples: Tensor,
+    level: float,
+    *,
+    paired: bool = False,
+    tails: float = 0.0,
+    measured: Tensor | None = None,
 ) -> Tensor:
-    """``t sqrt(1 + 1 / n) std`` of ``samples``, (n, \\*shape): (\\*shape), complex (\\*shape, 2).
+    """``t sqrt(1 + 1 / n) std`` of ``samples``, (n, b, \\*shape): (b, \\*shape).
 
     t is the quantile of Student's law with n - 1 degrees of freedom that has ``level`` between -t
     and t: the prediction interval for another draw from a normal law, which the truth is. Of
     antithetic pairs, ``pairs.spread`` says the degrees of freedom and, in place of 1 / n, the
-    variance of the mean. ``tails``: the degrees of freedom of a Student's law of the errors over
-    their true deviation, scaled to variance 1, where they are no Gaussian; more than 2.
+    variance of the mean. Neighbours tell of the variance of a pixel, and t is that of more degrees
+    of freedom (``moderated``, also on ``measured``). ``tails``: how uneven errors are over what is
+    told, the standard deviation of the logarithm of their variance; 0 for Gaussian ones.
 
     Raises ``ValueError`` for fewer than 2 samples and for a level that is not between 0 and 1.
     """
@@ -136,33 +143,34 @@ def half_width(
     if n < 2:
         raise ValueError(f"`samples` must hold at least 2 for an interval, got {n}")
     check_level(level)
-    found = spread(_parts(samples), paired=paired)
-    t = quantile_of_errors(level, found.freedom, tails)
-    return t * (1 + found.share) ** 0.5 * found.variance.sqrt()
+    found = moderated(samples, paired=paired, measured=measured)
+    t = [quantile_of_errors(level, float(f"{each:.3g}"), tails) for each in found.freedom.tolist()]
+    of_image = per_image(torch.tensor(t, dtype=torch.float64).to(found.scale), found.scale)
+    return of_image * ((1 + found.share) * found.scale).sqrt()
 
 
 @lru_cache
-def quantile_of_errors(level: float, freedom: float, tails: float = math.inf) -> float:
+def quantile_of_errors(level: float, freedom: float, tails: float = 0.0) -> float:
     """The t between -t and t of which errors over an estimated deviation lie by chance ``level``.
 
     The estimate has ``freedom`` degrees of freedom. Gaussian errors: the quantile of Student's law.
-    Others are Gaussian of a variance that is ``(tails - 2) / chi^2`` of ``tails`` degrees of
-    freedom: the chance of Student's law, averaged over POINTS quantiles of chi^2.
+    Others are Gaussian of a variance that is 1 on average and log-normal, of a logarithm with the
+    standard deviation ``tails``: the chance of Student's law, averaged over POINTS quantiles.
 
     >>> from invscore.uncertainty.intervals import quantile_of_errors
-    >>> [round(quantile_of_errors(0.9, 1e9, tails), 3) for tails in (float("inf"), 5.0)]
-    [1.645, 1.561]
+    >>> [round(quantile_of_errors(0.9, 1e9, tails), 3) for tails in (0.0, 1.2)]
+    [1.645, 1.502]
     """
     import numpy as np
     from scipy.optimize import brentq
-    from scipy.special import gammaincinv, stdtr, stdtrit  # take their time to import
+    from scipy.special import ndtri, stdtr, stdtrit  # take their time to import
 
     t = float(stdtrit(freedom, (1 + level) / 2))
-    if math.isinf(tails):
+    if tails == 0:
         return t
     middles = (np.arange(POINTS) + 0.5) / POINTS
-    narrower = np.sqrt(2 * gammaincinv(tails / 2, middles) / (tails - 2))
-    widest = t / float(narrower[0])  # as if all were of the largest variance
+    narrower = np.exp((tails / 2 - ndtri(middles)) * tails / 2)
+    widest = t / float(narrower.min())  # as if all were of the largest variance
 
     def excess(x: float) -> float:
         return float(np.mean(2 * stdtr(freedom, x * narrower) - 1)) - level
@@ -170,13 +178,21 @@ def quantile_of_errors(level: float, freedom: float, tails: float = math.inf) ->
     return float(brentq(excess, 0.0, widest))
 
 
-def relative_error(samples: Tensor, truth: Tensor, level: float, *, paired: bool = False) -> Tensor:
+def relative_error(
+    samples: Tensor,
+    truth: Tensor,
+    level: float,
+    *,
+    paired: bool = False,
+    measured: Tensor | None = None,
+) -> Tensor:
     """The factor at which the credible interval reaches ``truth``, for each real number of it.
 
     0 where samples agree on the truth, infinity where they agree on something else.
     """
     error = (_parts(truth) - _parts(samples).mean(dim=0)).abs()
-    return torch.where(error == 0, 0.0, error / half_width(samples, level, paired=paired))
+    half = half_width(samples, level, paired=paired, measured=measured)
+    return torch.where(error == 0, 0.0, error / half)
 
 
 def check_level(level: float) -> None:

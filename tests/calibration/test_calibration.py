@@ -137,9 +137,11 @@ def test_batches_count_their_images() -> None:
 def test_complex_images_count_both_parts() -> None:
     ones = list(pairs(12, 4))
     turned = [(result_of((1 + 1j) * r.samples), (1 + 1j) * truth) for r, truth in ones]
-    assert calibrate(turned).factor == pytest.approx(calibrate(ones).factor)
+    # Twice as many numbers tell a little more of how alike variances of neighbours are.
+    assert calibrate(turned).factor == pytest.approx(calibrate(ones).factor, rel=0.05)
     for quantity in ("coverage_before", "coverage_after", "width_before"):
-        assert calibrate(turned).mean(quantity) == pytest.approx(calibrate(ones).mean(quantity))
+        both = calibrate(turned).mean(quantity)
+        assert both == pytest.approx(calibrate(ones).mean(quantity), rel=0.05, abs=2e-3)
 
 
 def test_a_calibration_is_kept_in_a_file(exact: Calibration, tmp_path: Path) -> None:
@@ -187,7 +189,7 @@ def test_recorded_settings_are_compared_where_both_have_them() -> None:
         found.require({"noise": 0.1})
 
 
-SOUND = {"format": "invscore calibration 1", "level": 0.9, "factor": 1.5, "setting": {}}
+SOUND = {"format": "invscore calibration 2", "level": 0.9, "factor": 1.5, "setting": {}}
 
 
 IMAGES = [{"coverage_before": 1, "coverage_after": 1, "width_before": 1, "width_after": 1}]

@@ -226,7 +226,7 @@ FORM: dict[str, Any] = {
 }
 HELD = {"coverage_before": 0.8, "coverage_after": 0.9, "width_before": 0.1, "width_after": 0.1}
 CALIBRATION: dict[str, Any] = {
-    "format": "invscore calibration 1",
+    "format": "invscore calibration 2",
     "level": 0.8,
     "factor": 1.3,
     "setting": {"method": "diffpir", "options": {"steps": 2}, "samples": 2},

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -41,7 +40,7 @@ class Restored:
     processor_seconds: float
     residual: float
     paired: bool = False
-    tails: float = math.inf
+    tails: float = 0.0
 
 
 def restore(

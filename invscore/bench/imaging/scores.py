@@ -13,7 +13,8 @@ from invscore.tasks.pictures import Window, measurement_picture
 from invscore.tasks.task import Task, backprojection
 from invscore.uncertainty import credible_interval
 from invscore.uncertainty.intervals import relative_error
-from invscore.uncertainty.pairs import spread
+from invscore.uncertainty.measured import measured_pixels
+from invscore.uncertainty.moderated import moderated
 
 LEVEL = 0.9
 """Probability of the credible intervals whose coverage is reported."""
@@ -29,7 +30,7 @@ def measure(
     *,
     point_estimate: bool,
     paired: bool = False,
-    tails: float = math.inf,
+    tails: float = 0.0,
 ) -> dict[str, float | None]:
     """Quality of ``samples``, (n, 1, \\*shape), whose mean is the reconstruction.
 
@@ -47,7 +48,8 @@ def measure(
     singly = [_similarity(sample, truth, task.peak) for sample in samples]
     figures |= {f"{name}_sample": _average([one[name] for one in singly]) for name in singly[0]}
     if len(samples) > 1:
-        interval = credible_interval(samples, LEVEL, paired=paired, tails=tails)
+        measured = measured_pixels(task.problem)
+        interval = credible_interval(samples, LEVEL, paired=paired, tails=tails, measured=measured)
         figures |= {
             "coverage90": metrics.coverage(interval, truth).item(),
             "width90": metrics.width(interval).item(),
@@ -85,9 +87,11 @@ def pictures(
     kept = {name: _magnitude(image[0]) for name, image in found.items()}
     if point_estimate or len(samples) == 1:
         return kept
-    parts = torch.view_as_real(samples) if samples.is_complex() else samples[..., None]
-    deviation = spread(parts, paired=paired).variance.sum(dim=-1)
-    errors = relative_error(samples, truth, LEVEL, paired=paired).flatten().float().sort().values
+    measured = measured_pixels(task.problem)
+    told = moderated(samples, paired=paired, measured=measured).variance
+    deviation = told.sum(dim=-1) if samples.is_complex() else told
+    errors = relative_error(samples, truth, LEVEL, paired=paired, measured=measured)
+    errors = errors.flatten().float().sort().values
     places = torch.linspace(0, len(errors) - 1, QUANTILES).round().long()
     return {
         **kept,

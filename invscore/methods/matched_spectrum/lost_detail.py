@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -43,9 +42,11 @@ def law_for(problem: InverseProblem, prior: Prior, spread: str) -> DetailLaw | N
 
 
 def tails(problem: InverseProblem, prior: Prior, options: Mapping[str, Any]) -> float:
-    """Degrees of freedom of the law of errors where detail is given back."""
-    law = law_for(problem, prior, options["spread"])
-    return math.inf if law is None else law.tails
+    """How uneven errors are over what is told, of a prior that knows: more where detail is given
+    back than where spreads are local."""
+    if (law := law_for(problem, prior, options["spread"])) is not None:
+        return law.tails
+    return prior.detail.tails_elsewhere if prior.detail and options["spread"] == "local" else 0.0
 
 
 class LostDetail:
