@@ -37,8 +37,9 @@ STEPS = 20
 class Moderated(NamedTuple):
     """The told variances of a draw, (b, \\*shape), of complex images (b, \\*shape, 2).
 
-    ``variance`` is right on average; that of the mean is ``share`` times as large. Errors over the
-    root of ``scale`` follow Student's law of ``freedom`` degrees, (b,).
+    ``variance`` is right on average, over an image that of the samples; that of the mean is
+    ``share`` times as large. Errors over the root of ``scale`` follow Student's law of ``freedom``
+    degrees, (b,).
     """
 
     variance: Tensor
@@ -88,6 +89,7 @@ def _of_image(
     squared = squared_correlations(_planes(real_numbers(x - centre), samples) for x in samples)
     found = [_within(Windows(s2, each), s2, f, squared, kinds) for each in WINDOWS]
     told, scale, freedom = max(found, key=lambda each: each[2])
+    told = told * (s2.mean() / told.mean())
     return _back(told, variance, samples), _back(scale, variance, samples), freedom
 
 
