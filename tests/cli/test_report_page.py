@@ -22,6 +22,7 @@ from invscore.likelihood import GaussianNoise, InverseProblem
 from invscore.operators import MRI, Identity
 from invscore.result import Result as Reconstruction
 from invscore.tasks.task import Task, backprojection
+from invscore.uncertainty import moderated
 from invscore.viewer import Entry
 
 Run = Callable[..., Result]
@@ -131,7 +132,7 @@ def test_complex_images_are_shown_by_magnitude(monkeypatch: pytest.MonkeyPatch) 
     torch.testing.assert_close(entry.pictures["reconstruction"], samples.mean(0)[0].abs())
     assert entry.samples is not None
     torch.testing.assert_close(entry.samples, samples[:, 0].abs())
-    deviation = (samples - samples.mean(0)).abs().square().sum(0).div(2).sqrt()
+    deviation = moderated(samples, paired=False).variance.sum(-1).sqrt()
     torch.testing.assert_close(entry.pictures["uncertainty"], deviation[0])
     assert entry.figures["interval_width"] == 0.2
     assert "interval_calibrated" not in entry.figures
