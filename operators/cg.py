@@ -57,6 +57,7 @@ def least_squares(
     adjoint: Callable[[Tensor], Tensor],
     y: Tensor,
     *,
+    start: Tensor | None = None,
     damping: Tensor | None = None,
     tolerance: float = 1e-6,
     loudest: float = math.inf,
@@ -69,8 +70,8 @@ def least_squares(
     Conjugate gradients on the normal equations, which are never formed: the gradient is
     ``adjoint`` of the residual, as small as that is (CGLS, Björck 1996, Sec. 7.4.1). Solved for
     ``adjoint(y)`` instead, rounding errors of that, as large as y, would be divided by the damping
-    where ``forward`` is blind. Stops when every gradient has fallen below ``tolerance`` times its
-    first value, which counts as an rms of ``loudest`` at most, or after ``iterations``, or
+    where ``forward`` is blind. Stops when every gradient has fallen below ``tolerance`` times that
+    at zero, whatever the ``start``, which counts as an rms of ``loudest`` at most, or after ``iterations``, or
     ``limit``, (b, 1, ..., 1), for each image of its own. Unless the host is to ``ask`` each time
     whether all are solved, and to wait for the device, solved ones stand still to the end.
 
@@ -78,10 +79,17 @@ def least_squares(
     """
     residual, direction = y, adjoint(y)
     del y  # what is as large as images is not held longer than it is needed
-    x = torch.zeros_like(direction)
     energy = inner(direction, direction)
     numbers = (2 if direction.is_complex() else 1) * direction[0].numel()
     goal = tolerance**2 * energy.clamp_max(loudest**2 * numbers)
+    if start is None:
+        x = torch.zeros_like(direction)
+    else:
+        x, residual = start, residual - forward(start)
+        direction = adjoint(residual)
+        if damping is not None:
+            direction = torch.addcmul(direction, damping, x, value=-1)
+        energy = inner(direction, direction)
     goals = _goals(goal, iterations, limit)
     left = energy * (energy > goals[0])  # 0 where an image is solved
     for made in range(iterations):

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from invscore.estimation.noise_map import evened
 from invscore.likelihood import InverseProblem
-from invscore.operators import LinearOperator
+from invscore.operators import Blur, LinearOperator, SpectralOperator
 from invscore.operators.cg import conjugate_gradient
 from invscore.priors.base import Prior
 
@@ -95,12 +95,17 @@ def image_peak(problem: InverseProblem, operator: LinearOperator) -> Tensor:
     ratio = (10 * noise**2 / power.clamp_min(torch.finfo(power.dtype).tiny)).clamp(1e-3, 1.0)
     weight = (norm**2 * ratio).reshape(-1, *[1] * (back.ndim - 1))
 
+    closed = _has_closed_form(operator)
+
     def solve(b: Tensor) -> Tensor:
         def apply(x: Tensor) -> Tensor:
             return operator.normal(x) + weight * x
 
+        if closed:
+            found = operator.solve(b, weight.flatten())
+        else:
+            found = conjugate_gradient(apply, b, tolerance=1e-2, iterations=ITERATIONS)
         # What is seen best is not made smaller.
-        found = conjugate_gradient(apply, b, tolerance=1e-2, iterations=ITERATIONS)
         return (1 + ratio).reshape(weight.shape) * found
 
     image = solve(back)
@@ -116,6 +121,13 @@ def image_peak(problem: InverseProblem, operator: LinearOperator) -> Tensor:
         hidden = torch.minimum(hidden, BEYOND * spread)
     found = torch.maximum(found, hidden)
     return _of_point(problem, operator, image, found)
+
+
+def _has_closed_form(operator: LinearOperator) -> bool:
+    """Whether ``operator.solve`` is one: where it is not, a coarse solution costs less."""
+    if isinstance(operator, Blur):
+        return operator.boundary == "circular"
+    return isinstance(operator, SpectralOperator)
 
 
 def _bright(values: Tensor, spread: Tensor) -> Tensor:
@@ -172,10 +184,22 @@ def _averaged(image: Tensor, width: int) -> Tensor:
         return _averaged(image.flatten(1, 2), width)
     if width == 1 or min(image.shape[-2:]) < width:
         return image
-    if image.is_complex():
-        return torch.complex(_averaged(image.real, width), _averaged(image.imag, width))
-    columns = torch.nn.functional.avg_pool2d(image, (width, 1), stride=1)
-    return torch.nn.functional.avg_pool2d(columns, (1, width), stride=1)
+    return _sums(_sums(image, width, -1), width, -2) / width**2
+
+
+def _sums(image: Tensor, width: int, axis: int) -> Tensor:
+    """Sums of ``width`` neighbours along an axis, from those of 1, 2, 4, ... neighbours."""
+    length = image.shape[axis] - width + 1
+    total, taken, size = None, 0, 1
+    while True:
+        if width & size:
+            part = image.narrow(axis, taken, length)
+            total, taken = part if total is None else total + part, taken + size
+        if total is not None and 2 * size > width:
+            return total
+        fewer = image.shape[axis] - size
+        image = image.narrow(axis, 0, fewer) + image.narrow(axis, size, fewer)
+        size *= 2
 
 
 def _spread(grain: Tensor) -> Tensor:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
-from functools import lru_cache
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -16,7 +15,7 @@ from invscore.methods.exact_score import serves
 from invscore.methods.gaussian_field.frequency_bands import FrequencyBands
 from invscore.methods.gaussian_field.operator_power import is_low_pass
 from invscore.methods.particles.matched_smc import MOST
-from invscore.operators import MRI, Blur, LinearOperator, SuperResolution
+from invscore.operators import Inpainting, LinearOperator, SuperResolution
 from invscore.options.ranges import Count
 from invscore.priors.base import Prior
 from invscore.rng import SampleRNG
@@ -36,6 +35,11 @@ alone."""
 STEPS, STEPS_FOR_DETAIL = 20, 10
 """Evaluations of a sample: in general, and where fine detail alone is left open."""
 
+HURRIED, NEARER = 2, 0.5
+"""Evaluations of a sample up to which pictures with missing pixels, and shrunken ones, begin at a
+level of ``NEARER`` standard deviations of a pixel: where few levels come after it, the first must
+not hide what the guess knows."""
+
 FEW = 64
 """Most numbers, measured or unknown, for which a product with the Jacobian each is worth its
 cost."""
@@ -43,11 +47,9 @@ cost."""
 MODEST = 2**10
 """Largest image, in numbers, whose many measurements are given particles: a hundred at a time."""
 
-SMALL = 2**18
-"""Largest image, in numbers, whose frequency bands are cached for the next measurement."""
 
-UNCHANGING = (Blur, SuperResolution, MRI)
-"""Types of operators for which `leaves_detail` is cached; a user's own may change between calls."""
+SAMPLED = (Inpainting, SuperResolution)
+"""Operators that keep fewer pixels."""
 
 
 def is_narrow(prior: Prior) -> bool:
@@ -105,32 +107,8 @@ def leaves_detail(problem: InverseProblem, operator: LinearOperator) -> bool:
     """Whether the measurement leaves nothing open but fine detail."""
     if len(operator.in_shape) < 2:
         return False
-    dtype, device = problem.image_dtype, problem.y.device
-    small = math.prod(operator.in_shape) <= SMALL
-    if small and isinstance(operator, UNCHANGING):
-        return _remembered(operator, dtype, device)
-    return _leaves_detail(operator, dtype, device, _bands if small else _bands.__wrapped__)
-
-
-def _leaves_detail(
-    operator: LinearOperator,
-    dtype: torch.dtype,
-    device: torch.device,
-    bands: Callable[[tuple[int, ...], torch.dtype, torch.device], FrequencyBands],
-) -> bool:
-    return is_low_pass(operator, bands(operator.in_shape, dtype, device))
-
-
-@lru_cache(maxsize=2)
-def _remembered(operator: LinearOperator, dtype: torch.dtype, device: torch.device) -> bool:
-    """Many measurements have one operator."""
-    return _leaves_detail(operator, dtype, device, _bands)
-
-
-@lru_cache(maxsize=1)
-def _bands(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> FrequencyBands:
-    """Frequency bands, cached: many measurements have images of one shape."""
-    return FrequencyBands(torch.zeros(1, *shape, dtype=dtype, device=device))
+    like = torch.zeros((), dtype=problem.image_dtype, device=problem.y.device)
+    return is_low_pass(operator, FrequencyBands.of(like.expand(1, *operator.in_shape)))
 
 
 @register(
@@ -179,6 +157,11 @@ def auto(
     less than 0.06 dB, super-resolution gains. Of masks, motion blur and MRI they are not. Draws of
     such detail spread by no less than the denoiser errs on them, but of volumes, and all draws of
     real images behind networks where D passes noise.
+
+    Of one or two evaluations the first is at half a standard deviation of a pixel where pixels are
+    missing or were made fewer: on eight photographs, the mean of two samples, that gains 0.1 to 0.2
+    (super-resolution by 4), 0.8 to 1 (by 2), 0.4 (70 % missing) and 0.4 to 0.5 dB (a box); where 90 %
+    are missing it loses up to 0.1. Blurs would lose by it.
 
     ``steps``: evaluations of a particle, or of a sample by the others (default: 20, and 10 of a
     sample where a network restores what a low-pass has left). ``particles``: in a set of
@@ -232,4 +215,6 @@ def resolve(
             steps = STEPS_FOR_DETAIL if given is None else given
         else:
             own = {"spread": "local"}
+        if steps <= HURRIED and not everywhere and isinstance(operator, SAMPLED):
+            own["sigma_max"] = levels.of_pixel(prior, NEARER)
     return info, info.options({"steps": steps, **own})

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from importlib import resources
 from typing import Any, Self
 
@@ -23,6 +24,8 @@ TAILS = 1.2
 told by its law; found on validation photographs."""
 TAILS_ELSEWHERE = 0.6
 """The same where the prior alone tells how uncertain a pixel is."""
+SMALL = 2**18
+"""Largest image, in pixels, whose bands are remembered for the next of its shape."""
 EVERY = 5
 """Pixels from one to the next at which photographs are looked at."""
 
@@ -46,6 +49,13 @@ class DetailBands:
         if w % 2 == 0:
             self.twice[-1] = 1.0
         self.numbers = torch.stack([(self.share(k) * self.twice).sum() for k in range(COUNT)])
+
+    @staticmethod
+    def of(like: Tensor) -> DetailBands:
+        """The bands of images as ``like``: those made before, where images are small."""
+        sides = like.shape[-2:]
+        made = _remembered if sides.numel() <= SMALL else _made
+        return made(sides, like.dtype, like.device)
 
     def share(self, k: int) -> Tensor:
         """Share of band k at each frequency of ``torch.fft.rfft2``, (h, w // 2 + 1).
@@ -73,6 +83,14 @@ class DetailBands:
         """Mean square of band k, of the ``share`` of each frequency's power, (\\*,)."""
         power = spectrum.abs().square_() * (self.share(k) * share * self.twice)
         return power.sum((-2, -1)) / (self.sides[0] * self.sides[1]) ** 2
+
+
+@torch.inference_mode(False)
+def _made(sides: torch.Size, dtype: torch.dtype, device: torch.device) -> DetailBands:
+    return DetailBands(torch.zeros((), dtype=dtype, device=device).expand(sides))
+
+
+_remembered = lru_cache(maxsize=4)(_made)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import torch
 
 from invscore import GaussianNoise, InverseProblem, PoissonNoise, reconstruct, simulate
 from invscore.estimation.noise_map import with_noise_map
-from invscore.estimation.scale import estimate_scale, factor_of_peak
+from invscore.estimation.scale import WIDTHS, _averaged, estimate_scale, factor_of_peak
 from invscore.operators import (
     MRI,
     Blur,
@@ -67,6 +67,15 @@ def test_photographs_in_any_unit(name: str, noise: float) -> None:
         # Twice the peak of a photograph may be in the range in which the factor is drawn to 1.
         low = 0.6 if unit > 10 or unit < 0.1 else 0.35
         assert low < factor(operator, PHOTO, noise, unit) / unit < 1.3
+
+
+def test_averages_over_windows() -> None:
+    image = torch.rand(2, 3, 17, 20, dtype=torch.float64)
+    for width in (*WIDTHS, 16):
+        wanted = torch.nn.functional.avg_pool2d(image, width, stride=1)
+        torch.testing.assert_close(_averaged(image, width), wanted)
+    both = _averaged(torch.complex(image, image), 7)
+    torch.testing.assert_close(both, torch.complex(*[_averaged(image, 7)] * 2))
 
 
 @pytest.mark.parametrize("name", ["denoise", "blur", "valid", "mri"])

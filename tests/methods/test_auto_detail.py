@@ -72,3 +72,16 @@ def test_evaluations_of_auto() -> None:
 
     _, many = resolve(problem_of(MORE["hole"]), prior, METHODS["auto"].options({}))
     assert many == METHODS["matched_spectrum"].options({"steps": 20, "spread": "local"})
+
+
+@pytest.mark.parametrize("name", ["missing", "quartered", "blur", "motion"])
+@pytest.mark.parametrize("steps", [1, 2, 3])
+def test_few_evaluations_of_pictures_of_fewer_pixels_start_nearer(name: str, steps: int) -> None:
+    prior = network_prior()
+    prior.variance = 0.09
+    _, own = resolve(
+        problem_of({**DETAIL, **MORE}[name]), prior, {"steps": steps, "particles": 100}
+    )
+    usual = {"missing": None, "quartered": 0.3, "blur": 0.3, "motion": None}[name]
+    nearer = steps < 3 and name in ("missing", "quartered")
+    assert own["sigma_max"] == (pytest.approx(0.15) if nearer else usual)

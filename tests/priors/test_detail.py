@@ -92,3 +92,10 @@ def test_a_checkpoint_keeps_the_law(tmp_path: Path) -> None:
 def test_gray_photographs_have_it() -> None:
     assert load_prior("photos-gray-small").detail is not None
     assert load_prior("digits").detail is None
+
+
+def test_every_other_band_has_frequencies_of_its_own() -> None:
+    bands = DetailBands.of(torch.zeros(3, 1, 20, 21, dtype=torch.float64))
+    assert DetailBands.of(torch.zeros(20, 21, dtype=torch.float64)) is bands
+    for k in range(COUNT - 2):
+        assert float((bands.share(k) * bands.share(k + 2)).max()) == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -15,6 +16,8 @@ PROBES = 2
 LARGE = 2**22
 """Number of values of an image beyond which probes are made one after the other, which bounds the
 memory."""
+SMALL = 2**18
+"""Largest image, in numbers, whose bands are remembered for the next of its shape."""
 FEW = 2**12
 """Number of values of an image up to which a processor too spends more time on asking for an
 operation than on making it."""
@@ -77,6 +80,12 @@ class FrequencyBands:
         numbers = torch.bincount(members, each.expand(self.channels, -1, -1, -1).flatten()[order])
         self.numbers = numbers.to(device, real)
         self.count = (2 if self._complex else 1) * self.numbers
+
+    @staticmethod
+    def of(like: Tensor) -> FrequencyBands:
+        """The bands of images as ``like``: those made before, where images are small."""
+        made = _remembered if like[:1].numel() <= SMALL else _made
+        return made(like.shape[1:], like.dtype, like.device)
 
     def probes(self) -> Iterator[Tensor]:
         """Spectra of PROBES random images, (k, \\*shape) at once, of modulus 1 at every frequency.
@@ -178,6 +187,15 @@ class FrequencyBands:
         whole = values.reshape(len(values), self.channels, *self._sides)
         folded = _folded(_folded(whole, -1), -2)
         return folded if self._sides[0] == 1 else _folded(folded, -3)
+
+
+@torch.inference_mode(False)
+def _made(shape: torch.Size, dtype: torch.dtype, device: torch.device) -> FrequencyBands:
+    # Of one number that is all of them.
+    return FrequencyBands(torch.zeros((), dtype=dtype, device=device).expand(1, *shape))
+
+
+_remembered = lru_cache(maxsize=8)(_made)
 
 
 class _Octaves:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from invscore.methods.gaussian_field.frequency_bands import FrequencyBands
-from invscore.operators import LinearOperator
+from invscore.methods.gaussian_field.frequency_bands import SMALL, FrequencyBands
+from invscore.operators import MRI, Blur, Inpainting, LinearOperator, SuperResolution
 
 FILTER = 1e-4
 """Largest error of the filter that stands for an operator, relative to its largest gain, for the
 operator to be one."""
+
+UNCHANGING = (Blur, SuperResolution, MRI)
+"""Types of operators whose gains are remembered; a user's own may change between calls."""
 
 
 class OperatorPower(NamedTuple):
@@ -24,9 +28,19 @@ class OperatorPower(NamedTuple):
 
     @classmethod
     def of(cls, operator: LinearOperator, bands: FrequencyBands) -> OperatorPower:
-        """Found by random images, and exact for filters, as blurs and Fourier sampling are."""
+        """Found by random images, and exact for filters, as blurs and Fourier sampling are.
+
+        Of missing pixels it is exact too: a wave and its opposite pass as much as any other two.
+        """
+        if isinstance(operator, Inpainting):
+            return cls._of_pixels(operator, bands)
         power, error = steadied(torch.cat(list(_gains(operator, bands)))[:, None])
         return cls(power[0], bool(error <= FILTER * power.max()))
+
+    @classmethod
+    def _of_pixels(cls, operator: Inpainting, bands: FrequencyBands) -> OperatorPower:
+        weight = operator.weight.like(bands.radius).square()
+        return cls(weight.mean().expand(bands.shape), bool((weight == weight.max()).all()))
 
 
 def is_low_pass(operator: LinearOperator, bands: FrequencyBands) -> bool:
@@ -36,6 +50,11 @@ def is_low_pass(operator: LinearOperator, bands: FrequencyBands) -> bool:
     counted by their gain as a share of the largest, have to hold half of what passes, and to be no
     more than half of all. Gains are those of bands, which random images tell well enough.
     """
+    lowest = _remembered_lowest if _unchanging(operator, bands) else _passes_lowest
+    return lowest(operator, bands)
+
+
+def _passes_lowest(operator: LinearOperator, bands: FrequencyBands) -> bool:
     gains = bands.sums(_gains(operator, bands)).mean(dim=0, keepdim=True).clamp_min(0)
     share = bands.of_size(gains / (gains / bands.numbers).max())
     number = bands.of_size(bands.numbers[None])
@@ -45,10 +64,30 @@ def is_low_pass(operator: LinearOperator, bands: FrequencyBands) -> bool:
     return bool((passed <= number.sum() / 2) & (lowest.sum() >= passed / 2))
 
 
+_remembered_lowest = lru_cache(maxsize=2)(_passes_lowest)
+
+
+def _unchanging(operator: LinearOperator, bands: FrequencyBands) -> bool:
+    """Whether what is found of an operator is remembered."""
+    return bands.shape.numel() <= SMALL and isinstance(operator, UNCHANGING)
+
+
 def _gains(operator: LinearOperator, bands: FrequencyBands) -> Iterator[Tensor]:
     """Gains at each frequency from random images, a few of (k, \\*shape) at once."""
+    found = _remembered if _unchanging(operator, bands) else _found
+    yield from found(operator, bands)
+
+
+def _found(operator: LinearOperator, bands: FrequencyBands) -> Iterator[Tensor]:
     for probes in bands.probes():
         yield (probes.conj() * bands.spectrum(operator.normal(bands.image(probes)))).real
+
+
+@lru_cache(maxsize=2)
+@torch.inference_mode(False)
+def _remembered(operator: LinearOperator, bands: FrequencyBands) -> list[Tensor]:
+    """Many measurements have one operator, and one asks more than once."""
+    return list(_found(operator, bands))
 
 
 def steadied(found: Tensor) -> tuple[Tensor, Tensor]:

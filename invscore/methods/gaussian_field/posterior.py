@@ -43,6 +43,7 @@ def explained(
     bands: FrequencyBands,
     *,
     scale: Tensor | None = None,
+    start: Tensor | None = None,
     iterations: int,
     limit: Tensor | None = None,
     tolerance: float = 1e-5,
@@ -53,7 +54,7 @@ def explained(
     The field has a ``scale`` at each place that is not in what is returned; A is ``forward`` from
     images. By conjugate gradients on spectra, in coordinates in which the system is the identity
     where the ``power`` of what is ``given`` is all that it does: as many as ``least_squares``
-    makes.
+    makes, from the spectra ``start`` on, or from 0.
     """
     residual, deviation, c, power = given.taken()
     rest = (power * c).add_(1).reciprocal_()
@@ -71,6 +72,7 @@ def explained(
         lambda v: _over(forward(scaled(bands.image(told * v))), deviation),
         lambda u: told * bands.spectrum(scaled(adjoint(_over(u, deviation)))),
         whitened.pop(),
+        start=None if start is None else start / gain,
         damping=rest,
         tolerance=tolerance,
         loudest=LOUDEST,

@@ -6,10 +6,11 @@ import torch
 from torch import Tensor
 
 from invscore.likelihood import InverseProblem
+from invscore.methods.gaussian_field import coarse_start as coarse
 from invscore.methods.gaussian_field.frequency_bands import FrequencyBands
 from invscore.methods.gaussian_field.operator_power import OperatorPower
 from invscore.methods.gaussian_field.posterior import Unexplained, explained
-from invscore.operators import LinearOperator
+from invscore.operators import Inpainting, LinearOperator
 
 EXPONENT = 3.0
 """Exponent of the power spectrum: photographs have about 2, and 3 restores better."""
@@ -32,7 +33,7 @@ def field_mean(
     ``mean``: that of the field, (b, \\*channels, h, w). The noise of y is taken to be Gaussian of
     the variance at ``A mean``.
     """
-    bands = FrequencyBands(mean)
+    bands = FrequencyBands.of(mean)
     passed = OperatorPower.of(operator, bands)
     loud = float(passed.power.max().sqrt()) * variance**0.5
     each = problem.measured(problem.noise.variance(problem.y).expand(problem.y.shape))
@@ -42,7 +43,7 @@ def field_mean(
     if quiet:
         # Rounding errors of A^H W y count as much as |A| sqrt(c) / s in deviations of the field.
         operator, near = _in_double_precision(operator, mean)
-        bands = FrequencyBands(near)
+        bands = FrequencyBands.of(near)
     c = bands.power_law(exponent, variance)
     seen = operator.matvec(near.contiguous())
     noise = problem.noise.variance(seen)
@@ -55,15 +56,26 @@ def field_mean(
         gain = c / (1 + power * c) / noise.reshape(-1, *[1] * (c.ndim - 1))
         shift = gain * bands.spectrum(operator.rmatvec(problem.y - seen))
     else:
-        given = Unexplained(problem.y - seen, noise.sqrt(), c, bands.even(power))
-        del seen, noise, c, power, passed, inverse, near
+        residual = problem.y - seen
+        start = None
+        if isinstance(operator, Inpainting) and exponent > 0:
+            weight = operator.weight.like(residual)
+            values = residual / torch.where(weight > 0, weight, 1.0)
+            precision = (weight.square() / noise).expand_as(values)
+            start = coarse.coarse_start(precision, values, exponent, variance)
+            del weight, values, precision
+        tolerance = TOLERANCE if start is None else coarse.TOLERANCE
+        start = None if start is None else bands.spectrum(start)
+        given = Unexplained(residual, noise.sqrt(), c, bands.even(power))
+        del seen, noise, c, power, passed, inverse, near, residual
         shift = explained(
             operator.matvec,
             operator.rmatvec,
             given,
             bands,
             iterations=ITERATIONS,
-            tolerance=TOLERANCE,
+            tolerance=tolerance,
+            start=start,
             ask=True,
         )
     return mean + bands.image(shift).to(mean.dtype)

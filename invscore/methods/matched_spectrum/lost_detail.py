@@ -62,12 +62,12 @@ class LostDetail:
 
     def __init__(self, problem: InverseProblem, law: DetailLaw, like: Tensor) -> None:
         self._operator, _, self._variance = problem.linear_gaussian("matched_spectrum")
-        bands = FrequencyBands(like)
+        bands = FrequencyBands.of(like)
         passed = OperatorPower.of(self._operator, bands)
         power = passed.power[None]
         if not passed.is_filter:  # which is known from few random images
             power = bands.spread(bands.sum(power) / bands.numbers)
-        self._bands = DetailBands(like)
+        self._bands = DetailBands.of(like)
         self._law = law.to(like)
         half = self._bands.sides[-1] // 2 + 1
         self._precision = power[..., :half] / self._variance.reshape(-1, 1, 1, 1)
@@ -86,7 +86,11 @@ class LostDetail:
         held = torch.bfloat16 if clean[0].numel() > LARGE else clean.dtype
         seen = [bands.log_power(spectrum, k).sub_(law.mean[k]).to(held) for k in known]
         among = law.covariance[known][:, known] + ERROR * torch.eye(len(known)).to(law.mean)
-        for k in (k for k, share in enumerate(left_open) if share >= HIDDEN):
+        missing = [k for k, share in enumerate(left_open) if share >= HIDDEN]
+        parity = None
+        for k in sorted(missing, key=lambda k: k % 2):
+            if k % 2 != parity:  # every other band has frequencies of its own alone
+                parity, white = k % 2, torch.fft.rfft2(rng.normal_like(clean))
             weights = torch.linalg.solve(among, law.covariance[known, k])
             left = law.covariance[k, k] - weights @ law.covariance[known, k]
             expected = law.mean[k] + UPPER * left / 2
@@ -97,7 +101,7 @@ class LostDetail:
             loss = (1 - has / (left_open[k] * expected.mean((-2, -1))).clamp_min(TINY)).clamp_min(0)
             counts = loss**3 / (loss**2 + DOUBT**2)
             deviation = (expected * (counts[..., None, None] * area / bands.numbers[k])).sqrt_()
-            lost += deviation * bands.band(torch.fft.rfft2(rng.normal_like(clean)), k)
+            lost += deviation * bands.band(white, k)
         lost = bands.image(torch.fft.rfft2(lost) * hidden.sqrt())
         return clean + self._unseen(lost, hidden)
 

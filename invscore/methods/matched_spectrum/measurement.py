@@ -23,7 +23,7 @@ from invscore.methods.matched_spectrum.local_answer import LocalAnswer
 from invscore.methods.matched_spectrum.local_scale import LocalScale
 from invscore.methods.matched_spectrum.shared_noise import Basis, SharedNoise
 from invscore.operators import LinearOperator
-from invscore.operators.svd import SVD
+from invscore.operators.svd import SVD, unchanged
 from invscore.rng import SampleRNG
 
 SHARPEST = 50.0
@@ -221,6 +221,7 @@ class DecomposedMeasurement(IteratedMeasurement):
         uneven = y.is_complex()
         super().__init__(bands, sharpness, MOST["uneven" if uneven else "shared"])
         self._v, self._vh = svd.v, svd.vh
+        self._of_pixels = svd.v is unchanged
         # Of real images they are signs, which a byte holds.
         self._probes = [p if p.is_complex() else p.to(torch.int8) for p in bands.probes()]
         self.scale: Callable[[Tensor], Tensor] | None = LocalScale(bands) if uneven else None
@@ -281,7 +282,10 @@ class DecomposedMeasurement(IteratedMeasurement):
         return self.bands.spectrum(image), passed.neg_().add_(1).clamp_min_(0)
 
     def _passed(self, precision: Tensor, like: Tensor) -> Tensor:
-        """Measured power of each frequency, by random images: (b, \\*shape)."""
+        """Measured power of each frequency, (b, \\*shape) or one number for all: by random images,
+        but where pixels are measured, of which all frequencies have as much."""
+        if self._of_pixels:
+            return precision.mean(tuple(range(1, precision.ndim)), keepdim=True)
         found = like.real.new_empty(PROBES, len(precision), *self.bands.shape)
         for signs, places in zip(
             self._probes, torch.split(found, len(self._probes[0])), strict=True

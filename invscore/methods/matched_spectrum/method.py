@@ -86,7 +86,7 @@ def matched_spectrum(
     low = levels.fine(prior) if sigma_min is None else sigma_min
     sigmas = levels.karras(steps, high, low)
     guess = initial_guess(problem, prior, 0.0, rng)
-    bands = FrequencyBands(guess)
+    bands = FrequencyBands.of(guess)
     measurement: Measurement
     if isinstance(operator, LinearOperator):
         measurement = measurement_for(problem, operator, bands)

@@ -6,10 +6,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from invscore.methods.gaussian_field import frequency_bands
 from invscore.methods.gaussian_field.frequency_bands import FrequencyBands
 from invscore.methods.gaussian_field.operator_power import OperatorPower
 from invscore.methods.gaussian_field.posterior import Unexplained, explained
-from invscore.operators import Blur
+from invscore.operators import Blur, Inpainting
+from invscore.operators.cg import least_squares
 
 F64 = torch.float64
 SHAPE = (1, 20, 20)
@@ -64,3 +66,49 @@ def test_waves_and_their_opposites_are_one_wave_of_a_real_image() -> None:
         torch.testing.assert_close(real.even(values), (values + opposed) / 2)
         whole = FrequencyBands(torch.zeros(1, *shape, dtype=torch.complex128))
         assert torch.equal(whole.even(values), values)
+
+
+def test_pixels_pass_of_every_wave_and_its_opposite_what_they_are_on_average() -> None:
+    weight = torch.rand(5, 6, dtype=F64, generator=torch.Generator().manual_seed(0))
+    weight[1] = 0
+    operator = Inpainting(weight)
+    bands = FrequencyBands(torch.zeros(1, 1, 5, 6, dtype=F64))
+    unit = torch.eye(30, dtype=F64).reshape(30, 1, 5, 6)
+    dense = bands.spectrum(operator.normal(bands.image(unit))).flatten(1)
+    power, is_filter = OperatorPower.of(operator, bands)
+    each = bands.even(dense.diagonal().reshape(1, 1, 5, 6))[0]
+    torch.testing.assert_close(power.expand(each.shape), each)
+    assert not is_filter
+    assert OperatorPower.of(Inpainting(torch.ones(5, 6, dtype=torch.bool)), bands).is_filter
+
+
+def test_iterations_go_on_from_a_start() -> None:
+    generator = torch.Generator().manual_seed(0)
+    a = torch.randn(2, 9, 6, dtype=F64, generator=generator)
+    y = torch.randn(2, 9, dtype=F64, generator=generator)
+    damping = torch.rand(6, dtype=F64, generator=generator)
+    wanted = torch.linalg.solve(a.mT @ a + torch.diag(damping), (a.mT @ y[..., None]).squeeze(-1))
+    made = []
+
+    def forward(x: Tensor) -> Tensor:
+        made.append(1)
+        return torch.einsum("bij,bj->bi", a, x)
+
+    def adjoint(u: Tensor) -> Tensor:
+        return torch.einsum("bij,bi->bj", a, u)
+
+    found = least_squares(forward, adjoint, y, damping=damping, tolerance=1e-9, start=wanted + 1)
+    torch.testing.assert_close(found, wanted)
+    made.clear()
+    least_squares(forward, adjoint, y, damping=damping, start=wanted)
+    assert len(made) == 1  # the residual of the start
+
+
+def test_bands_of_small_images_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    like = torch.zeros(2, 1, 7, 5)
+    bands = FrequencyBands.of(like)
+    assert FrequencyBands.of(like[:1]) is bands
+    assert FrequencyBands.of(like.double()) is not bands
+    torch.testing.assert_close(bands.radius, FrequencyBands(like).radius)
+    monkeypatch.setattr(frequency_bands, "SMALL", 34)
+    assert FrequencyBands.of(like) is not bands
