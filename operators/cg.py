@@ -71,9 +71,10 @@ def least_squares(
     ``adjoint`` of the residual, as small as that is (CGLS, Björck 1996, Sec. 7.4.1). Solved for
     ``adjoint(y)`` instead, rounding errors of that, as large as y, would be divided by the damping
     where ``forward`` is blind. Stops when every gradient has fallen below ``tolerance`` times that
-    at zero, whatever the ``start``, which counts as an rms of ``loudest`` at most, or after ``iterations``, or
-    ``limit``, (b, 1, ..., 1), for each image of its own. Unless the host is to ``ask`` each time
-    whether all are solved, and to wait for the device, solved ones stand still to the end.
+    at zero, whatever the ``start``, which counts as an rms of ``loudest`` at most, or after
+    ``iterations``, or ``limit``, (b, 1, ..., 1), for each image of its own. Unless the host is to
+    ``ask`` each time whether all are solved, and to wait for the device, solved ones stand still
+    to the end.
 
     ``damping`` broadcasts against x, and is not negative.
     """

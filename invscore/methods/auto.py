@@ -159,9 +159,9 @@ def auto(
     real images behind networks where D passes noise.
 
     Of one or two evaluations the first is at half a standard deviation of a pixel where pixels are
-    missing or were made fewer: on eight photographs, the mean of two samples, that gains 0.1 to 0.2
-    (super-resolution by 4), 0.8 to 1 (by 2), 0.4 (70 % missing) and 0.4 to 0.5 dB (a box); where 90 %
-    are missing it loses up to 0.1. Blurs would lose by it.
+    missing or were made fewer: on eight photographs, the mean of two samples, that gains 0.1 to
+    0.2 dB (super-resolution by 4), 0.8 to 1 (by 2), 0.4 (70 % missing) and 0.4 to 0.5 (a box);
+    where 90 % are missing it loses up to 0.1. Blurs would lose by it.
 
     ``steps``: evaluations of a particle, or of a sample by the others (default: 20, and 10 of a
     sample where a network restores what a low-pass has left). ``particles``: in a set of
