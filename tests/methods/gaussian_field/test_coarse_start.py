@@ -70,15 +70,16 @@ def test_waves_as_long_as_a_hole_take_few_iterations(monkeypatch: pytest.MonkeyP
     operator = Inpainting.box(shape, 64)
     y = torch.randn(1, *shape, generator=torch.Generator().manual_seed(0)).cumsum(2).cumsum(3)
     y = operator.matvec(y / y.std())
-    problem = InverseProblem(operator, y, GaussianNoise(0.1))
+    problem = InverseProblem(operator, y, GaussianNoise(0.03))
     mean = torch.zeros(1, *shape)
     found = field_mean(problem, operator, mean, EXPONENT, 1.0)
     few = made.count(128)
     made.clear()
     monkeypatch.setattr(module, "SMALLEST", 1000)
     wanted = field_mean(problem, operator, mean, EXPONENT, 1.0)
-    assert few < 0.4 * made.count(128)
-    assert float((found - wanted).square().mean().sqrt()) < 0.05 * float(wanted.std())
+    # A fifth, were pixels told as precisely as the means of their blocks.
+    assert few < 0.165 * made.count(128)
+    assert float((found - wanted).square().mean().sqrt()) < 0.1 * float(wanted.std())
 
 
 def test_the_mean_of_a_block_lies_in_its_middle() -> None:
