@@ -1,4 +1,4 @@
-"""The law of detail of gray photographs: python configs/train/detail.py data/photos
+"""The laws of detail of photographs: python configs/train/detail.py data/photos
 
 Looks at the photographs in PHOTOS/train, shrunk to SIDES on their shorter side, a crop of each, and
 writes what `invscore.priors.detail` needs of them to
@@ -19,16 +19,17 @@ from invscore.priors.detail import DetailLaw
 
 SIDES = (140, 220, 360, 640)
 CROP = 128
-PRIORS = ("photos-gray", "photos-gray-small")
+PRIORS = {"gray": ("photos-gray", "photos-gray-small"), "colour": ("photos", "photos-small")}
 TARGET = Path(__file__).parents[2] / "invscore" / "priors" / "shipped" / "photographs.json"
 
 
 def crops(photos: Path) -> list[torch.Tensor]:
-    """A crop (1, CROP, CROP) of each photograph at each size, at places that are drawn once."""
+    """A crop (3, CROP, CROP) of each photograph at each size, at places that are drawn once."""
     places = random.Random(0)
     found = []
     for file in sorted(photos.glob("*.png")):
-        photo = load_image(file).mean(dim=0, keepdim=True)
+        photo = load_image(file)
+        photo = photo[:3] if len(photo) > 2 else photo[:1].expand(3, -1, -1)
         shorter = min(photo.shape[-2:])
         for side in SIDES:
             size = [round(length * side / shorter) for length in photo.shape[-2:]]
@@ -43,5 +44,9 @@ def crops(photos: Path) -> list[torch.Tensor]:
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit(__doc__)
-    told = {"priors": PRIORS, **DetailLaw.of_images(crops(Path(sys.argv[1]) / "train")).metadata}
+    colour = crops(Path(sys.argv[1]) / "train")
+    images = {"gray": [crop.mean(dim=0, keepdim=True) for crop in colour], "colour": colour}
+    told = [
+        {"priors": PRIORS[kind], **DetailLaw.of_images(images[kind]).metadata} for kind in PRIORS
+    ]
     TARGET.write_text(json.dumps(told, indent=1) + "\n")

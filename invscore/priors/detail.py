@@ -26,6 +26,8 @@ TAILS_ELSEWHERE = 0.6
 """The same where the prior alone tells how uncertain a pixel is."""
 SMALL = 2**18
 """Largest image, in pixels, whose bands are remembered for the next of its shape."""
+FINE = 4
+"""Bands, the finest, in which channels are compared."""
 EVERY = 5
 """Pixels from one to the next at which photographs are looked at."""
 
@@ -99,7 +101,8 @@ class DetailLaw:
 
     About a pixel of a photograph, the logarithms of the powers of ``DetailBands`` have a ``mean``,
     (COUNT,), and a ``covariance``, (COUNT, COUNT), and are taken for Gaussian; ``power``, (COUNT,),
-    is the mean square of a band. Images are gray, their peak is about 1. ``tails``: the
+    is the mean square of a band, all of one channel, whose peak is about 1. ``common``: the
+    correlation of two channels of an image in the finest bands, 0 for gray ones. ``tails``: the
     standard deviation of the logarithm of the variance that errors have over what is told of it,
     where detail is told so: a few edges err by far. ``tails_elsewhere``: where the prior tells it.
 
@@ -113,6 +116,7 @@ class DetailLaw:
     mean: Tensor
     covariance: Tensor
     power: Tensor
+    common: float = 0.0
     tails: float = TAILS
     tails_elsewhere: float = TAILS_ELSEWHERE
 
@@ -128,6 +132,7 @@ class DetailLaw:
         Raises ``ValueError`` for none, and for ones too small to have every band.
         """
         seen = []
+        together, apart = 0.0, 0.0
         for image in images:
             x = image.double()
             bands = DetailBands(x)
@@ -139,10 +144,17 @@ class DetailLaw:
             spectrum = torch.fft.rfft2(x)
             powers = [bands.log_power(spectrum, k)[..., ::EVERY, ::EVERY] for k in range(COUNT)]
             seen.append(torch.stack([each.flatten() for each in powers]))
+            if x.ndim > 2 and len(x) > 1:
+                fine = torch.stack([bands.band(spectrum, k) for k in range(FINE)]).flatten(2)
+                covariance = fine @ fine.mT
+                own = covariance.diagonal(dim1=-2, dim2=-1).sum()
+                together += float(covariance.sum() - own) / (len(x) - 1)
+                apart += float(own)
         if not seen:
             raise ValueError("`images` must hold at least one, got none")
         logs = torch.cat(seen, dim=1)
-        return cls(logs.mean(1), torch.cov(logs), logs.exp().mean(1))
+        common = together / apart if apart > 0 else 0.0
+        return cls(logs.mean(1), torch.cov(logs), logs.exp().mean(1), common)
 
     @classmethod
     def from_metadata(cls, told: Mapping[str, Any]) -> Self:
@@ -152,19 +164,20 @@ class DetailLaw:
                 torch.tensor(told[name], dtype=torch.float64)
                 for name in ("mean", "covariance", "power")
             ]
+            common = float(told.get("common", 0.0))
         except (KeyError, TypeError, ValueError):
-            parts = []
+            parts, common = [], 0.0
         if [each.shape for each in parts] != [(COUNT,), (COUNT, COUNT), (COUNT,)]:
             raise ValueError(
                 f"the law of detail must have a mean, a covariance and a power of {COUNT} bands"
             )
         mean, covariance, power = parts
-        return cls(mean, covariance, power)
+        return cls(mean, covariance, power, common)
 
     @property
     def metadata(self) -> dict[str, Any]:
         """All numbers, to five digits, as a file may hold them."""
-        return {
+        numbers = {
             name: [float(f"{value:.5g}") for value in part]
             if part.ndim == 1
             else [[float(f"{value:.5g}") for value in row] for row in part.tolist()]
@@ -174,10 +187,13 @@ class DetailLaw:
                 ("power", self.power),
             )
         }
+        return {**numbers, "common": float(f"{self.common:.5g}")}
 
 
 def shipped_law(prior: str) -> DetailLaw | None:
     """The law of the photographs that a ``prior`` that comes with invscore has learned from."""
     file = resources.files("invscore.priors.shipped").joinpath("photographs.json")
-    told = json.loads(file.read_text(encoding="utf-8"))
-    return DetailLaw.from_metadata(told) if prior in told["priors"] else None
+    for told in json.loads(file.read_text(encoding="utf-8")):
+        if prior in told["priors"]:
+            return DetailLaw.from_metadata(told)
+    return None

@@ -66,6 +66,17 @@ def test_law_of_images() -> None:
     torch.testing.assert_close(again.covariance, law.covariance, rtol=1e-4, atol=0.0)
 
 
+@pytest.mark.parametrize("common", [0.0, 0.6])
+def test_what_channels_have_in_common(common: float) -> None:
+    """The correlation of their fine detail; what is coarse does not count."""
+    fine = (1 - common) ** 0.5 * noise(1, 8, 3, 64, 64) + common**0.5 * noise(2, 8, 1, 64, 64)
+    coarse = torch.cos(2 * math.pi * torch.arange(64, dtype=F64) / 64).expand(1, 64, 64)
+    law = DetailLaw.of_images(list(0.1 * fine + coarse))
+    assert law.common == pytest.approx(common, abs=0.01)
+    assert DetailLaw.from_metadata(law.metadata).common == pytest.approx(law.common, rel=1e-4)
+    assert DetailLaw.of_images(list(0.1 * fine[:, :1])).common == 0
+
+
 def test_wrong_laws_are_refused() -> None:
     with pytest.raises(ValueError, match="at least one"):
         DetailLaw.of_images([])
@@ -89,8 +100,12 @@ def test_a_checkpoint_keeps_the_law(tmp_path: Path) -> None:
     torch.testing.assert_close(found.covariance, prior.detail.covariance)
 
 
-def test_gray_photographs_have_it() -> None:
-    assert load_prior("photos-gray-small").detail is not None
+def test_photographs_have_it() -> None:
+    gray, colour = load_prior("photos-gray-small").detail, load_prior("photos-small").detail
+    assert gray is not None
+    assert colour is not None
+    assert gray.common == 0
+    assert 0.5 < colour.common < 1
     assert load_prior("digits").detail is None
 
 

@@ -90,7 +90,7 @@ class LostDetail:
         parity = None
         for k in sorted(missing, key=lambda k: k % 2):
             if k % 2 != parity:  # every other band has frequencies of its own alone
-                parity, white = k % 2, torch.fft.rfft2(rng.normal_like(clean))
+                parity, white = k % 2, torch.fft.rfft2(self._noise(clean, rng))
             weights = torch.linalg.solve(among, law.covariance[known, k])
             left = law.covariance[k, k] - weights @ law.covariance[known, k]
             expected = law.mean[k] + UPPER * left / 2
@@ -104,6 +104,13 @@ class LostDetail:
             lost += deviation * bands.band(white, k)
         lost = bands.image(torch.fft.rfft2(lost) * hidden.sqrt())
         return clean + self._unseen(lost, hidden)
+
+    def _noise(self, clean: Tensor, rng: SampleRNG) -> Tensor:
+        """White noise, of channels that have as much in common as photographs' do."""
+        own, common = rng.normal_like(clean), self._law.common
+        if clean.shape[1] == 1 or common <= 0:
+            return own
+        return common**0.5 * rng.normal_like(clean[:, :1]) + (1 - common) ** 0.5 * own
 
     def _hidden(self) -> Tensor:
         """Share of each frequency's power that y does not tell, (b or 1, 1, h, w // 2 + 1)."""

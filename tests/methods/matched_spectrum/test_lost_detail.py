@@ -56,6 +56,26 @@ def test_what_is_lost_wholly_is_given_back() -> None:
     assert bool((found[7:] < 1e-3 * POWER[7:]).all())
 
 
+def test_colours_have_detail_in_common() -> None:
+    told = replace(law(), common=0.7)
+    clean = torch.zeros(64, 3, 64, 64, dtype=F64)
+    operator = Blur.gaussian(3.0, (3, 64, 64))
+    problem = InverseProblem(operator, clean, GaussianNoise(0.01))
+    extra = LostDetail(problem, told, clean[:1])(clean, SampleRNG([(k,) for k in range(64)]))
+    bands = DetailBands(clean)
+    fine = bands.band(torch.fft.rfft2(extra), 1)
+    covariance = torch.einsum("bchw,bdhw->cd", fine, fine) / fine[:, 0].numel()
+    torch.testing.assert_close(
+        covariance.diagonal(),
+        torch.full((3,), float(POWER[1]) / 1.16, dtype=F64),
+        rtol=0.03,
+        atol=0.0,
+    )
+    correlation = covariance / covariance.diagonal().mean()
+    assert float(correlation[0, 1]) == pytest.approx(0.7, abs=0.02)
+    assert float(correlation[1, 2]) == pytest.approx(0.7, abs=0.02)
+
+
 def test_a_part_that_is_lost_counts_by_its_doubt() -> None:
     """Half of the power is there: half of the loss counts for 0.25 / (0.25 + 0.4^2)."""
     generator = torch.Generator().manual_seed(1)
