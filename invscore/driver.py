@@ -11,6 +11,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from invscore.batches import per_image
 from invscore.hardware import memory
 from invscore.hardware.precision import FixedPrecision, precision_warnings
 from invscore.likelihood import GaussianNoise, InverseProblem
@@ -32,7 +33,7 @@ from invscore.running.places import Place, of_one_factor, particle_sets, seeds_a
 from invscore.running.probing import draw_probes, starts_at_a_guess
 from invscore.running.to_end import NumericalError as NumericalError
 from invscore.running.to_end import Trace, run_to_end
-from invscore.running.units import in_prior_units, one_number, scale_factors
+from invscore.running.units import in_prior_units, offsets, one_number, scale_factors, shifted
 from invscore.uncertainty import check_residual, particle_warnings
 
 DEFAULT_METHOD = "auto"
@@ -69,7 +70,9 @@ def reconstruct(
     instead). ``scale``
     divides the measurement so that images fit a prior trained on a peak near 1; ``"auto"`` finds
     the factor of each image where the operator is linear (``invscore.estimation.scale``), 1 for
-    images from 0.3 to 1.25 of the prior's peak; a nonlinear operator takes 1 alone.
+    images from 0.3 to 1.25 of the prior's peak, and of pictures that go far below 0, as Hounsfield
+    units do, the offset to subtract (``invscore.estimation.offset``); a nonlinear operator takes 1
+    alone.
     ``on_step(done, total)`` is told of progress, and ``on_tile(done, total)`` of parts of a step,
     where a network is evaluated in tiles. ``antithetic``: samples 2 m and 2 m + 1 share
     their random numbers with
@@ -109,6 +112,8 @@ def reconstruct(
     for what, each in (("samples", samples), ("probes", probes)):
         needed = memory.FLOAT * COPIES * each * len(problem.y) * number
         memory.require(needed, f"{each} {what} of an image", f"fewer {what}")
+    given, offset = problem, offsets(problem, prior, scale)
+    problem = shifted(given, offset)
     factors = scale_factors(problem, prior, scale)
     own = own_warnings(problem, prior, method, info)
     own += precision_warnings(precision, problem.y.device)
@@ -151,6 +156,8 @@ def reconstruct(
     if particles is not None and SIZE in trace:
         found += particle_warnings(trace[SIZE], chosen[particles])
     found += doubts(problem, info, drawn, probed)
+    if problem is not given:
+        drawn += per_image(offset, drawn[0], "offset")
     return Result(
         samples=drawn,
         trace=trace,
@@ -163,8 +170,9 @@ def reconstruct(
         scale=one_number(factors),
         residual=residual.ratio,
         warnings=own + found,
+        offset=offset,
         window=problem.operator.window,
-        problem=problem,
+        problem=given,
         asked=method,
         paired=paired,
         tails=0.0 if info.tails is None else info.tails(problem, prior, chosen),

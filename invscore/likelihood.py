@@ -177,6 +177,11 @@ class InverseProblem:
         y = per_image(factor, self.y, "factor") * self.y
         return replace(self, y=y, noise=self.noise.scaled(factor))
 
+    def shifted(self, offset: PerImage) -> InverseProblem:
+        """The problem for ``x - offset`` with a linear operator; a number, or one an image."""
+        x = self.y.new_zeros(len(self.y), *self.operator.in_shape, dtype=self.image_dtype)
+        return replace(self, y=self.y - self.operator(x + per_image(offset, x, "offset")))
+
     def measured(self, values: Tensor) -> Tensor:
         """The measured entries of ``values``, (b, \\*out_shape): (b, n), or all as they are."""
         places = self._places

@@ -22,6 +22,7 @@ from invscore.options.given import require_at_least, require_type
 from invscore.priors.base import Prior
 from invscore.result import Result
 from invscore.running.diagnosis import doubts, misfits, own_warnings
+from invscore.running.units import shifted
 from invscore.uncertainty import check_residual
 
 if TYPE_CHECKING:
@@ -164,17 +165,27 @@ def split(result: Result, prior: Prior) -> list[Result]:
         return [result]
     info = get_method(result.method)
     seeds = [result.seed] * number if isinstance(result.seed, int) else result.seed
-    factors = torch.as_tensor(result.scale, dtype=torch.float64).flatten()
+    factors, offsets = (
+        torch.as_tensor(each, dtype=torch.float64).flatten().expand(number).tolist()
+        for each in (result.scale, result.offset)
+    )
     parts = []
     for index in range(number):
         alone = problem.select(torch.tensor([index], device=problem.y.device))
         samples = result.samples[:, index : index + 1]
         residual = check_residual(alone, samples, point_estimate=info.point_estimate)
         own = own_warnings(alone, prior, result.asked, info)
-        factor = float(factors[index if len(factors) > 1 else 0])
+        factor, offset = factors[index], offsets[index]
         # Where nothing is odd about all of them together, nothing is about one.
         found = (
-            misfits(alone, prior, samples, residual, [factor], white=info.white)
+            misfits(
+                shifted(alone, offset),
+                prior,
+                samples - offset,
+                residual,
+                [factor],
+                white=info.white,
+            )
             if result.warnings
             else ()
         )
@@ -187,6 +198,7 @@ def split(result: Result, prior: Prior) -> list[Result]:
                 seed=seeds[index],
                 seconds=result.seconds / number,
                 scale=factor,
+                offset=offset,
                 warnings=own + found + doubts(alone, info, samples),
             )
         )

@@ -36,7 +36,7 @@ class Result:
     ``effective_sample_size`` of particles, ``cg_iterations``, NaN for steps without.
     ``evaluations`` and ``jacobian_products``: denoiser calls and products with its Jacobian for
     each sample. ``scale``: the factor by which the measurement was divided for the prior, (b,)
-    where images have factors of their own.
+    where images have factors of their own, after ``offset`` was subtracted from the images.
     ``residual``: (b,), the rms residual of the samples over the rms of the noise; exact samples
     have 1 on average, see ``invscore.uncertainty.residual``. ``warnings``: sentences on what does
     not fit and its likely cause, see ``invscore.uncertainty.misfit``, and on an operator of one's
@@ -75,6 +75,7 @@ class Result:
     asked: str = ""
     paired: bool = False
     tails: float = 0.0
+    offset: PerImage = 0.0
 
     @property
     def seen(self) -> Result:

@@ -16,6 +16,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from invscore.batches import PerImage
 from invscore.figures import COMPRESSION, middle_slice, panel, picture, side_by_side
 from invscore.files import atomic_folder
 from invscore.images import to_uint8
@@ -162,7 +163,7 @@ def views(
 ) -> tuple[dict[str, Tensor], Tensor | None]:
     """The pictures of an image by name, (c, h, w) in [0, 1], and its spread, (1, h, w)."""
     mean = result.mean[index]
-    window = window_of(mean if truth is None else truth[index], _factor(result, index))
+    window = window_of(mean if truth is None else truth[index], _of_image(result.scale, index))
     found = {
         "measurement": _measurement(result.problem, index, window),
         "reconstruction": picture(window(mean)) if mean.ndim > 1 else None,
@@ -187,7 +188,9 @@ def _measurement(problem: InverseProblem | None, index: int, window: Window) -> 
 
 def facts_of(result: Result) -> dict[str, Any]:
     """Facts on how a result was made."""
-    factors = [_factor(result, index) for index in range(result.samples.shape[1])]
+    number = result.samples.shape[1]
+    factors = [_of_image(result.scale, index) for index in range(number)]
+    offsets = [_of_image(result.offset, index) for index in range(number)]
     return {
         "method": result.method,
         "asked": result.asked or result.method,
@@ -197,16 +200,17 @@ def facts_of(result: Result) -> dict[str, Any]:
         "tails": result.tails,
         "seed": result.seed,
         "scale": factors[0] if len(set(factors)) == 1 else factors,
+        "offset": offsets[0] if len(set(offsets)) == 1 else offsets,
         "evaluations": result.evaluations,
         "seconds": round(result.seconds, 3),
         "warnings": list(result.warnings),
     }
 
 
-def _factor(result: Result, index: int) -> float:
-    """Factor by which the measurement of an image was divided for the prior."""
-    factors = torch.as_tensor(result.scale).flatten()
-    return float(factors[index if len(factors) > 1 else 0])
+def _of_image(values: PerImage, index: int) -> float:
+    """The number of an image."""
+    each = torch.as_tensor(values).flatten()
+    return float(each[index if len(each) > 1 else 0])
 
 
 def quality(result: Result, truth: Tensor | None) -> dict[str, Any]:

@@ -129,6 +129,15 @@ def test_scaled_changes_the_density_by_the_jacobian(name: str) -> None:
     torch.testing.assert_close(scaled.score(2.5 * x), problem.score(x) / 2.5)
 
 
+@pytest.mark.parametrize("name", ["gaussian", "gaussian, complex", "gaussian, holes"])
+def test_shifted_is_of_images_without_the_offset(name: str) -> None:
+    problem, x = _problem(name)
+    offset = torch.arange(B, dtype=F64) - 1
+    away = x - offset.reshape(-1, *[1] * (x.ndim - 1))
+    shifted = problem.shifted(offset)
+    torch.testing.assert_close(shifted.log_likelihood(away), problem.log_likelihood(x))
+
+
 @pytest.mark.parametrize("dtype", [F64, torch.complex128])
 def test_the_gaussian_density_integrates_to_one(dtype: torch.dtype) -> None:
     noise, axis = GaussianNoise(0.4), torch.linspace(-5, 5, 401, dtype=F64)

@@ -210,6 +210,8 @@ def print_summary(metrics: Mapping[str, Any], folder: Path) -> None:
         console.print(f"residual {metrics['residual']:.2f} times {unit} is expected)")
     for sentence in metrics["assumed"]:
         console.print(f"[dim]assumed[/dim]: {escape(sentence)}")
+    if offset := metrics["offset"]:
+        console.print(f"offset {offset:.4g}: which was subtracted from the image for the prior")
     if metrics["scale"] != 1:
         console.print(
             f"scale {metrics['scale']:.4g}: by which the measurement was divided for the prior"

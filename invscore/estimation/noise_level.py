@@ -27,6 +27,7 @@ from torch import Tensor
 from invscore.batches import Numbers, as_tensor
 from invscore.estimation.flattest import flattest_level
 from invscore.estimation.noise_of_kspace import level_of_kspace
+from invscore.estimation.offset import offset_of_pictures, shows_pictures
 from invscore.estimation.scale import estimate_scale, factor_of_peak
 from invscore.estimation.stein import stein_level
 from invscore.likelihood import GaussianNoise, InverseProblem
@@ -81,6 +82,9 @@ CHANCE = 1.09
 
 PLAIN = 1.15 * CHANCE**2
 """Ratio of the ends of the estimate's range up to which the range is not told."""
+
+REFUSED = (ValueError, RuntimeError)
+"""What priors raise for images of another shape than theirs; those of users, what torch does."""
 
 DARK = 1e-30
 """The level of a measurement that is zero."""
@@ -151,6 +155,7 @@ def estimate_noise_range(operator: Operator, y: Numbers, prior: Prior | None = N
             f"the noise can be estimated from {FEWEST} measured numbers or more, got "
             f"{problem.count}: {ADVICE}"
         )
+    problem = _above_zero(problem)
     if isinstance(operator, Slicewise):
         slices = _some_slices(operator, problem.y)
         each = estimate_noise_range(operator.operator, slices.flatten(0, 1), _of_slices(prior))
@@ -160,6 +165,19 @@ def estimate_noise_range(operator: Operator, y: Numbers, prior: Prior | None = N
     smallest = torch.where(smallest > 0, smallest, DARK)
     levels = torch.tensor(found, dtype=torch.float64).T.maximum(smallest)
     return NoiseRange(*levels)
+
+
+def _above_zero(problem: InverseProblem) -> InverseProblem:
+    """The problem of pictures that do not go far below 0, see ``invscore.estimation.offset``.
+
+    Their noise counts as what the finest differences have, which is too much at most.
+    """
+    if not shows_pictures(problem.operator, problem.y):
+        return problem
+    pictures = problem.y.flatten(1, -3)
+    level = torch.stack([torch.tensor(_finest(picture[None])) for picture in pictures])
+    offset = offset_of_pictures(problem.operator, problem.y, level.to(problem.y))
+    return problem.shifted(offset) if bool((offset != 0).any()) else problem
 
 
 @torch.no_grad()
@@ -191,7 +209,7 @@ def noise_seen(problem: InverseProblem, prior: Prior, samples: Tensor) -> Tensor
             / level
             for y, level, fill in zip(problem.y, levels, samples[0], strict=True)
         ]
-    except ValueError:  # a prior of images of another shape
+    except REFUSED:
         return None
     return torch.tensor(found, dtype=torch.float64)
 
@@ -301,7 +319,7 @@ def _of_picture(operator: LinearOperator, y: Tensor, prior: Prior | None) -> flo
         unit = _unit(size, prior)
         try:
             found = unit * stein_level(Identity(y.shape[1:]), y / unit, prior, start / unit)
-        except ValueError:  # a prior of images of another shape
+        except REFUSED:
             found = None
         if found is not None:
             # Differences and empty bands are too large at most; far below, the prior is not right.

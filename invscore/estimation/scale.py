@@ -116,7 +116,7 @@ def image_peak(problem: InverseProblem, operator: LinearOperator) -> Tensor:
     found = torch.zeros_like(noise)
     hidden = noise
     for width in WIDTHS[: 4 if len(operator.in_shape) in (3, 4) else 1]:
-        values, spread = _averaged(image, width), level * _spread(_averaged(grain, width))
+        values, spread = averaged(image, width), level * _spread(averaged(grain, width))
         found = torch.maximum(found, _bright(values, spread))
         hidden = torch.minimum(hidden, BEYOND * spread)
     found = torch.maximum(found, hidden)
@@ -178,10 +178,10 @@ def _of_point(
     return torch.where(found > 0, safe * (amplitude / safe) ** share, found).reshape(b)
 
 
-def _averaged(image: Tensor, width: int) -> Tensor:
+def averaged(image: Tensor, width: int) -> Tensor:
     """``image``, (b, c, h, w) or (b, c, d, h, w), averaged over ``width`` x ``width`` pixels."""
     if image.ndim == 5:
-        return _averaged(image.flatten(1, 2), width)
+        return averaged(image.flatten(1, 2), width)
     if width == 1 or min(image.shape[-2:]) < width:
         return image
     return _sums(_sums(image, width, -1), width, -2) / width**2

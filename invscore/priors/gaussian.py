@@ -50,6 +50,7 @@ class Gaussian(Prior):
         """A copy on ``device`` and in ``dtype``."""
 
     def denoise(self, x: Tensor, sigma: PerImage) -> Tensor:
+        require_images(x, self.mean)
         return self.mean + self.filter(x - self.mean, shrinkage(*self._spectra(x, sigma)))
 
     def score(self, x: Tensor, sigma: PerImage) -> Tensor:

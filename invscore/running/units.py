@@ -1,4 +1,4 @@
-"""Factors between the units of a measurement and those of a prior."""
+"""Factors and offsets between the units of a measurement and those of a prior."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 
 from invscore.batches import PerImage
+from invscore.estimation.offset import estimate_offset
 from invscore.estimation.scale import estimate_scale
 from invscore.likelihood import InverseProblem
 from invscore.operators import LinearOperator
@@ -28,6 +29,17 @@ def scale_factors(
             f"another problem, got {scale:g}"
         )
     return [float(scale)] * len(problem.y)
+
+
+def offsets(problem: InverseProblem, prior: Prior, scale: float | Literal["auto"]) -> PerImage:
+    """What is subtracted from each image: nothing where ``scale`` is declared."""
+    return one_number(estimate_offset(problem, prior).tolist()) if scale == "auto" else 0.0
+
+
+def shifted(problem: InverseProblem, offset: PerImage) -> InverseProblem:
+    """``problem`` of images from which ``offset`` has been subtracted."""
+    alone = isinstance(offset, float) and offset == 0
+    return problem if alone else problem.shifted(offset)
 
 
 def one_number(factors: list[float]) -> PerImage:

@@ -5,6 +5,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from invscore import GaussianNoise, InverseProblem, reconstruct, simulate
+from invscore.operators import SuperResolution
 from invscore.priors import Covariance, GaussianPrior
 
 SHAPE = (1, 2, 3)
@@ -185,3 +187,21 @@ def test_a_covariance_follows_the_mean() -> None:
         ValueError, match=f"must be one of {D - 1} numbers, as the mean is, got {D}"
     ):
         Covariance.of(given, D - 1, torch.float64)
+
+
+def test_images_of_another_shape_are_refused() -> None:
+    """Of one that would broadcast too."""
+    prior = GaussianPrior(torch.zeros(1, 8, 8), 1.0)
+    for shape in ((1, 1, 4, 4), (1, 1, 1, 1), (2, 3, 8, 8)):
+        with pytest.raises(ValueError, match=r"must have shape \(b, 1, 8, 8\)"):
+            prior.denoise(torch.zeros(shape), 0.1)
+
+
+def test_smaller_pictures_are_restored_by_a_prior_of_one_shape() -> None:
+    """Whose level cannot be checked by that prior, and is not."""
+    shape = (1, 16, 16)
+    prior = GaussianPrior(torch.full(shape, 0.5), 0.04)
+    operator = SuperResolution(2, shape)
+    y = simulate(operator, prior.sample(1, 0), GaussianNoise(0.05), 0)
+    result = reconstruct(InverseProblem(operator, y, GaussianNoise(0.05)), prior, samples=2)
+    assert result.warnings == ()

@@ -1,0 +1,93 @@
+"""The offset of images that go far below 0, as Hounsfield units and heights do.
+
+A prior of images in [0, 1] has seen nothing below 0, whatever the factor between its units and
+those of a measurement. Where a picture goes far below 0, by more than noise does, its darkest few
+pixels are taken for the prior's 0: an affine change of units, as ``y - A(b 1)`` measures ``x - b``.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from invscore.estimation.noise_map import evened
+from invscore.estimation.scale import BEYOND, WIDTHS, averaged
+from invscore.likelihood import GaussianNoise, InverseProblem
+from invscore.operators import LinearOperator, Operator
+from invscore.priors.base import Prior
+
+DARKEST = 0.01
+"""Share of the pixels that are taken for the darkest, and for the brightest."""
+
+BELOW = (0.05, 0.1)
+"""Share of the range of a picture that lies below 0: up to the first its zero is left alone, from
+the second on it is moved to the darkest pixels."""
+
+
+@torch.no_grad()
+def estimate_offset(problem: InverseProblem, prior: Prior) -> Tensor:
+    """What is to be subtracted from each image, in its units: (b,) float64, at most 0.
+
+    0 but for real pictures with Gaussian noise behind a linear operator that shows them as pictures
+    (``Operator.view``), and a prior of images from 0 to its peak.
+
+        >>> import torch
+        >>> from invscore import GaussianNoise, GaussianPrior, InverseProblem
+        >>> from invscore.estimation.offset import estimate_offset
+        >>> from invscore.operators import Identity
+        >>> prior = GaussianPrior(torch.full((1, 8, 8), 0.5), 0.04)
+        >>> prior.peak = 1.0
+        >>> hounsfield = torch.linspace(-1000, 800, 64).reshape(1, 1, 8, 8)
+        >>> problem = InverseProblem(Identity((1, 8, 8)), hounsfield, GaussianNoise(10.0))
+        >>> round(estimate_offset(problem, prior).item(), -2)
+        -1000.0
+    """
+    unmoved = torch.zeros(len(problem.y), dtype=torch.float64)
+    if prior.peak is None or not isinstance(problem.noise, GaussianNoise):
+        return unmoved
+    even = evened(problem)
+    if not shows_pictures(even.operator, even.y):
+        return unmoved
+    level = even.noise.variance(even.y).expand(even.y.shape).flatten(1).mean(dim=1).sqrt()
+    return offset_of_pictures(even.operator, even.y, level)
+
+
+def shows_pictures(operator: Operator, y: Tensor) -> bool:
+    """Whether some number of real pictures ``y`` of real images is below 0."""
+    pictures = operator.view == "image" and y.ndim in (4, 5) and not y.is_complex()
+    return pictures and not operator.in_complex and bool((y < 0).any())
+
+
+def offset_of_pictures(operator: Operator, y: Tensor, level: Tensor) -> Tensor:
+    """The offset of images behind pictures ``y`` with noise of ``level``, (b,): (b,) float64."""
+    unmoved = torch.zeros(len(y), dtype=torch.float64)
+    if not isinstance(operator, LinearOperator):
+        return unmoved
+    even = operator.matvec(y.new_ones(1, *operator.in_shape))
+    gain = float(even.amax())
+    seen = even > gain / 2
+    if operator.measured is not None:
+        seen = seen & operator.measured.to(seen.device)
+    if gain <= 0 or not bool(seen.any()):
+        return unmoved
+    tiny = torch.finfo(y.dtype).tiny
+    values = torch.where(seen, y / torch.where(seen, even, 1), 0)
+    low, high, darkest = (y.new_zeros(len(y)) for _ in range(3))
+    for width in WIDTHS:
+        if width > min(y.shape[-2:]):
+            break
+        count = averaged(seen.to(y.dtype), width)
+        counted = (count > 0).flatten()
+        count = count.flatten()[counted]
+        mean = averaged(values, width).flatten(1)[:, counted] / count
+        step = max(1, mean.shape[1] // 2**20)
+        noise = (level / gain)[:, None] / (width * count.sqrt())
+        low = low.minimum(torch.quantile((mean + BEYOND * noise)[:, ::step], DARKEST, dim=1))
+        high = high.maximum(torch.quantile((mean - BEYOND * noise)[:, ::step], 1 - DARKEST, dim=1))
+        middle = mean.mean(dim=1)
+        left = 1 - noise.square().mean(dim=1) / mean.var(dim=1).clamp_min(tiny)
+        away = torch.quantile(mean[:, ::step], DARKEST, dim=1) - middle
+        darkest = darkest.minimum(middle + away * left.clamp_min(0).sqrt())
+    share = -low / (high - low).clamp_min(tiny)
+    moved = ((share - BELOW[0]) / (BELOW[1] - BELOW[0])).clamp(0, 1)
+    return (moved * darkest).cpu().double()

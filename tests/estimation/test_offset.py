@@ -1,0 +1,111 @@
+"""The offset of images that go far below 0."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from invscore import GaussianNoise, InverseProblem, estimate_noise, reconstruct, simulate
+from invscore.estimation.noise_map import with_noise_map
+from invscore.estimation.offset import estimate_offset
+from invscore.many import split
+from invscore.operators import (
+    MRI,
+    Blur,
+    Identity,
+    Inpainting,
+    LinearOperator,
+    SuperResolution,
+    from_function,
+)
+from invscore.priors import StationaryGaussianPrior
+
+SHAPE = (1, 32, 32)
+PRIOR = StationaryGaussianPrior.power_law(SHAPE, exponent=2.5, variance=0.03, mean=0.5)
+PRIOR.peak = 1.0
+PHOTO = PRIOR.sample(1, 3).clamp(0, 1)
+OPERATORS: dict[str, LinearOperator] = {
+    "denoise": Identity(SHAPE),
+    "blur": Blur.gaussian(1.2, SHAPE),
+    "valid": Blur.gaussian(1.0, SHAPE, boundary="valid"),
+    "inpaint": Inpainting.random(SHAPE, 0.4),
+    "superres": SuperResolution(2, SHAPE),
+}
+
+
+def problem_of(operator: LinearOperator, x: Tensor, noise: float) -> InverseProblem:
+    return InverseProblem(operator, simulate(operator, x, GaussianNoise(noise), 0), noise)
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+@pytest.mark.parametrize("noise", [0.0, 0.05, 0.2])
+def test_of_hounsfield_units(name: str, noise: float) -> None:
+    found = estimate_offset(problem_of(OPERATORS[name], 2000 * PHOTO - 1000, 2000 * noise), PRIOR)
+    assert -1000 < float(found) < -600
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+@pytest.mark.parametrize("noise", [0.02, 0.3, 2.0])
+def test_noise_about_dark_pixels_is_none(name: str, noise: float) -> None:
+    dark = PHOTO.clone()
+    dark[..., :16, :] = 0
+    assert float(estimate_offset(problem_of(OPERATORS[name], dark, noise), PRIOR)) == 0
+
+
+def test_what_shows_no_pictures_has_none() -> None:
+    low = 2000 * PHOTO - 1000
+    spectrum = MRI.random(SHAPE, real=True)
+    assert float(estimate_offset(problem_of(spectrum, low, 1.0), PRIOR)) == 0
+    square = from_function(lambda x: x**3, SHAPE, linear=False)
+    problem = InverseProblem(square, PHOTO - 0.5, GaussianNoise(0.1))
+    assert float(estimate_offset(problem, PRIOR)) == 0
+    absolute = StationaryGaussianPrior.power_law(SHAPE, exponent=2.5, variance=0.03, mean=0.5)
+    assert float(estimate_offset(problem_of(Identity(SHAPE), low, 1.0), absolute)) == 0
+
+
+def test_a_noise_map_changes_little() -> None:
+    low = 2000 * PHOTO - 1000
+    y = low + 40 * torch.randn(low.shape, generator=torch.Generator().manual_seed(0)).double()
+    even = InverseProblem(Identity(SHAPE), y, GaussianNoise(40.0))
+    mapped = with_noise_map(Identity(SHAPE), y, torch.full(SHAPE, 1600.0))
+    expected = estimate_offset(even, PRIOR)
+    torch.testing.assert_close(estimate_offset(mapped, PRIOR), expected, rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+def test_units_below_zero_are_restored_as_others(name: str) -> None:
+    operator, noise = OPERATORS[name], GaussianNoise(100.0)
+    counts = simulate(operator, 2000 * PHOTO, noise, 0)
+    plain = reconstruct(InverseProblem(operator, counts, noise), PRIOR, samples=2)
+    low = counts - operator(torch.full_like(PHOTO, 1000))
+    problem = InverseProblem(operator, low, noise)
+    result = reconstruct(problem, PRIOR, samples=2)
+    assert result.problem is problem
+    assert -1000 < result.offset < -600
+    assert abs(result.residual - plain.residual) < 0.05
+    error = (result.mean + 1000 - 2000 * PHOTO).square().mean().sqrt()
+    assert error < 1.1 * (plain.mean - 2000 * PHOTO).square().mean().sqrt()
+    declared = reconstruct(problem, PRIOR, samples=2, scale=2000.0)
+    assert declared.offset == 0
+
+
+def test_each_image_of_a_batch_by_itself() -> None:
+    both = torch.cat([PHOTO, 2000 * PHOTO - 1000])
+    noise = torch.tensor([0.05, 100.0], dtype=torch.float64)
+    y = simulate(Identity(SHAPE), both, GaussianNoise(noise), 0)
+    result = reconstruct(InverseProblem(Identity(SHAPE), y, GaussianNoise(noise)), PRIOR, samples=2)
+    first, second = split(result, PRIOR)
+    assert first.offset == 0
+    assert -1000 < second.offset < -600
+    torch.testing.assert_close(result.offset, torch.tensor([0.0, second.offset]).double())
+    assert (second.mean - both[1]).abs().mean() < 100
+
+
+@pytest.mark.parametrize("name", ["denoise", "blur", "superres"])
+def test_the_noise_is_estimated_below_zero_too(name: str) -> None:
+    operator = OPERATORS[name]
+    counts = simulate(operator, 2000 * PHOTO, GaussianNoise(100.0), 0)
+    low = counts - operator(torch.full_like(PHOTO, 1000))
+    plain = float(estimate_noise(operator, counts, PRIOR))
+    assert float(estimate_noise(operator, low, PRIOR)) == pytest.approx(plain, rel=0.1)
