@@ -25,9 +25,10 @@ import torch
 from torch import Tensor
 
 from invscore.batches import Numbers, as_tensor
+from invscore.estimation.finest import finest_level
 from invscore.estimation.flattest import flattest_level
 from invscore.estimation.noise_of_kspace import level_of_kspace
-from invscore.estimation.offset import offset_of_pictures, shows_pictures
+from invscore.estimation.offset import above_zero
 from invscore.estimation.scale import estimate_scale, factor_of_peak
 from invscore.estimation.stein import stein_level
 from invscore.likelihood import GaussianNoise, InverseProblem
@@ -155,7 +156,7 @@ def estimate_noise_range(operator: Operator, y: Numbers, prior: Prior | None = N
             f"the noise can be estimated from {FEWEST} measured numbers or more, got "
             f"{problem.count}: {ADVICE}"
         )
-    problem = _above_zero(problem)
+    problem = above_zero(problem)
     if isinstance(operator, Slicewise):
         slices = _some_slices(operator, problem.y)
         each = estimate_noise_range(operator.operator, slices.flatten(0, 1), _of_slices(prior))
@@ -165,19 +166,6 @@ def estimate_noise_range(operator: Operator, y: Numbers, prior: Prior | None = N
     smallest = torch.where(smallest > 0, smallest, DARK)
     levels = torch.tensor(found, dtype=torch.float64).T.maximum(smallest)
     return NoiseRange(*levels)
-
-
-def _above_zero(problem: InverseProblem) -> InverseProblem:
-    """The problem of pictures that do not go far below 0, see ``invscore.estimation.offset``.
-
-    Their noise counts as what the finest differences have, which is too much at most.
-    """
-    if not shows_pictures(problem.operator, problem.y):
-        return problem
-    pictures = problem.y.flatten(1, -3)
-    level = torch.stack([torch.tensor(_finest(picture[None])) for picture in pictures])
-    offset = offset_of_pictures(problem.operator, problem.y, level.to(problem.y))
-    return problem.shifted(offset) if bool((offset != 0).any()) else problem
 
 
 @torch.no_grad()
@@ -286,7 +274,7 @@ def _as_one(operator: LinearOperator, y: Tensor, prior: Prior | None) -> float:
     if prior is not None and (_selects(operator) or (picture and operator.in_shape == y.shape[1:])):
         return _of_entries(operator, y, prior)
     if y.ndim == 4 and not y.is_complex() and whole and min(y.shape[-2:]) > 1:
-        return _finest(y)
+        return finest_level(y)
     raise ValueError(
         "the noise can be estimated from pictures, or from entries of an image and a prior, got a "
         f"measurement of {type(operator).__name__}: {ADVICE}"
@@ -313,7 +301,7 @@ def _opposed(operator: MRI, y: Tensor) -> float | None:
 def _of_picture(operator: LinearOperator, y: Tensor, prior: Prior | None) -> float:
     """Level of a picture, all of whose pixels are measured."""
     empty = _empty_band(operator, y) if isinstance(operator, Blur) else None
-    start = _finest(y) if min(y.shape[-2:]) > 1 else float(y.std())
+    start = finest_level(y) if min(y.shape[-2:]) > 1 else float(y.std())
     if prior is not None and start > 0:
         size = float(torch.quantile(y.abs().flatten()[:: max(1, y.numel() // 2**20)], 0.999))
         unit = _unit(size, prior)
@@ -372,14 +360,6 @@ def _selects(operator: LinearOperator) -> bool:
     u = u if mask is None else u.to(mask.device) * mask
     again = operator.matvec(operator.rmatvec(u))
     return bool((again - u).abs().max() < 1e-3 * u.abs().max())
-
-
-def _finest(y: Tensor) -> float:
-    """Level from the median of the finest diagonal differences of pictures (1, c, h, w)."""
-    rows, columns = (size // 2 * 2 for size in y.shape[-2:])
-    y = y[..., :rows, :columns]
-    finest = y[..., ::2, ::2] - y[..., 1::2, ::2] - y[..., ::2, 1::2] + y[..., 1::2, 1::2]
-    return float(finest.abs().median()) / 2 / 0.6745
 
 
 def _empty_band(blur: Blur, y: Tensor) -> float:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from invscore.estimation.finest import finest_level
 from invscore.estimation.noise_map import evened
 from invscore.estimation.scale import BEYOND, WIDTHS, averaged
 from invscore.likelihood import GaussianNoise, InverseProblem
@@ -91,3 +92,16 @@ def offset_of_pictures(operator: Operator, y: Tensor, level: Tensor) -> Tensor:
     share = -low / (high - low).clamp_min(tiny)
     moved = ((share - BELOW[0]) / (BELOW[1] - BELOW[0])).clamp(0, 1)
     return (moved * darkest).cpu().double()
+
+
+def above_zero(problem: InverseProblem) -> InverseProblem:
+    """The problem of pictures that do not go far below 0, whose noise nobody has declared.
+
+    It counts as what the finest differences have, which is too much at most.
+    """
+    if not shows_pictures(problem.operator, problem.y):
+        return problem
+    pictures = problem.y.flatten(1, -3)
+    level = torch.tensor([finest_level(picture[None, None]) for picture in pictures])
+    offset = offset_of_pictures(problem.operator, problem.y, level.to(problem.y))
+    return problem.shifted(offset) if bool((offset != 0).any()) else problem

@@ -7,7 +7,7 @@ import torch
 
 from invscore import GaussianNoise, InverseProblem, PoissonNoise, reconstruct, simulate
 from invscore.estimation.noise_map import with_noise_map
-from invscore.estimation.scale import WIDTHS, _averaged, estimate_scale, factor_of_peak
+from invscore.estimation.scale import WIDTHS, averaged, estimate_scale, factor_of_peak
 from invscore.operators import (
     MRI,
     Blur,
@@ -73,9 +73,9 @@ def test_averages_over_windows() -> None:
     image = torch.rand(2, 3, 17, 20, dtype=torch.float64)
     for width in (*WIDTHS, 16):
         wanted = torch.nn.functional.avg_pool2d(image, width, stride=1)
-        torch.testing.assert_close(_averaged(image, width), wanted)
-    both = _averaged(torch.complex(image, image), 7)
-    torch.testing.assert_close(both, torch.complex(*[_averaged(image, 7)] * 2))
+        torch.testing.assert_close(averaged(image, width), wanted)
+    both = averaged(torch.complex(image, image), 7)
+    torch.testing.assert_close(both, torch.complex(*[averaged(image, 7)] * 2))
 
 
 @pytest.mark.parametrize("name", ["denoise", "blur", "valid", "mri"])
