@@ -49,7 +49,7 @@ def test_a_result_is_one_short_line() -> None:
     ("operator", "ran", "options"),
     [
         (from_matrix(torch.eye(16)[:4]), "matched_smc", {"steps": 3, "particles": 2}),
-        (from_matrix(torch.eye(100)), "pinned_smc", {"steps": 3, "particles": 2}),
+        (from_matrix(torch.eye(100)), "matched_smc", {"steps": 3, "particles": 2}),
         (from_matrix(torch.eye(9)), "exact_score", {"steps": 3}),
         (Saturates(), "matched_pixels", {"steps": 3}),
     ],

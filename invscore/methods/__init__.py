@@ -34,7 +34,6 @@ from invscore.methods.matched_spectrum.method import matched_spectrum
 from invscore.methods.mcg import mcg
 from invscore.methods.mmps import mmps
 from invscore.methods.particles.matched_smc import matched_smc
-from invscore.methods.particles.pinned_smc import pinned_smc
 from invscore.methods.particles.smc import smc
 from invscore.methods.pc import pc
 from invscore.methods.pigdm import pigdm
@@ -69,7 +68,6 @@ __all__ += [
     "mmps",
     "pc",
     "pigdm",
-    "pinned_smc",
     "prox_gradient",
     "red",
     "red_diff",

@@ -14,7 +14,7 @@ from invscore.methods.base import MethodInfo, Step, get_method, register
 from invscore.methods.exact_score import serves
 from invscore.methods.gaussian_field.frequency_bands import FrequencyBands
 from invscore.methods.gaussian_field.operator_power import is_low_pass
-from invscore.methods.particles.matched_smc import MOST
+from invscore.methods.particles.matched_smc import MOST, MOST_OWN
 from invscore.operators import Inpainting, LinearOperator, SuperResolution
 from invscore.options.ranges import Count
 from invscore.priors.base import Prior
@@ -44,9 +44,9 @@ FEW = 64
 """Most numbers, measured or unknown, for which a product with the Jacobian each is worth its
 cost."""
 
-MODEST = 2**10
-"""Largest image, in numbers, whose many measurements are given particles: a hundred at a time."""
-
+LEAST = 49
+"""Fewest numbers behind a low-pass that leave fine detail open alone: a digit of 28 x 28 is told by
+7 x 7 means of pixels, and not by 4 x 4."""
 
 SAMPLED = (Inpainting, SuperResolution)
 """Operators that keep fewer pixels."""
@@ -68,27 +68,26 @@ def narrow_warnings(prior: Prior, info: MethodInfo) -> tuple[str, ...]:
 
 
 def measures_few(problem: InverseProblem) -> bool:
-    """Whether `matched_smc` is what the problem calls for: few numbers are measured, or unknown."""
-    unknown = (2 if problem.operator.in_complex else 1) * math.prod(problem.operator.in_shape)
-    return problem.count <= MOST and min(problem.count, unknown) <= FEW
+    """Whether few numbers are measured, or unknown, so that any prior is served by particles."""
+    return problem.count <= MOST_OWN and min(problem.count, _unknown(problem)) <= FEW
 
 
 def measures_many(problem: InverseProblem, prior: Prior) -> bool:
-    """Whether `pinned_smc` is what the problem calls for: many numbers of a modest image are
-    measured, and the prior is known at any level, as no network is, and has derivatives."""
-    operator = problem.operator
-    if not math.isinf(prior.sigma_max) or not isinstance(operator, LinearOperator):
+    """Whether particles serve the many numbers of a modest image: where the prior is known at any
+    level, as no network is, and has derivatives."""
+    if not math.isinf(prior.sigma_max) or not isinstance(problem.operator, LinearOperator):
         return False
-    if measures_few(problem) or not isinstance(problem.noise, GaussianNoise):
+    if not isinstance(problem.noise, GaussianNoise):
         return False
-    parts = 2 if operator.in_complex else 1
-    if parts * math.prod(operator.in_shape) > MODEST or operator.in_complex != operator.out_complex:
-        return False
-    try:
-        operator.svd(problem.y.dtype)
-    except NotImplementedError:
+    if max(problem.count, _unknown(problem)) > MOST:
         return False
     return is_differentiable(prior, problem)
+
+
+def _unknown(problem: InverseProblem) -> int:
+    """The real numbers of an image."""
+    operator = problem.operator
+    return (2 if operator.in_complex else 1) * math.prod(operator.in_shape)
 
 
 def is_differentiable(prior: Prior, problem: InverseProblem) -> bool:
@@ -114,10 +113,9 @@ def leaves_detail(problem: InverseProblem, operator: LinearOperator) -> bool:
 @register(
     "auto",
     exact=False,
-    law="that of `exact_score`, `matched_smc`, `pinned_smc`, `matched_spectrum` or "
-    "`matched_pixels`",
+    law="that of `exact_score`, `matched_smc`, `matched_spectrum` or `matched_pixels`",
     evaluations=f"particles if numbers <= {FEW} else 1",
-    products=f"particles * (numbers + 2) if numbers <= {FEW} else 2 * nonlinear",
+    products=f"particles * (2 + own * numbers) if numbers <= {FEW} else 2 * nonlinear",
     cites="here",
     particles=lambda problem: "particles" if measures_few(problem) else None,
     white=True,
@@ -132,19 +130,18 @@ def auto(
 ) -> Iterator[Step]:
     """The method that suits operator, prior and measurement.
 
-    `exact_score`, `matched_smc` for few numbers, `pinned_smc`, `matched_spectrum` or
-    `matched_pixels`.
-    Where the prior denoises the noise that the measurement leaves (`Prior.denoise_with`),
-    `exact_score` draws from the posterior itself, whatever its modes. Elsewhere it depends. Few
-    numbers leave several explanations open, and weighted particles find how likely each of them is:
-    at most 64 that are measured, or 256 of at most 64 unknowns. Many, such as an image's, need a
-    product with the Jacobian each, and their likelihood is too sharp for weights:
-    `matched_spectrum` does without either. Where the operator is not linear, `matched_pixels`
-    serves priors that are known at any level, as no network is, and have derivatives. Behind linear
-    operators with an SVD and Gaussian noise, and up to 1024 numbers of an image, `pinned_smc`
-    serves such priors: particles for many numbers, which cost an evaluation and two products each,
-    and no more than samples where as many are asked for. Beyond, a prior known at any level makes
-    `matched_spectrum` start where no guess picks the mode.
+    `exact_score`, `matched_smc`, `matched_spectrum` or `matched_pixels`. Where the prior denoises
+    the noise that the measurement leaves (`Prior.denoise_with`), `exact_score` draws from the
+    posterior itself, whatever its modes. Elsewhere it depends. Few numbers leave several
+    explanations open, and weighted particles find how likely each of them is (`matched_smc`): at
+    most 64 that are measured, or 256 of at most 64 unknowns. They serve the many numbers of an
+    image of up to 1024 too, behind linear operators with Gaussian noise, where the prior is known
+    at any level, as no network is, and has derivatives: a particle costs an evaluation and two
+    products with the Jacobian, and particles no more than samples where as many are asked for.
+    Otherwise `matched_spectrum` serves many numbers, and as few as 49 of a low-pass, without
+    particles or products, or `matched_pixels`, where the operator is not linear and the prior as
+    said. Of larger images a prior known at any level makes `matched_spectrum` start where no guess
+    picks the mode.
 
     A prior whose levels end below 1.5 standard deviations of a pixel, a denoiser and no model of
     images, serves no particles and no operator that is not linear: `hqs` takes their place, a point
@@ -165,8 +162,7 @@ def auto(
 
     ``steps``: evaluations of a particle, or of a sample by the others (default: 20, and 10 of a
     sample where a network restores what a low-pass has left). ``particles``: in a set of
-    `matched_smc` or `pinned_smc`; ask for as many samples, or a multiple, so that none is drawn
-    in vain.
+    `matched_smc`; ask for as many samples, or a multiple, so that none is drawn in vain.
 
     After the example of ``invscore.methods``:
 
@@ -189,26 +185,24 @@ def resolve(
     if serves(problem, prior) is not None:
         info = get_method("exact_score")
         return info, info.options({"steps": steps})
-    many = not measures_few(problem) and isinstance(problem.operator, LinearOperator)
-    if is_narrow(prior) and not many:
+    operator = problem.operator
+    linear = isinstance(operator, LinearOperator)
+    few, detail = measures_few(problem), False
+    if not everywhere and isinstance(operator, LinearOperator):
+        detail = not (few and problem.count < LEAST) and leaves_detail(problem, operator)
+    few = few and not detail
+    if is_narrow(prior) and (few or not linear):
         info = get_method("hqs")
         return info, info.options({"steps": steps})
-    operator = problem.operator
-    if measures_few(problem):
+    if few or measures_many(problem, prior):
         info, own = get_method("matched_smc"), {"particles": options["particles"]}
-    elif measures_many(problem, prior):
-        info, own = get_method("pinned_smc"), {"particles": options["particles"]}
-    elif (
-        everywhere
-        and not isinstance(operator, LinearOperator)
-        and is_differentiable(prior, problem)
-    ):
+    elif everywhere and not linear and is_differentiable(prior, problem):
         info = get_method("matched_pixels")
     else:
         info = get_method("matched_spectrum")
         if everywhere:
             own = {"sigma_max": levels.of_pixel(prior, BLIND)}
-        elif isinstance(operator, LinearOperator) and leaves_detail(problem, operator):
+        elif detail:
             high, low = (levels.of_pixel(prior, level) for level in DETAIL)
             draws = "seen" if len(operator.in_shape) < 4 else "local"
             own = {"sigma_max": high, "sigma_min": low, "spread": draws}

@@ -63,10 +63,8 @@ def doubts(
     problem: InverseProblem, info: MethodInfo, samples: Tensor, probes: Tensor | None = None
 ) -> tuple[str, ...]:
     """Whether the ``samples`` of a method that has no exact limit tell the weights of modes, and
-    those of one that linearises the operator how they spread where it is flat.
-
-    `pinned_smc` is asked too: its limit is that of more steps than 20."""
-    if (info.exact and info.name != "pinned_smc") or info.point_estimate:
+    those of one that linearises the operator how they spread where it is flat."""
+    if info.exact or info.point_estimate:
         return ()
     found = mode_warnings(samples, probes, problem.operator.window)
     if info.name != "matched_pixels" or isinstance(problem.operator, LinearOperator):

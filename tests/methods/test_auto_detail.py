@@ -54,6 +54,20 @@ def test_what_a_measurement_leaves_open(name: str) -> None:
     assert leaves_detail(problem, problem.operator) == (name in DETAIL)
 
 
+@pytest.mark.parametrize(("side", "taken"), [(28, "matched_spectrum"), (24, "matched_smc")])
+def test_few_numbers_of_a_low_pass(side: int, taken: str) -> None:
+    """49 means of pixels tell all but detail, and 36 do not; 49 that are no means do not either."""
+    options = METHODS["auto"].options({})
+    problem = problem_of(SuperResolution(4, (1, side, side)))
+    info, own = resolve(problem, network_prior(), options)
+    assert info.name == taken
+    assert own["steps"] == (10 if taken == "matched_spectrum" else 20)
+    mask = torch.zeros(1, side, side, dtype=torch.bool)
+    mask[:, ::4, ::4] = True
+    info, _ = resolve(problem_of(Inpainting(mask, (1, side, side))), network_prior(), options)
+    assert info.name == "matched_smc"
+
+
 def test_evaluations_of_auto() -> None:
     """Ten of a blurred image between 1 and 0.08 deviations, or as many as are asked for."""
     prior = network_prior()

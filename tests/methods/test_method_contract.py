@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 
 import pytest
 import torch
@@ -100,7 +101,13 @@ def test_cost(info: MethodInfo, many: bool) -> None:
     assert problem.operator.measured is not None
     measured = int(problem.operator.measured.sum())
     numbers = min(measured, problem.operator.measured.numel())
-    names = {**result.options, "measurements": measured, "numbers": numbers, "nonlinear": 0}
+    names = {
+        **result.options,
+        "measurements": measured,
+        "numbers": numbers,
+        "nonlinear": 0,
+        "own": int(math.isfinite(prior.sigma_max)),
+    }
     for stated, counted in (
         (info.evaluations, result.evaluations),
         (info.products, result.jacobian_products),

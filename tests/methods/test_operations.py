@@ -105,7 +105,7 @@ def test_a_run_of_the_default_asks_for_little_whatever_the_batch(kind: str, batc
 
 
 # They make many small steps of their own between two evaluations, or hold sets of particles.
-BUSY = {"matched_pixels", "matched_smc", "pinned_smc", "smc", "split_gibbs"}
+BUSY = {"matched_pixels", "matched_smc", "smc", "split_gibbs"}
 
 
 @pytest.mark.parametrize("method", sorted(set(METHODS) - BUSY - {"matched_spectrum"}))

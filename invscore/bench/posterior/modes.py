@@ -98,8 +98,7 @@ KINDS: dict[str, tuple[Callable[[torch.Generator], Setting], str, int, int]] = {
 }
 
 MANY = 128
-"""Most measurements of the problems that are run where none are chosen: `matched_smc` takes an hour
-for twice as many."""
+"""Most measurements of the problems that are run where none are chosen, as on the page."""
 
 
 def build(seed: int, kind: str) -> Instance:

@@ -17,16 +17,46 @@ NEGLIGIBLE = 1e-6
 
 
 @dataclass(frozen=True)
+class Rest:
+    """Directions, but for some, in which a matrix is known by its mean alone.
+
+    They are those of the orthonormal ``outer`` (b, r, n), None for all, and not of ``inner``, a
+    part of them. ``low`` (b, 1): the mean of what a matrix of low rank is there; ``high``: of what
+    it should be, no less.
+    """
+
+    outer: Tensor | None
+    inner: Tensor
+    low: Tensor
+    high: Tensor
+
+    def apply(self, f: Spectrum, each: Tensor) -> Tensor:
+        """What ``f(J) v`` lacks, of ``each`` v, (b, p, n)."""
+        whole = each if self.outer is None else (each @ self.outer.mT) @ self.outer
+        within = whole - (each @ self.inner.mT) @ self.inner
+        return (f(self.high) - f(self.low))[..., None] * within
+
+    def between(self, f: Spectrum, rows: Tensor, gram: Tensor) -> Tensor:
+        """What ``rows f(J) rows^T`` lacks, (b, m, m): the rows are in ``outer``, or in ``inner``
+        where that is None."""
+        if self.outer is None:
+            return torch.zeros_like(gram)
+        inner = rows @ self.inner.mT
+        return (f(self.high) - f(self.low))[..., None] * (gram - inner @ inner.mT)
+
+
+@dataclass(frozen=True)
 class LowRank:
     """``J = lowest I + directions^T diag(excess) directions``, symmetric, one a particle.
 
     ``lowest`` (b, 1), ``excess`` (b, k), neither negative; ``directions`` (b, k, n), orthonormal
-    where their excess is not 0.
+    where their excess is not 0. ``rest``: what is known beside.
     """
 
     lowest: Tensor
     excess: Tensor
     directions: Tensor
+    rest: tuple[Rest, ...] = ()
 
     @classmethod
     def of(cls, products: Tensor, basis: Tensor) -> Self:
@@ -47,23 +77,29 @@ class LowRank:
         return cls(lowest, squares * (inverse > 0), inverse[..., None] * (rotation.mT @ factor))
 
     def apply(self, f: Spectrum, v: Tensor) -> Tensor:
-        """``f(J) v``, (b, n)."""
-        extra = self._extra(f) * torch.einsum("bkn,bn->bk", self.directions, v)
-        return f(self.lowest) * v + torch.einsum("bkn,bk->bn", self.directions, extra)
+        """``f(J) v``, (b p, n), of p vectors for each matrix, side by side."""
+        each = v.reshape(len(self.lowest), -1, v.shape[1])
+        extra = self._extra(f)[:, None] * (each @ self.directions.mT)
+        found = f(self.lowest)[:, None] * each + extra @ self.directions
+        for part in self.rest:
+            found = found + part.apply(f, each)
+        return found.reshape(v.shape)
 
-    def between(self, f: Spectrum, rows: Tensor) -> Tensor:
-        """``rows f(J) rows^T``, (b, m, m), of ``rows`` (b, m, n)."""
+    def between(self, f: Spectrum, rows: Tensor, gram: Tensor | None = None) -> Tensor:
+        """``rows f(J) rows^T``, (b, m, m), of ``rows`` (b, m, n); ``gram`` is ``rows rows^T``."""
         seen = rows @ self.directions.mT
-        return f(self.lowest)[..., None] * (rows @ rows.mT) + (seen * self._extra(f)[:, None]) @ (
-            seen.mT
-        )
+        gram = rows @ rows.mT if gram is None else gram
+        found = f(self.lowest)[..., None] * gram + (seen * self._extra(f)[:, None]) @ seen.mT
+        for part in self.rest:
+            found = found + part.between(f, rows, gram)
+        return found
 
     def largest(self, f: Spectrum) -> Tensor:
         """The largest eigenvalue of ``f(J)``, f rising: (b,)."""
         return f(self.lowest + self.excess).amax(dim=1)
 
     def select(self, kept: Tensor) -> LowRank:
-        """The matrices with the indices ``kept``."""
+        """The matrices with the indices ``kept``, of which nothing is known beside."""
         return LowRank(self.lowest[kept], self.excess[kept], self.directions[kept])
 
     @staticmethod

@@ -10,14 +10,16 @@ import torch
 from torch import Tensor
 
 from invscore import levels
-from invscore.likelihood import InverseProblem
+from invscore.likelihood import GaussianNoise, InverseProblem
 from invscore.methods.base import Step, register
+from invscore.methods.matched_spectrum.method import matched_spectrum
 from invscore.methods.particles.local_gaussian import (
     LocalGaussian,
     look,
     measured_numbers,
     unflatten,
 )
+from invscore.methods.particles.looking_together import Together
 from invscore.methods.particles.low_rank import Spectrum
 from invscore.methods.particles.particle_sets import ParticleSets
 from invscore.methods.particles.resampling import (
@@ -28,13 +30,22 @@ from invscore.methods.particles.resampling import (
     survivors,
     tempered_exponent,
 )
+from invscore.operators import LinearOperator
 from invscore.options.ranges import Count, Share
 from invscore.priors.base import Prior
 from invscore.rng import SampleRNG
 from invscore.sampling.base import noise_only
 
-MOST = 256
-"""Most measured numbers: each takes a product with J, and all of them a matrix of their size."""
+MOST, MOST_OWN = 2**10, 2**8
+"""Most measured numbers, all of which take a matrix of their size: where particles share J, and
+where each takes a product with its own for every number."""
+WIDE = 30.0
+"""First level of `matched_spectrum`, in standard deviations of a pixel, at which no guess chooses
+between modes."""
+COLLAPSED, OFTEN = 0.1, 0.25
+"""Effective sample size, as a share of the particles, and share of the levels at which it is below:
+from there on a set that knows J in part is given up. Correlated fields of 32 x 32 come to 0.35,
+images of as many numbers in several modes to 0.15: weights decide between modes at few levels."""
 START = 4.0
 """First level, in standard deviations of images along their principal axis: what is taken for
 Gaussian there has 1/70 of the skewness of the images, and 1/300 of their excess kurtosis."""
@@ -44,9 +55,9 @@ Gaussian there has 1/70 of the skewness of the images, and 1/300 of their excess
     "matched_smc",
     exact=True,
     law="posterior as particles and steps grow; of a Gaussian prior in any number of steps where "
-    "measurements and directions are as many as the numbers of an image",
+    "the directions of all particles are as many as the numbers of an image",
     evaluations="particles",
-    products="particles * (measurements + directions)",
+    products="particles * (directions + own * measurements)",
     particles="particles",
     cites="the covariance of Rozet et al. 2024, the weights of Wu et al. 2023 (TDS); here",
     white=True,
@@ -71,20 +82,29 @@ def matched_smc(
     of it. With an effective sample size below ``evenness`` times the particles, they are resampled;
     where weights leave far less, by a power of them, and particles keep the rest: what a step
     overstates, a later one takes back. At the end the rest is left out, so that too sharp a
-    likelihood costs exactness, not all particles. The last step ends at x0. Of J it knows the
-    products with the rows of A and ``directions`` random ones, the rest as if it were isotropic:
-    where these directions are as many as the numbers of an image, a Gaussian prior's posterior is
-    met in any number of steps. Operators are linearised as is best for x0 of this Gaussian
-    (``linearised``); weights make up for it.
+    likelihood costs exactness, not all particles. The last step ends at x0.
+
+    J is the mean of its set, of which a particle tells its products with few ``directions``, and
+    others the rest: the rows of A, axes along which the particles spread, and random ones. In all
+    else J is known by its mean. Where directions are as many as the numbers of an image, a Gaussian
+    prior's posterior is met in any number of steps. What J differs by between particles weights
+    make up for. Particles of a network, whose J differ more, have each their own, from all rows and
+    ``directions`` random ones, as have those of an operator that is not linear, which is linearised
+    as is best for x0 of this Gaussian (``linearised``).
+
+    Sets of images that know J in part alone, and whose effective sample size is below a tenth at a
+    quarter of the levels, are given up; their samples are drawn by `matched_spectrum` from 30
+    deviations of a pixel, in as many steps again.
 
     The first step is from the mean of the prior at its largest level to four times the deviation
     that images have along their main axis. Samples share sets as those of ``smc``.
 
-    ``steps``: evaluations a particle. ``particles``: in a set. ``directions``: random ones
-    in which J is looked at. ``evenness``: 0 (never resample) to 1. ``at_once``: particles whose
+    ``steps``: evaluations a particle. ``particles``: in a set. ``directions``: in which a particle
+    looks at J. ``evenness``: 0 (never resample) to 1. ``at_once``: particles whose
     evaluations are in memory together.
 
-    For few measured numbers, each of which costs a product: ``ValueError`` for more than 256.
+    Takes matrices of the size of the measurement: ``ValueError`` for more than 1024 numbers, and
+    for more than 256 where particles have their own J.
 
     After the example of ``invscore.methods``:
 
@@ -94,8 +114,10 @@ def matched_smc(
     True
     """
     numbers = len(measured_numbers(problem))
-    if numbers > MOST:
-        raise ValueError(f"matched_smc takes at most {MOST} measured numbers, got {numbers}")
+    shared = isinstance(problem.operator, LinearOperator) and math.isinf(prior.sigma_max)
+    if numbers > (most := MOST if shared else MOST_OWN):
+        why = "" if shared else " behind this operator with this prior"
+        raise ValueError(f"matched_smc takes at most {most} measured numbers{why}, got {numbers}")
     crowd = ParticleSets.of(rng, particles)
     streams, tasks = crowd.rng, problem.select(crowd.first)
     count = len(crowd.first)
@@ -103,12 +125,15 @@ def matched_smc(
     first = particles * torch.arange(count, device=like.device)[:, None]
     owners = torch.arange(count, device=like.device).repeat_interleave(particles)
     everyone, chosen = tasks.select(owners), particles * crowd.group + crowd.member
+    together = Together.of(tasks, particles, directions, at_once) if shared else None
 
     def normal(like: Tensor) -> Tensor:
         """Standard normal numbers of the shape of ``like``, (g k, n)."""
         return streams.normal_like(like.reshape(count, particles, -1)).reshape(like.shape)
 
     def see(x: Tensor, sigma: float) -> LocalGaussian:
+        if together is not None:
+            return together.look(prior, x, sigma, local.mean)
         parts = zip(torch.split(x, at_once), torch.split(owners, at_once), strict=True)
         return LocalGaussian.join(
             [
@@ -120,7 +145,10 @@ def matched_smc(
     # The first step comes from where nothing of an image is left.
     top = noise_only(prior)
     covariance = covariance_of_all(top)
-    local = look(tasks, prior, like + prior.mean, top, directions, covariance)
+    if together is None:
+        local = look(tasks, prior, like + prior.mean, top, directions, covariance)
+    else:
+        local = together.look_once(prior, like + prior.mean, top)
     start = levels.known(prior, START * float(local.jacobian.largest(covariance)[0].sqrt()))
     start = min(top, start)
     if not start > levels.finest(prior):
@@ -128,9 +156,10 @@ def matched_smc(
             f"matched_smc needs a prior of several noise levels, got one of {start:.3g} alone"
         )
     sigmas = [math.inf, *levels.karras(steps - 1, start, levels.finest(prior))]
-    local = local.select(owners)
+    local = local.shared(particles)
     x, log_weights = local.mean, local.mean.new_zeros(count, particles)
     size = log_weights.new_full((count,), particles)
+    low = log_weights.new_zeros(count)
     family = torch.arange(particles, device=x.device).expand(count, particles)
     for sigma, lower in pairwise(sigmas):
         if sigma < math.inf:
@@ -138,6 +167,7 @@ def matched_smc(
             found = local.evidence(covariance, local.mean)
             log_weights = log_weights + found.reshape(count, particles)
             size = effective_size(log_weights)
+            low = low + (size < COLLAPSED * particles)
             even = tempered(log_weights, evenness)
             rest = log_weights - even
             places, uniform = local.mean.reshape(count, particles, -1), streams.uniform(even)
@@ -164,6 +194,14 @@ def matched_smc(
     size = torch.minimum(size, independent_size(log_weights, placed, family))
     kept = answers(tempered(log_weights, evenness), streams)
     final = final[(first + kept).flatten()][chosen]
+    if together is not None and together.partial and len(problem.operator.in_shape) > 1:
+        final, given_up = final.clone(), (low >= OFTEN * steps)[crowd.group]
+        places = given_up.nonzero()[:, 0]
+        if len(places) and isinstance(problem.noise, GaussianNoise):
+            own = SampleRNG([rng.keys[int(place)] for place in places], rng.device)
+            task, wide = problem.select(places), levels.of_pixel(prior, WIDE)
+            *_, last = matched_spectrum(task, prior, own, steps=steps, sigma_max=wide)
+            final[places] = last.x
     yield Step(final, final, min(sigma, top), {SIZE: size[crowd.group]})
 
 
