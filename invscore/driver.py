@@ -70,9 +70,9 @@ def reconstruct(
     instead). ``scale``
     divides the measurement so that images fit a prior trained on a peak near 1; ``"auto"`` finds
     the factor of each image where the operator is linear (``invscore.estimation.scale``), 1 for
-    images from 0.3 to 1.25 of the prior's peak, and of pictures that go far below 0, as Hounsfield
-    units do, the offset to subtract (``invscore.estimation.offset``); a nonlinear operator takes 1
-    alone.
+    images from 0.3 to 1.25 of the prior's peak, and of pictures far from 0, as in Hounsfield
+    units or kelvins, the offset to subtract (``invscore.estimation.offset``); a nonlinear operator
+    takes 1 alone.
     ``on_step(done, total)`` is told of progress, and ``on_tile(done, total)`` of parts of a step,
     where a network is evaluated in tiles. ``antithetic``: samples 2 m and 2 m + 1 share
     their random numbers with
@@ -112,7 +112,7 @@ def reconstruct(
     for what, each in (("samples", samples), ("probes", probes)):
         needed = memory.FLOAT * COPIES * each * len(problem.y) * number
         memory.require(needed, f"{each} {what} of an image", f"fewer {what}")
-    given, offset = problem, offsets(problem, prior, scale)
+    given, offset = problem, offsets(problem, prior, 1 if chosen.get("nonnegative") else scale)
     problem = shifted(given, offset)
     factors = scale_factors(problem, prior, scale)
     own = own_warnings(problem, prior, method, info)

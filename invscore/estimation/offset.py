@@ -1,11 +1,14 @@
-"""The offset of images that go far below 0, as Hounsfield units and heights do.
+"""The offset of images far from 0: below it, as in Hounsfield units, or far above, as in kelvins.
 
-A prior of images in [0, 1] has seen nothing below 0, whatever the factor between its units and
-those of a measurement. Where a picture goes far below 0, by more than noise does, its darkest few
-pixels are taken for the prior's 0: an affine change of units, as ``y - A(b 1)`` measures ``x - b``.
+A prior of images in [0, 1] has seen nothing below 0, and little of faint contrast on a bright
+ground, whatever the factor between its units and those of a measurement. The darkest few pixels of
+such pictures are taken for the prior's 0: an affine change of units, as ``y - A(b 1)`` measures
+``x - b``.
 """
 
 from __future__ import annotations
+
+from math import inf
 
 import torch
 from torch import Tensor
@@ -24,10 +27,16 @@ BELOW = (0.05, 0.1)
 """Share of the range of a picture that lies below 0: up to the first its zero is left alone, from
 the second on it is moved to the darkest pixels."""
 
+ABOVE = (0.8, 0.9)
+"""The same of the ratio of its darkest to its brightest pixels."""
+
+SIGNED = 0.2
+"""Mean of a prior, in its standard deviations, up to which its images lie on both sides of 0."""
+
 
 @torch.no_grad()
 def estimate_offset(problem: InverseProblem, prior: Prior) -> Tensor:
-    """What is to be subtracted from each image, in its units: (b,) float64, at most 0.
+    """What is to be subtracted from each image, in its units: (b,) float64.
 
     0 but for real pictures with Gaussian noise behind a linear operator that shows them as pictures
     (``Operator.view``), and a prior of images from 0 to its peak.
@@ -46,17 +55,23 @@ def estimate_offset(problem: InverseProblem, prior: Prior) -> Tensor:
     unmoved = torch.zeros(len(problem.y), dtype=torch.float64)
     if prior.peak is None or not isinstance(problem.noise, GaussianNoise):
         return unmoved
+    if float(torch.as_tensor(prior.mean).real.mean()) < SIGNED * prior.variance**0.5:
+        return unmoved
     even = evened(problem)
-    if not shows_pictures(even.operator, even.y):
+    if not far_from_zero(even):
         return unmoved
     level = even.noise.variance(even.y).expand(even.y.shape).flatten(1).mean(dim=1).sqrt()
     return offset_of_pictures(even.operator, even.y, level)
 
 
-def shows_pictures(operator: Operator, y: Tensor) -> bool:
-    """Whether some number of real pictures ``y`` of real images is below 0."""
+def far_from_zero(problem: InverseProblem) -> bool:
+    """Whether some number of real pictures of real images is below 0, or none is near it."""
+    operator, y = problem.operator, problem.y
     pictures = operator.view == "image" and y.ndim in (4, 5) and not y.is_complex()
-    return pictures and not operator.in_complex and bool((y < 0).any())
+    if not pictures or operator.in_complex:
+        return False
+    low, high = problem.measured(y).flatten(1).aminmax(dim=1)
+    return bool(((low < 0) | (low > ABOVE[0] * high / 2)).any())
 
 
 def offset_of_pictures(operator: Operator, y: Tensor, level: Tensor) -> Tensor:
@@ -73,7 +88,7 @@ def offset_of_pictures(operator: Operator, y: Tensor, level: Tensor) -> Tensor:
         return unmoved
     tiny = torch.finfo(y.dtype).tiny
     values = torch.where(seen, y / torch.where(seen, even, 1), 0)
-    low, high, darkest = (y.new_zeros(len(y)) for _ in range(3))
+    low, high, darkest = (y.new_full((len(y),), end) for end in (inf, -inf, inf))
     for width in WIDTHS:
         if width > min(y.shape[-2:]):
             break
@@ -89,17 +104,23 @@ def offset_of_pictures(operator: Operator, y: Tensor, level: Tensor) -> Tensor:
         left = 1 - noise.square().mean(dim=1) / mean.var(dim=1).clamp_min(tiny)
         away = torch.quantile(mean[:, ::step], DARKEST, dim=1) - middle
         darkest = darkest.minimum(middle + away * left.clamp_min(0).sqrt())
-    share = -low / (high - low).clamp_min(tiny)
-    moved = ((share - BELOW[0]) / (BELOW[1] - BELOW[0])).clamp(0, 1)
+    below = -low.clamp_max(0) / (high.clamp_min(0) - low.clamp_max(0)).clamp_min(tiny)
+    above = torch.where(high > low, darkest / high.clamp_min(tiny), 0)  # where contrast is seen
+    moved = torch.maximum(_ramp(below, *BELOW), _ramp(above, *ABOVE))
     return (moved * darkest).cpu().double()
 
 
+def _ramp(share: Tensor, first: float, second: float) -> Tensor:
+    """From 0 at the ``first`` to 1 at the ``second``."""
+    return ((share - first) / (second - first)).clamp(0, 1)
+
+
 def above_zero(problem: InverseProblem) -> InverseProblem:
-    """The problem of pictures that do not go far below 0, whose noise nobody has declared.
+    """The problem of pictures that are not far from 0, whose noise nobody has declared.
 
     It counts as what the finest differences have, which is too much at most.
     """
-    if not shows_pictures(problem.operator, problem.y):
+    if not far_from_zero(problem):
         return problem
     pictures = problem.y.flatten(1, -3)
     level = torch.tensor([finest_level(picture[None, None]) for picture in pictures])

@@ -53,6 +53,26 @@ def test_noise_about_dark_pixels_is_none(name: str, noise: float) -> None:
     assert float(estimate_offset(problem_of(OPERATORS[name], dark, noise), PRIOR)) == 0
 
 
+@pytest.mark.parametrize("name", OPERATORS)
+@pytest.mark.parametrize("noise", [0.0, 0.05, 0.2])
+def test_of_kelvins(name: str, noise: float) -> None:
+    found = estimate_offset(problem_of(OPERATORS[name], 20 * PHOTO + 280, 20 * noise), PRIOR)
+    assert 279 < float(found) < 289
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+def test_even_and_bright_pictures_have_none(name: str) -> None:
+    for bright in (torch.full_like(PHOTO, 0.8), 0.4 + 0.5 * PHOTO, 100 * (0.5 + PHOTO)):
+        size = float(bright.max())
+        assert float(estimate_offset(problem_of(OPERATORS[name], bright, 0.05 * size), PRIOR)) == 0
+
+
+def test_a_prior_of_both_signs_has_none() -> None:
+    signed = StationaryGaussianPrior.power_law(SHAPE, exponent=2.5, variance=0.03, mean=0.0)
+    signed.peak = 1.0
+    assert float(estimate_offset(problem_of(Identity(SHAPE), PHOTO - 0.5, 0.01), signed)) == 0
+
+
 def test_what_shows_no_pictures_has_none() -> None:
     low = 2000 * PHOTO - 1000
     spectrum = MRI.random(SHAPE, real=True)
