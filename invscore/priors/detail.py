@@ -22,7 +22,7 @@ FLOOR = 1e-7
 TAILS = 1.2
 """Standard deviation of the logarithm of the variance of errors over what is told, where detail is
 told by its law; found on validation photographs."""
-TAILS_ELSEWHERE = 0.6
+TAILS_ELSEWHERE = 0.9
 """The same where the prior alone tells how uncertain a pixel is."""
 SMALL = 2**18
 """Largest image, in pixels, whose bands are remembered for the next of its shape."""

@@ -36,17 +36,18 @@ def law_for(problem: InverseProblem, prior: Prior, spread: str) -> DetailLaw | N
     operator, noise = problem.operator, problem.noise
     if not isinstance(operator, LinearOperator):
         return None
-    if spread != "seen" or len(operator.in_shape) != 3 or operator.in_complex:
+    if spread == "told" or len(operator.in_shape) != 3 or operator.in_complex:
         return None
     return prior.detail if isinstance(noise, GaussianNoise) else None
 
 
 def tails(problem: InverseProblem, prior: Prior, options: Mapping[str, Any]) -> float:
-    """How uneven errors are over what is told, of a prior that knows: more where detail is given
-    back than where spreads are local."""
-    if (law := law_for(problem, prior, options["spread"])) is not None:
-        return law.tails
-    return prior.detail.tails_elsewhere if prior.detail and options["spread"] == "local" else 0.0
+    """How uneven errors are over what is told, of a prior that knows: more behind a low-pass, where
+    all fine detail is given back, than elsewhere."""
+    if prior.detail is None or options["spread"] == "told":
+        return 0.0
+    behind_a_low_pass = options["spread"] == "seen" and law_for(problem, prior, "seen") is not None
+    return prior.detail.tails if behind_a_low_pass else prior.detail.tails_elsewhere
 
 
 class LostDetail:

@@ -70,9 +70,10 @@ def matched_spectrum(
     ``spread``: of draws, ``told`` by the answer of D to noise, the same everywhere; ``local``, as
     uneven over the image as that answer is (``LocalAnswer``), as photographs are uncertain at
     edges; or, beside that, no less than the error that is ``seen`` at the draw before, where y says
-    nothing (``OwnError``): behind blurs D errs more on draws of a field than on images; of a prior
-    that knows how strong fine detail is (``Prior.detail``), what samples lack of it is made up for
-    at the end (``LostDetail``). Where the noise is fresh, and of complex images, nothing is local.
+    nothing (``OwnError``): behind blurs D errs more on draws of a field than on images. Where the
+    noise is fresh, and of complex images, nothing is local. With both, and a prior that knows how
+    strong fine detail is (``Prior.detail``), what samples lack of it is made up for at the end
+    (``LostDetail``).
 
     After the example of ``invscore.methods``:
 
