@@ -44,8 +44,9 @@ WIDE = 30.0
 between modes."""
 COLLAPSED, OFTEN = 0.1, 0.25
 """Effective sample size, as a share of the particles, and share of the levels at which it is below:
-from there on a set that knows J in part is given up. Correlated fields of 32 x 32 come to 0.35,
-images of as many numbers in several modes to 0.15: weights decide between modes at few levels."""
+from there on a set that shares J is given up. Correlated fields of 32 x 32 come to 0.35, and so
+do jumps, of which J differs between particles; images in several modes come to 0.15: weights decide
+between modes at few levels."""
 START = 4.0
 """First level, in standard deviations of images along their principal axis: what is taken for
 Gaussian there has 1/70 of the skewness of the images, and 1/300 of their excess kurtosis."""
@@ -92,8 +93,8 @@ def matched_smc(
     ``directions`` random ones, as have those of an operator that is not linear, which is linearised
     as is best for x0 of this Gaussian (``linearised``).
 
-    Sets of images that know J in part alone, and whose effective sample size is below a tenth at a
-    quarter of the levels, are given up; their samples are drawn by `matched_spectrum` from 30
+    Sets of images that share J, and whose effective sample size is below a tenth at a quarter of
+    the levels, are given up; their samples are drawn by `matched_spectrum` from 30
     deviations of a pixel, in as many steps again.
 
     The first step is from the mean of the prior at its largest level to four times the deviation
@@ -194,7 +195,7 @@ def matched_smc(
     size = torch.minimum(size, independent_size(log_weights, placed, family))
     kept = answers(tempered(log_weights, evenness), streams)
     final = final[(first + kept).flatten()][chosen]
-    if together is not None and together.partial and len(problem.operator.in_shape) > 1:
+    if together is not None and len(problem.operator.in_shape) > 1:
         final, given_up = final.clone(), (low >= OFTEN * steps)[crowd.group]
         places = given_up.nonzero()[:, 0]
         if len(places) and isinstance(problem.noise, GaussianNoise):
