@@ -23,6 +23,9 @@ from invscore.priors.base import Prior
 DARKEST = 0.01
 """Share of the pixels that are taken for the darkest, and for the brightest."""
 
+FEWEST = 256
+"""Least number of measured numbers of a picture that tells an offset."""
+
 BELOW = (0.05, 0.1)
 """Share of the range of a picture that lies below 0: up to the first its zero is left alone, from
 the second on it is moved to the darkest pixels."""
@@ -71,7 +74,7 @@ def far_from_zero(problem: InverseProblem) -> bool:
     if not pictures or operator.in_complex:
         return False
     low, high = problem.measured(y).flatten(1).aminmax(dim=1)
-    return bool(((low < 0) | (low > ABOVE[0] * high / 2)).any())
+    return problem.count >= FEWEST and bool(((low < 0) | (low > ABOVE[0] * high / 2)).any())
 
 
 def offset_of_pictures(operator: Operator, y: Tensor, level: Tensor) -> Tensor:
@@ -90,7 +93,7 @@ def offset_of_pictures(operator: Operator, y: Tensor, level: Tensor) -> Tensor:
     values = torch.where(seen, y / torch.where(seen, even, 1), 0)
     low, high, darkest = (y.new_full((len(y),), end) for end in (inf, -inf, inf))
     for width in WIDTHS:
-        if width > min(y.shape[-2:]):
+        if width > 1 and 2 * width > min(y.shape[-2:]):
             break
         count = averaged(seen.to(y.dtype), width)
         counted = (count > 0).flatten()
@@ -101,7 +104,7 @@ def offset_of_pictures(operator: Operator, y: Tensor, level: Tensor) -> Tensor:
         low = low.minimum(torch.quantile((mean + BEYOND * noise)[:, ::step], DARKEST, dim=1))
         high = high.maximum(torch.quantile((mean - BEYOND * noise)[:, ::step], 1 - DARKEST, dim=1))
         middle = mean.mean(dim=1)
-        left = 1 - noise.square().mean(dim=1) / mean.var(dim=1).clamp_min(tiny)
+        left = 1 - noise.square().mean(dim=1) / mean.var(dim=1, correction=0).clamp_min(tiny)
         away = torch.quantile(mean[:, ::step], DARKEST, dim=1) - middle
         darkest = darkest.minimum(middle + away * left.clamp_min(0).sqrt())
     below = -low.clamp_max(0) / (high.clamp_min(0) - low.clamp_max(0)).clamp_min(tiny)

@@ -6,7 +6,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from invscore import GaussianNoise, InverseProblem, estimate_noise, reconstruct, simulate
+from invscore import (
+    GaussianNoise,
+    GaussianPrior,
+    InverseProblem,
+    estimate_noise,
+    reconstruct,
+    simulate,
+)
 from invscore.estimation.noise_map import with_noise_map
 from invscore.estimation.offset import estimate_offset
 from invscore.many import split
@@ -65,6 +72,18 @@ def test_even_and_bright_pictures_have_none(name: str) -> None:
     for bright in (torch.full_like(PHOTO, 0.8), 0.4 + 0.5 * PHOTO, 100 * (0.5 + PHOTO)):
         size = float(bright.max())
         assert float(estimate_offset(problem_of(OPERATORS[name], bright, 0.05 * size), PRIOR)) == 0
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 3), (7, 7), (1, 400), (3, 90), (16, 16)])
+def test_small_pictures_end_in_a_number(size: tuple[int, int]) -> None:
+    shape = (1, *size)
+    prior = GaussianPrior(torch.full(shape, 0.5, dtype=torch.float64), 0.04)
+    prior.peak = 1.0
+    for mean in (-1000.0, 0.0, 1000.0):
+        y = mean + torch.randn(2, *shape, generator=torch.Generator().manual_seed(0)).double()
+        found = estimate_offset(InverseProblem(Identity(shape), y, GaussianNoise(1.0)), prior)
+        assert found.isfinite().all()
+        assert bool((found != 0).all()) == (mean < 0 and size[0] * size[1] >= 256)
 
 
 def test_a_prior_of_both_signs_has_none() -> None:
