@@ -175,12 +175,14 @@ def noise_seen(problem: InverseProblem, prior: Prior, samples: Tensor) -> Tensor
     ``samples`` (n, b, \\*in_shape) fill what is missing. The estimate begins at the declared level
     and ends there, after two evaluations of the denoiser, where that is right. For pictures that
     are noisy, or small and noisy, and for masks; for k-space of real images by opposed frequencies,
-    without the prior. None for all others, for other noise, and for levels that the prior does not
-    know.
+    without the prior. None for all others, for fewer than 64 numbers, for other noise, and for
+    levels that the prior does not know.
     """
     operator, noise = problem.operator, problem.noise
     if isinstance(operator, MRI) and isinstance(noise, GaussianNoise):
         return _seen_in_kspace(operator, problem.y, noise)
+    if problem.count < FEWEST:
+        return None
     known = isinstance(operator, Identity | SuperResolution | Inpainting)
     if not (known and isinstance(operator, LinearOperator) and isinstance(noise, GaussianNoise)):
         return None

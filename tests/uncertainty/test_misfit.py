@@ -192,3 +192,11 @@ def test_of_operators_that_are_not_linear_the_size_alone_is_told() -> None:
     (told,) = misfit_warnings(problem, samples, check_residual(problem, samples), white=True)
     assert "times rounding errors, where 1 is expected" in told
     assert "steps are too few" in told
+
+
+def test_few_numbers_tell_no_level() -> None:
+    """A digit of 7 x 7 pixels is none that the prior knows."""
+    prior = load_prior("digits")
+    small = SuperResolution(4, (1, 28, 28))
+    problem = InverseProblem(small, torch.rand(1, 1, 7, 7), GaussianNoise(0.1))
+    assert noise_seen(problem, prior, torch.zeros(1, 1, 1, 28, 28)) is None
