@@ -54,6 +54,19 @@ def test_the_median_of_two_samples_is_their_mean() -> None:
     torch.testing.assert_close(quantile(samples, 0.5), samples.mean(dim=0))
 
 
+def test_neighbours_tell_of_intervals_of_real_images_alone() -> None:
+    """Numbers of volumes and complex images have Student's law of 3 degrees of freedom each."""
+    volume = normal(4, 1, 1, 6, 16, 16)
+    planes = torch.view_as_complex(normal(4, 1, 1, 16, 16, 2))
+    for samples in (volume, planes):
+        parts = torch.view_as_real(samples) if samples.is_complex() else samples
+        alone = stdtrit(3, 0.95) * 1.25**0.5 * parts.std(dim=0)
+        torch.testing.assert_close(half_width(samples, 0.9), alone)
+    image = volume[:, :, :, 0]
+    alone = stdtrit(3, 0.95) * 1.25**0.5 * image.std(dim=0)
+    assert float(half_width(image, 0.9).mean()) < 0.85 * float(alone.mean())
+
+
 def test_two_samples_have_an_interval_by_the_law_of_cauchy() -> None:
     # Student's law with one degree of freedom has the quantile tan(pi (p - 1 / 2)).
     samples = torch.tensor([[1.0], [3.0]], dtype=F64)

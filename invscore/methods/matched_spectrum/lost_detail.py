@@ -31,14 +31,13 @@ TINY = 1e-12
 
 
 def law_for(problem: InverseProblem, prior: Prior, spread: str) -> DetailLaw | None:
-    """The law by which lost detail is told: of real images (c, h, w) with Gaussian noise, behind a
-    linear operator."""
-    operator, noise = problem.operator, problem.noise
+    """The law by which lost detail is told: of real images (c, h, w) behind a linear operator."""
+    operator = problem.operator
     if not isinstance(operator, LinearOperator):
         return None
     if spread == "told" or len(operator.in_shape) != 3 or operator.in_complex:
         return None
-    return prior.detail if isinstance(noise, GaussianNoise) else None
+    return prior.detail
 
 
 def tails(problem: InverseProblem, prior: Prior, options: Mapping[str, Any]) -> float:
@@ -59,10 +58,12 @@ class LostDetail:
     less is made up for by noise of this power about each pixel, Gaussian, of the frequencies that
     the measurement leaves open: ``h = 1 / (1 + P |a|^2 / s^2)`` of them, P the mean power of
     photographs. Antithetic pairs have it with opposite signs, so that their mean hardly moves.
+    Noise of another law, as of counts, is as precise as the mean of what it is at the samples.
     """
 
     def __init__(self, problem: InverseProblem, law: DetailLaw, like: Tensor) -> None:
-        self._operator, _, self._variance = problem.linear_gaussian("matched_spectrum")
+        assert isinstance(problem.operator, LinearOperator)
+        self._problem, self._operator = problem, problem.operator
         bands = FrequencyBands.of(like)
         passed = OperatorPower.of(self._operator, bands)
         power = passed.power[None]
@@ -71,12 +72,13 @@ class LostDetail:
         self._bands = DetailBands.of(like)
         self._law = law.to(like)
         half = self._bands.sides[-1] // 2 + 1
-        self._precision = power[..., :half] / self._variance.reshape(-1, 1, 1, 1)
+        self._power = power[..., :half]
 
     def __call__(self, clean: Tensor, rng: SampleRNG) -> Tensor:
         """Samples (b, \\*channels, h, w) with what they lack."""
         bands, law = self._bands, self._law
-        hidden = self._hidden()
+        variance = self._variance(clean)
+        hidden = self._hidden(variance)
         spectrum = torch.fft.rfft2(clean)
         area = clean.shape[-2] * clean.shape[-1]
         left_open = self._left_open(hidden)
@@ -104,7 +106,7 @@ class LostDetail:
             deviation = (expected * (counts[..., None, None] * area / bands.numbers[k])).sqrt_()
             lost += deviation * bands.band(white, k)
         lost = bands.image(torch.fft.rfft2(lost) * hidden.sqrt())
-        return clean + self._unseen(lost, hidden)
+        return clean + self._unseen(lost, hidden, variance)
 
     def _noise(self, clean: Tensor, rng: SampleRNG) -> Tensor:
         """White noise, of channels that have as much in common as photographs' do."""
@@ -113,14 +115,22 @@ class LostDetail:
             return own
         return common**0.5 * rng.normal_like(clean[:, :1]) + (1 - common) ** 0.5 * own
 
-    def _hidden(self) -> Tensor:
+    def _variance(self, clean: Tensor) -> Tensor:
+        """Of the noise, (b,): one over the mean precision of what is measured."""
+        problem = self._problem
+        if isinstance(problem.noise, GaussianNoise):
+            return problem.linear_gaussian("matched_spectrum")[2]
+        precision = 1 / problem.noise.variance(self._operator.matvec(clean))
+        return 1 / problem.measured(precision.expand(problem.y.shape)).flatten(1).mean(dim=1)
+
+    def _hidden(self, variance: Tensor) -> Tensor:
         """Share of each frequency's power that y does not tell, (b or 1, 1, h, w // 2 + 1)."""
         bands = self._bands
         each = self._law.power * bands.sides[0] * bands.sides[1] / bands.numbers.clamp_min(1)
         power = torch.zeros_like(bands.radius)
         for k, of_band in enumerate(each):
             power += of_band * bands.share(k)
-        hidden = 1 / (1 + power * self._precision)
+        hidden = 1 / (1 + power * self._power / variance.reshape(-1, 1, 1, 1))
         hidden[..., 0, 0] = 0
         return hidden
 
@@ -132,10 +142,10 @@ class LostDetail:
         shares = torch.where(bands.numbers > 0, sums / bands.numbers.clamp_min(1), -1.0)
         return shares.tolist()
 
-    def _unseen(self, lost: Tensor, hidden: Tensor) -> Tensor:
+    def _unseen(self, lost: Tensor, hidden: Tensor, variance: Tensor) -> Tensor:
         """What y leaves open of noise that is white where it is ``hidden``."""
         count = (hidden * self._bands.twice).expand(lost.shape[:-1] + hidden.shape[-1:])
         axes = tuple(range(1, lost.ndim))
         power = lost.square().sum(axes) / count.sum(axes)
-        ratio = self._variance / power.clamp_min(TINY)
+        ratio = variance / power.clamp_min(TINY)
         return per_image(ratio, lost) * self._operator.solve(lost, ratio)

@@ -9,9 +9,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from invscore import GaussianNoise, InverseProblem, load_prior, reconstruct, simulate
+from invscore import (
+    GaussianNoise,
+    InverseProblem,
+    PoissonNoise,
+    load_prior,
+    reconstruct,
+    simulate,
+)
 from invscore.images import crop_and_shrink, load_image
-from invscore.methods.matched_spectrum.lost_detail import LostDetail
+from invscore.methods.matched_spectrum.lost_detail import LostDetail, law_for
+from invscore.noise import Noise
 from invscore.operators import Blur, Identity, LinearOperator
 from invscore.priors.detail import COUNT, DetailBands, DetailLaw
 from invscore.rng import SampleRNG
@@ -31,12 +39,16 @@ def law(covariance: Tensor | None = None) -> DetailLaw:
 
 
 def added(
-    told: DetailLaw, clean: Tensor, operator: LinearOperator | None = None, noise: float = 0.01
+    told: DetailLaw,
+    clean: Tensor,
+    operator: LinearOperator | None = None,
+    noise: float | Noise = 0.01,
 ) -> Tensor:
     """What samples are given, mean square of each band over all of them."""
     operator = Blur.gaussian(3.0, SHAPE) if operator is None else operator
     y = torch.zeros(len(clean), *operator.out_shape, dtype=F64)
-    lost = LostDetail(InverseProblem(operator, y, GaussianNoise(noise)), told, clean[:1])
+    law_of_noise = GaussianNoise(noise) if isinstance(noise, float) else noise
+    lost = LostDetail(InverseProblem(operator, y, law_of_noise), told, clean[:1])
     extra = lost(clean, SampleRNG([(k,) for k in range(len(clean))])) - clean
     bands = DetailBands(clean)
     spectrum = torch.fft.rfft2(extra)
@@ -120,6 +132,19 @@ def test_bands_count_as_hidden_from_a_share_on(share: float, filled: bool) -> No
     told.mean[:5] = fine[:5].log()
     found = added(told, nothing(4), Identity(SHAPE), noise)
     assert bool((found[:3] > 1e-3 * fine[:3]).all()) is filled
+
+
+def test_counts_are_as_precise_as_on_average_at_the_samples() -> None:
+    clean = nothing(2) + 0.02
+    clean[..., 32:] = 1.0
+    operator = Blur.gaussian(3.0, SHAPE)
+    variance = 1 / float((400 / operator(clean)).mean())
+    found = added(law(), clean, operator, PoissonNoise(400))
+    torch.testing.assert_close(found, added(law(), clean, operator, variance**0.5))
+    other = added(law(), clean, operator, (float(clean.mean()) / 400) ** 0.5)
+    assert not torch.allclose(found, other, rtol=0.02, atol=0.0)
+    problem = InverseProblem(operator, operator(clean), PoissonNoise(400))
+    assert law_for(problem, load_prior("photos-gray-small"), "seen") is not None
 
 
 def test_the_mean_of_a_pair_and_what_is_measured_hardly_move() -> None:
