@@ -66,7 +66,9 @@ class Together:
     direction shall be told by one mode.
 
     ``problem`` of g sets, ``rows`` (m, n) of the operator and an orthonormal ``span`` (s, n) of
-    them, ``gram`` their products (m, m). ``products`` of each of the ``particles``.
+    them, ``gram`` their products (m, m). ``products`` of each of the ``particles``. ``unlike``
+    (g,): by what share of their squares products of particles that were asked for the same differed
+    when they last looked, 0 where no two were.
     """
 
     problem: InverseProblem
@@ -77,6 +79,7 @@ class Together:
     products: int
     at_once: int
     generator: torch.Generator
+    unlike: Tensor
 
     @classmethod
     def of(cls, problem: InverseProblem, particles: int, products: int, at_once: int) -> Together:
@@ -86,7 +89,8 @@ class Together:
         span = torch.linalg.qr(rows.mT).Q.mT
         gram = rows @ rows.mT
         products = max(products, math.ceil(FEWEST / particles))
-        return cls(problem, rows, span, gram, particles, products, at_once, generator)
+        unlike = rows.new_zeros(len(problem.y))
+        return cls(problem, rows, span, gram, particles, products, at_once, generator, unlike)
 
     @property
     def partial(self) -> bool:
@@ -170,7 +174,9 @@ class Together:
         total = torch.zeros_like(every).index_add(1, asked.flatten(), found)
         count = torch.bincount(asked.flatten(), minlength=every.shape[1]).to(found)
         sizes = [directions.basis.shape[1], *(each.held.shape[1] for each in directions.beyond)]
-        told, *held = torch.split(total / count[:, None], sizes, dim=1)
+        average = total / count[:, None]
+        self.unlike = _unlike(found, average[:, asked.flatten()], count[asked.flatten()])
+        told, *held = torch.split(average, sizes, dim=1)
         jacobian = LowRank.of(told, directions.basis)
         pairs = zip(directions.beyond, held, strict=True)
         rest = tuple(_rest(jacobian, each, products) for each, products in pairs)
@@ -188,6 +194,14 @@ class Together:
             alike=isinstance(self.problem.noise, GaussianNoise),
             gram=self.gram,
         )
+
+
+def _unlike(products: Tensor, average: Tensor, count: Tensor) -> Tensor:
+    """The share of ``products`` (g, k, n) that differs from the ``average``, of ``count`` (k,)."""
+    several = (count > 1).to(products)
+    free = several * count / (count - 1).clamp_min(1)
+    apart = (products - average).square().sum(dim=2) @ free
+    return apart / (products.square().sum(dim=2) @ several).clamp_min(TINY)
 
 
 def _rest(jacobian: LowRank, beyond: Beyond, products: Tensor) -> Rest:

@@ -44,9 +44,14 @@ WIDE = 30.0
 between modes."""
 COLLAPSED, OFTEN = 0.1, 0.25
 """Effective sample size, as a share of the particles, and share of the levels at which it is below:
-from there on a set that shares J is given up. Correlated fields of 32 x 32 come to 0.35, and so
-do jumps, of which J differs between particles; images in several modes come to 0.15: weights decide
-between modes at few levels."""
+from there on a set that shares J is given up. Correlated fields of 32 x 32 come to 0.35; images in
+several modes come to 0.15: weights decide between modes at few levels."""
+UNLIKE = 0.3
+"""Share of products with J that differs between particles at the last level, from where on a set is
+given up if so few particles decide at any level. Of jumps it is 0.6 to 0.7, of modes of one
+covariance 0 once they are apart; it is not known where numbers are more than products."""
+AGAIN = 20
+"""Least steps that draw what is given up."""
 START = 4.0
 """First level, in standard deviations of images along their principal axis: what is taken for
 Gaussian there has 1/70 of the skewness of the images, and 1/300 of their excess kurtosis."""
@@ -94,8 +99,9 @@ def matched_smc(
     as is best for x0 of this Gaussian (``linearised``).
 
     Sets of images that share J, and whose effective sample size is below a tenth at a quarter of
-    the levels, are given up; their samples are drawn by `matched_spectrum` from 30
-    deviations of a pixel, in as many steps again.
+    the levels, or at one if J differs between particles up to the last level, as it does of jumps,
+    are given up; their samples are drawn by `matched_spectrum` from 30 deviations of a pixel, in as
+    many steps again, but 20 at least.
 
     The first step is from the mean of the prior at its largest level to four times the deviation
     that images have along their main axis. Samples share sets as those of ``smc``.
@@ -196,12 +202,13 @@ def matched_smc(
     kept = answers(tempered(log_weights, evenness), streams)
     final = final[(first + kept).flatten()][chosen]
     if together is not None and len(problem.operator.in_shape) > 1:
-        final, given_up = final.clone(), (low >= OFTEN * steps)[crowd.group]
-        places = given_up.nonzero()[:, 0]
+        given_up = (low >= OFTEN * steps) | ((low > 0) & (together.unlike > UNLIKE))
+        final, places = final.clone(), given_up[crowd.group].nonzero()[:, 0]
         if len(places) and isinstance(problem.noise, GaussianNoise):
             own = SampleRNG([rng.keys[int(place)] for place in places], rng.device)
             task, wide = problem.select(places), levels.of_pixel(prior, WIDE)
-            *_, last = matched_spectrum(task, prior, own, steps=steps, sigma_max=wide)
+            again = max(steps, AGAIN)
+            *_, last = matched_spectrum(task, prior, own, steps=again, sigma_max=wide)
             final[places] = last.x
     yield Step(final, final, min(sigma, top), {SIZE: size[crowd.group]})
 

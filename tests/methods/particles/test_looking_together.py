@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from invscore.operators import Blur, Identity, Inpainting, from_matrix
 from invscore.priors import GaussianMixturePrior, GaussianPrior, Prior, StationaryGaussianPrior
 
 F64 = torch.float64
+MATCHED_SMC = import_module("invscore.methods.particles.matched_smc")
 NUMBERS, MEASURED = 160, 100
 
 
@@ -261,6 +263,62 @@ def test_a_set_that_knows_too_little_of_j_is_given_up() -> None:
     away = (result.samples[:, 0].mean(dim=0) - exact.mean) / exact.std
     assert away.square().mean().sqrt() < 1.3 / 100**0.5
     assert result.evaluations > 38  # as many again
+    assert "effective sample size" in result.warnings[0]
+
+
+class Halves(Prior):
+    """Keeps images whose first number is positive, and makes 0 of the others."""
+
+    mean, variance = 0.0, 1.0
+
+    def denoise(self, x: Tensor, sigma: PerImage) -> Tensor:
+        return x * (x.detach()[:, :1] > 0) * (sigma > 0)
+
+
+def test_how_unlike_the_jacobians_are() -> None:
+    """Of twenty products half are 1 and half are 0: an unbiased variance of 5/19, of a square of
+    1/2; in a set that agrees, of none; nothing is known where all are asked for different ones."""
+    problem = problem_of(torch.ones(1, 1, dtype=F64), sets=2)
+    together = Together.of(problem, 10, 2, at_once=16)
+    x = torch.tensor([1.0, -1.0] * 5 + [1.0] * 10, dtype=F64)[:, None]
+    together.look(Halves(), x, 0.8, x)
+    torch.testing.assert_close(together.unlike, torch.tensor([10 / 19, 0.0], dtype=F64))
+    problem = problem_of(torch.ones(1, 20, dtype=F64))
+    together = Together.of(problem, 10, 2, at_once=16)
+    x = torch.tensor([1.0, -1.0] * 5, dtype=F64)[:, None].expand(-1, 20)
+    together.look(Halves(), x, 0.8, x)
+    assert together.unlike.tolist() == [0.0]
+
+
+class Spikes(Prior):
+    """Independent numbers, one in five of which is of variance 4, and the others of a millionth."""
+
+    mean, variance = 0.0, 0.8
+
+    def denoise(self, x: Tensor, sigma: PerImage) -> Tensor:
+        own, share = torch.tensor([1e-6, 4.0]).to(x), torch.tensor([0.8, 0.2]).to(x)
+        total = own + float(torch.as_tensor(sigma).flatten()[0]) ** 2
+        log = share.log() - 0.5 * total.log() - 0.5 * x[..., None] ** 2 / total
+        return x * (log.softmax(dim=-1) * own / total).sum(dim=-1)
+
+
+@pytest.mark.parametrize(("unlike", "evaluations"), [(None, 29), (1.0, 10)])
+def test_a_set_whose_particles_do_not_agree_is_given_up(
+    unlike: float | None, evaluations: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which numbers are spikes differs between particles, and J with them, to the end: ten steps,
+    and twenty more, as weights are uneven at two levels."""
+    if unlike is not None:
+        monkeypatch.setattr(MATCHED_SMC, "UNLIKE", unlike)
+    generator, shape = torch.Generator().manual_seed(0), (1, 8, 8)
+    spikes = torch.rand(64, generator=generator, dtype=F64) < 0.2
+    truth = (2 * spikes * randn(generator, 64)).reshape(1, *shape)
+    matrix = randn(generator, 6, 64) / 8
+    operator = from_matrix(matrix, shape)
+    y = simulate(operator, truth, GaussianNoise(0.05), 0)
+    problem = InverseProblem(operator, y, GaussianNoise(0.05))
+    result = reconstruct(problem, Spikes(), method="matched_smc", samples=100, steps=10)
+    assert result.evaluations == pytest.approx(evaluations, abs=1)
     assert "effective sample size" in result.warnings[0]
 
 
