@@ -67,6 +67,14 @@ def test_of_kelvins(name: str, noise: float) -> None:
     assert 279 < float(found) < 289
 
 
+def test_a_little_below_zero_is_left_alone() -> None:
+    """Up to a twentieth of the range; from a tenth on all is moved."""
+    ramp = torch.linspace(0, 1, 1024, dtype=torch.float64).reshape(1, *SHAPE)
+    for below, moved in ((0.03, 0.0), (0.055, 0.0), (0.13, 1.0), (0.3, 1.0)):
+        found = float(estimate_offset(problem_of(Identity(SHAPE), ramp - below, 1e-4), PRIOR))
+        assert found == pytest.approx(-moved * below, abs=0.02)
+
+
 @pytest.mark.parametrize("name", OPERATORS)
 def test_even_and_bright_pictures_have_none(name: str) -> None:
     for bright in (torch.full_like(PHOTO, 0.8), 0.4 + 0.5 * PHOTO, 100 * (0.5 + PHOTO)):
