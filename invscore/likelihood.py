@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from invscore.batches import Numbers, PerImage, all_finite, as_tensor, ordinary, per_image
+from invscore.hardware.doubles import widest
 from invscore.noise import GaussianNoise, Noise, PoissonNoise
 from invscore.noise.gaussian import as_noise
 from invscore.operators import LinearOperator, Operator
@@ -38,10 +39,10 @@ class InverseProblem:
     ``y`` may be an array of NumPy, ``noise`` a number or one an image: the standard deviation of
     Gaussian noise. ``y`` is treated in single precision at least, half precision being what it was
     written in, and without gradients; in double precision where its rms is below 1e-12 or beyond
-    1e12, as of fluxes in SI units, where squares of its noise would not fit. Gaussian noise below
-    the rounding errors of ``A(x)``, 8 relative precisions of the rms of y (4e-7 of a bright image
-    in single precision), or of y in half precision, is taken for them: ``noise`` is what counts,
-    for noise 0 too.
+    1e12, as of fluxes in SI units, where squares of its noise would not fit, and the device has it.
+    Gaussian noise below the rounding errors of ``A(x)``, 8 relative precisions of the rms of y
+    (4e-7 of a bright image in single precision), or of y in half precision, is taken for them:
+    ``noise`` is what counts, for noise 0 too.
 
     Raises ``TypeError`` for another kind of operator, measurement or noise, and
     ``ValueError`` when the shape of ``y`` does not fit the operator, when ``y`` is complex
@@ -93,9 +94,9 @@ class InverseProblem:
         if not all_finite(y):
             raise ValueError("the measurement `y` must be finite, got NaN or infinite values")
         self.noise.check(y)
-        size = self.measured(y).flatten(1).abs().double().square().mean(dim=1).sqrt()
+        size = widest(self.measured(y).flatten(1).abs()).square().mean(dim=1).sqrt()
         if bool(((size > 0) & ((size < ROOM[0]) | (size > ROOM[1]))).any()):
-            y = y.to(torch.promote_types(y.dtype, torch.float64))
+            y = widest(y)
             object.__setattr__(self, "y", y)
         precision = torch.finfo(y.dtype).eps
         share = max(ROUNDING * precision, WRITTEN * written if written > precision else 0.0)
