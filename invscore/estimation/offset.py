@@ -74,6 +74,7 @@ def far_from_zero(problem: InverseProblem) -> bool:
     if not pictures or operator.in_complex:
         return False
     low, high = problem.measured(y).flatten(1).aminmax(dim=1)
+    # Half the ratio, for noise spreads the darkest and the brightest apart.
     return problem.count >= FEWEST and bool(((low < 0) | (low > ABOVE[0] * high / 2)).any())
 
 
