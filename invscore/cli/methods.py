@@ -10,12 +10,11 @@ import typer
 
 from invscore.cli.arguments import Debug, Json
 from invscore.cli.errors import guarded
-from invscore.cli.tables import in_words, print_json
+from invscore.cli.tables import WIDTH, print_details, print_json
+from invscore.options.words import as_written
 
 if TYPE_CHECKING:
     from invscore.methods import MethodInfo
-
-WIDTH = 80
 
 
 @guarded
@@ -38,7 +37,7 @@ def methods(
     elif markdown:
         typer.echo(table.markdown(), nl=False)
     elif name is not None:
-        typer.echo(_details(chosen[0]))
+        _print_details(chosen[0])
     else:
         longest = max(len(info.name) for info in chosen)
         for info in chosen:
@@ -49,7 +48,7 @@ def methods(
         typer.echo("All about one of them: invscore methods dps")
 
 
-def _details(info: MethodInfo) -> str:
+def _print_details(info: MethodInfo) -> None:
     """Documentation, options with their ranges, and what is known of the method."""
     from invscore.methods import table
     from invscore.methods.cost import cost_in_words
@@ -65,24 +64,7 @@ def _details(info: MethodInfo) -> str:
         **({"samples": pairs} if info.antithetic else {}),
     }
     rows = [
-        (name, in_words(info.defaults[name]), described(hint)) for name, hint in info.hints.items()
+        (name, as_written(info.defaults[name]), described(hint))
+        for name, hint in info.hints.items()
     ]
-    wide = [max(len(row[column]) for row in rows) for column in (0, 1)]
-    lines = [info.name, "", inspect.getdoc(info.run) or "", "", "options, defaults and ranges:"]
-    for option, default, span in rows:
-        start = f"  {option:{wide[0]}}  {default:{wide[1]}}  "
-        lines += textwrap.wrap(start + span, WIDTH, subsequent_indent=" " * len(start)) or [start]
-    lines.append("")
-    for fact, text in facts.items():
-        lines += textwrap.wrap(f"{fact}: {text}", WIDTH, subsequent_indent="  ")
-    return "\n".join(part for line in lines for part in _fitted(line))
-
-
-def _fitted(line: str) -> list[str]:
-    """Paragraphs of ``line``, no wider than the terminal of old; of examples, line by line."""
-    parts = []
-    for paragraph in line.split("\n\n"):
-        for one in paragraph.split("\n") if ">>> " in paragraph else [paragraph]:
-            parts += [one] if len(one) <= WIDTH else textwrap.wrap(one, WIDTH)
-        parts.append("")
-    return parts[:-1]
+    print_details(info.name, inspect.getdoc(info.run) or "", rows, facts)

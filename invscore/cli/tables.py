@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import typer
@@ -11,6 +12,11 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+
+from invscore.options.words import as_written
+
+WIDTH = 80
+"""Characters of a line of text."""
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -29,11 +35,30 @@ def print_json(content: Any) -> None:
 
 def as_options(defaults: dict[str, Any]) -> str:
     """``{"steps": 20}`` as ``steps=20``."""
-    return ", ".join(f"{name}={in_words(value)}" for name, value in defaults.items())
+    return ", ".join(f"{name}={as_written(value)}" for name, value in defaults.items())
 
 
-def in_words(value: object) -> str:
-    """A default as a specification would write it."""
-    if value is None or isinstance(value, bool):
-        return str(value).lower()
-    return f"{value:g}" if isinstance(value, float) else str(value)
+def print_details(
+    name: str, text: str, rows: Sequence[tuple[str, str, str]], facts: Mapping[str, str]
+) -> None:
+    """Print all about ``name``: its text, its options with default and range, and facts."""
+    wide = [max((len(row[column]) for row in rows), default=0) for column in (0, 1)]
+    lines = [name, "", text]
+    lines += ["", "options, defaults and ranges:"] if rows else []
+    for option, default, span in rows:
+        start = f"  {option:{wide[0]}}  {default:{wide[1]}}  "
+        lines += textwrap.wrap(start + span, WIDTH, subsequent_indent=" " * len(start)) or [start]
+    lines += [""] if facts else []
+    for fact, words in facts.items():
+        lines += textwrap.wrap(f"{fact}: {words}", WIDTH, subsequent_indent="  ")
+    typer.echo("\n".join(part for line in lines for part in _fitted(line)))
+
+
+def _fitted(line: str) -> list[str]:
+    """Paragraphs of ``line``, no wider than the terminal of old; of examples, line by line."""
+    parts = []
+    for paragraph in line.split("\n\n"):
+        for one in paragraph.split("\n") if ">>> " in paragraph else [paragraph]:
+            parts += [one] if len(one) <= WIDTH else textwrap.wrap(one, WIDTH)
+        parts.append("")
+    return parts[:-1]

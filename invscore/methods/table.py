@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable
 from typing import Any
 
 from invscore.methods.base import METHODS, NEEDS, MethodInfo
 from invscore.methods.cost import cost_in_words
+from invscore.options.markdown import markdown_table
 from invscore.options.ranges import described as described_range
 
 HEAD = """\
@@ -57,8 +57,7 @@ def described(info: MethodInfo) -> dict[str, Any]:
 def markdown() -> str:
     """The page of the documentation: every method in alphabetical order."""
     infos = [METHODS[name] for name in sorted(METHODS)]
-    rows = [COLUMNS, ("---",) * len(COLUMNS), *map(_row, infos)]
-    return HEAD + _table(rows) + "".join(map(_section, infos))
+    return HEAD + markdown_table(COLUMNS, map(_row, infos)) + "".join(map(_section, infos))
 
 
 def _row(info: MethodInfo) -> tuple[str, ...]:
@@ -79,10 +78,5 @@ def _section(info: MethodInfo) -> str:
         (f"`{name}`", f"`{value}`", described_range(info.hints[name]) or "True or False")
         for name, value in info.defaults.items()
     ]
-    head = [("option", "default", "range"), ("---",) * 3]
-    return f"\n## {info.name}\n\n{text}\n\nSource: {info.cites}.\n\n{_table(head + options)}"
-
-
-def _table(rows: Iterable[tuple[str, ...]]) -> str:
-    cells = ([cell.replace("|", "\\|") for cell in row] for row in rows)
-    return "".join(f"| {' | '.join(row)} |\n" for row in cells)
+    listed = markdown_table(("option", "default", "range"), options)
+    return f"\n## {info.name}\n\n{text}\n\nSource: {info.cites}.\n\n{listed}"

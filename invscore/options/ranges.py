@@ -145,7 +145,13 @@ def _bounds(hint: Any) -> str:
         return ""
     for each in hint.__metadata__:
         if isinstance(each, Interval):
-            low = f"({each.gt}" if each.gt is not None else f"[{each.ge}"
-            high = f"{each.lt})" if each.lt is not None else f"{each.le}]"
+            low = f"({_short(each.gt)}" if each.gt is not None else f"[{_short(each.ge)}"
+            high = f"{_short(each.lt)})" if each.lt is not None else f"{_short(each.le)}]"
             return f"{low}, {high}"
     return ""
+
+
+def _short(bound: Any) -> str:
+    """``1e+09`` for what is large and round, and no digit less of anything else."""
+    short = f"{bound:g}"
+    return short if float(short) == bound and isinstance(bound, float) else str(bound)

@@ -24,6 +24,13 @@ def in_words(value: object) -> str:
     return repr(value) if short or value is None else type(value).__name__
 
 
+def as_written(value: object) -> str:
+    """A value of an option as a specification would write it."""
+    if value is None or isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
 def kind_of(value: object) -> str:
     """``"a dict"``, ``"an int"``, or ``"None"``: what users of a language say of its types."""
     if value is None:

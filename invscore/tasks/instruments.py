@@ -23,7 +23,13 @@ NAMES = ("uv", "uvw", "baselines")
 def lensless(
     in_shape: Shape, *, kernel: str, sensor: Side | tuple[Side, Side] | None = None
 ) -> Operator:
-    """A camera without a lens: the kernel file a picture of a point, the sensor sees the middle"""
+    """A camera without a lens: the kernel file a picture of a point, the sensor sees the middle
+
+    y = the middle of k * x, the scene x dark around (DiffuserCam, Antipa et al. 2018, Eq. 4).
+
+    ``kernel``: file of the picture that the camera takes of a point.
+    ``sensor``: rows and columns of the sensor, or its side; by default those of the kernel.
+    """
     from invscore.operators import Lensless
     from invscore.operators.files import read_kernel
 
@@ -33,7 +39,14 @@ def lensless(
 
 
 def interferometry(in_shape: Shape, *, uv: str, pixel: Arcseconds) -> Operator:
-    """Radio interferometry: baselines in wavelengths from a file, the pixel in arcseconds"""
+    """Radio interferometry: baselines in wavelengths from a file, the pixel in arcseconds
+
+    V_k = sum of I(l, m) exp(-2 pi i (u_k l + v_k m)), the visibilities of a small field (Thompson,
+    Moran and Swenson 2017, Eq. 3.7); rows to the north, columns to the west.
+
+    ``uv``: file of the baselines (n, 2) or (n, 3), to the east, to the north, w left out.
+    ``pixel``: side of a pixel in arcseconds.
+    """
     from invscore.operators import Interferometer
 
     return Interferometer(read_baselines(uv), in_shape, pixel)

@@ -20,7 +20,14 @@ DISPERSION = 1
 def mosaic(
     in_shape: Shape, *, pattern: str | tuple[int, ...] = "RGGB", filters: str | None = None
 ) -> Operator:
-    """A colour filter array: letters as RGGB, numbers of bands, or a file of filters (c, h, w)"""
+    """A colour filter array: letters as RGGB, numbers of bands, or a file of filters (c, h, w)
+
+    y = sum over c of w_c x_c at each pixel, w_c what the filter there lets through of channel c.
+
+    ``pattern``: letters of a square, row by row, as ``RGGB`` (36 of them are an X-Trans sensor); or
+    the numbers of bands, from 0.
+    ``filters``: file of the transmissions, repeated where smaller than the image.
+    """
     from invscore.operators import Mosaic
     from invscore.operators.files import read_filters
 
@@ -43,7 +50,15 @@ def cassi(
     dispersion: Annotated[int, Interval(ge=0, le=1000)] = DISPERSION,
     channels: Side | None = None,
 ) -> Operator:
-    """Coded aperture spectral imaging: a mask file, and a prism that moves bands by columns"""
+    """Coded aperture spectral imaging: a mask file, and a prism that moves bands by columns
+
+    y(i, j) = sum over bands c of m(i, j - d c) x_c(i, j - d c): each band behind a mask m, moved by
+    d c columns (CASSI, Wagadarikar et al. 2008).
+
+    ``mask``: file of the mask, of the scene's size; a random one of ``seed`` in a simulation.
+    ``dispersion``: columns d between one band and the next.
+    ``channels``: number of bands, for a --measurement.
+    """
     import torch
 
     from invscore.operators import Mosaic

@@ -28,7 +28,16 @@ def mri(
     invert: bool = False,
     dimensions: Literal[2, 3] = 2,
 ) -> Operator:
-    """MRI with one coil, a centred orthonormal FFT: lines are missing, or what a mask file says"""
+    """MRI with one coil, a centred orthonormal FFT: lines are missing, or what a mask file says
+
+    y = M F x, F the Fourier transform, its zero frequency in the middle, and M the frequencies that
+    are measured. Of a --measurement what is exactly 0 is not measured where no mask is given.
+
+    ``acceleration``: one of so many columns of k-space is measured.
+    ``center_fraction``: share of the columns, in the middle, that is measured as a whole.
+    ``pattern``: the others are ``random``, ``equispaced``, or ``gaussian``, denser near the middle.
+    ``mask``: file of the mask of k-space, white where measured: of the image's size, or a line.
+    """
     from invscore.operators import MRI
 
     if mask is not None:
@@ -53,7 +62,18 @@ def multicoil_mri(
     noise_covariance: str | None = None,
     dimensions: Literal[2, 3] = 2,
 ) -> Operator:
-    """MRI with several coils: maps from a file, from the centre of k-space, or simulated"""
+    """MRI with several coils: maps from a file, from the centre of k-space, or simulated
+
+    y_c = M F S_c x for each coil c, S_c its sensitivity, F the Fourier transform and M the
+    frequencies that are measured. Of a --measurement (coils, h, w) what is exactly 0 in all coils
+    is not measured where no mask is given.
+
+    ``coils``: their number, of a simulation; a --measurement must have as many.
+    ``acceleration``: one of so many columns of k-space is measured.
+    ``center_fraction``: share of the columns, in the middle, that is measured as a whole.
+    ``pattern``: the others are ``random``, ``equispaced``, or ``gaussian``, denser near the middle.
+    ``mask``: file of the mask of k-space, white where measured: of the image's size, or a line.
+    """
     from invscore.operators import MRI
     from invscore.tasks.multicoil import simulated_coils
 
@@ -97,7 +117,16 @@ def noncartesian_mri(
     real: bool = True,
     noise_covariance: str | None = None,
 ) -> Operator:
-    """MRI along radial spokes, spirals or the trajectory in a file, with one or several coils"""
+    """MRI along radial spokes, spirals or the trajectory in a file, with one or several coils
+
+    y_c = F S_c x for each coil c, F the Fourier transform at the frequencies of a trajectory.
+
+    ``trajectory``: ``radial``, ``spiral``, or a file of frequencies (n, 2), rows first.
+    ``spokes``: number of spokes, or of the arms of a spiral.
+    ``units``: of the frequencies in a file: ``pixel``, cycles a pixel; ``radian``, radians a pixel;
+    ``fov``, cycles in the field of view; ``auto``, told from their range.
+    ``coils``: their number.
+    """
     from invscore.tasks.noncartesian import simulated
 
     _of_a_measurement(noise_covariance)

@@ -94,6 +94,18 @@ def test_operators_are_listed(invscore: Run) -> None:
     assert all(name in invscore("operators").stdout for name in BUILTIN)
 
 
+def test_an_operator_is_told_with_what_its_options_mean(invscore: Run) -> None:
+    told = " ".join(invscore("operators", "ct").stdout.split())
+    assert "y(angle, detector) = the integral of x along a ray" in told
+    assert "angles 60 their number, evenly over the span, or a list or file of them" in told
+    assert "In (0, 360]." in told
+    assert "``" not in told
+    assert list(json.loads(invscore("operators", "ct", "--json").stdout)) == ["ct"]
+    unknown = invscore("operators", "ctt")
+    assert unknown.exit_code == 2
+    assert "unknown operator 'ctt'" in unknown.stderr
+
+
 def test_methods_are_listed(invscore: Run) -> None:
     listed = json.loads(invscore("methods", "--json").stdout)
     in_order = ["auto", *sorted(set(METHODS) - {"auto"})]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from invscore.bench.imaging.rows import COSTS, COUNTS, QUALITY, Row
+from invscore.options.markdown import markdown_table
 
 
 @dataclass(frozen=True)
@@ -145,14 +146,11 @@ def _best(
 
 def markdown(each: Table) -> str:
     """The table in Markdown, the best in bold."""
-    rows = [each.columns, ["---", *["---:"] * (len(each.columns) - 1)]]
-    rows += [
+    rows = [
         [f"**{text}**" if (i, j) in each.best else text for j, text in enumerate(line)]
         for i, line in enumerate(each.lines)
     ]
-    return "".join(
-        f"| {' | '.join(t.replace('|', chr(92) + '|') for t in row)} |\n" for row in rows
-    )
+    return markdown_table(each.columns, rows, numbers=len(each.columns) - 1)
 
 
 def latex(each: Table) -> str:

@@ -12,6 +12,7 @@ from invscore.bench.posterior.problem import PROBLEMS
 from invscore.bench.posterior.rank_figure import rank_figure
 from invscore.bench.posterior.rows import Row
 from invscore.files import atomic_file
+from invscore.options.markdown import markdown_table
 
 HEAD = """\
 # How far from the true posterior?
@@ -73,7 +74,7 @@ def _summary(rows: Sequence[Row]) -> Iterator[str]:
     yield "## Error over floor"
     yield ""
     yield SUMMARY
-    yield from _table(*tables.summary(rows))
+    yield markdown_table(*tables.summary(rows))
 
 
 def _body(rows: Sequence[Row]) -> Iterator[str]:
@@ -87,19 +88,13 @@ def _body(rows: Sequence[Row]) -> Iterator[str]:
         yield ""
         yield f"Error over floor; the error: {first.what}{_target(first.target)}."
         yield ""
-        yield from _table(*tables.family(rows, family))
+        yield markdown_table(*tables.family(rows, family))
     found = tables.by_reason(rows)
     if found:
         yield "## Refusals"
         yield ""
-        yield from _table(["methods", "reason", "problems"], found)
+        yield markdown_table(["methods", "reason", "problems"], found)
 
 
 def _target(target: float) -> str:
     return "" if target == 0 else f", as its distance from {target:g}"
-
-
-def _table(columns: Sequence[str], lines: Sequence[Sequence[str]]) -> Iterator[str]:
-    for cells in (columns, ["---"] * len(columns), *lines):
-        yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
-    yield ""
