@@ -14,7 +14,7 @@ from invscore.hardware.doubles import widest
 from invscore.noise import GaussianNoise, Noise, PoissonNoise
 from invscore.noise.gaussian import as_noise
 from invscore.operators import LinearOperator, Operator
-from invscore.options.given import require_type
+from invscore.operators.declared import fault_of_measurements, require_operator
 from invscore.rng import SampleRNG, sample_rng
 
 __all__ = ["GaussianNoise", "InverseProblem", "Noise", "PoissonNoise", "simulate"]
@@ -26,7 +26,6 @@ WRITTEN = 0.3
 precision."""
 ROOM = (1e-12, 1e12)
 """Range of the rms of y whose squares, and those of noise far below it, single precision holds."""
-FUNCTIONS = "invscore.operators.from_function makes one of a function, from_deepinv of a physics"
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ class InverseProblem:
     noise: Noise
 
     def __post_init__(self) -> None:
-        require_type("operator", self.operator, Operator, FUNCTIONS)
+        require_operator(self.operator)
         object.__setattr__(self, "y", as_tensor("y", self.y))
         object.__setattr__(self, "noise", as_noise(self.noise))
         expected, given = tuple(self.operator.out_shape), tuple(self.y.shape)
@@ -75,7 +74,8 @@ class InverseProblem:
         if self.y.is_complex() != self.operator.out_complex:
             kind = "complex" if self.operator.out_complex else "real"
             raise ValueError(
-                f"the measurement `y` must be {kind} for this operator, got {_named(self.y.dtype)}"
+                f"the measurement `y` must be {kind} for this operator, whose out_complex is "
+                f"{self.operator.out_complex}, got {_named(self.y.dtype)}"
             )
         if not (self.y.is_complex() or self.y.is_floating_point()):
             raise ValueError(
@@ -233,7 +233,7 @@ def simulate(
         >>> simulate(operator, torch.rand(3, 1, 8, 8), GaussianNoise(0.1), 0).shape
         torch.Size([3, 1, 4, 4])
     """
-    require_type("operator", operator, Operator, FUNCTIONS)
+    require_operator(operator)
     noise, x = as_noise(noise), as_tensor("x", x)
     if tuple(x.shape[1:]) != tuple(operator.in_shape) or not len(x.shape):
         raise ValueError(
@@ -241,6 +241,10 @@ def simulate(
             f"operator {type(operator).__name__}, got {tuple(x.shape)}"
         )
     clean = operator(x)
+    if fault := fault_of_measurements(operator, clean, len(x)):
+        raise ValueError(
+            f"the operator {type(operator).__name__} does not keep its shapes: {fault}"
+        )
     rng = sample_rng(rng, len(x), "noise", x.device)
     if operator.measured is None:
         return noise.sample(clean, rng)

@@ -44,8 +44,17 @@ class Report:
         try:
             value = error()
         except Exception as failure:
-            value, message = math.nan, f"{message}; it raised {type(failure).__name__}: {failure}"
+            value, message = math.nan, f"{message}; {_raised(failure)}"
         self.rows.append(Row(name, value, tolerance, message))
+
+    def require(self, name: str, fault: Callable[[], str]) -> None:
+        """Look at a property that no number measures: ``fault()`` tells what is wrong, if it is."""
+        try:
+            message = fault()
+            value = float(bool(message))
+        except Exception as failure:
+            value, message = math.nan, _raised(failure)
+        self.rows.append(Row(name, value, 0.0, message))
 
     def __str__(self) -> str:
         width = max((len(row.name) for row in self.rows), default=0)
@@ -56,3 +65,7 @@ class Report:
                 f"  {row.name:<{width}}  {row.error:8.1e}  (at most {row.tolerance:.0e})  {verdict}"
             )
         return "\n".join(lines)
+
+
+def _raised(failure: Exception) -> str:
+    return f"it raised {type(failure).__name__}: {failure}"

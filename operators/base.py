@@ -221,6 +221,9 @@ class SpectralOperator(LinearOperator):
 class NonlinearOperator(Operator):
     """Write ``__call__``; Jacobian products come from automatic differentiation.
 
+    It must be made of differentiable operations of torch; a code that leaves torch also writes
+    ``jvp`` and ``vjp``. It must not change the images that it is given.
+
     >>> import torch
     >>> from invscore.operators import NonlinearOperator
     >>> class Square(NonlinearOperator):
@@ -237,7 +240,13 @@ class NonlinearOperator(Operator):
     def vjp(self, x: Tensor, u: Tensor) -> Tensor:
         with torch.inference_mode(False), torch.enable_grad():
             leaf = ordinary(x).requires_grad_()
-            return torch.autograd.grad(self(leaf), leaf, ordinary(u))[0]
+            y = self(leaf)
+            if not y.requires_grad:
+                raise ValueError(
+                    f"__call__ of {type(self).__name__} must be made of differentiable operations "
+                    "of torch, got numbers that have left it: write jvp and vjp beside it"
+                )
+            return torch.autograd.grad(y, leaf, ordinary(u))[0]
 
 
 class Adjoint(LinearOperator):

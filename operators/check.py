@@ -9,9 +9,9 @@ from torch import Tensor
 
 from invscore.operators.base import LinearOperator, Operator, broadcast
 from invscore.operators.cg import inner
+from invscore.operators.declared import fault_of_measurements, require_operator
 from invscore.operators.placement import number_type
 from invscore.operators.svd import SVD
-from invscore.options.given import require_type
 from invscore.report import Report
 
 
@@ -19,16 +19,16 @@ from invscore.report import Report
 def check_operator(operator: Operator, *, seed: int = 0) -> Report:
     """Test an operator on a random batch of three images with values around [0, 1].
 
-    Shapes, types, finite values, independence of the images of a batch, ``jvp`` against finite
-    differences and ``vjp`` against ``jvp``; of a linear operator also linearity, the adjoint,
-    ``normal``, ``solve``, ``pinv``, ``norm`` and, where there is one, ``svd``. In double precision
-    if the operator's tensors can be converted and it computes in it, in single precision
-    otherwise. An error is relative to what it is an error of.
+    Shapes, types, finite values, images left as they are, independence of the images of a batch,
+    ``jvp`` against finite differences and ``vjp`` against ``jvp``; of a linear operator also
+    linearity, the adjoint, ``normal``, ``solve``, ``pinv``, ``norm`` and, where there is one,
+    ``svd``. In double precision if the operator's tensors can be converted and it computes in it,
+    in single precision otherwise. An error is relative to what it is an error of.
 
         >>> from invscore.operators import Identity, check_operator
         >>> check_operator(Identity((1, 4, 4))).raise_if_failed()
     """
-    require_type("operator", operator, Operator, "from_function makes one of a function")
+    require_operator(operator)
     report = Report(type(operator).__name__)
     probe = _Probe(operator, seed)
     double = _in_double(probe)
@@ -119,14 +119,24 @@ class _Probe:
 def _check_values(report: Report, operator: Operator, probe: _Probe, exact: float) -> None:
     x = probe.image()
 
-    def shape() -> float:
-        return float(probe.operator(x).shape != (3, *probe.operator.out_shape))
+    def shape() -> str:
+        return fault_of_measurements(probe.operator, probe.operator(x), len(x))
 
-    def dtype() -> float:
+    def dtype() -> str:
         # In single precision: an operator that computes in double must not infect its users.
         single = _Probe(operator, 0, torch.float32)
+        image = single.image()
+        given = single.operator(image).dtype
         expected = torch.complex64 if operator.out_complex else torch.float32
-        return float(single.operator(single.image()).dtype != expected)
+        declared = f"where out_complex is {operator.out_complex}"
+        told = f"A(x) of {image.dtype} must be {expected} {declared}, got {given}"
+        return "" if given == expected else told
+
+    def kept() -> str:
+        given = probe.image()
+        before = given.clone()
+        probe.operator(given)
+        return "" if bool((given == before).all()) else "A changes the images that it is given"
 
     def finite() -> float:
         return float(not bool(probe.operator(x).isfinite().all()))
@@ -143,8 +153,11 @@ def _check_values(report: Report, operator: Operator, probe: _Probe, exact: floa
             return 1.0
         return float(probe.operator(x)[:, ~mask].abs().sum() != 0)
 
-    report.add("shape", shape, 0.0, f"A(x) is not of shape (b, *{probe.operator.out_shape})")
-    report.add("dtype", dtype, 0.0, "A(x) is not complex as declared, or in another precision")
+    report.require("shape", shape)
+    if not report.ok:
+        return
+    report.require("dtype", dtype)
+    report.require("input", kept)
     report.add("finite", finite, 0.0, "A(x) has values that are NaN or infinite")
     report.add("batch", batch, exact, "an image's measurement depends on the rest of the batch")
     report.add("measured", measured, 0.0, "A(x) is not zero where nothing is measured")
@@ -181,7 +194,7 @@ def _check_derivatives(report: Report, probe: _Probe, exact: float, close: float
     def vjp() -> float:
         return probe.mismatch(v, operator.jvp(x, v), u, operator.vjp(x, u))
 
-    report.add("jvp", jvp, close, "J(x) v is not the derivative of A along v")
+    report.add("jvp", jvp, close, "J(x) v is not the derivative of A along v, or A leaves torch")
     report.add("vjp", vjp, exact, "<J v, u> is not <v, J^H u>")
 
 

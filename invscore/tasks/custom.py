@@ -25,6 +25,7 @@ def load_custom(address: str, options: Mapping[str, Any], in_shape: Shape | None
     reported with the line where they arose.
     """
     from invscore.operators import Operator
+    from invscore.operators.declared import require_shapes
 
     if address.startswith(PREFIX):
         return deepinv_operator(address.removeprefix(PREFIX), options, in_shape)
@@ -48,19 +49,7 @@ def load_custom(address: str, options: Mapping[str, Any], in_shape: Shape | None
             f"{what} must give an Operator (from_function makes one of a function), or one of "
             f"another library, got {kind_of(made)}"
         )
-    for attribute in ("in_shape", "out_shape"):
-        if not hasattr(made, attribute):
-            raise ValueError(
-                f"{what} has no {attribute}: its __init__ must set one, a tuple "
-                "such as (1, 256, 256)"
-            )
-        shape = getattr(made, attribute)
-        sizes = isinstance(shape, tuple | list) and all(isinstance(n, int) for n in shape)
-        if not sizes or not shape or min(shape) < 1:
-            raise ValueError(
-                f"{what} must set {attribute} to a tuple of sizes such as (1, 256, 256), got "
-                f"{shape!r}"
-            )
+    require_shapes(made, what)
     return made
 
 
@@ -92,7 +81,9 @@ def _call(target: Any, what: str, options: Mapping[str, Any], in_shape: Shape | 
         variadic = parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
         if parameter.default is parameter.empty and not variadic and parameter.name not in given:
             hint = "--shape C,H,W" if parameter.name == "in_shape" else f"{parameter.name}=..."
-            raise ValueError(f"{what} needs {parameter.name}: give {hint}")
+            forward = f", or from_function({target.__name__}, ...) if it is A itself"
+            told = forward if inspect.isfunction(target) and len(parameters) == 1 else ""
+            raise ValueError(f"{what} needs {parameter.name}: give {hint}{told}")
     try:
         return target(**given)
     except (Exception, SystemExit) as error:

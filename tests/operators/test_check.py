@@ -182,3 +182,56 @@ def test_report_reads_as_a_table_and_raises_one_sentence() -> None:
     with pytest.raises(ValueError, match=r"^Diagonal does not keep the contract: norm \(norm\(\)"):
         report.raise_if_failed()
     check_operator(Diagonal()).raise_if_failed()
+
+
+def message(operator: NonlinearOperator, row: str) -> str:
+    return next(each.message for each in check_operator(operator).rows if each.name == row)
+
+
+def test_what_must_hold_and_what_was_given_is_told() -> None:
+    class Odd(NonlinearOperator):
+        in_shape, out_shape = SHAPE, (4, 3)
+
+        def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
+            self.function = function
+
+        def __call__(self, x: Tensor) -> Tensor:
+            return self.function(x)
+
+    assert message(Odd(twice), "shape") == (
+        "A(x) of 3 images must have the shape (3, 4, 3), got (3, 3, 4)"
+    )
+    left = Odd(lambda x: x.mT.numpy())  # type: ignore[arg-type, return-value]
+    assert message(left, "shape") == ("A(x) must be a tensor of shape (3, 4, 3), got a ndarray")
+    assert message(Odd(lambda x: x.mT.double()), "dtype").endswith("got torch.float64")
+    assert failures(Odd(lambda x: x.zero_().mT)) >= {"input"}
+
+
+def test_an_operator_whose_numbers_leave_torch_needs_derivatives_of_its_own() -> None:
+    class Detached(NonlinearOperator):
+        in_shape = out_shape = SHAPE
+
+        def __call__(self, x: Tensor) -> Tensor:
+            return x.detach() ** 2
+
+    with pytest.raises(ValueError, match=r"__call__ of Detached must be .* write jvp and vjp"):
+        Detached().vjp(torch.ones(1, *SHAPE), torch.ones(1, *SHAPE))
+
+    class Mended(Detached):
+        def jvp(self, x: Tensor, v: Tensor) -> Tensor:
+            return 2 * x * v
+
+        vjp = jvp
+
+    assert failures(Mended()) == set()
+
+
+def test_an_operator_must_tell_its_shapes() -> None:
+    class Shapeless(NonlinearOperator):
+        in_shape = SHAPE
+
+        def __call__(self, x: Tensor) -> Tensor:
+            return x
+
+    with pytest.raises(ValueError, match="the operator Shapeless has no out_shape"):
+        check_operator(Shapeless())
