@@ -14,7 +14,7 @@ The examples of its functions go on from this one:
 
 from invscore.uncertainty.clipping import clipping_warnings
 from invscore.uncertainty.intervals import Interval, credible_interval, quantile
-from invscore.uncertainty.kernel import kernel_warnings
+from invscore.uncertainty.kernel import kernel_warnings, sharper_warnings
 from invscore.uncertainty.magnitude import magnitude_warnings
 from invscore.uncertainty.misfit import misfit_warnings, noise_warnings
 from invscore.uncertainty.moderated import moderated
@@ -36,5 +36,6 @@ __all__ = [
     "noise_warnings",
     "particle_warnings",
     "quantile",
+    "sharper_warnings",
     "spread",
 ]

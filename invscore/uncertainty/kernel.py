@@ -48,6 +48,10 @@ ASIDE = 0.4
 """Share of that gain below which another kernel is neither told nor compared on draws of the
 prior."""
 
+SHARPER = 2.0
+"""Gain in log-likelihood, in nats for each pixel along a side, of a narrower kernel over more noise
+from which on a picture is sharper than declared: of noise it is below 0, of sharp ones above 15."""
+
 SOFTER = 0.9
 """Least standard deviation in pixels of the blur that a wider kernel adds: scenes themselves are
 that soft."""
@@ -58,6 +62,10 @@ photograph has a power-law spectrum."""
 
 LARGEST = 128
 """Side in pixels of the part that is looked at."""
+
+LARGE, EMPTY = 48, 1e-4
+"""Side in pixels from which a kernel is looked at without its borders, and the largest share of its
+weight that they may have."""
 
 DRAWS, STEPS, DRAWN = 3, 8, 64
 """Draws of the prior for comparison, the steps of each, and their side in pixels."""
@@ -90,15 +98,10 @@ def kernel_warnings(
     >>> kernel_warnings(problem, prior)
     ()
     """
-    blur, noise = problem.operator, problem.noise
-    if not isinstance(blur, Blur) or not isinstance(noise, GaussianNoise) or problem.y.ndim != 4:
+    if (told := _told(problem)) is None:
         return ()
-    if min(problem.y.shape[-2:]) < SMALLEST or problem.y.is_complex():
-        return ()
-    kernel = blur.kernel.cpu()
-    if min(kernel.shape) > min(problem.y.shape[-2:]):
-        return ()
-    levels = noise.level(problem.y).flatten().expand(len(problem.y)).tolist()
+    blur, levels = told
+    kernel = _middle(blur.kernel.cpu())
     found = [likelier(y, kernel, level) for y, level in zip(problem.y, levels, strict=True)]
     worst = max(range(len(found)), key=lambda image: found[image].gain)
     other = found[worst]
@@ -109,23 +112,66 @@ def kernel_warnings(
     return (_sentence(other),)
 
 
+def sharper_warnings(problem: InverseProblem) -> tuple[str, ...]:
+    """A sentence where a picture has detail that its kernel would have removed.
+
+    More noise than declared is a whole explanation of what there is at the highest frequencies
+    where it is white. Detail is not: there, a narrower kernel explains the spectrum better.
+
+    After the example of ``invscore.uncertainty``:
+
+    >>> from invscore.uncertainty import sharper_warnings
+    >>> sharper_warnings(problem)
+    ()
+    """
+    if (told := _told(problem)) is None:
+        return ()
+    blur, levels = told
+    kernel = _middle(blur.kernel.cpu())
+    if not any(_is_sharper(y, kernel, level) for y, level in zip(problem.y, levels, strict=True)):
+        return ()
+    return (
+        "the measurement has detail that its kernel would have removed, which no white noise "
+        "explains: it was blurred less than declared, or not at all, or its noise is not white",
+    )
+
+
+def _told(problem: InverseProblem) -> tuple[Blur, list[float]] | None:
+    """The blur and the levels of pictures whose spectra tell of a kernel, or None."""
+    blur, noise = problem.operator, problem.noise
+    if not isinstance(blur, Blur) or not isinstance(noise, GaussianNoise) or problem.y.ndim != 4:
+        return None
+    smallest = min(problem.y.shape[-2:])
+    if smallest < max(SMALLEST, min(blur.kernel.shape)) or problem.y.is_complex():
+        return None
+    return blur, noise.level(problem.y).flatten().expand(len(problem.y)).tolist()
+
+
+def _is_sharper(y: Tensor, kernel: Tensor, level: float) -> bool:
+    """Whether a narrower kernel explains ``y``, (c, h, w), better than any level of white noise."""
+    picture, total = _part(y, level)
+    if not _fits(kernel, picture):
+        return False
+    seen = Periodogram(picture, total)
+    narrower = (other for size, angle, other in others(kernel.double()) if size < 1 and not angle)
+    sharp = max(map(seen.log_likelihood, (*narrower, torch.ones(1, 1, dtype=torch.float64))))
+    noisy = Periodogram(picture).log_likelihood(kernel)
+    return sharp - noisy > SHARPER * math.sqrt(math.prod(picture.shape[-2:]))
+
+
 def likelier(y: Tensor, kernel: Tensor, level: float) -> OtherKernel:
     """The kernel that explains the picture ``y``, (c, h, w), of those like it."""
-    top, left = (max(0, (length - LARGEST) // 2) for length in y.shape[-2:])
-    y = y[..., top : top + LARGEST, left : left + LARGEST].cpu().double()
-    deviation = float((y - y.mean(dim=(1, 2), keepdim=True)).square().mean()) ** 0.5
-    if not deviation > 2 * level:  # little but noise
+    y, total = _part(y, level)
+    if not _deviation(y) > 2 * level or not _fits(kernel, y):  # little but noise
         return OtherKernel()
-    total = max(level, FAINT * deviation)
-    added = (total**2 - level**2) ** 0.5
-    seen = Periodogram(y + added * _grain(y.shape) if added else y, total)
+    seen = Periodogram(y, total)
     declared = seen.log_likelihood(kernel)
     side = math.sqrt(math.prod(y.shape[-2:]))
     kernel = kernel.double().contiguous()
     line, alternatives = _remembered(kernel.numpy().tobytes(), tuple(kernel.shape))
     found = [(0.0, OtherKernel())]
     for size, angle, other in alternatives:
-        if any(o > n for o, n in zip(other.shape, y.shape[-2:], strict=True)):
+        if not _fits(other, y):
             continue
         wanted = NARROWER if size < 1 else MOVED if line else WIDER
         least = declared + ASIDE * wanted * side
@@ -164,6 +210,37 @@ def _remembered(
     """Whether a float64 kernel is a line, and ``others``: of many measurements it is the same."""
     found = torch.frombuffer(bytearray(kernel), dtype=torch.float64).reshape(shape)
     return _is_line(found), list(others(found))
+
+
+def _part(y: Tensor, level: float) -> tuple[Tensor, float]:
+    """The middle of a picture, float64, with no less noise than photographs need, and its level."""
+    top, left = (max(0, (length - LARGEST) // 2) for length in y.shape[-2:])
+    y = y[..., top : top + LARGEST, left : left + LARGEST].cpu().double()
+    total = max(level, FAINT * _deviation(y))
+    added = (total**2 - level**2) ** 0.5
+    return (y + added * _grain(y.shape) if added else y), total
+
+
+def _deviation(y: Tensor) -> float:
+    return float((y - y.mean(dim=(1, 2), keepdim=True)).square().mean()) ** 0.5
+
+
+def _fits(kernel: Tensor, picture: Tensor) -> bool:
+    return all(k <= n for k, n in zip(kernel.shape, picture.shape[-2:], strict=True))
+
+
+def _middle(kernel: Tensor) -> Tensor:
+    """A large kernel without its borders, of which nearly nothing is in files of point spreads."""
+    weights = kernel.abs() / kernel.abs().sum()
+    height, width = kernel.shape
+    if max(height, width) <= LARGE:
+        return kernel
+    rows, columns = (torch.arange(n) - n // 2 for n in (height, width))
+    reach = torch.maximum(rows.abs()[:, None], columns.abs()[None])
+    beyond = [float(weights[reach > r].sum()) for r in range(max(height, width) // 2 + 1)]
+    r = next(r for r, share in enumerate(beyond) if share <= EMPTY)
+    top, left = max(0, height // 2 - r), max(0, width // 2 - r)
+    return kernel[top : height // 2 + r + 1, left : width // 2 + r + 1].contiguous()
 
 
 @lru_cache(maxsize=1)

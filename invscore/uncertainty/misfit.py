@@ -6,7 +6,8 @@ Each cause leaves a mark of its own on the residual ``y - A(x')`` in units of th
 - the border: large along it alone (``border``);
 - a noise map: off in some regions (``regions``);
 - the level of the noise: off at the highest frequencies, where y has nothing but noise;
-- the kernel: as declared there, large in a band in between, where transfer functions differ;
+- the kernel: as declared there, large in a band in between, where transfer functions differ; or
+  large at the highest, in another way than white noise, where the picture is sharper (``kernel``);
 - an image that the prior does not know: large at the lowest frequencies, which every kernel keeps.
 
 Whatever else does not fit is told by the size of the residual alone (``residual``).
@@ -20,6 +21,7 @@ from torch import Tensor
 from invscore.likelihood import GaussianNoise, InverseProblem
 from invscore.operators import MRI, Identity, Inpainting, LinearOperator
 from invscore.uncertainty.border import border_warnings
+from invscore.uncertainty.kernel import sharper_warnings
 from invscore.uncertainty.regions import has_noise_map, region_warnings
 from invscore.uncertainty.residual import Residual, unit_of
 from invscore.uncertainty.spectrum import RINGS, SECTORS, ResidualSpectrum, residual_spectrum
@@ -199,6 +201,8 @@ def _bands(problem: InverseProblem, spectrum: ResidualSpectrum) -> tuple[str, ..
         band = torch.zeros_like(band)
     if bool(lowest.any()):
         return (_prior_sentence(problem, spectrum, lowest),)
+    if bool(more.any()) and (sharper := sharper_warnings(problem)):
+        return sharper
     if bool((more | less).any()):
         return (_noise_sentence(problem, noise, more | less),)
     if bool(band.any()):

@@ -12,7 +12,7 @@ from invscore import GaussianNoise, GaussianPrior, InverseProblem, load_prior, s
 from invscore.images import crop_and_shrink, load_image, to_gray
 from invscore.operators import Blur, Identity
 from invscore.operators.kernels import gaussian_kernel, mapped_kernel, motion_kernel
-from invscore.uncertainty import kernel_warnings
+from invscore.uncertainty import kernel_warnings, sharper_warnings
 from invscore.uncertainty.kernel import likelier
 
 SIGMA = 0.01
@@ -74,6 +74,37 @@ def test_beside_another_misfit_only_what_lies_across_is_told() -> None:
         assert all("its rows and columns exchanged" in sentence for sentence in found)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_picture_sharper_than_its_kernel_is_told_from_a_noisy_one(name: str) -> None:
+    blur = Blur(gaussian_kernel(2.0), (1, SEEN + 16, SEEN + 16), "valid")
+
+    def told(true: Tensor, noise: float) -> bool:
+        y = measured(name, true, noise)[None]
+        return bool(sharper_warnings(InverseProblem(blur, y, GaussianNoise(SIGMA))))
+
+    assert told(torch.ones(1, 1, dtype=torch.float64), SIGMA)  # not blurred at all
+    assert told(gaussian_kernel(1.0), SIGMA)
+    assert not any(told(gaussian_kernel(2.0), noise * SIGMA) for noise in (1, 2, 5))
+
+
+@pytest.mark.parametrize("side", [99, 200])
+def test_a_kernel_in_the_middle_of_a_large_file_is_the_same_kernel(side: int) -> None:
+    shape = (1, 256, 256)
+    image = to_gray(crop_and_shrink(load_image("camera"), 256))[None]
+    y = simulate(Blur.gaussian(1.6, shape), image, GaussianNoise(SIGMA), 0)
+    small = gaussian_kernel(1.2)
+    large = torch.full((side, side), 1e-10, dtype=small.dtype)
+    corner, n = side // 2 - len(small) // 2, len(small)
+    large[corner : corner + n, corner : corner + n] += small
+    prior = load_prior("photos-gray-small")
+    told = [
+        kernel_warnings(InverseProblem(Blur(kernel, shape), y, GaussianNoise(SIGMA)), prior)
+        for kernel in (small, large)
+    ]
+    assert told[0] == told[1]
+    assert "about 1.3 times as large" in told[0][0]
+
+
 def test_noise_and_constants_tell_nothing() -> None:
     grain = SIGMA * torch.randn(1, 64, 64, generator=torch.Generator().manual_seed(0))
     for y in (grain, grain.new_full((1, 64, 64), 0.5), grain + 0.5):
@@ -116,6 +147,7 @@ def test_what_is_no_blur_is_let_pass() -> None:
     y = measured("camera", gaussian_kernel(1.6))[None]
     problem = InverseProblem(Identity((1, 64, 64)), y, GaussianNoise(SIGMA))
     assert kernel_warnings(problem, prior) == ()
+    assert sharper_warnings(problem) == ()
 
 
 def second_moments(kernel: Tensor) -> Tensor:
