@@ -20,7 +20,8 @@ class Format:
     Functions are named ``module:function`` and imported when they are needed, as are the libraries
     that they rest on: ``package`` is one that comes with ``pip install 'invscore[files]'``.
     ``picture`` says that it holds what a camera or a screen makes, without units, ``folder`` that
-    it may be a folder.
+    it may be a folder, ``named`` that it is read only where a file is named: of the files of a
+    folder, texts are rarely images.
 
     >>> from pathlib import Path
     >>> from invscore.readers import find_format
@@ -35,6 +36,7 @@ class Format:
     package: str | None = None
     picture: bool = False
     folder: bool = False
+    named: bool = False
 
     def reader(self) -> Read:
         return _function(self.read)
@@ -83,6 +85,11 @@ FORMATS: tuple[Format, ...] = (
         folder=True,
     ),
     Format(
+        *("ITK", (".nrrd", ".nhdr", ".mha", ".mhd")),
+        *(f"{HERE}.itk:read", f"{HERE}.itk:write", "SimpleITK"),
+    ),
+    Format("text", (".txt", ".csv", ".tsv"), f"{HERE}.text:read", f"{HERE}.text:write", named=True),
+    Format(
         *("raw", (".dng", ".nef", ".cr2", ".cr3", ".arw", ".raf", ".orf", ".rw2", ".pef")),
         *(f"{HERE}.raw:read", None, "rawpy"),
     ),
@@ -93,7 +100,13 @@ STUMBLED = (TypeError, AttributeError, LookupError, AssertionError)
 """Exceptions of libraries that did not notice that a file is damaged, whose messages help
 nobody."""
 
-WRITTEN = {".zarr": ".zarr.zip", "": ".dcm", ".fits.fz": ".fits"}
+WRITTEN = {
+    ".zarr": ".zarr.zip",
+    "": ".dcm",
+    ".fits.fz": ".fits",
+    ".nhdr": ".nrrd",
+    ".mhd": ".mha",
+}
 """Suffixes of results, where they differ from those of the files read."""
 
 
@@ -126,13 +139,14 @@ def suffix_of(file: Path) -> str:
 
 
 def known_suffixes(*, pictures: bool = True) -> tuple[str, ...]:
-    """All suffixes of the table; without ``pictures`` those of arrays, TIFF among them.
+    """Suffixes of the files in a folder that are read; without ``pictures`` those of arrays, TIFF
+    among them.
 
     >>> from invscore.readers import known_suffixes
     >>> ".fits" in known_suffixes(), ".png" in known_suffixes(pictures=False)
     (True, False)
     """
-    kept = (fmt for fmt in FORMATS if pictures or fmt is not PICTURE)
+    kept = (fmt for fmt in FORMATS if not fmt.named and (pictures or fmt is not PICTURE))
     return tuple(suffix for fmt in kept for suffix in fmt.suffixes)
 
 

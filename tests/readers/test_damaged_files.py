@@ -24,6 +24,12 @@ def damaged(folder: Path) -> dict[str, str]:
     (folder / "text.mrc").write_text("hello")
     (folder / "text.dng").write_text("hello")
     (folder / "text.cfl").write_text("hello")
+    (folder / "text.nrrd").write_text("hello")
+    (folder / "text.mha").write_text("hello")
+    (folder / "words.txt").write_text("# a note\n1 2\n3 four\n")
+    (folder / "ragged.csv").write_text("1,2,3\n4,5\n")
+    (folder / "comments.txt").write_text("# nothing else\n")
+    (folder / "bytes.csv").write_bytes(b"\x89PNG\xff\xfe")
     (folder / "empty.zarr").mkdir()
     return {
         "text.nii": "cannot be read as NIfTI",
@@ -34,6 +40,12 @@ def damaged(folder: Path) -> dict[str, str]:
         "text.mrc": "cannot be read as MRC",
         "text.dng": "cannot be read as raw",
         "text.cfl": "needs 'text.hdr' beside it",
+        "text.nrrd": "cannot be read as NRRD",
+        "text.mha": "cannot be read as MetaImage",
+        "words.txt": "must hold rows of numbers, got 'four'",
+        "ragged.csv": "in each row, 3 as in the first, got 2 in row 2",
+        "comments.txt": "must hold rows of numbers, got none",
+        "bytes.csv": "cannot be read as text",
         "empty.zarr": "cannot be read as Zarr",
         "none.fits": "no such file",
     }
@@ -41,7 +53,16 @@ def damaged(folder: Path) -> dict[str, str]:
 
 @pytest.mark.filterwarnings("error")
 def test_damaged_files_give_one_sentence(tmp_path: Path) -> None:
-    for package in ("nibabel", "astropy", "h5py", "pydicom", "mrcfile", "zarr", "rawpy"):
+    for package in (
+        "nibabel",
+        "astropy",
+        "h5py",
+        "pydicom",
+        "mrcfile",
+        "zarr",
+        "rawpy",
+        "SimpleITK",
+    ):
         pytest.importorskip(package)
     for name, message in damaged(tmp_path).items():
         with pytest.raises(ValueError, match=message) as caught:
@@ -60,13 +81,25 @@ def cut_nifti(file: Path) -> None:
     nibabel.Nifti1Image(VOLUME, np.eye(4)).to_filename(file)
 
 
+def cut_itk(file: Path) -> None:
+    itk = pytest.importorskip("SimpleITK")
+    itk.WriteImage(itk.GetImageFromArray(VOLUME), str(file))
+
+
 def cut_fits(file: Path) -> None:
     pytest.importorskip("astropy.io.fits").PrimaryHDU(np.tile(VOLUME, (4, 4, 1))).writeto(file)
 
 
 @pytest.mark.parametrize(
     ("write", "suffix"),
-    [(cut_hdf5, "h5"), (cut_nifti, "nii"), (cut_nifti, "nii.gz"), (cut_fits, "fits")],
+    [
+        (cut_hdf5, "h5"),
+        (cut_nifti, "nii"),
+        (cut_nifti, "nii.gz"),
+        (cut_fits, "fits"),
+        (cut_itk, "nrrd"),
+        (cut_itk, "mha"),
+    ],
 )
 def test_half_a_file_gives_one_sentence(
     tmp_path: Path, write: Callable[[Path], None], suffix: str
@@ -172,6 +205,7 @@ PACKAGES = {
     "a.mrc": "mrcfile",
     "a.zarr": "zarr",
     "a.dng": "rawpy",
+    "a.mha": "SimpleITK",
 }
 
 

@@ -12,6 +12,7 @@ import tifffile
 import torch
 from recordings import PLANE, RANDOM, VOLUME, again, check_round_trip, taken
 
+from invscore import readers
 from invscore.images import load_image, load_measurement
 
 
@@ -107,6 +108,67 @@ def test_mrc(tmp_path: Path) -> None:
     with mrcfile.new(tmp_path / "stack.mrcs", data=np.moveaxis(VOLUME, 2, 0).copy()):
         pass
     assert np.array_equal(load_image(tmp_path / "stack.mrcs", index=2)[0], VOLUME[..., 2])
+
+
+@pytest.mark.parametrize("suffix", ["nrrd", "nhdr", "mha", "mhd"])
+def test_images_of_itk_keep_their_place_in_space(tmp_path: Path, suffix: str) -> None:
+    itk = pytest.importorskip("SimpleITK")
+    scan = itk.GetImageFromArray(np.moveaxis(VOLUME, 2, 0))
+    scan.SetSpacing((0.5, 0.7, 2.0))
+    scan.SetOrigin((1.0, 2.0, 3.0))
+    scan.SetDirection((0, 1, 0, -1, 0, 0, 0, 0, 1))
+    file = tmp_path / f"a.{suffix}"
+    itk.WriteImage(scan, str(file))
+    result = tmp_path / {"nhdr": "result.nrrd", "mhd": "result.mha"}.get(suffix, f"result.{suffix}")
+    like = taken(file, index=2)
+    assert np.array_equal(like.values, VOLUME[..., 2])
+    check_round_trip(file, like)
+    assert itk.ReadImage(str(result)).GetSize() == (10, 12, 1)
+
+    def place(image: Any, *index: float) -> Any:
+        return image.TransformContinuousIndexToPhysicalPoint(index)
+
+    for size, corner in (((24, 20), (19.5, 23.5)), ((6, 4), (3.5, 5.5))):  # finer; a window
+        again(file, like, np.zeros((1, *size), np.float32))
+        expected = (9.5, 11.5) if size == (24, 20) else (6.5, 8.5)
+        np.testing.assert_allclose(
+            place(itk.ReadImage(str(result)), *corner, 0.0),
+            place(scan, *expected, 2.0),
+            rtol=1e-12,
+        )
+    whole = taken(file, volume="z")
+    again(file, whole, np.moveaxis(VOLUME, 2, 0)[None])
+    written = itk.GetArrayFromImage(itk.ReadImage(str(result)))
+    assert np.array_equal(written, np.moveaxis(VOLUME, 2, 0))
+
+
+def test_components_of_itk_are_channels(tmp_path: Path) -> None:
+    itk = pytest.importorskip("SimpleITK")
+    colour = RANDOM.normal(size=(12, 10, 3)).astype(np.float32)
+    itk.WriteImage(itk.GetImageFromArray(colour, isVector=True), str(tmp_path / "a.mha"))
+    like = taken(tmp_path / "a.mha")
+    assert np.array_equal(np.asarray(like.values), np.moveaxis(colour, 2, 0))
+    check_round_trip(tmp_path / "a.mha", like)
+
+
+@pytest.mark.parametrize(("suffix", "between"), [("txt", " "), ("csv", ","), ("tsv", "\t")])
+def test_texts_of_numbers(tmp_path: Path, suffix: str, between: str) -> None:
+    file = tmp_path / f"a.{suffix}"
+    np.savetxt(file, PLANE, delimiter=between, header="a note", fmt="%.9g")
+    like = taken(file)
+    assert (like.axes, like.white) == ("hw", None)
+    np.testing.assert_allclose(like.values, PLANE, rtol=1e-7)
+    check_round_trip(file, like)
+
+
+def test_numbers_left_out_of_a_text_are_not_measured(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("\ufeff1;2;;\r\n3;;4;\r\n\r\n", encoding="utf-8")
+    read = np.asarray(taken(tmp_path / "a.csv").values)
+    np.testing.assert_array_equal(read, [[1, 2, np.nan], [3, np.nan, 4]])
+
+
+def test_texts_of_a_folder_are_no_images() -> None:
+    assert not {".txt", ".csv"} & set(readers.known_suffixes())
 
 
 def test_zarr(tmp_path: Path) -> None:

@@ -81,6 +81,16 @@ def mrc(file: Path) -> None:
         pass
 
 
+def nrrd(file: Path) -> None:
+    file.write_text(
+        "NRRD0004\ntype: float\ndimension: 2\nsizes: 30000 30000\nencoding: raw\nendian: little\n\n"
+    )
+
+
+def text(file: Path) -> None:
+    file.write_text("0,0,0,0\n" * 40_000)
+
+
 def dicom(file: Path) -> None:
     from pydicom.dataset import Dataset, FileMetaDataset
     from pydicom.uid import CTImageStorage, DeflatedExplicitVRLittleEndian, generate_uid
@@ -109,7 +119,7 @@ def png(file: Path) -> None:
     [
         *(("a.npz", npz), ("a.npz", lying_npz), ("a.npy", sparse_npy), ("a.h5", h5)),
         *(("a.nii.gz", nifti), ("a.mat", mat), ("a.fits", fits), ("a.tif", tiff)),
-        *(("a.mrc", mrc), ("a.dcm", dicom), ("a.png", png)),
+        *(("a.mrc", mrc), ("a.dcm", dicom), ("a.png", png), ("a.nrrd", nrrd), ("a.csv", text)),
     ],
 )
 def test_what_does_not_fit_is_refused_by_its_header(
