@@ -68,4 +68,5 @@ class Report:
 
 
 def _raised(failure: Exception) -> str:
-    return f"it raised {type(failure).__name__}: {failure}"
+    notes = getattr(failure, "__notes__", ())
+    return "; ".join([f"it raised {type(failure).__name__}: {failure}", *notes])

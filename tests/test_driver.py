@@ -191,6 +191,38 @@ def test_numerical_error(method: Any, bad: int) -> None:
     assert bad <= named < bad + 10
 
 
+@pytest.mark.parametrize(
+    ("made", "message"),
+    [
+        (lambda y: y, "must yield Step(x, denoised, sigma), got a Tensor"),
+        (lambda y: Step(y[0], y, 1.0), "`x` is a tensor of shape (2, 1, 8, 8), got (1, 8, 8)"),
+        (lambda y: Step(y, 0.0, 1.0), "`denoised` is a tensor of shape (2, 1, 8, 8), got a float"),
+        (None, "must yield a Step at least once, got none"),
+    ],
+)
+def test_what_a_method_must_yield(method: Any, made: Any, message: str) -> None:
+    def run(problem: InverseProblem, prior: Prior, rng: SampleRNG, *, steps: int = 3) -> Any:  # noqa: ARG001
+        for _ in range(steps if made else 0):
+            yield made(problem.y)
+
+    with pytest.raises(ValueError, match=re.escape("the method 'mine' must yield")) as error:
+        reconstruct(blurred(2), images(), method=method(run))
+    assert message in str(error.value)
+
+
+def test_what_a_method_must_take(method: Any) -> None:
+    def two(problem: InverseProblem, prior: Prior, *, steps: int = 3) -> Any:  # noqa: ARG001
+        yield Step(problem.y, problem.y, 1.0)
+
+    def endless(problem: InverseProblem, prior: Prior, rng: SampleRNG) -> Any:  # noqa: ARG001
+        yield Step(problem.y, problem.y, 1.0)
+
+    with pytest.raises(ValueError, match=r"must take \(problem, prior, rng, \*, steps=...\), got"):
+        method(two)
+    with pytest.raises(ValueError, match="must have an option steps with a default"):
+        method(endless)
+
+
 def test_no_gradient_is_kept() -> None:
     problem = blurred()
     leaky = InverseProblem(problem.operator, problem.y.requires_grad_(), problem.noise)

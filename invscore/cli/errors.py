@@ -84,6 +84,7 @@ def sentence(error: BaseException) -> str:
     """Message of an exception, for someone who did not write the program."""
     # Behind what has happened, torch says where in its own C++ code.
     told = str(error).split("Exception raised from")[0]
+    told = "; ".join([told, *getattr(error, "__notes__", ())])
     text = _printable(" ".join(told.split()))
     if place := blamed(error):
         kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "

@@ -113,6 +113,16 @@ class MethodInfo(Registered):
     tails: TailsOf | None = None
 
     def __post_init__(self) -> None:
+        signature = inspect.signature(self.run)
+        try:
+            signature.bind("problem", "prior", "rng")
+        except TypeError:
+            raise ValueError(
+                f"the method {self.name!r} must take (problem, prior, rng, *, steps=...), got "
+                f"{signature}"
+            ) from None
+        if "steps" not in self.defaults:
+            raise ValueError(f"the method {self.name!r} must have an option steps with a default")
         taken = sorted(RESERVED & self.defaults.keys())
         if taken:
             raise ValueError(
@@ -163,10 +173,7 @@ def adopted(name: str, found: Any) -> MethodInfo:
             f"the method {name!r} must be a generator function "
             f"(problem, prior, rng, *, steps=...), got {kind_of(found)}"
         )
-    info = MethodInfo(name, found, False, "not stated", (), "1", "0", name)
-    if "steps" not in info.defaults:
-        raise ValueError(f"the method {name!r} must have an option steps with a default")
-    return info
+    return MethodInfo(name, found, False, "not stated", (), "1", "0", name)
 
 
 METHODS: Registry[MethodInfo] = Registry("method", adopted, "method")
@@ -190,8 +197,9 @@ def register(
     """Enter a method under ``name``; the rest as in ``MethodInfo``.
 
     Its keyword-only arguments with a default are its options, checked against their ranges, see
-    ``invscore.options.ranges``. Raises ``ValueError`` for a need that ``NEEDS`` does not know, and
-    for an option that has the name of an argument of ``reconstruct``.
+    ``invscore.options.ranges``. Raises ``ValueError`` for a need that ``NEEDS`` does not know, for
+    a function that does not take ``(problem, prior, rng)`` or has no option ``steps``, and for an
+    option that has the name of an argument of ``reconstruct``.
 
     After the example of ``invscore.methods``:
 

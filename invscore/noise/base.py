@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import abc
 
+import torch
 from torch import Tensor
 
-from invscore.batches import PerImage, real_numbers
+from invscore.batches import PerImage, ordinary, real_numbers
 from invscore.rng import SampleRNG
 
 
 class Noise(abc.ABC):
     """The law of a measurement given its clean value, both (b, \\*out_shape).
+
+    Write ``sample``, ``log_likelihood``, ``variance``, ``kurtosis`` and ``scaled``; where the mean
+    of y is not the clean value also ``working`` and ``standardised``; where the law differs between
+    images or between numbers also ``select`` or ``flat``. The rest follows.
 
     >>> import torch
     >>> from invscore.noise import GaussianNoise, Noise
@@ -29,10 +34,6 @@ class Noise(abc.ABC):
         """``log p(y | clean)`` in nats, normalised in y, one an image: (b,)."""
 
     @abc.abstractmethod
-    def score(self, y: Tensor, clean: Tensor) -> Tensor:
-        """The gradient of ``log p(y | clean)`` in ``clean``."""
-
-    @abc.abstractmethod
     def variance(self, clean: Tensor) -> Tensor:
         """The variance of a measurement given its clean value: broadcasts against it.
 
@@ -44,16 +45,21 @@ class Noise(abc.ABC):
         """The excess kurtosis of a measurement given its clean value: broadcasts against it."""
 
     @abc.abstractmethod
-    def check(self, y: Tensor) -> None:
-        """Raise ``ValueError`` where ``y`` cannot be a measurement with this noise."""
-
-    @abc.abstractmethod
-    def select(self, images: Tensor) -> Noise:
-        """The noise of the images with the indices ``images``, (k,)."""
-
-    @abc.abstractmethod
     def scaled(self, factor: PerImage) -> Noise:
         """The noise of ``factor * y``."""
+
+    def score(self, y: Tensor, clean: Tensor) -> Tensor:
+        """The gradient of ``log p(y | clean)`` in ``clean``."""
+        with torch.inference_mode(False), torch.enable_grad():
+            leaf = ordinary(clean).requires_grad_()
+            return torch.autograd.grad(self.log_likelihood(ordinary(y), leaf).sum(), leaf)[0]
+
+    def check(self, y: Tensor) -> None:  # noqa: B027
+        """Raise ``ValueError`` where ``y`` cannot be a measurement with this noise."""
+
+    def select(self, images: Tensor) -> Noise:  # noqa: ARG002
+        """The noise of the images with the indices ``images``, (k,)."""
+        return self
 
     def working(self, y: Tensor, clean: Tensor) -> Tensor:  # noqa: ARG002
         """The Gaussian measurement, of ``variance(clean)``, that is like y for values near clean.

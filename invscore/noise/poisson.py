@@ -109,9 +109,6 @@ class PoissonNoise(Noise):
                 f"got as low as {float(y.min())}"
             )
 
-    def select(self, images: Tensor) -> PoissonNoise:  # noqa: ARG002
-        return self
-
     def scaled(self, factor: PerImage) -> PoissonNoise:
         return replace(self, photons=self.photons / float(factor))
 

@@ -87,9 +87,6 @@ class RicianNoise(Noise):
     def check(self, y: Tensor) -> None:
         require_magnitudes(y, "Rician noise")
 
-    def select(self, images: Tensor) -> RicianNoise:  # noqa: ARG002
-        return self
-
     def scaled(self, factor: PerImage) -> RicianNoise:
         return RicianNoise(self.sigma * float(factor))
 

@@ -62,9 +62,6 @@ class SpeckleNoise(Noise):
     def check(self, y: Tensor) -> None:
         require_magnitudes(y, "speckle")
 
-    def select(self, images: Tensor) -> SpeckleNoise:  # noqa: ARG002
-        return self
-
     def scaled(self, factor: PerImage) -> SpeckleNoise:
         return SpeckleNoise(self.looks, self.floor * float(factor))
 

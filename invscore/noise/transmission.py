@@ -121,9 +121,6 @@ class TransmissionNoise(Noise):
                 "the measurement `y` must be real line integrals for transmission, got complex"
             )
 
-    def select(self, images: Tensor) -> TransmissionNoise:  # noqa: ARG002
-        return self
-
     def scaled(self, factor: PerImage) -> TransmissionNoise:
         return replace(self, unit=self.unit * float(factor))
 

@@ -77,7 +77,9 @@ class Registry(dict[str, AnyRegistered], Generic[AnyRegistered]):
 
     def find(self, name: str) -> AnyRegistered:
         """The entry ``name``, or that of the plug-in. Raises ``ValueError`` for an unknown one."""
-        require_type(self.kind, name, str, "its name is asked for")
+        require_type(
+            self.kind, name, str, "its name is asked for, under which `register` enters a function"
+        )
         if name in self:
             return self[name]
         known = sorted(self)

@@ -134,8 +134,15 @@ class DenoiserPrior(Prior, nn.Module):
 
     def _ask(self, z: Tensor, s: Tensor) -> Tensor:
         weight = next(self.parameters(), z)
-        with evaluation(self.precision, z.device):
-            denoised = self.D(z.to(weight.dtype), s.to(weight.dtype))
+        try:
+            with evaluation(self.precision, z.device):
+                denoised = self.D(z.to(weight.dtype), s.to(weight.dtype))
+        except Exception as error:
+            error.add_note(
+                f"`D` was given images of shape {tuple(z.shape)} and the levels of their noise, of "
+                f"shape {tuple(s.shape)}: s.reshape(-1, 1, 1, 1) broadcasts against the images"
+            )
+            raise
         if not isinstance(denoised, Tensor) or denoised.shape != z.shape:
             given = getattr(denoised, "shape", type(denoised).__name__)
             given = tuple(given) if isinstance(given, torch.Size) else given

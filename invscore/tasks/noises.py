@@ -18,6 +18,7 @@ from annotated_types import Interval
 from invscore.options import ranges
 from invscore.options.literals import parse_options
 from invscore.options.words import meant, one_of
+from invscore.plugins.entry_points import is_address
 
 Positive = Annotated[float, Interval(gt=0, le=1e15)]
 Counted = Annotated[float, Interval(ge=0, le=1e15)]
@@ -150,6 +151,11 @@ def parse_declared(text: str) -> Declared:
         name, options = match[1], match[2]
     elif (name := text.strip()) in LAWS:
         options = ""
+    elif is_address(text.partition("(")[0]):
+        raise ValueError(
+            f"`noise` must be auto, {KINDS}, got {text!r}: a law of one's own is given from "
+            "Python, InverseProblem(operator, y, law)"
+        )
     elif Path(text).suffix or Path(text).exists():
         return NoiseMap(text)
     if name not in LAWS:

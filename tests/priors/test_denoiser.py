@@ -146,3 +146,15 @@ def test_images_that_it_does_not_take() -> None:
     with pytest.raises(ValueError, match="`D` must give images of the shape"):
         wrong.denoise(torch.rand(1, 1, 4, 4), 0.1)
     assert "range=[0.0, 1.0]" in repr(prior)
+
+
+def test_what_a_failing_denoiser_was_given_is_told() -> None:
+    prior = DenoiserPrior(lambda z, s: z * s, channels=1, **LEVELS)
+    with pytest.raises(RuntimeError) as error:
+        prior.denoise(torch.zeros(3, 1, 4, 4), 1.0)
+    (note,) = error.value.__notes__
+    assert "images of shape (3, 1, 4, 4)" in note
+    assert "of shape (3,)" in note
+    (row,) = check_prior(prior, (1, 4, 4)).rows
+    assert row.name == "shape, dtype"
+    assert note in row.message

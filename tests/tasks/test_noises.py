@@ -268,3 +268,9 @@ def test_whole_numbers_in_files_are_counts(tmp_path: Path) -> None:
     torch.testing.assert_close(law.counts(made(Transmission(100)).y)[0, 0], counted)
     with pytest.raises(ValueError, match=r"needs photons, as .*counts\.tif' has no white fields"):
         made(Transmission())
+
+
+def test_a_law_of_ones_own_is_no_file() -> None:
+    for text in ("mine.py:Laplace", "mine.py:Laplace(scale=0.1)"):
+        with pytest.raises(ValueError, match="a law of one's own is given from Python"):
+            parse_declared(text)
