@@ -108,41 +108,20 @@ def reconstruct(
     require_at_least(0, probes=probes)
     seeds, streams = seeds_and_streams(seed, len(problem.y))
     info, chosen = _method(problem, prior, method, options)
-    number = math.prod(problem.operator.in_shape) * (2 if problem.operator.in_complex else 1)
     for what, each in (("samples", samples), ("probes", probes)):
-        needed = memory.FLOAT * COPIES * each * len(problem.y) * number
+        needed = COPIES * each * len(problem.y) * _bytes_of_image(problem)
         memory.require(needed, f"{each} {what} of an image", f"fewer {what}")
     given, offset = problem, offsets(problem, prior, 1 if chosen.get("nonnegative") else scale)
     problem = shifted(given, offset)
     factors = scale_factors(problem, prior, scale)
     own = own_warnings(problem, prior, method, info)
     own += precision_warnings(precision, problem.y.device)
-    places = [(k, image) for k in range(samples) for image in range(len(problem.y))]
     particles = info.particles_option(problem)
-    if particles is None:
-        size = batch_size or len(places)
-        chunks = [places[i : i + size] for i in range(0, len(places), size)]
-    else:
-        chunks = particle_sets(places, seeds, chosen[particles])
-    most = max(map(len, chunks))
-    if not isinstance(problem.noise, GaussianNoise):
-        chunks = [part for chunk in chunks for part in of_one_factor(chunk, factors)]
-    if most_memory is not None:
-        memory.give_back_at_once()
-    free = room(most_memory, memory.FLOAT * number * most)
-    used = evaluated_in(prior, precision)
-    shape = problem.operator.in_shape
+    count = None if particles is None else chosen[particles]
+    chunks = _drawn_together(problem, samples, seeds, factors, batch_size, count)
     advance = Advance(on_step, on_tile, len(chunks) * chosen["steps"])
-    used = fit_into_memory(
-        used,
-        shape,
-        free,
-        images=most,
-        derivatives=info.products != "0",
-        strict=most_memory is not None,
-        on_tile=advance.tile,
-    )
-    counted = CountedPrior(used, 1 / len(places))
+    used = _fitted(prior, problem, info, max(map(len, chunks)), precision, most_memory, advance)
+    counted = CountedPrior(used, 1 / (samples * len(problem.y)))
     paired = info.comes_in_pairs(problem, antithetic)
     drawing = _Drawing(problem, prior, counted, info, chosen, factors, seeds, streams, paired)
     began = time.monotonic()
@@ -153,8 +132,8 @@ def reconstruct(
     seconds = time.monotonic() - began
     residual = check_residual(problem, drawn, point_estimate=info.point_estimate or moved)
     found = misfits(problem, used, drawn, residual, factors, white=info.white and not moved)
-    if particles is not None and SIZE in trace:
-        found += particle_warnings(trace[SIZE], chosen[particles])
+    if count is not None and SIZE in trace:
+        found += particle_warnings(trace[SIZE], count)
     found += doubts(problem, info, drawn, probed)
     if problem is not given:
         drawn += per_image(offset, drawn[0], "offset")
@@ -236,6 +215,59 @@ class _Drawing:
         if self.paired:
             return AntitheticRNG(keys, [k for k, _ in chunk], device)
         return SampleRNG(keys, device)
+
+
+def _bytes_of_image(problem: InverseProblem) -> int:
+    """The memory of an image in single precision."""
+    operator = problem.operator
+    return memory.FLOAT * math.prod(operator.in_shape) * (2 if operator.in_complex else 1)
+
+
+def _drawn_together(
+    problem: InverseProblem,
+    samples: int,
+    seeds: list[int],
+    factors: list[float],
+    batch_size: int | None,
+    particles: int | None,
+) -> list[list[Place]]:
+    """All samples of all measurements, those that are drawn together in a list each.
+
+    As many as ``batch_size``, or, where the method draws ``particles``, those of one set. Noise
+    that is not Gaussian takes one factor for all.
+    """
+    places = [(k, image) for k in range(samples) for image in range(len(problem.y))]
+    if particles is None:
+        size = batch_size or len(places)
+        chunks = [places[i : i + size] for i in range(0, len(places), size)]
+    else:
+        chunks = particle_sets(places, seeds, particles)
+    if isinstance(problem.noise, GaussianNoise):
+        return chunks
+    return [part for chunk in chunks for part in of_one_factor(chunk, factors)]
+
+
+def _fitted(
+    prior: Prior,
+    problem: InverseProblem,
+    info: MethodInfo,
+    images: int,
+    precision: FixedPrecision,
+    most_memory: float | None,
+    advance: Advance,
+) -> Prior:
+    """``prior`` in ``precision``, in tiles where so many ``images`` at once would not fit."""
+    if most_memory is not None:
+        memory.give_back_at_once()
+    return fit_into_memory(
+        evaluated_in(prior, precision),
+        problem.operator.in_shape,
+        room(most_memory, images * _bytes_of_image(problem)),
+        images=images,
+        derivatives=info.products != "0",
+        strict=most_memory is not None,
+        on_tile=advance.tile,
+    )
 
 
 def _method(

@@ -174,15 +174,8 @@ def joined(results: Sequence[Result]) -> Result:
     >>> joined(parts).samples.shape
     torch.Size([4, 1, 1, 8, 8])
     """
-    if not results:
-        raise ValueError("`results` must hold at least one, got none")
+    _require_alike(results)
     first = results[0]
-    if any(each.samples.shape[1:] != first.samples.shape[1:] for each in results):
-        shapes = [tuple(each.samples.shape[1:]) for each in results]
-        raise ValueError(f"`results` must be of images of one shape, got {shapes}")
-    whole = all(len(each.samples) % 2 == 0 for each in results[:-1])
-    if any(each.paired != first.paired for each in results) or (first.paired and not whole):
-        raise ValueError("`results` must all come in whole pairs, or none, got some that do")
     number = sum(len(each.samples) for each in results)
     shares = [len(each.samples) / number for each in results]
 
@@ -204,3 +197,16 @@ def joined(results: Sequence[Result]) -> Result:
         residual=mean([each.residual for each in results]),
         warnings=tuple(dict.fromkeys(w for each in results for w in each.warnings)),
     )
+
+
+def _require_alike(results: Sequence[Result]) -> None:
+    """Raise ``ValueError`` unless the samples of ``results`` can be those of one."""
+    if not results:
+        raise ValueError("`results` must hold at least one, got none")
+    shapes = [tuple(each.samples.shape[1:]) for each in results]
+    if len(set(shapes)) > 1:
+        raise ValueError(f"`results` must be of images of one shape, got {shapes}")
+    paired = {each.paired for each in results}
+    whole = all(len(each.samples) % 2 == 0 for each in results[:-1])
+    if len(paired) > 1 or (paired == {True} and not whole):
+        raise ValueError("`results` must all come in whole pairs, or none, got some that do")

@@ -108,6 +108,13 @@ def restore_many(
         write_index(folder, sources, rows)
         for place in {(folder / source.name).parent for source in sources}:
             clear_leftovers(place)
+    _conclude(folder, sources, rows, before, as_json=as_json)
+
+
+def _conclude(
+    folder: Path, sources: Sequence[Source], rows: Mapping[str, Row], before: int, *, as_json: bool
+) -> None:
+    """Say how many were restored, of them ``before`` this run, and end with 1 where some failed."""
     failed = [row for row in rows.values() if row["status"] == "failed"]
     if 1 < len(failed) == len(rows):
         _take_back(folder)

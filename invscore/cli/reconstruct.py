@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -44,6 +44,7 @@ from invscore.cli.arguments import (
 )
 from invscore.cli.errors import guarded, note, say
 from invscore.cli.method_options import parse_options
+from invscore.tasks.noises import Declared
 from invscore.tasks.specs import parse_spec
 
 SIMULATED = 0.01
@@ -171,14 +172,8 @@ def reconstruct(
     each has a folder in --out, whose index.csv has all numbers: the same command goes on with
     those that are not done.
     """
-    source, kind = (image, "image") if image is not None else (measurement, "measurement")
-    if source is None or (image is not None and measurement is not None):
-        given = "neither" if source is None else "both"
-        raise ValueError(f"one of `--image` and `--measurement` must be given, got {given}")
-    if measurement is not None and size is not None:
-        raise ValueError("--size changes an --image: a measurement is taken as it is")
-    if image is not None and shape is not None:
-        raise ValueError("--shape goes with --measurement: an --image has its own shape")
+    source = _one_source(image, measurement, size, shape)
+    simulated = image is not None
     check_seed(seed)
     spec = parse_spec(op)
     options = parse_options(set_, steps)
@@ -187,15 +182,8 @@ def reconstruct(
     cut = parse_planes(planes)
     if cut is not None and volume is None:
         raise ValueError(f"`planes` are those of a --volume, got {planes!r} without one")
-    level = parse_noise(noise)
+    level = _parse_noise(noise, simulated=simulated, calibrated=calibration is not None)
     most = parse_memory(memory)
-    if image is not None and level == "auto":
-        raise ValueError("`noise` must be declared for an --image, which is measured with it")
-    if calibration is not None and not isinstance(level, float | str | None):
-        raise ValueError(
-            "`noise` must be a standard deviation with --calibration, whose images were measured "
-            f"with one, got {level}"
-        )
 
     # Heavy imports wait until the command line is understood.
     from invscore import driver
@@ -239,13 +227,14 @@ def reconstruct(
     if samples is None:
         samples = 1 if info.point_estimate else SAMPLES
     folder = out or Path("results") / task.default_name(spec, source)
-    keys = IMAGE_KEYS if image is not None else MEASUREMENT_KEYS
-    along = measurement is not None and spec.name == noncartesian.NAME and Path(source).is_file()
+    keys = IMAGE_KEYS if simulated else MEASUREMENT_KEYS
+    along = not simulated and spec.name == noncartesian.NAME and Path(source).is_file()
     many = None if along else find_many(source, part, keys)  # spokes are no stack of images
     if many is None and (workers != 1 or cluster is not None):
         raise ValueError(
-            f"`workers` and `cluster` share many measurements: --{kind} must be a folder, a "
-            f"pattern or a file with a stack, got {source!r}"
+            f"`workers` and `cluster` share many measurements: "
+            f"--{'image' if simulated else 'measurement'} must be a folder, a pattern or a file "
+            f"with a stack, got {source!r}"
         )
     report.check_folder(folder, overwrite=overwrite, mark=METRICS if many is None else INDEX)
     here = choose_device("cpu" if cluster is not None else device)
@@ -254,10 +243,10 @@ def reconstruct(
     spec = task.fit_operator(spec, complex_valued=network.complex)
 
     if level is None:
-        level = SIMULATED if image is not None else "auto"
+        level = SIMULATED if simulated else "auto"
     if calibrated is not None:
         setting = describe_setting(
-            spec if image is not None else measured.as_of_a_camera(spec),
+            spec if simulated else measured.as_of_a_camera(spec),
             prior,
             network,
             info,
@@ -273,7 +262,7 @@ def reconstruct(
         op=op,
         spec=spec,
         prior=prior,
-        simulated=image is not None,
+        simulated=simulated,
         noise=level,
         size=size,
         shape=None if shape is None else parse_shape(shape),
@@ -304,6 +293,36 @@ def reconstruct(
         typer.echo(report.as_json(metrics))
     else:
         report.print_summary(metrics, folder)
+
+
+def _one_source(
+    image: str | None, measurement: str | None, size: int | None, shape: str | None
+) -> str:
+    """The image or the measurement, whichever is given, with the options that go with it."""
+    source = measurement if image is None else image
+    if source is None or (image is not None and measurement is not None):
+        given = "neither" if source is None else "both"
+        raise ValueError(f"one of `--image` and `--measurement` must be given, got {given}")
+    if measurement is not None and size is not None:
+        raise ValueError("--size changes an --image: a measurement is taken as it is")
+    if image is not None and shape is not None:
+        raise ValueError("--shape goes with --measurement: an --image has its own shape")
+    return source
+
+
+def _parse_noise(
+    noise: str | None, *, simulated: bool, calibrated: bool
+) -> Declared | Literal["auto"] | None:
+    """The noise that is declared, of a kind that a simulation, or a calibration, can have."""
+    level = parse_noise(noise)
+    if simulated and level == "auto":
+        raise ValueError("`noise` must be declared for an --image, which is measured with it")
+    if calibrated and not isinstance(level, float | str | None):
+        raise ValueError(
+            "`noise` must be a standard deviation with --calibration, whose images were measured "
+            f"with one, got {level}"
+        )
+    return level
 
 
 def _given(ctx: typer.Context, name: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -172,57 +172,76 @@ def print_summary(metrics: Mapping[str, Any], folder: Path) -> None:
     """The table at the end of a run: what was gained, at what cost, and where it is."""
     console = Console(highlight=False, soft_wrap=True)
     if metrics["psnr"] is not None:
-        table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 3, 0, 0))
-        table.add_column("")
-        table.add_column("PSNR", justify="right")
-        table.add_column("SSIM", justify="right")
-        rows = {"measurement": "_measurement", "one sample": "_sample", "reconstruction": ""}
-        for row, suffix in rows.items():
-            if (ratio := metrics.get(f"psnr{suffix}")) is not None:
-                similarity = metrics[f"ssim{suffix}"]
-                table.add_row(
-                    row,
-                    f"{ratio:.2f} dB",
-                    "-" if similarity is None else f"{similarity:.3f}",
-                    style="bold" if row == "reconstruction" else "",
-                )
-        console.print(table)
+        console.print(_table_of_scores(metrics))
         console.print()
+    for line in (*_cost(metrics), *_checks(metrics), *_units(metrics), *_places(folder)):
+        console.print(line)
+
+
+def _table_of_scores(metrics: Mapping[str, Any]) -> Table:
+    """PSNR and SSIM of measurement, one sample and reconstruction."""
+    table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 3, 0, 0))
+    table.add_column("")
+    table.add_column("PSNR", justify="right")
+    table.add_column("SSIM", justify="right")
+    rows = {"measurement": "_measurement", "one sample": "_sample", "reconstruction": ""}
+    for row, suffix in rows.items():
+        if (ratio := metrics.get(f"psnr{suffix}")) is not None:
+            similarity = metrics[f"ssim{suffix}"]
+            table.add_row(
+                row,
+                f"{ratio:.2f} dB",
+                "-" if similarity is None else f"{similarity:.3f}",
+                style="bold" if row == "reconstruction" else "",
+            )
+    return table
+
+
+def _cost(metrics: Mapping[str, Any]) -> Iterator[str]:
     several = metrics["samples"] > 1
     method = saving.named(metrics["asked"], metrics["method"])
     what = f"mean of {metrics['samples']} samples" if several else "one sample"
-    console.print(
+    yield (
         f"{what} by {method}, {metrics['evaluations']:.0f} denoiser evaluations"
         f"{' each' if several else ''}, {metrics['seconds']:.1f} s on {metrics['device']}"
     )
+
+
+def _checks(metrics: Mapping[str, Any]) -> Iterator[str]:
+    """What the intervals hold, what does not fit, and what was assumed."""
     if interval := metrics.get("interval"):
         inside = interval["coverage"]
         held = "" if inside is None else f", {inside:.1%} of the truth inside"
-        console.print(
+        yield (
             f"calibrated interval, level {interval['level']:g}: mean width {interval['width']:.3g}"
             f"{held}"
         )
     for sentence in metrics["warnings"]:
-        console.print(f"[yellow]warning[/yellow]: {escape(sentence)}")
+        yield f"[yellow]warning[/yellow]: {escape(sentence)}"
     if not metrics["warnings"]:
         exact = metrics.get("noise") == 0
         unit = "rounding errors (at most 1" if exact else "the noise (1"
-        console.print(f"residual {metrics['residual']:.2f} times {unit} is expected)")
+        yield f"residual {metrics['residual']:.2f} times {unit} is expected)"
     for sentence in metrics["assumed"]:
-        console.print(f"[dim]assumed[/dim]: {escape(sentence)}")
+        yield f"[dim]assumed[/dim]: {escape(sentence)}"
+
+
+def _units(metrics: Mapping[str, Any]) -> Iterator[str]:
+    """Offset, scale, black and white, where they are not those of pictures."""
     if offset := metrics["offset"]:
-        console.print(f"offset {offset:.4g}: which was subtracted from the image for the prior")
+        yield f"offset {offset:.4g}: which was subtracted from the image for the prior"
     if metrics["scale"] != 1:
-        console.print(
-            f"scale {metrics['scale']:.4g}: by which the measurement was divided for the prior"
-        )
+        yield f"scale {metrics['scale']:.4g}: by which the measurement was divided for the prior"
     low, high = metrics["black_and_white"]
     if (low, high) != (0, 1):
-        console.print(f"pictures show {low:.4g} black and {high:.4g} white")
+        yield f"pictures show {low:.4g} black and {high:.4g} white"
+
+
+def _places(folder: Path) -> Iterator[str]:
     first = folder / ("figure.png" if (folder / "figure.png").exists() else "arrays.npz")
     if (folder / REPORT).exists():
-        console.print(f"[bold]{escape(str(folder / REPORT))}[/bold]  to look at in a browser")
-    console.print(f"[bold]{escape(str(first))}[/bold]  and more in {escape(str(folder))}/")
+        yield f"[bold]{escape(str(folder / REPORT))}[/bold]  to look at in a browser"
+    yield f"[bold]{escape(str(first))}[/bold]  and more in {escape(str(folder))}/"
 
 
 def _images(task: Task, result: Result, window: Window) -> dict[str, Tensor]:
