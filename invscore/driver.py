@@ -20,11 +20,11 @@ from invscore.methods.auto import resolve
 from invscore.methods.common.discrepancy_principle import reconciled
 from invscore.methods.particles.resampling import SIZE
 from invscore.operators import LinearOperator, Operator
-from invscore.options.given import require_at_least, require_type
+from invscore.options.argument_checks import require_at_least, require_type
 from invscore.priors.base import Prior
 from invscore.priors.counted import CountedPrior
-from invscore.priors.evaluated import evaluated_in
 from invscore.priors.fitted import fit_into_memory, room
+from invscore.priors.reduced_precision import evaluated_in
 from invscore.result import Result
 from invscore.rng import AntitheticRNG, SampleRNG
 from invscore.running.advance import Advance
@@ -84,9 +84,9 @@ def reconstruct(
     start at which no first guess picks one of several explanations, compared with four samples or
     more where the method starts at a guess; a warning tells of what the samples miss.
     ``precision``: ``"bf16"`` evaluates the network, and nothing else, in bfloat16
-    (``invscore.priors.evaluated``): about twice as fast on processors made for it, samples differ
-    by some percent of their spread. ``options`` are the method's own, for example ``steps``;
-    ``invscore methods`` lists them.
+    (``invscore.priors.reduced_precision``): about twice as fast on processors made for it, samples
+    differ by some percent of their spread. ``options`` are the method's own, for example
+    ``steps``; ``invscore methods`` lists them.
 
     Raises ``TypeError`` for arguments of another kind, ``ValueError`` for unknown methods and
     options, a problem that the method does not serve, or less ``most_memory`` than its images take,

@@ -18,7 +18,7 @@ from torch import Tensor
 from invscore.batches import real_numbers
 from invscore.likelihood import InverseProblem
 from invscore.operators import LinearOperator
-from invscore.options.given import require_type
+from invscore.options.argument_checks import require_type
 from invscore.priors.base import Prior
 from invscore.priors.covariance import Covariance
 from invscore.priors.gaussian import Gaussian, GaussianPrior

@@ -18,7 +18,7 @@ from invscore.hardware.precision import FixedPrecision
 from invscore.likelihood import InverseProblem, Noise
 from invscore.methods import get_method
 from invscore.operators import Operator
-from invscore.options.given import require_at_least, require_type
+from invscore.options.argument_checks import require_at_least, require_type
 from invscore.priors.base import Prior
 from invscore.result import Result
 from invscore.running.diagnosis import doubts, misfits, own_warnings

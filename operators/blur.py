@@ -17,7 +17,7 @@ from invscore.operators.convolution import (
     ValidConvolution,
 )
 from invscore.operators.files import read_kernel
-from invscore.operators.room import require_room_for_images
+from invscore.operators.memory_check import require_room_for_images
 from invscore.operators.svd import SVD
 from invscore.operators.trajectories import shake_kernel
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from invscore.batches import Numbers, as_tensor
 from invscore.operators.base import LinearOperator
 from invscore.operators.constant import Constant
-from invscore.operators.room import require_room
+from invscore.operators.memory_check import require_room
 
 CALIBRATION = 24
 """Most lines of the centre of k-space from which sensitivity maps are estimated."""

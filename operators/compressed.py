@@ -8,7 +8,7 @@ from torch import Tensor
 from invscore.operators.base import Shape, SpectralOperator
 from invscore.operators.constant import Constant
 from invscore.operators.fourier import hartley
-from invscore.operators.room import require_room_for_images
+from invscore.operators.memory_check import require_room_for_images
 from invscore.operators.svd import SVD, unchanged
 
 

@@ -7,7 +7,7 @@ from numbers import Integral
 from torch import Tensor
 
 from invscore.operators.base import Operator
-from invscore.options.given import require_type
+from invscore.options.argument_checks import require_type
 from invscore.options.words import kind_of
 
 HOW = "invscore.operators.from_function makes one of a function, from_deepinv of a physics"

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from invscore.operators.base import LinearOperator, NonlinearOperator, Operator, Shape
-from invscore.operators.room import require_room
+from invscore.operators.memory_check import require_room
 
 Function = Callable[[Tensor], Tensor]
 

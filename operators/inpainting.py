@@ -12,7 +12,7 @@ from invscore.batches import Numbers, as_tensor
 from invscore.operators.base import Shape, SpectralOperator
 from invscore.operators.constant import Constant
 from invscore.operators.files import read_mask
-from invscore.operators.room import require_room_for_images
+from invscore.operators.memory_check import require_room_for_images
 from invscore.operators.svd import SVD, unchanged
 
 

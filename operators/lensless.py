@@ -11,7 +11,7 @@ from invscore.operators.constant import Constant
 from invscore.operators.convolution import filtered
 from invscore.operators.fourier import fast_size
 from invscore.operators.kernels import require_kernel
-from invscore.operators.room import require_room_for_images
+from invscore.operators.memory_check import require_room_for_images
 
 
 class Lensless(LinearOperator):

@@ -11,7 +11,7 @@ from torch import Tensor
 from invscore.batches import Numbers, as_tensor
 from invscore.operators.base import Shape, SpectralOperator
 from invscore.operators.constant import Constant
-from invscore.operators.room import require_room, require_room_for_images
+from invscore.operators.memory_check import require_room, require_room_for_images
 from invscore.operators.svd import SVD, unchanged
 
 COLOURS = "RGB"

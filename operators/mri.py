@@ -14,7 +14,7 @@ from invscore.operators import masks
 from invscore.operators.base import Shape, SpectralOperator
 from invscore.operators.constant import Constant
 from invscore.operators.fourier import hartley
-from invscore.operators.room import require_room_for_images
+from invscore.operators.memory_check import require_room_for_images
 from invscore.operators.svd import SVD, unchanged
 
 

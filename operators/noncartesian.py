@@ -14,7 +14,7 @@ from invscore.operators.adapters.nufft import FINUFFT
 from invscore.operators.base import LinearOperator
 from invscore.operators.coils import CoilMaps
 from invscore.operators.constant import Constant
-from invscore.operators.room import require_room
+from invscore.operators.memory_check import require_room
 
 if TYPE_CHECKING:
     from invscore.operators.base import Shape

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.fft import fft2, fftshift
 
 from invscore.operators.base import NonlinearOperator, Shape
-from invscore.operators.room import require_room
+from invscore.operators.memory_check import require_room
 
 
 class PhaseRetrieval(NonlinearOperator):

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from invscore.batches import PerImage
 from invscore.operators.base import LinearOperator, Shape
-from invscore.operators.room import require_room
+from invscore.operators.memory_check import require_room
 from invscore.operators.svd import SVD
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from invscore.operators.base import LinearOperator, Operator, require_equal
 from invscore.operators.placement import number_type
-from invscore.options.given import require_type
+from invscore.options.argument_checks import require_type
 
 
 class Stack(LinearOperator):

@@ -11,8 +11,8 @@ from invscore.operators.base import Shape, SpectralOperator
 from invscore.operators.boundary import mirrored
 from invscore.operators.constant import Constant
 from invscore.operators.cosines import Cosines, product
+from invscore.operators.memory_check import require_room_for_images
 from invscore.operators.placement import Movable
-from invscore.operators.room import require_room_for_images
 from invscore.operators.svd import SVD
 
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from invscore.batches import Numbers
 from invscore.operators.base import LinearOperator, Shape
 from invscore.operators.files import read_angles
+from invscore.operators.memory_check import require_room
 from invscore.operators.rays import (
     Line,
     angles_in_degrees,
@@ -20,7 +21,6 @@ from invscore.operators.rays import (
     joseph,
     ramp_filtered,
 )
-from invscore.operators.room import require_room
 from invscore.operators.sparse import product, transposed
 
 WEIGHT = 4

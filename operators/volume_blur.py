@@ -10,7 +10,7 @@ from invscore.batches import Numbers, PerImage, as_tensor
 from invscore.operators.base import LinearOperator, Shape, broadcast
 from invscore.operators.constant import Constant
 from invscore.operators.fourier import fast_size
-from invscore.operators.room import require_room_for_images
+from invscore.operators.memory_check import require_room_for_images
 
 AXES = (-3, -2, -1)
 

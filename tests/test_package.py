@@ -19,8 +19,8 @@ import pytest
 import invscore
 from invscore import methods
 from invscore.batches import PerImage
-from invscore.former import MOVED
 from invscore.methods import METHODS
+from invscore.moved_modules import MOVED
 from invscore.operators import Blur
 
 ROOT = Path(invscore.__file__).parent
@@ -29,8 +29,8 @@ FOLDERS = ("invscore", "operators", "tests", "examples")
 """All folders with code."""
 
 FLOORS = (
-    "batches engine figures files former hardware images networks noise operators options plugins"
-    " processes readers report rng viewer",
+    "batches engine figures files hardware images moved_modules networks noise operators options"
+    " plugins processes readers report rng viewer",
     "discrete levels likelihood priors sampling training",
     "estimation exact methods metrics tasks uncertainty",
     "baselines driver reconstructor result running saving",
@@ -174,7 +174,7 @@ def test_former_places_warn(module: str) -> None:
     assert len(public) > 1
     for name in public:
         assert getattr(found, name) is getattr(now, name)
-    assert [Path(warning.filename).name for warning in told] != ["former.py"]
+    assert [Path(warning.filename).name for warning in told] != ["moved_modules.py"]
 
 
 def test_former_places_are_imported_as_they_were() -> None:

@@ -36,7 +36,7 @@ from invscore.methods import METHODS
 from invscore.methods.auto import resolve
 from invscore.operators import Blur
 from invscore.priors import NetworkPrior, Prior
-from invscore.priors.evaluated import evaluated_in
+from invscore.priors.reduced_precision import evaluated_in
 from invscore.rng import SampleRNG
 from invscore.training.build import untrained_prior
 from invscore.training.config import TrainConfig

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from invscore.engine.base import Alone, Engine, WorkerError
 from invscore.hardware import memory
-from invscore.options.given import require_at_least
+from invscore.options.argument_checks import require_at_least
 
 if TYPE_CHECKING:
     from distributed import Client

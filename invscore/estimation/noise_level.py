@@ -25,8 +25,8 @@ import torch
 from torch import Tensor
 
 from invscore.batches import Numbers, as_tensor
-from invscore.estimation.finest import finest_level
-from invscore.estimation.flattest import flattest_level
+from invscore.estimation.finest_differences import finest_level
+from invscore.estimation.flattest_regions import flattest_level
 from invscore.estimation.noise_of_kspace import level_of_kspace
 from invscore.estimation.offset import above_zero
 from invscore.estimation.scale import estimate_scale, factor_of_peak
@@ -44,7 +44,7 @@ from invscore.operators import (
     SuperResolution,
 )
 from invscore.operators.convolution import transfer_function
-from invscore.options.given import require_type
+from invscore.options.argument_checks import require_type
 from invscore.priors.base import Prior
 from invscore.priors.volume import VolumePrior
 from invscore.rng import sample_rng

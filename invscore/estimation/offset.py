@@ -13,7 +13,7 @@ from math import inf
 import torch
 from torch import Tensor
 
-from invscore.estimation.finest import finest_level
+from invscore.estimation.finest_differences import finest_level
 from invscore.estimation.noise_map import evened
 from invscore.estimation.scale import BEYOND, WIDTHS, averaged
 from invscore.likelihood import GaussianNoise, InverseProblem

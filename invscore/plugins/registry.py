@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from invscore import plugins
 from invscore.options import ranges
-from invscore.options.given import require_type
+from invscore.options.argument_checks import require_type
 from invscore.options.words import meant
 
 

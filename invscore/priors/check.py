@@ -9,7 +9,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from invscore.options.given import require_type
+from invscore.options.argument_checks import require_type
 from invscore.priors.base import Prior
 from invscore.priors.noise_covariance import Basis, NoiseCovariance
 from invscore.report import Report

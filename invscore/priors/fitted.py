@@ -12,8 +12,8 @@ from invscore.priors.blended import Blended
 from invscore.priors.channelwise import Channelwise
 from invscore.priors.denoiser import DenoiserPrior
 from invscore.priors.grayscale import Grayscale
-from invscore.priors.looked_at import Glance, look_at
 from invscore.priors.network import NetworkPrior
+from invscore.priors.receptive_field import NetworkExtent, measured_extent
 from invscore.priors.tiled import Tiled
 from invscore.priors.volume import TOGETHER, VolumePrior
 
@@ -73,7 +73,7 @@ def fit_into_memory(
         return prior
     times = images * (DERIVATIVES if derivatives else 1.0)
     pixels = shape[1] * shape[2]
-    known = _glance(prior, HEAVIEST * times * pixels > free)
+    known = _extent(prior, HEAVIEST * times * pixels > free)
     if known is None or times * known.bytes_per_pixel * pixels <= free:
         return prior
     each, footprint = times * known.bytes_per_pixel, known.footprint
@@ -101,15 +101,17 @@ def _largest(sizes: Sequence[int], each: float, margin: int, free: float, *, str
     return sizes[-1]
 
 
-def _glance(prior: Prior, may_be_large: bool) -> Glance | None:
+def _extent(prior: Prior, may_be_large: bool) -> NetworkExtent | None:
     """Memory of a network as far as known; where it ``may_be_large``, it is measured."""
     if prior.footprint is not None:
-        return Glance(prior.footprint.bytes_per_pixel, prior.footprint.stride, prior.footprint)
+        return NetworkExtent(
+            prior.footprint.bytes_per_pixel, prior.footprint.stride, prior.footprint
+        )
     if not may_be_large or not isinstance(prior, NetworkPrior | DenoiserPrior):
         return None
     if isinstance(prior, DenoiserPrior):
-        return look_at(prior, prior.sizes.multiple) if prior.sizes.size is None else None
-    return look_at(prior)
+        return measured_extent(prior, prior.sizes.multiple) if prior.sizes.size is None else None
+    return measured_extent(prior)
 
 
 def _fitted_volume(

@@ -20,7 +20,7 @@ from invscore.priors.denoiser import DenoiserPrior
 from invscore.priors.denoiser_check import check_denoiser
 from invscore.priors.detail import shipped_law
 from invscore.priors.energy import EnergyPrior
-from invscore.priors.live import as_prior
+from invscore.priors.from_object import as_prior
 from invscore.priors.network import NetworkPrior
 from invscore.priors.own_images import own_images
 from invscore.priors.stored import FOREIGN

@@ -17,7 +17,7 @@ from invscore.networks.noise_maps import relative_coordinates
 from invscore.networks.unet import UNet
 from invscore.priors.base import Footprint, Prior
 from invscore.priors.detail import DetailLaw
-from invscore.priors.live import foreign_advice
+from invscore.priors.from_object import foreign_advice
 from invscore.priors.noise_covariance import NoiseCovariance
 from invscore.priors.parametrisation import Parametrisation, describe, find_parametrisation
 from invscore.priors.stored import read_stored

@@ -9,7 +9,7 @@ from typing import TypedDict
 import numpy as np
 
 from invscore.readers.base import Array, Recording, Values
-from invscore.readers.room import require_room_for_part
+from invscore.readers.memory_check import require_room_for_part
 
 IMAGE = "chw"
 SYNONYMS = {"y": "h", "x": "w", "s": "c"}

@@ -12,8 +12,8 @@ import numpy as np
 from invscore.files import atomic_file
 from invscore.readers.base import Array, Recording, Unfit, Wanted, as_float, choose
 from invscore.readers.geometry import Change, as_in_file, change
+from invscore.readers.memory_check import require_room
 from invscore.readers.numbers import warn_of_spacing
-from invscore.readers.room import require_room
 
 STACKS = "zt"
 """Letters of the third and fourth axis, NAXIS3 and NAXIS4."""

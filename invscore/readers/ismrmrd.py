@@ -9,8 +9,8 @@ from xml.etree import ElementTree
 import numpy as np
 
 from invscore.readers.base import Recording, Unfit, Wanted
+from invscore.readers.memory_check import require_room
 from invscore.readers.numbers import warn_of_spacing
-from invscore.readers.room import require_room
 
 NOISE, CALIBRATION, CALIBRATION_AND_IMAGE, NAVIGATION, PHASE = (
     1 << (flag - 1) for flag in (19, 20, 21, 23, 24)

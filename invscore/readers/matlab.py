@@ -10,8 +10,8 @@ import numpy as np
 from invscore.files import atomic_file
 from invscore.readers.base import Array, Recording, Wanted, as_float, choose
 from invscore.readers.hdf5 import datasets
+from invscore.readers.memory_check import require_room
 from invscore.readers.numbers import white_of
-from invscore.readers.room import require_room
 
 WIDEST = 16
 """Most bytes of a number: a complex one."""

@@ -10,8 +10,8 @@ import numpy as np
 
 from invscore.files import atomic_file
 from invscore.readers.base import Array, Recording, Unfit, Wanted, as_float, choose, single
+from invscore.readers.memory_check import require_room
 from invscore.readers.numbers import white_of
-from invscore.readers.room import require_room
 
 
 def read_npy(file: Path, wanted: Wanted) -> Recording:

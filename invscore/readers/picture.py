@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from invscore.readers.base import Recording, Unfit, Wanted, single
-from invscore.readers.room import require_room
+from invscore.readers.memory_check import require_room
 
 PIXEL = 4 + 4 + 4 + 8
 """Most bytes for each pixel: decoded, turned, converted, and its opacity."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from invscore.readers.base import Recording, Wanted, single
-from invscore.readers.room import require_room
+from invscore.readers.memory_check import require_room
 
 COUNTED = 2 + 4 * 8
 """Bytes for each pixel: its counts, and those less the black level in double precision."""

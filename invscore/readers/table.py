@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from invscore.readers.base import Array, Read, Recording, Unfit, Wanted, Write
-from invscore.readers.own import find_reader, reader_for
+from invscore.readers.plugin import find_reader, reader_for
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,9 @@ from PIL import Image, ImageOps
 from invscore.files import atomic_file
 from invscore.readers.base import Array, Recording, Unfit, Wanted, as_float
 from invscore.readers.geometry import Change, as_in_file, change
+from invscore.readers.memory_check import require_room
 from invscore.readers.numbers import warn_of_spacing, white_of
 from invscore.readers.picture import PIXEL, as_recording
-from invscore.readers.room import require_room
 
 logging.getLogger("tifffile").addHandler(logging.NullHandler())  # damage is said in a sentence
 

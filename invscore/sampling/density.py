@@ -13,7 +13,7 @@ from invscore import levels
 from invscore.batches import Numbers, as_tensor, per_image, real_numbers
 from invscore.hardware import memory
 from invscore.hardware.doubles import doubled
-from invscore.options.given import require_type
+from invscore.options.argument_checks import require_type
 from invscore.priors.base import Prior
 from invscore.rng import SampleRNG, sample_rng
 from invscore.sampling import runge_kutta, terminal

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from invscore.batches import PerImage
 from invscore.hardware import memory
-from invscore.options.given import require_at_least, require_type
+from invscore.options.argument_checks import require_at_least, require_type
 from invscore.priors.base import Prior
 from invscore.rng import sample_rng
 from invscore.sampling import terminal

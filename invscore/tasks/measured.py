@@ -31,15 +31,7 @@ from invscore.tasks import blind, noncartesian
 from invscore.tasks.builtin import option_defaults
 from invscore.tasks.centre import require_centred, warn_of_lost_parts
 from invscore.tasks.counts import are_counts, counts_of_file, in_law
-from invscore.tasks.found import Found, finder_of, fitted, noise_of_coils, with_its_size
-from invscore.tasks.jpeg import rounding
-from invscore.tasks.noises import Declared, Law
-from invscore.tasks.noisy import law_of, problem_with
-from invscore.tasks.random_options import require_known
-from invscore.tasks.shapes import image_shape
-from invscore.tasks.specs import Spec
-from invscore.tasks.task import Draws, Shape, Task, make_operator
-from invscore.tasks.told import (
+from invscore.tasks.header_facts import (
     linear_in_the_light,
     of_real_images,
     require_cartesian,
@@ -50,6 +42,14 @@ from invscore.tasks.told import (
     with_its_noise,
     with_its_pattern,
 )
+from invscore.tasks.inferred_facts import Found, finder_of, fitted, noise_of_coils, with_its_size
+from invscore.tasks.jpeg import rounding
+from invscore.tasks.noise_laws import law_of, problem_with
+from invscore.tasks.noises import Declared, Law
+from invscore.tasks.random_options import require_known
+from invscore.tasks.shapes import image_shape
+from invscore.tasks.specs import Spec
+from invscore.tasks.task import Draws, Shape, Task, make_operator
 from invscore.tasks.unmeasured import filled, without_lost
 from invscore.tasks.whole_numbers import at_least_rounding
 

@@ -32,8 +32,8 @@ from invscore.readers import Part
 from invscore.readers.geometry import finer
 from invscore.tasks.builtin import build, option_defaults
 from invscore.tasks.custom import load_custom
+from invscore.tasks.noise_laws import law_of, problem_with, simulated
 from invscore.tasks.noises import Declared
-from invscore.tasks.noisy import law_of, problem_with, simulated
 from invscore.tasks.specs import Spec
 
 SAMPLE_SIZE = 256

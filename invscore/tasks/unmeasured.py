@@ -7,7 +7,7 @@ from torch import Tensor
 
 from invscore.likelihood import GaussianNoise
 from invscore.operators import LinearOperator, Operator
-from invscore.tasks.noisy import NoiseOrMap
+from invscore.tasks.noise_laws import NoiseOrMap
 
 MOST = 0.2
 """Largest share of a picture that is filled from its neighbours to estimate the noise of the

@@ -9,13 +9,13 @@ from pathlib import Path
 from invscore.files.checkpoint import CheckpointError, read_metadata
 from invscore.priors.network import NetworkPrior
 from invscore.sampling import NotFiniteError
-from invscore.training.board import Board
 from invscore.training.config import TrainConfig
 from invscore.training.data import Source
 from invscore.training.log import Tally, write_row
 from invscore.training.resume_check import check_same_config, config_as_json
 from invscore.training.samples import save_samples
 from invscore.training.state import TrainingState
+from invscore.training.tensorboard import Board
 from invscore.training.validation import Validation
 
 

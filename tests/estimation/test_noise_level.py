@@ -7,7 +7,7 @@ import torch
 
 from invscore import GaussianNoise, estimate_noise, load_prior, simulate
 from invscore.bench.held_out import gray_photograph
-from invscore.estimation.flattest import flattest_level
+from invscore.estimation.flattest_regions import flattest_level
 from invscore.estimation.noise_level import NoiseRange, estimate_noise_range
 from invscore.estimation.noise_of_kspace import level_left
 from invscore.operators import (

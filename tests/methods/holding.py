@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import traceback
 
-from invscore.hardware import held
+from invscore.hardware import tensor_memory
 
 
-class Holding(held.Holding):
+class Holding(tensor_memory.TensorMemory):
     """``where``: the lines that asked for what made it the most."""
 
     def __init__(self) -> None:

@@ -11,10 +11,11 @@ from torch import Tensor, nn
 from invscore import GaussianNoise, InverseProblem, reconstruct, simulate
 from invscore.networks import build_network
 from invscore.operators import Blur
-from invscore.priors import DenoiserPrior, NetworkPrior, Prior, fitted, looked_at
+from invscore.priors import DenoiserPrior, NetworkPrior, Prior, fitted
+from invscore.priors import receptive_field as looked_at
 from invscore.priors.blended import Blended
 from invscore.priors.fitted import fit_into_memory as fit
-from invscore.priors.looked_at import look_at
+from invscore.priors.receptive_field import measured_extent
 from invscore.priors.tiled import Tiled
 
 SHAPE = (1, 200, 136)
@@ -69,12 +70,12 @@ def images() -> Tensor:
 
 
 def test_how_far_a_network_sees_is_found() -> None:
-    glance = look_at(foreign(), 2)
-    assert glance.footprint is not None
+    extent = measured_extent(foreign(), 2)
+    assert extent.footprint is not None
     # Beyond a block of its strides: 2 cells of 2 pixels, and 2 by the first.
-    assert glance.footprint.reach == 6
-    assert glance.footprint.stride == 16
-    assert look_at(foreign(whole=True), 2).footprint is None
+    assert extent.footprint.reach == 6
+    assert extent.footprint.stride == 16
+    assert measured_extent(foreign(whole=True), 2).footprint is None
 
 
 def test_our_own_networks_are_found_as_they_say() -> None:
@@ -83,7 +84,7 @@ def test_our_own_networks_are_found_as_they_say() -> None:
     for weight in network.parameters():
         nn.init.normal_(weight, std=0.2)
     prior = NetworkPrior(network.requires_grad_(False), channels=1)
-    said, found = prior.footprint, look_at(prior)
+    said, found = prior.footprint, measured_extent(prior)
     assert said is not None
     assert found.footprint is not None
     assert said.reach - said.stride <= found.footprint.reach <= said.reach

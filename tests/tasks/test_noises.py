@@ -20,6 +20,7 @@ from invscore.noise import (
 from invscore.operators import MRI, HighDynamicRange, Identity, Inpainting
 from invscore.tasks.measured import measured_task, task_of_measurement
 from invscore.tasks.noise_files import read_noise_map
+from invscore.tasks.noise_laws import law_of, simulated
 from invscore.tasks.noises import (
     Law,
     NoiseMap,
@@ -30,7 +31,6 @@ from invscore.tasks.noises import (
     Transmission,
     parse_declared,
 )
-from invscore.tasks.noisy import law_of, simulated
 from invscore.tasks.specs import Spec
 from invscore.tasks.task import task_of_image
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from invscore.priors import NetworkPrior
-from invscore.training import board
+from invscore.training import tensorboard as board
 from invscore.training.data import Source, open_source
 from invscore.training.log import write_row
 from invscore.training.loop import train

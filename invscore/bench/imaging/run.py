@@ -16,7 +16,7 @@ from invscore.bench.imaging.scores import measure, pictures
 from invscore.bench.imaging.sources import BenchmarkImage
 from invscore.bench.versions import versions
 from invscore.priors import Prior, load_prior
-from invscore.priors.evaluated import evaluated_in
+from invscore.priors.reduced_precision import evaluated_in
 from invscore.tasks.specs import parse_spec
 from invscore.tasks.task import Task, fit_operator, fit_prior, task_of_image
 

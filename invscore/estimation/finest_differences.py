@@ -11,7 +11,7 @@ def finest_level(y: Tensor) -> float:
     The median of the finest wavelets (Donoho & Johnstone 1994); texture makes it larger.
 
     >>> import torch
-    >>> from invscore.estimation.finest import finest_level
+    >>> from invscore.estimation.finest_differences import finest_level
     >>> noise = torch.randn(1, 1, 128, 128, generator=torch.Generator().manual_seed(0))
     >>> round(finest_level(1 + 0.1 * noise), 2)
     0.1

@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
-from invscore.hardware.held import Holding
+from invscore.hardware.tensor_memory import TensorMemory
 from invscore.priors.base import Footprint, Prior
 
 LENGTH, WIDTH = 1024, 64
@@ -27,7 +27,7 @@ SLACK = 1.5
 
 
 @dataclass(frozen=True)
-class Glance:
+class NetworkExtent:
     """``bytes_per_pixel`` of an evaluation, and the ``footprint``: None where there is no end of
     what a pixel depends on, or none within reach. ``stride``: the network is the same after a shift
     by so many pixels."""
@@ -37,10 +37,10 @@ class Glance:
     footprint: Footprint | None
 
 
-_known: WeakKeyDictionary[Prior, Glance] = WeakKeyDictionary()
+_known: WeakKeyDictionary[Prior, NetworkExtent] = WeakKeyDictionary()
 
 
-def look_at(prior: Prior, multiple: int = 1) -> Glance:
+def measured_extent(prior: Prior, multiple: int = 1) -> NetworkExtent:
     """What evaluations of ``prior`` on strips, along and across, tell of it.
 
     Its derivative at random images tells on which pixels a row of the result depends: not beyond
@@ -48,11 +48,11 @@ def look_at(prior: Prior, multiple: int = 1) -> Glance:
     of which its images' sides are. Strips are so long that a reach of some 400 pixels is found.
     """
     if prior not in _known:
-        _known[prior] = _looked(prior, math.lcm(multiple, STRIDE))
+        _known[prior] = _measured(prior, math.lcm(multiple, STRIDE))
     return _known[prior]
 
 
-def _looked(prior: Prior, stride: int) -> Glance:
+def _measured(prior: Prior, stride: int) -> NetworkExtent:
     weight = next(prior.parameters(), torch.zeros(())) if isinstance(prior, nn.Module) else None
     device = "cpu" if weight is None else weight.device
     generator = torch.Generator().manual_seed(0)
@@ -61,16 +61,18 @@ def _looked(prior: Prior, stride: int) -> Glance:
     strip = torch.randn(1, prior.channels or 1, length, width, generator=generator, dtype=kind)
     strip = (prior.mean + prior.variance**0.5 * strip).to(device)
     level = min(max(prior.variance**0.5, prior.sigma_min), prior.sigma_max)
-    with torch.no_grad(), Holding() as holding:
+    with torch.no_grad(), TensorMemory() as memory:
         prior.denoise(strip, level)
-    size = SLACK * holding.most / (length * width)
+    size = SLACK * memory.most / (length * width)
     try:
         reaches = [_reach(prior, image, level, stride) for image in (strip, strip.mT.contiguous())]
     except RuntimeError:  # no derivatives
-        return Glance(size, stride, None)
+        return NetworkExtent(size, stride, None)
     if None in reaches:
-        return Glance(size, stride, None)
-    return Glance(size, stride, Footprint(max(r for r in reaches if r is not None), stride, size))
+        return NetworkExtent(size, stride, None)
+    return NetworkExtent(
+        size, stride, Footprint(max(r for r in reaches if r is not None), stride, size)
+    )
 
 
 def _reach(prior: Prior, strip: Tensor, level: float, stride: int) -> int | None:

@@ -47,7 +47,7 @@ from invscore.operators import (
     from_matrix,
     stack,
 )
-from invscore.options.given import require_at_least, require_type
+from invscore.options.argument_checks import require_at_least, require_type
 from invscore.priors import check_prior
 from invscore.sampling import log_likelihood, sample
 

@@ -11,7 +11,7 @@ from invscore.options.words import in_words, with_article
 def require_type(name: str, given: object, kind: type, advice: str = "") -> None:
     """Raise ``TypeError`` where ``given`` is no ``kind``; ``advice``: how to come by one.
 
-    >>> from invscore.options.given import require_type
+    >>> from invscore.options.argument_checks import require_type
     >>> require_type("noise", "loud", float, "a standard deviation")
     Traceback (most recent call last):
         ...

@@ -11,7 +11,7 @@ from invscore.hardware.precision import precision_warnings
 from invscore.networks import build_network
 from invscore.operators import Blur
 from invscore.priors import Channelwise, DenoiserPrior, EnergyPrior, NetworkPrior, Prior
-from invscore.priors.evaluated import evaluated_in
+from invscore.priors.reduced_precision import evaluated_in
 from invscore.priors.tiled import Tiled
 
 SHAPE = (1, 32, 32)

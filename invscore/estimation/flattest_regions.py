@@ -51,7 +51,7 @@ def flattest_level(y: Tensor, measured: Tensor) -> Flattest | None:
     """The noise of ``y`` (c, h, w), seen where ``measured`` is true; None of too few.
 
     >>> import torch
-    >>> from invscore.estimation.flattest import flattest_level
+    >>> from invscore.estimation.flattest_regions import flattest_level
     >>> random = torch.Generator().manual_seed(0)
     >>> ramp = torch.linspace(0, 1, 64).expand(1, 64, 64)
     >>> y = ramp + 0.1 * torch.randn(1, 64, 64, generator=random)

@@ -16,9 +16,9 @@ from invscore.estimation.noise_of_kspace import level_left
 from invscore.images import as_image
 from invscore.operators import MRI, Inpainting, LinearOperator, Operator
 from invscore.tasks import multicoil
+from invscore.tasks.header_facts import knows_its_mask
 from invscore.tasks.specs import Spec
 from invscore.tasks.task import Shape
-from invscore.tasks.told import knows_its_mask
 
 NEAR_BLACK = 2 / 255
 """Brightness, relative to the largest, up to which pixels beside exact zeros make it doubtful that

@@ -1,4 +1,4 @@
-"""Former places of modules, from which they can be imported with a warning."""
+"""Modules that have moved, which can be imported from where they were, with a warning."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ROOMS = {
     "cli": "stopping",
     "estimation": "blur_kernel noise_level noise_map noise_of_kspace scale stein",
     "files": "checkpoint plain_json plain_yaml",
-    "hardware": "doubles held memory precision",
+    "hardware": "doubles memory precision",
     "options": "config faults literals ranges words",
     "plugins": "modules registry",
     "running": "finite places probing",
@@ -26,12 +26,27 @@ ROOMS = {
 
 MOVED = {
     **{module: f"{room}.{module}" for room, modules in ROOMS.items() for module in modules.split()},
+    "estimation.finest": "estimation.finest_differences",
+    "estimation.flattest": "estimation.flattest_regions",
+    "hardware.held": "hardware.tensor_memory",
+    "held": "hardware.tensor_memory",
     "methods.start": "methods.common.initial_guess",
     "methods.tempering": "methods.common.tempering",
+    "operators.room": "operators.memory_check",
+    "options.given": "options.argument_checks",
+    "priors.evaluated": "priors.reduced_precision",
+    "priors.live": "priors.from_object",
+    "priors.looked_at": "priors.receptive_field",
+    "readers.own": "readers.plugin",
+    "readers.room": "readers.memory_check",
+    "tasks.found": "tasks.inferred_facts",
+    "tasks.noisy": "tasks.noise_laws",
+    "tasks.told": "tasks.header_facts",
+    "training.board": "training.tensorboard",
 }
 """All modules that have moved, and where to."""
 
-RENAMED = {"begin": "initial_guess"}
+RENAMED = {"begin": "initial_guess", "Holding": "TensorMemory"}
 """Old names of functions in these modules, and the new ones."""
 
 

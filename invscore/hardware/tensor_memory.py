@@ -10,7 +10,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
 
 
-class Holding(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class TensorMemory(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Bytes of the tensors made within it: ``now``, and ``most`` at once.
 
     Of each operation, what it returns and what is held when it has; temporary memory within an
