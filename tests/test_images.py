@@ -243,7 +243,7 @@ def write_bad_files(folder: Path) -> dict[str, str]:
         "words.npy": "an array of numbers, got dtype <U1",
         "nothing.npz": "no arrays",
         "cut.npy": "cannot be read as NPY",
-        "film.gif": "must hold a single image, got several",
+        "film.gif": r"must hold a single image, got \d+: save frames as files of a folder",
         "folder.png": "must be a file, got a folder",
         "folder": "must be a file, got a folder",
     }

@@ -28,7 +28,11 @@ def read(file: Path, wanted: Wanted) -> Recording:
         ) from None
     with opened:
         if getattr(opened, "is_animated", False) and opened.format != "MPO":
-            raise Unfit(f"{str(file)!r} must hold a single image, got several")
+            frames = getattr(opened, "n_frames", "several")
+            raise Unfit(
+                f"{str(file)!r} must hold a single image, got {frames}: save frames as files of a "
+                "folder, or as pages of a TIFF, to restore them together"
+            )
         require_room(file, opened.size[::-1], PIXEL)
         return as_recording(ImageOps.exif_transpose(opened))
 
