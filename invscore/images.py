@@ -114,7 +114,7 @@ def load_measurement(
 def read_measurement(
     path: str | Path, *, shades: bool = True, **part: Unpack[Part]
 ) -> tuple[Tensor, str]:
-    """What ``load_measurement`` loads, and one letter for each of its axes where they are known.
+    """The array that ``load_measurement`` loads, and a letter for each axis that is known.
 
     ``shades``: whether numbers are shades of gray, of which those of another range are spoken of.
     """

@@ -114,9 +114,9 @@ class InverseProblem:
         return self.y - self.operator(x)
 
     def working_residual(self, clean: Tensor) -> Tensor:
-        """What the noise says of the measurement near ``clean``, beyond it: y - clean for most.
+        """The residual near ``clean`` that the noise sees: y - clean for most laws.
 
-        Of the Gaussian measurement with ``noise.variance(clean)`` that is like y there
+        That of the Gaussian measurement with ``noise.variance(clean)`` that is like y there
         (``Noise.working``), (b, \\*out_shape).
         """
         return self.noise.working(self.y, clean) - clean

@@ -232,7 +232,7 @@ def _restore(
 
 
 def _on(problem: InverseProblem, prior: Prior, device: str) -> tuple[InverseProblem, Prior]:
-    """Both on the device of a worker."""
+    """Problem and prior on the device of a worker."""
     move = getattr(prior, "to", None)
     here = replace(problem, operator=problem.operator.to(device), y=problem.y.to(device))
     return here, prior if move is None else move(device)

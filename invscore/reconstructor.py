@@ -98,7 +98,7 @@ def deepinv_reconstructor(
 
 
 def _size(y: Any, physics: Any) -> Shape | None:
-    """Of the images that ``y`` may be of, where the physics has an adjoint that tells."""
+    """The shape of the images that ``y`` may be of, where the physics has an adjoint that tells."""
     adjoint = getattr(physics, "A_adjoint", None)
     image = None if adjoint is None else adjoint(y)
     return tuple(image.shape[1:]) if isinstance(image, Tensor) else None

@@ -104,7 +104,7 @@ def estimate_maps(kspace: Tensor, mask: Tensor, calibration: int = CALIBRATION) 
 
 
 def _maps_of_volume(kspace: Tensor, mask: Tensor, calibration: int) -> Tensor:
-    """Of each slice across the axis along which the mask changes least, maps as of two dimensions.
+    """Maps as of two dimensions, of each slice across the axis along which the mask changes least.
 
     Along it, what is measured as in the middle counts: all, or for an echo that is not read as a
     whole the part with its opposite.

@@ -44,7 +44,7 @@ def require_shapes(operator: Operator, called: str) -> None:
 
 
 def fault_of_measurements(operator: Operator, y: object, images: int) -> str:
-    """What is wrong with the measurements ``y`` of so many ``images``: ``""`` where nothing is."""
+    """What is wrong with measurements ``y`` of so many ``images``, in words: none if nothing is."""
     expected = (images, *operator.out_shape)
     if not isinstance(y, Tensor):
         return f"A(x) must be a tensor of shape {expected}, got {kind_of(y)}"

@@ -56,7 +56,7 @@ def fast_size(size: int) -> int:
 
 
 def _without(number: int, factors: tuple[int, ...]) -> int:
-    """What is left of a ``number`` where these prime ``factors`` are divided out."""
+    """The factor left of a ``number`` where these prime ``factors`` are divided out."""
     for factor in factors:
         while number % factor == 0:
             number //= factor

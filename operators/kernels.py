@@ -29,7 +29,7 @@ def gaussian_size(sigma: float) -> int:
 
 
 def motion_shape(length: float) -> tuple[int, int]:
-    """That of the kernel of a line of ``length`` pixels."""
+    """The shape of the kernel of a line of ``length`` pixels."""
     _require_positive("length", length)
     side = 2 * math.ceil(length / 2) + 1
     return side, side
@@ -53,7 +53,7 @@ def motion_kernel(length: float, angle: float = 0.0) -> Tensor:
 
 
 def disk_shape(radius: float) -> tuple[int, int]:
-    """That of the kernel of a disk of ``radius`` pixels."""
+    """The shape of the kernel of a disk of ``radius`` pixels."""
     _require_positive("radius", radius)
     side = 2 * math.ceil(radius + 0.5) - 1
     return side, side

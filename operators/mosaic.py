@@ -61,7 +61,7 @@ class Mosaic(SpectralOperator):
 
     @classmethod
     def bayer(cls, pattern: str, in_shape: Shape) -> Self:
-        """Of red, green and blue, by the letters of a square pattern, row by row: ``"RGGB"``.
+        """The mosaic of red, green and blue by a square pattern, row by row: ``"RGGB"``.
 
         36 letters are the 6 x 6 pixels of an X-Trans sensor.
         """
@@ -126,7 +126,7 @@ class Mosaic(SpectralOperator):
         return torch.stack(parts).sum(dim=0)
 
     def _spread(self, y: Tensor) -> Tensor:
-        """What each pixel of each channel sees of the sensor: (b, c, h, w), c of 1 if all alike."""
+        """The sensor's pixel for each pixel of each channel: (b, c, h, w), c of 1 if all alike."""
         if not self.dispersion:
             return y
         channels, _, width = self.in_shape

@@ -96,7 +96,7 @@ def angles_in_degrees(angles: int | Sequence[float] | Numbers, span: float) -> T
 
 
 def angular_weights(degrees: tuple[float, ...], turn: float) -> list[float]:
-    """What each angle stands for, in radians: half of the gaps to its neighbours, modulo ``turn``.
+    """The weight of each angle, in radians: half of the gaps to its neighbours, modulo ``turn``.
 
     ``turn`` radians in all, but for what is missing.
     """

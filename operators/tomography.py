@@ -121,7 +121,7 @@ class Tomography(LinearOperator):
 
     @classmethod
     def from_file(cls, angles: str | Path, in_shape: Shape, detectors: int | None = None) -> Self:
-        """Of the angles in a file, in degrees: of text, or of an array (``read_angles``)."""
+        """Tomography at the angles in a file, in degrees: text, or an array (``read_angles``)."""
         return cls(read_angles(angles), in_shape, detectors)
 
     @property

@@ -28,7 +28,7 @@ class Weighting(LinearOperator):
 
     @property
     def weights(self) -> Tensor:
-        """Of each number of a measurement, (\\*out_shape) float64."""
+        """The weight of each number of a measurement, (\\*out_shape) float64."""
         return self._weights.double
 
     def matvec(self, x: Tensor) -> Tensor:

@@ -208,7 +208,7 @@ def _cost(metrics: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _checks(metrics: Mapping[str, Any]) -> Iterator[str]:
-    """What the intervals hold, what does not fit, and what was assumed."""
+    """Lines on what the intervals hold, what does not fit, and what was assumed."""
     if interval := metrics.get("interval"):
         inside = interval["coverage"]
         held = "" if inside is None else f", {inside:.1%} of the truth inside"
@@ -227,7 +227,7 @@ def _checks(metrics: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _units(metrics: Mapping[str, Any]) -> Iterator[str]:
-    """Offset, scale, black and white, where they are not those of pictures."""
+    """Lines on offset, scale, black and white, where they are not those of pictures."""
     if offset := metrics["offset"]:
         yield f"offset {offset:.4g}: which was subtracted from the image for the prior"
     if metrics["scale"] != 1:

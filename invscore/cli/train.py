@@ -104,7 +104,7 @@ class TrainingBar:
 
 
 def described(validation: dict[str, float]) -> str:
-    """One line: the PSNR at each noise level, and the loss in each band of levels."""
+    """A line: the PSNR at each noise level, and the loss in each band of levels."""
     psnr, loss = [], []
     for name, value in validation.items():
         if name.startswith("psnr"):

@@ -124,7 +124,7 @@ class NoiseRange(NamedTuple):
     high: Tensor
 
     def __str__(self) -> str:
-        """Of one measurement."""
+        """The level and its range, of one measurement."""
         level, low, high = (float(each) for each in self)
         told = f"noise {level:.3g}, estimated from the measurement"
         if high <= PLAIN * low:
@@ -137,7 +137,7 @@ class NoiseRange(NamedTuple):
 
 @torch.no_grad()
 def estimate_noise_range(operator: Operator, y: Numbers, prior: Prior | None = None) -> NoiseRange:
-    """As ``estimate_noise``, with what else the noise may be where pixels of a picture are missing.
+    """The noise, and what else it may be where pixels of a picture are missing.
 
     From what Stein's identity finds, or what the noise would be if the picture is flat nowhere, the
     lesser, to what the flattest pixels have, the larger of both, and for chance a little beyond; at
@@ -240,9 +240,10 @@ def _of_one(operator: LinearOperator, y: Tensor, prior: Prior | None) -> tuple[f
 def _of_holes(
     operator: LinearOperator, y: Tensor, prior: Prior | None
 ) -> tuple[float, float, float]:
-    """From a picture with pixels missing, the more the less by Stein's identity alone.
+    """The level of a picture with pixels missing, and the ends of what it may be.
 
-    The flattest pixels count by half of what is missing, and less where they may not be flat.
+    A mean of what Stein's identity finds and what the flattest pixels have: these count by half of
+    the share that is missing, and less where they may not be flat.
     """
     assert operator.measured is not None
     level = _as_one(operator, y, prior)
@@ -365,7 +366,7 @@ def _selects(operator: LinearOperator) -> bool:
 
 
 def _empty_band(blur: Blur, y: Tensor) -> float:
-    """From frequencies of ``y`` at which a blur leaves the least of an image's spectrum.
+    """The level from frequencies of ``y`` at which a blur leaves the least of an image's spectrum.
 
     The border is faded out, so that what does not continue periodically does not leak into them.
     """

@@ -39,7 +39,7 @@ SIGNED = 0.2
 
 @torch.no_grad()
 def estimate_offset(problem: InverseProblem, prior: Prior) -> Tensor:
-    """What is to be subtracted from each image, in its units: (b,) float64.
+    """The offset that is to be subtracted from each image, in its units: (b,) float64.
 
     0 but for real pictures with Gaussian noise behind a linear operator that shows them as pictures
     (``Operator.view``), and a prior of images from 0 to its peak.
@@ -115,7 +115,7 @@ def offset_of_pictures(operator: Operator, y: Tensor, level: Tensor) -> Tensor:
 
 
 def _ramp(share: Tensor, first: float, second: float) -> Tensor:
-    """From 0 at the ``first`` to 1 at the ``second``."""
+    """A ramp from 0 at the ``first`` to 1 at the ``second``."""
     return ((share - first) / (second - first)).clamp(0, 1)
 
 

@@ -164,7 +164,7 @@ class _Fit:
 
 @lru_cache(maxsize=1)
 def _frequencies(shape: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor, Array]:
-    """Of pictures of a shape: the window, what it leaks, and which frequencies are looked at.
+    """Of pictures of a shape: the window, its leakage, and which frequencies are looked at.
 
     And the logarithm of a photograph's power there as a sum, a summand a row.
     """
@@ -185,7 +185,7 @@ def _frequencies(shape: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor, Array]
 
 @lru_cache(maxsize=16)
 def _remembered(kernel: bytes, shape: tuple[int, int], picture: tuple[int, int]) -> Array:
-    """The kernels of one measurement are those of the next, where there are many."""
+    """``_passed``, cached: of many measurements, the kernels of one are those of the next."""
     return _passed(torch.frombuffer(bytearray(kernel), dtype=torch.float64).reshape(shape), picture)
 
 

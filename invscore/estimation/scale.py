@@ -131,7 +131,7 @@ def _has_closed_form(operator: LinearOperator) -> bool:
 
 
 def _bright(values: Tensor, spread: Tensor) -> Tensor:
-    """What few magnitudes of ``values`` exceed, without noise of the deviation ``spread``: (b,)."""
+    """The level that few magnitudes of ``values`` exceed, noise of ``spread`` taken off: (b,)."""
     sizes = values.abs().flatten(1)
     step = max(1, sizes.shape[1] // 2**20)
     quantile = torch.quantile(sizes[:, ::step], SHARE, dim=1) - BEYOND * spread

@@ -13,7 +13,7 @@ LARGEST = 2**26
 
 
 def read_json(path: str | Path) -> Any:
-    """What the JSON file ``path`` says. Raises ``ValueError`` where it is none."""
+    """The content of the JSON file ``path``. Raises ``ValueError`` where it is none."""
     require_file(path, largest=LARGEST)
     try:
         return read_json_text(Path(path).read_text(encoding="utf-8"))
@@ -24,7 +24,7 @@ def read_json(path: str | Path) -> Any:
 
 
 def read_json_text(text: str, *, finite: bool = True) -> Any:
-    """What ``text`` says. Raises ``ValueError``, with the reason, where it is no JSON.
+    """The content of the JSON ``text``. Raises ``ValueError`` that says why, where it is none.
 
     Python writes NaN and infinities, which JSON does not know: they are refused if ``finite``.
     """

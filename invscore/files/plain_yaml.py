@@ -22,7 +22,7 @@ MOST = 100_000
 
 
 def read(path: Path) -> Any:
-    """What the YAML file ``path`` says.
+    """The content of the YAML file ``path``.
 
     Raises ``ValueError`` where there is no such file or it holds no such YAML.
     """

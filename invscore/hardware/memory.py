@@ -111,7 +111,7 @@ def _of_groups() -> list[int]:
 
 
 def _of_process() -> list[int]:
-    """What is left of a limit of its addresses (``ulimit -v``), which batch systems set."""
+    """Bytes left under a limit of addresses, which batch systems set (``ulimit -v``)."""
     with suppress(ImportError, OSError):
         import resource  # not on Windows
 

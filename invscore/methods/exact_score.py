@@ -103,7 +103,7 @@ class Rule:
         return basis.synthesise(pulls / precision).to(x.dtype), noise
 
     def last(self, problem: InverseProblem, x: Tensor, denoised: Tensor, sigma: float) -> Tensor:
-        """From ``x`` at the last level ``sigma`` to a sample, with what D(x) takes away.
+        """The last step, from ``x`` at the level ``sigma`` to a sample, with what D(x) takes away.
 
         The flow from sigma to 0 shrinks ``x - x0`` by the root of what D shrinks it by. Of D's
         gain, the measurement's share g = L^-1 / sigma^2 is known, and its root taken; the prior's,

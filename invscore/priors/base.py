@@ -28,7 +28,7 @@ def __getattr__(name: str) -> Any:
 
 @dataclass(frozen=True)
 class Footprint:
-    """What one evaluation of a network looks at, and takes.
+    """Receptive field, stride and memory of one evaluation of a network.
 
     ``reach``: pixels in each direction on which a pixel of the result depends. ``stride``: the
     network is the same after a shift by so many pixels. ``bytes_per_pixel``: of memory at its
@@ -87,7 +87,7 @@ class Prior(abc.ABC):
     detail: DetailLaw | None = None
 
     def _take_after(self, prior: Prior) -> None:
-        """Say of oneself what ``prior`` says of itself."""
+        """Take over what ``prior`` declares of itself."""
         self.mean, self.variance, self.peak = prior.mean, prior.variance, prior.peak
         self.sigma_min, self.sigma_max = prior.sigma_min, prior.sigma_max
         self.symmetric, self.has_density = prior.symmetric, prior.has_density

@@ -49,7 +49,7 @@ def check_prior(
     exact, close = (1e-8, 1e-6) if dtype.to_real() == torch.float64 else (1e-3, 2e-2)
     _check_denoiser(report, probe, exact)
     _check_pullback(report, probe, exact, close)
-    _check_what_few_have(report, probe, exact, close)
+    _check_optional_methods(report, probe, exact, close)
     _check_limits(report, probe)
     return report
 
@@ -143,7 +143,7 @@ def _check_pullback(report: Report, probe: _Probe, exact: float, close: float) -
     report.add("pull twice", repeated, exact, "J^T u is not linear in u, or cannot be called twice")
 
 
-def _check_what_few_have(report: Report, probe: _Probe, exact: float, close: float) -> None:
+def _check_optional_methods(report: Report, probe: _Probe, exact: float, close: float) -> None:
     """``denoise_with`` and ``log_density``, where the prior has them."""
     prior, x, sigma = probe.prior, probe.x, probe.sigma
 

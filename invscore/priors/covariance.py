@@ -34,7 +34,7 @@ class Covariance:
         dtype: torch.dtype,
         device: torch.device | None = None,
     ) -> Covariance:
-        """From a variance, variances (d,), a positive semi-definite matrix (d, d) or another one.
+        """That of a variance, variances (d,), a positive semi-definite (d, d) or another one.
 
         It has that ``dtype`` and is on ``device``, where none is given on that of ``covariance``.
 

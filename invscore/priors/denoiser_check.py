@@ -45,7 +45,7 @@ FAR = 5.0
 
 @dataclass(frozen=True)
 class LevelReport:
-    """What was measured at one noise level ``sigma``, in image units.
+    """Errors and ratios measured at one noise level ``sigma``, in image units.
 
     ``trivial``: the mean squared error over that of the best linear denoiser of pixels. ``half``,
     ``twice``: the error when told half or twice the level, over that when told the level; ``None``

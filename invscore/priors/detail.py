@@ -71,7 +71,7 @@ class DetailBands:
         return torch.fft.irfft2(spectrum, s=self.sides)
 
     def band(self, spectrum: Tensor, k: int) -> Tensor:
-        """What images of a ``spectrum`` have in band k."""
+        """The part of images of a ``spectrum`` in band k."""
         return self.image(spectrum * self.share(k).sqrt_())
 
     def log_power(self, spectrum: Tensor, k: int) -> Tensor:

@@ -79,7 +79,7 @@ def load_prior(
         device = choose_device(device)
     prior = prior if device is None or move is None else move(device)
     if check and type(prior) is DenoiserPrior and not prior.metadata.get("check"):
-        _look_at(prior)
+        _warn_if_no_denoiser(prior)
     return prior
 
 
@@ -98,7 +98,7 @@ def split_facts(text: str) -> tuple[str, dict[str, Any]]:
     return place, parse_options(text[len(place) + 1 : -1], f"prior {text!r}")
 
 
-def _look_at(prior: Prior) -> None:
+def _warn_if_no_denoiser(prior: Prior) -> None:
     """Warn where a short test of the denoiser fails."""
     images = own_images(prior, 1, steps=8)
     if images is None:

@@ -127,7 +127,7 @@ def find_parametrisation(given: str | Mapping[str, float] | Parametrisation) -> 
 
 
 def describe(parametrisation: Parametrisation) -> str | dict[str, float]:
-    """What ``find_parametrisation`` finds it by, as JSON has it."""
+    """The name or the mix by which ``find_parametrisation`` finds it, for JSON."""
     for name, known in PARAMETRISATIONS.items():
         if known == parametrisation:
             return name

@@ -28,9 +28,11 @@ SLACK = 1.5
 
 @dataclass(frozen=True)
 class NetworkExtent:
-    """``bytes_per_pixel`` of an evaluation, and the ``footprint``: None where there is no end of
-    what a pixel depends on, or none within reach. ``stride``: the network is the same after a shift
-    by so many pixels."""
+    """Memory and receptive field of a network.
+
+    ``bytes_per_pixel``: of an evaluation. ``stride``: the network is the same after a shift by so
+    many pixels. ``footprint``: None where a pixel depends on all others, or on more than was tried.
+    """
 
     bytes_per_pixel: float
     stride: int
@@ -41,7 +43,7 @@ _known: WeakKeyDictionary[Prior, NetworkExtent] = WeakKeyDictionary()
 
 
 def measured_extent(prior: Prior, multiple: int = 1) -> NetworkExtent:
-    """What evaluations of ``prior`` on strips, along and across, tell of it.
+    """Memory and receptive field of ``prior``, from evaluations on strips along and across.
 
     Its derivative at random images tells on which pixels a row of the result depends: not beyond
     some distance, for convolutions; on all, for attention and norms over the image. ``multiple``:

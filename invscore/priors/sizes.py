@@ -14,7 +14,7 @@ from invscore.networks.mirrored import mirrored
 
 @dataclass(frozen=True)
 class Sizes:
-    """What sizes (h, w) of images a network takes, and how others are brought to one of them.
+    """Sizes (h, w) of images that a network takes, and how others are brought to one of them.
 
     ``multiple``: heights and widths that are multiples of it; others are padded by reflection at
     the bottom and on the right, and cropped afterwards. ``size``: the only height and width, if

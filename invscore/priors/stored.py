@@ -43,7 +43,7 @@ class Form(Section):
 
 
 class StoredForm(Form):
-    """The same, and what its network predicts for how many channels."""
+    """The numbers of a ``NetworkPrior``, and what its network predicts for how many channels."""
 
     name: str | dict[str, float]
     channels: PositiveInt

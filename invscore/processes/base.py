@@ -22,8 +22,8 @@ Denoiser = Callable[[Tensor, PerImage], Tensor]
 
 
 class Coefficients(NamedTuple):
-    """What a process is at a time, in float64: ``x_t = alpha x_0 + sigma z`` in law, and the
-    equation ``dx = drift x dt + sqrt(diffusion) dW`` that leads there.
+    """Coefficients of a process at a time, in float64: ``x_t = alpha x_0 + sigma z`` in law, and
+    the equation ``dx = drift x dt + sqrt(diffusion) dW`` that leads there.
 
     >>> from invscore.processes import VP
     >>> at = VP().at(0.5)

@@ -26,7 +26,7 @@ def require_room(file: str | Path, shape: Sequence[int], itemsize: int) -> None:
 
 
 def require_room_for_part(name: str, values: Any, kept: Sequence[int]) -> None:
-    """The same for the part, of shape ``kept``, that is taken of ``values`` and converted.
+    """Raise ``Unfit`` where the part of ``values``, of shape ``kept``, does not fit once converted.
 
     ``name`` as it is to be printed. A part of what is stored in compressed chunks needs as many of
     them as hold it: at least one.

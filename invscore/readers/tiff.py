@@ -210,7 +210,7 @@ def _finer(tags: Mapping[str, Any], steps: Mapping[str, Change]) -> dict[str, An
 
 
 def _imagej(tiff: tifffile.TiffFile) -> dict[str, Any]:
-    """What ImageJ says of pixels beside their resolution; empty where another program wrote."""
+    """ImageJ's facts of pixels beside their resolution; empty where another program wrote."""
     found = tiff.imagej_metadata or {} if tiff.is_imagej else {}
     return {name: found[name] for name in ("unit", "spacing", "finterval") if name in found}
 

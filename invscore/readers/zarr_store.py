@@ -87,7 +87,7 @@ def write(file: Path, values: Array, like: Recording) -> None:
 
 
 def _multiscales(letters: str, shape: Sequence[int], like: Recording) -> dict[str, Any]:
-    """What OME-Zarr says of an array: its axes, and the size and place of the first of its pixels.
+    """OME-Zarr's facts of an array: its axes, and the size and place of the first of its pixels.
 
     Pixels of the result lie where they lay, finer or around the centre.
     """

@@ -42,7 +42,7 @@ def misfits(
     *,
     white: bool,
 ) -> tuple[str, ...]:
-    """What does not fit between measurement, declared model and ``samples``, and why.
+    """Sentences on what does not fit between measurement, declared model and ``samples``.
 
     ``factors``: by which the measurement of each image was divided for ``prior``.
     """

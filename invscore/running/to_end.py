@@ -66,7 +66,7 @@ def run_to_end(
 
 
 def _mean(value: float | Tensor, like: Tensor) -> Tensor:
-    """Over the batch, a real number on the device of ``like``: no host waits for it."""
+    """The mean over the batch, a real number on the device of ``like``: no host waits for it."""
     return torch.as_tensor(value, dtype=like.real.dtype, device=like.device).mean()
 
 

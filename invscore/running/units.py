@@ -32,7 +32,7 @@ def scale_factors(
 
 
 def offsets(problem: InverseProblem, prior: Prior, scale: float | Literal["auto"]) -> PerImage:
-    """What is subtracted from each image: nothing where ``scale`` is declared."""
+    """Offsets to subtract from each image: nothing where ``scale`` is declared."""
     return one_number(estimate_offset(problem, prior).tolist()) if scale == "auto" else 0.0
 
 

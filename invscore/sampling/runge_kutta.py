@@ -70,7 +70,7 @@ def root_mean_square(values: Tensor) -> Tensor:
 def adaptive(
     velocity: Velocity, y: Tensor, start: float, end: float, excess: Excess, parts: int
 ) -> Iterator[Tensor]:
-    """From ``start`` to ``end`` in steps that each image chooses, of ``excess`` at most 1.
+    """Integration from ``start`` to ``end``; each image chooses its steps, ``excess`` at most 1.
 
     As no image waits for another, none depends on the company that it is in. How many steps there
     will be is not known, how far the last image has come is: the state is yielded ``parts`` times,

@@ -10,7 +10,7 @@ from invscore.readers import known_suffixes, suffix_of
 
 
 def images_in(folder: Path) -> list[Path]:
-    """Its files of a known format, sorted, without hidden ones, as systems put beside pictures.
+    """The files of a known format in a folder, sorted, without hidden ones.
 
     Raises ``ValueError`` where there are none.
     """

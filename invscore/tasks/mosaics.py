@@ -102,7 +102,7 @@ def channels_of_mosaic(options: Mapping[str, Any]) -> int:
 
 
 def shape_behind_aperture(y_shape: Shape, options: Mapping[str, Any]) -> Shape:
-    """Of the images of ``cassi``. Raises ``ValueError`` for channels not told, or too many."""
+    """The shape of the images of ``cassi``. Raises ``ValueError`` for no channels, or too many."""
     channels = options.get("channels")
     if channels is None:
         raise ValueError("operator 'cassi' needs channels: for example 'cassi(channels=28)'")

@@ -64,7 +64,7 @@ def _plain_folder(path: Path) -> bool:
 
 
 def _of_files(files: list[Path], root: Path) -> list[Source]:
-    """Each by its path in ``root``."""
+    """The measurements in files, each by its path in ``root``."""
     names = names_of(files, root)
     return [
         Source(names[file], str(file), file.relative_to(root).as_posix(), (), _stamp(file))

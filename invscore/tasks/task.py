@@ -57,7 +57,7 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Draws:
-    """What a measurement leaves open of its operator, drawn from what is as likely, by a seed.
+    """Draws of an operator from those that a measurement makes as likely, by a seed.
 
     ``problem`` has the operator drawn, of the same shapes; ``arrays`` those of several seeds.
     """
@@ -131,7 +131,7 @@ class Task:
 
     @property
     def peak(self) -> float:
-        """What PSNR calls the peak: the truth's largest magnitude, or 1 where it lies in [0, 1].
+        """The peak of PSNR: the truth's largest magnitude, or 1 where it lies in [0, 1].
 
         That is a real one that does not exceed 1 and reaches 1/2 at least: photographs are in
         [0, 1], whatever their brightest pixel. Without a truth, 1.

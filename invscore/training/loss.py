@@ -104,5 +104,5 @@ def score_at(prior: NetworkPrior, sigma: Tensor) -> VectorField:
 
 
 def score_weight(prior: NetworkPrior, sigma: Tensor) -> Tensor:
-    """What makes the squared error of a score that of D with the prior's own weight, (b,)."""
+    """The weight by which squared errors of the score are the prior's weighted ones of D, (b,)."""
     return sigma**4 * prior.loss_weight(sigma)

@@ -76,7 +76,7 @@ SPACES: dict[str, Space] = {
 
 
 def get_space(name: str) -> Space:
-    """What is searched for the method or baseline ``name``. Raises ``ValueError`` if nothing is."""
+    """The search space of the method or baseline ``name``. Raises ``ValueError`` if nothing is."""
     if name not in SPACES:
         raise ValueError(f"nothing of {name!r} is tuned: it is of {', '.join(sorted(SPACES))}")
     return SPACES[name]

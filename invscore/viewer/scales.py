@@ -60,7 +60,7 @@ def error(pictures: Mapping[str, Tensor]) -> Tensor | None:
 
 
 def _quantile(values: Tensor, q: float) -> float:
-    """Of the finite ``values``; 0 where there are none. ``torch.quantile`` ends at 2^24 values."""
+    """The quantile of finite ``values``, 0 of none. ``torch.quantile`` ends at 2^24 values."""
     finite = values[values.isfinite()].double().flatten()
     if len(finite) == 0:
         return 0.0

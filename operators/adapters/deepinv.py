@@ -131,7 +131,7 @@ class DeepinvPhysics(_Physics, LinearOperator):
             return self._map(adjoint, ordinary(y), self.measurement, self.image)
 
     def solve(self, b: Tensor, rho: PerImage) -> Tensor:
-        """By ``V (s^2 + rho)^-1 V^H`` where ``A^H A`` is diagonal so, by conjugate gradients else.
+        """``V (s^2 + rho)^-1 V^H b`` where ``A^H A`` is diagonal so, by conjugate gradients else.
 
         V need not be orthonormal for that, as it is not in deepinv's half spectra.
         """

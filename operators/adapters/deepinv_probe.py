@@ -29,7 +29,7 @@ CACHE = "_auto_grad_adjoint_fn"
 
 @dataclass(frozen=True)
 class Found:
-    """What was found out about a physics.
+    """Shapes, types and SVD of a physics, as found out.
 
     ``precision`` is the real type in which it computes, None where it has no numbers of its own and
     follows its images; ``one_by_one`` says that it does not take batches; ``coefficients`` is the

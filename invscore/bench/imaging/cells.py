@@ -57,7 +57,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a ``cell``.
+    """Outcome of a ``cell``: what it measured, or why it was refused.
 
     ``figures``: what was measured, by the names of the columns of a row; empty where the method
     gave nothing, for the reason ``refusal``. ``tensors``: the pictures ``measurement``,

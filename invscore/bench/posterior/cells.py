@@ -58,7 +58,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a ``cell``.
+    """Outcome of a ``cell``: what it measured, or why it was refused.
 
     ``scores``: a number for each metric; empty where the method gave none, for the reason
     ``refusal``. ``warned``: whether it came with a warning. ``evaluations`` of the denoiser and

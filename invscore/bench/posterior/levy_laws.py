@@ -35,7 +35,7 @@ class Law(abc.ABC):
 
     @abc.abstractmethod
     def log_density(self, u: Tensor) -> Tensor:
-        """Of each number of ``u``, in nats."""
+        """The log-density of each number of ``u``, in nats."""
 
     @abc.abstractmethod
     def noise(self, shape: tuple[int, ...], random: np.random.Generator) -> Tensor:
@@ -128,7 +128,7 @@ class BernoulliLaplace(Law):
         return torch.where(jumped, self._jump.sample(shape, random), 0.0)
 
     def log_density(self, u: Tensor) -> Tensor:
-        """With respect to Lebesgue's measure and a unit mass at 0."""
+        """The log-density with respect to Lebesgue's measure and a unit mass at 0."""
         jumped = math.log(self.probability) + self._jump.log_density(u)
         return torch.where(u == 0, math.log1p(-self.probability), jumped)
 

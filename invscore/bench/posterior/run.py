@@ -28,7 +28,7 @@ class MethodSetting:
     def at(
         self, evaluations: int | None, samples: int, measurements: int, dim: int
     ) -> MethodSetting:
-        """With all its options, and as many steps as ``evaluations`` of the denoiser allow.
+        """The setting with all options, and as many steps as ``evaluations`` of the denoiser allow.
 
         ``None``: as many steps as the options say. At least one step. ``samples`` are drawn, which
         share the particles of methods that have them; ``measurements`` are the numbers measured,

@@ -79,7 +79,7 @@ def quantities_of(problem: InverseProblem, truth: Tensor, seed: int) -> Callable
 
 
 def scores(found: Tensor, n: int) -> Scores:
-    """Of ranks (b, k) among n samples; beside the metrics, the shares of ranks in each tenth."""
+    """The metrics of ranks (b, k) among n samples, and the shares of ranks in each tenth."""
     shares = ranks.binned(found, n, len(TENTHS)).mean(dim=1) / len(found)
     return {
         **dict(zip(TENTHS, shares.tolist(), strict=True)),

@@ -13,7 +13,7 @@ from invscore.rng import SampleRNG
 def replacement(
     problem: InverseProblem, x: Tensor, about: Tensor, sigma: float, lam: float, rng: SampleRNG
 ) -> Tensor:
-    """What to add to ``x``, of noise level ``sigma``, so that its measured part is that of y.
+    """The change to add to ``x``, of noise level ``sigma``, so that its measured part is that of y.
 
     ``(A^H A + rho I)^-1 A^H (y + sigma A z - A x)``, ``rho = lam s^2 / sigma^2``, with s^2 the mean
     variance of y. That is the projection on ``A x = y + sigma A z`` where s is small, and fades out

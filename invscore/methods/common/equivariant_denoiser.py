@@ -52,7 +52,7 @@ class EquivariantDenoiser:
 
 
 class Symmetries:
-    """Those numbered ``symmetries``, one for each image of a batch, in few operations for all.
+    """Symmetries of a square by their numbers, one an image of a batch, in few operations for all.
 
     The number ``2 k`` is k quarter turns, ``2 k + 1`` is those and a mirroring of columns. Each is
     a mirroring of rows, one of columns, and an exchange of the two, in this order. On a processor

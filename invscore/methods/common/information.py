@@ -26,7 +26,7 @@ class Information(NamedTuple):
 def information(
     operator: LinearOperator, like: Tensor, kinds: Collection[Kind]
 ) -> Information | None:
-    """That of ``operator`` in the first basis of ``kinds`` in which it is diagonal, or None.
+    """The information of ``operator`` in the first of ``kinds`` that diagonalises it, or None.
 
     ``like``: an image or a batch of them, for device and dtype. A linear map that agrees with a
     diagonal one on a random image agrees with it everywhere: so masks, blurs of periodic images,
