@@ -26,7 +26,7 @@ FARTHEST = 100.0
 """Level, in units of the first one, at which a noisy image tells nothing but the prior's mean."""
 
 
-def serves(problem: InverseProblem, prior: Prior) -> Told | None:
+def serves(problem: InverseProblem, prior: Prior) -> DiagonalOperator | None:
     """Information of the measurement, where ``exact_score`` can use it, else None."""
     operator = problem.operator
     if not isinstance(operator, LinearOperator) or not isinstance(problem.noise, GaussianNoise):
@@ -41,12 +41,12 @@ def serves(problem: InverseProblem, prior: Prior) -> Told | None:
             told = information(moved, like, prior.noise_kinds)
         except (RuntimeError, TypeError):  # an operator of one's own that knows one precision
             continue
-        return None if told is None else Told(moved, told, dtype)
+        return None if told is None else DiagonalOperator(moved, told, dtype)
     return None
 
 
-class Told(NamedTuple):
-    """An operator in the precision ``dtype``, of images, and the basis in which it is diagonal.
+class DiagonalOperator(NamedTuple):
+    """An operator in the precision ``dtype`` of images, and the basis in which it is diagonal.
 
     Double where it can be: where y is precise and A^H A small, the rounding errors of A^H y in
     single precision would be magnified.
@@ -65,7 +65,7 @@ def conditioned(problem: InverseProblem, prior: Prior) -> ConditionedDenoiser:
 class Rule:
     """``p(x0 | x, y)``, proportional to ``p(x0) N(mu; x0, L^-1)``, by its mean."""
 
-    def __init__(self, told: Told, alike: bool) -> None:
+    def __init__(self, told: DiagonalOperator, alike: bool) -> None:
         self.told = told
         self.alike = alike  # the noise of all images, so that L is one for all
 
