@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -15,6 +16,7 @@ from invscore.noise import GaussianNoise, Noise, PoissonNoise
 from invscore.noise.gaussian import as_noise
 from invscore.operators import LinearOperator, Operator
 from invscore.operators.declared import fault_of_measurements, require_operator
+from invscore.operators.mask_fit import mask_doubts
 from invscore.rng import SampleRNG, sample_rng
 
 __all__ = ["GaussianNoise", "InverseProblem", "Noise", "PoissonNoise", "simulate"]
@@ -89,7 +91,11 @@ class InverseProblem:
         if mask is not None:
             if not bool(mask.any()):
                 raise ValueError("the operator must measure something, got a mask without any true")
-            y = torch.where(mask.to(y.device), y, 0)
+            masked = torch.where(mask.to(y.device), y, 0)
+            if not torch.equal(masked, y):  # which holds what tells of another mask
+                for sentence in mask_doubts(y, mask):
+                    warnings.warn(sentence, stacklevel=3)
+            y = masked
         object.__setattr__(self, "y", y)
         if not all_finite(y):
             raise ValueError("the measurement `y` must be finite, got NaN or infinite values")
