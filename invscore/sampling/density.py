@@ -126,41 +126,13 @@ def log_likelihood(
     for name, value in {"probes": probes, "steps": steps, "tolerance": tolerance}.items():
         if value is not None and not 0 < value < math.inf:
             raise ValueError(f"`{name}` must be a positive number, got {value}")
-    rng = sample_rng(rng, len(x), "probes", x.device)
-    start = _numbers(x)
-    d = start.shape[1]
-    if probes is not None:
-        room = probes * (memory.FLOAT * start.numel() + TENSOR)
-        memory.require(room, f"`probes` = {probes}", "fewer probes")
-    signs = None if probes is None else [_numbers(rng.normal_like(x)).sign() for _ in range(probes)]
-    evaluations = torch.zeros(len(x), dtype=torch.long)
-
-    def velocity(log_sigma: Tensor, state: Tensor, images: Tensor) -> Tensor:
-        evaluations[images] += 1
-        position = _images(state[:, :d], x)
-        denoised, pull = prior.pullback(position, log_sigma.exp())
-
-        def product(u: Tensor) -> Tensor:
-            return _numbers(pull(_images(u, x)))
-
-        if signs is None:
-            traces = [_trace(product, state[:, :d])]
-        else:
-            here = images.to(x.device)
-            traces = [(v[here] * product(v[here])).sum(dim=1) for v in signs]
-        return torch.cat([_numbers(position - denoised), d - torch.stack(traces, dim=1)], dim=1)
-
-    def excess(log_sigma: Tensor, before: Tensor, after: Tensor, error: Tensor) -> Tensor:  # noqa: ARG001
-        position = error[:, :d] / per_image(log_sigma.exp(), error)
-        each = [root_mean_square(part) for part in (position, error[:, d:] / d)]
-        return torch.maximum(*each) / tolerance
-
-    state = torch.cat([start, start.new_zeros(len(x), probes or 1)], dim=1)
+    flow = _Flow(prior, x, _signs(x, probes, rng), tolerance)
     ends = math.log(low), math.log(high)
+    state = flow.start()
     path = (
-        runge_kutta.adaptive(velocity, state, *ends, excess, PARTS)
+        runge_kutta.adaptive(flow.velocity, state, *ends, flow.excess, PARTS)
         if steps is None
-        else runge_kutta.fixed(velocity, state, *ends, steps)
+        else runge_kutta.fixed(flow.velocity, state, *ends, steps)
     )
     for done, reached in enumerate(path, start=1):
         state = reached
@@ -170,13 +142,75 @@ def log_likelihood(
             "the path of an image diverged to NaN or infinity: a smaller tolerance or more "
             "steps may help"
         )
-    gained = doubled(state[:, d:])
+    gained = doubled(state[:, flow.dimension :])
+    noise = _images(state[:, : flow.dimension], x)
     return LogLikelihood(
-        nats=terminal.log_prob(prior, _images(state[:, :d], x), high) + gained.mean(dim=1),
-        stderr=torch.zeros_like(gained[:, 0]) if signs is None else _stderr(gained),
-        evaluations=evaluations,
-        dimension=d,
+        nats=terminal.log_prob(prior, noise, high) + gained.mean(dim=1),
+        stderr=torch.zeros_like(gained[:, 0]) if probes is None else _stderr(gained),
+        evaluations=flow.evaluations,
+        dimension=flow.dimension,
     )
+
+
+def _signs(x: Tensor, probes: int | None, rng: SampleRNG | int) -> list[Tensor] | None:
+    """Rademacher vectors (b, d), so many ``probes``; None for the exact trace."""
+    rng = sample_rng(rng, len(x), "probes", x.device)
+    if probes is None:
+        return None
+    room = probes * (memory.FLOAT * _numbers(x).numel() + TENSOR)
+    memory.require(room, f"`probes` = {probes}", "fewer probes")
+    return [_numbers(rng.normal_like(x)).sign() for _ in range(probes)]
+
+
+class _Flow:
+    """The probability flow in s = ln(sigma) from images ``x``, and what the log-density gains.
+
+    A state (k, d + m) has the d numbers of an image and the integral of the divergence: the exact
+    one, or one for each of the m ``signs``.
+    """
+
+    def __init__(
+        self, prior: Prior, x: Tensor, signs: list[Tensor] | None, tolerance: float
+    ) -> None:
+        self.prior, self.x, self.signs, self.tolerance = prior, x, signs, tolerance
+        self.dimension = _numbers(x).shape[1]
+        self.evaluations = torch.zeros(len(x), dtype=torch.long)
+
+    def start(self) -> Tensor:
+        numbers = _numbers(self.x)
+        integrals = 1 if self.signs is None else len(self.signs)
+        return torch.cat([numbers, numbers.new_zeros(len(numbers), integrals)], dim=1)
+
+    def velocity(self, log_sigma: Tensor, state: Tensor, images: Tensor) -> Tensor:
+        """The derivative in s, ``x - D(x, e^s)`` and ``d - tr J``, of those with the indices."""
+        self.evaluations[images] += 1
+        numbers = state[:, : self.dimension]
+        position = _images(numbers, self.x)
+        denoised, pull = self.prior.pullback(position, log_sigma.exp())
+
+        def product(u: Tensor) -> Tensor:
+            return _numbers(pull(_images(u, self.x)))
+
+        if self.signs is None:
+            traces = [_trace(product, numbers)]
+        else:
+            here = images.to(self.x.device)
+            traces = [(v[here] * product(v[here])).sum(dim=1) for v in self.signs]
+        divergence = self.dimension - torch.stack(traces, dim=1)
+        return torch.cat([_numbers(position - denoised), divergence], dim=1)
+
+    def excess(
+        self,
+        log_sigma: Tensor,
+        before: Tensor,  # noqa: ARG002
+        after: Tensor,  # noqa: ARG002
+        error: Tensor,
+    ) -> Tensor:
+        """The error of a step over the ``tolerance``: the larger of that in x and in ln p."""
+        d = self.dimension
+        position = error[:, :d] / per_image(log_sigma.exp(), error)
+        each = [root_mean_square(part) for part in (position, error[:, d:] / d)]
+        return torch.maximum(*each) / self.tolerance
 
 
 def _trace(product: Callable[[Tensor], Tensor], like: Tensor) -> Tensor:

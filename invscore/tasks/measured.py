@@ -78,18 +78,7 @@ def measured_task(
     if not spec.is_plugin and spec.name in OF_FILES:
         return OF_FILES[spec.name](spec, measurement, shape, noise, device, part or {})
     y, axes = read_measurement(measurement, shades=not are_counts(noise), **(part or {}))
-    found: tuple[str, ...] = ()
-    apart: Hashable = None
-    if not (part and part.get("reader")):
-        key = (part or {}).get("key")
-        spec, found = with_its_holes(spec, measurement)
-        require_cartesian(spec, measurement, key)
-        spec = with_its_noise(spec, measurement, key)
-        spec, angles = with_its_angles(spec, measurement, key)
-        spec, filters = with_its_pattern(spec, measurement, key)
-        spec, dimensions = with_its_dimensions(spec, measurement, part or {})
-        found = (*found, *angles, *filters, *dimensions, *linear_in_the_light(spec, measurement))
-        apart = spec.options["angles"] if angles else None
+    spec, found, apart = _with_facts_of_file(spec, measurement, part or {})
     y, law, counted = counts_of_file(noise, y, measurement, part or {})
     law, rounded = at_least_rounding(law, measurement, part or {})
     found = (*found, *counted, *rounded)
@@ -112,6 +101,24 @@ def measured_task(
     shades = job.gain_is_one and not are_counts(noise)
     assumed = (*job.assumed, *found)
     return replace(job, assumed=assumed, apart=apart or job.apart, gain_is_one=shades)
+
+
+def _with_facts_of_file(
+    spec: Spec, measurement: str, part: Part
+) -> tuple[Spec, tuple[str, ...], Hashable]:
+    """``spec`` with what the header of a file says of it, sentences, and angles of its own."""
+    if part.get("reader"):
+        return spec, (), None
+    key = part.get("key")
+    spec, holes = with_its_holes(spec, measurement)
+    require_cartesian(spec, measurement, key)
+    spec = with_its_noise(spec, measurement, key)
+    spec, angles = with_its_angles(spec, measurement, key)
+    spec, filters = with_its_pattern(spec, measurement, key)
+    spec, dimensions = with_its_dimensions(spec, measurement, part)
+    light = linear_in_the_light(spec, measurement)
+    apart = spec.options["angles"] if angles else None
+    return spec, (*holes, *angles, *filters, *dimensions, *light), apart
 
 
 def _along_trajectory(
@@ -216,46 +223,16 @@ def task_of_measurement(
     do not fit.
     """
     assumed, spec = options_assumed(spec), as_of_a_camera(spec)
-    if (find := finder_of(spec)) is None:
-        require_known(spec)
-    if shape is not None:
-        shape = _whole(spec, shape, y, axes)
-    spec = with_its_size(spec, y)
-    if shape is None and not spec.is_plugin:
-        # Mixtures by a matrix are a vector, which image_shape has a sentence for.
-        y = (
-            y
-            if spec.options.get("matrix")
-            else as_image(y, name, axes=axes, finite=False, depth=depth)
-        )
-        shape = image_shape(spec.name, tuple(y.shape), spec.options)
-    if find is None:
-        operator = make_operator(spec, shape, device)
-        y = fitted(y, operator.out_shape, name, operator.out_axes)
-        found = Found(operator, y, of_real_images(operator))
-    else:
-        assert shape is not None
-        found = find(spec, y, shape, name, depth == "t")
-    operator = found.operator if find is None else found.operator.to(device)
-    y = found.y[None].to(device)
+    spec, found = _found(spec, y, shape, device, name, axes, depth)
+    operator, y = found.operator, found.y[None].to(device)
     require_centred(operator, y, name)
     warn_of_lost_parts(operator, y, name)
     for sentence in another_axis(operator, y, name):
         warnings.warn(sentence, stacklevel=2)
     assumed = (*assumed, *found.assumed)
-    if noise == "auto" and found.noise is not None:
-        noise, told = found.noise(y)
-        assumed = (*assumed, *told)
     if noise == "auto":
-        if not bool(y.any()):
-            raise ValueError(
-                f"`noise` must be given for {name}, which is zero everywhere and tells none"
-            )
-        prior = None if fit_prior is None else fit_prior(operator)
-        estimated = estimate_noise_range(operator, filled(operator, y, name), prior)
-        noise = max(float(estimated.level), least)
-        rounded = f"noise {least:.3g}, the error of JPEG, which hides that of the camera"
-        assumed = (*assumed, rounded if noise == least else str(estimated))
+        noise, told = _estimated(found, operator, y, name, fit_prior, least)
+        assumed = (*assumed, *told)
     law = law_of(noise, operator)
     if isinstance(noise, Law) and isinstance(law, Noise):
         y, told = in_law(y, noise, law)
@@ -270,6 +247,51 @@ def task_of_measurement(
         unweighted=unweighted,
         apart=object() if found.alone or lost else None,
     )
+
+
+def _found(
+    spec: Spec, y: Tensor, shape: Shape | None, device: str, name: str, axes: str, depth: str
+) -> tuple[Spec, Found]:
+    """``spec`` with its size, and its operator on ``device`` with ``y`` in its layout."""
+    if (find := finder_of(spec)) is None:
+        require_known(spec)
+    if shape is not None:
+        shape = _whole(spec, shape, y, axes)
+    spec = with_its_size(spec, y)
+    if shape is None and not spec.is_plugin:
+        # Mixtures by a matrix are a vector, which image_shape has a sentence for.
+        if not spec.options.get("matrix"):
+            y = as_image(y, name, axes=axes, finite=False, depth=depth)
+        shape = image_shape(spec.name, tuple(y.shape), spec.options)
+    if find is None:
+        operator = make_operator(spec, shape, device)
+        y = fitted(y, operator.out_shape, name, operator.out_axes)
+        return spec, Found(operator, y, of_real_images(operator))
+    assert shape is not None
+    found = find(spec, y, shape, name, depth == "t")
+    return spec, replace(found, operator=found.operator.to(device))
+
+
+def _estimated(
+    found: Found,
+    operator: Operator,
+    y: Tensor,
+    name: str,
+    fit_prior: FitPrior | None,
+    least: float,
+) -> tuple[float, tuple[str, ...]]:
+    """The noise of ``y``, ``least`` at the least, and sentences on it."""
+    if found.noise is not None:
+        return found.noise(y)
+    if not bool(y.any()):
+        raise ValueError(
+            f"`noise` must be given for {name}, which is zero everywhere and tells none"
+        )
+    prior = None if fit_prior is None else fit_prior(operator)
+    estimated = estimate_noise_range(operator, filled(operator, y, name), prior)
+    noise = max(float(estimated.level), least)
+    rounded = f"noise {least:.3g}, the error of JPEG, which hides that of the camera"
+    return noise, (rounded if noise == least else str(estimated),)
 
 
 def known_task(
