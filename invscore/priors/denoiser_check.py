@@ -293,63 +293,77 @@ def _verdict(
     rows: tuple[LevelReport, ...], off: float | None, uncertain: float
 ) -> tuple[list[str], list[str]]:
     """Sentences on what fails and what is odd; ``uncertain``: by how much ``off`` is."""
-    failures, warnings = [], []
-
-    def worst(values: list[float], sign: float = 1) -> float:
-        return max(values, key=lambda v: sign * v if math.isfinite(v) else math.inf)
-
-    trivial = worst([row.trivial for row in rows])
-    above = sum(not row.trivial <= TRIVIAL for row in rows)
-    if not trivial <= WORSE or above > 1 or above == len(rows):
+    biased, odd = _of_bias(rows)
+    failures = [*_of_error(rows), *_of_told_levels(rows), *biased, *_of_divergence(rows)]
+    if off is not None and not off <= 1 + uncertain:
         failures.append(
-            f"its error is {trivial:.2f} times that of the best linear denoiser of pixels: at most "
-            f"{TRIVIAL} is expected"
+            f"what it makes of noise is {off:.1f} deviations from the mean of the images: they may "
+            "be of another kind, or its range is another"
         )
+    return failures, odd
+
+
+def _of_error(rows: tuple[LevelReport, ...]) -> list[str]:
+    """A sentence where the error is that of a filter of pixels, at several levels or by far."""
+    worst = max((row.trivial for row in rows), key=lambda v: v if math.isfinite(v) else math.inf)
+    above = sum(not row.trivial <= TRIVIAL for row in rows)
+    if worst <= WORSE and above <= 1 and above < len(rows):
+        return []
+    return [
+        f"its error is {worst:.2f} times that of the best linear denoiser of pixels: at most "
+        f"{TRIVIAL} is expected"
+    ]
+
+
+def _of_told_levels(rows: tuple[LevelReport, ...]) -> list[str]:
+    """Sentences where another level than the true one changes nothing, or is better told."""
     known = [(row.half, row.twice) for row in rows if row.half is not None or row.twice is not None]
     flat = [all(told is None or abs(told - 1) < IGNORED for told in pair) for pair in known]
     if known and all(flat):
-        failures.append("it does the same whatever level it is told: it ignores sigma")
-    else:
-        for name, told in (
-            ("half", [row.half for row in rows if row.half is not None]),
-            ("twice", [row.twice for row in rows if row.twice is not None]),
-        ):
-            better = sum(value < TOLD_TWICE for value in told)
-            if told and (min(told) < TOLD_ONCE or better > 1):
-                failures.append(
-                    f"it denoises better when told {name} the noise level: its error is then "
-                    f"{min(told):.2f} times as large"
-                )
+        return ["it does the same whatever level it is told: it ignores sigma"]
+    found = []
+    for name, told in (
+        ("half", [row.half for row in rows if row.half is not None]),
+        ("twice", [row.twice for row in rows if row.twice is not None]),
+    ):
+        better = sum(value < TOLD_TWICE for value in told)
+        if told and (min(told) < TOLD_ONCE or better > 1):
+            found.append(
+                f"it denoises better when told {name} the noise level: its error is then "
+                f"{min(told):.2f} times as large"
+            )
+    return found
+
+
+def _of_bias(rows: tuple[LevelReport, ...]) -> tuple[list[str], list[str]]:
+    """A sentence, on what fails or what is odd, where errors go along with what D removes."""
     bias, error = max(
         ((row.bias, row.bias_error) for row in rows),
         key=lambda pair: abs(pair[0]) - ERRORS * pair[1] if math.isfinite(pair[0]) else math.inf,
     )
+    told = f"its error goes along with what it removes, by {bias:.2f}:"
     if not abs(bias) <= max(BIAS, ERRORS * error):
-        what = (
-            "the sign of its residual is flipped"
-            if bias > 1.5
-            else ("too little is removed" if bias < 0 else "too much is removed")
-        )
-        failures.append(f"its error goes along with what it removes, by {bias:.2f}: {what}")
-    elif abs(bias) > max(BIAS_WARNING, ERRORS * error):
-        warnings.append(f"its error goes along with what it removes, by {bias:.2f}: 0 is expected")
+        if bias > 1.5:
+            return [f"{told} the sign of its residual is flipped"], []
+        return [f"{told} too {'little' if bias < 0 else 'much'} is removed"], []
+    if abs(bias) > max(BIAS_WARNING, ERRORS * error):
+        return [], [f"{told} 0 is expected"]
+    return [], []
+
+
+def _of_divergence(rows: tuple[LevelReport, ...]) -> list[str]:
+    """A sentence on the first level at which the divergence of D does not make its error."""
     for row in rows:
         if row.divergence is None:
             continue
         slack = ERRORS * row.divergence_error
         low, high = min(DIVERGENCE[0], 1 - slack), max(DIVERGENCE[1], 1 + slack)
         if not low <= row.divergence <= high:
-            failures.append(
+            return [
                 f"its divergence makes {row.divergence:.2f} of its error at sigma {row.sigma:.3g}: "
                 "1 is expected of a posterior mean"
-            )
-            break
-    if off is not None and not off <= 1 + uncertain:
-        failures.append(
-            f"what it makes of noise is {off:.1f} deviations from the mean of the images: they may "
-            "be of another kind, or its range is another"
-        )
-    return failures, warnings
+            ]
+    return []
 
 
 def _inner(a: Tensor, b: Tensor) -> float:
