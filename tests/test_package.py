@@ -164,6 +164,15 @@ def test_methods_are_functions() -> None:
         assert getattr(methods, name) is info.run
 
 
+def test_the_house_imports_nothing_from_where_it_was() -> None:
+    former = {f"invscore.{module}" for module in MOVED}
+    for name, file in MODULES.items():
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom):
+                named = {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+                assert not named & former, f"{name} imports {named & former}"
+
+
 @pytest.mark.parametrize("module", MOVED)
 def test_former_places_warn(module: str) -> None:
     sys.modules.pop(f"invscore.{module}", None)

@@ -15,8 +15,8 @@ import numpy as np
 from invscore.files import atomic_file
 from invscore.readers.base import Array, Recording, Unfit, Wanted, as_float, single
 from invscore.readers.geometry import Change, as_in_file, change
+from invscore.readers.memory_check import require_room
 from invscore.readers.numbers import warn_of_spacing
-from invscore.readers.room import require_room
 
 AXES = {2: "hw", 3: "zhw", 4: "tzhw"}
 WIDEST = 16

@@ -9,7 +9,7 @@ import numpy as np
 
 from invscore.files import atomic_file
 from invscore.readers.base import Array, Recording, Unfit, Wanted, as_float, single
-from invscore.readers.room import require_room
+from invscore.readers.memory_check import require_room
 
 SEPARATORS = (",", ";", "\t")
 """What may stand between numbers; spaces where none of these does."""
