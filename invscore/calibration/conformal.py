@@ -31,6 +31,19 @@ def images_needed(level: float) -> int:
     return math.ceil(level / (1 - level) - SLACK)
 
 
+def share_held(images: int, level: float) -> float:
+    """Share of the pixels of so many ``images`` that the factor of the guarantee holds.
+
+    ``level (1 + 1 / n)``: of few images much more than the level, which a new image is sure to
+    have on average.
+
+    >>> from invscore.calibration.conformal import share_held
+    >>> round(share_held(5, 0.8), 3), round(share_held(80, 0.8), 3)
+    (0.96, 0.81)
+    """
+    return level * (1 + 1 / images)
+
+
 def conformal_factor(errors: Sequence[Tensor], level: float) -> float:
     """The factor of the guarantee; infinity where samples agree on too many wrong pixels.
 
@@ -40,7 +53,7 @@ def conformal_factor(errors: Sequence[Tensor], level: float) -> float:
     n = len(errors)
     if n < images_needed(level):
         raise ValueError(f"level {level:g} needs at least {images_needed(level)} images, got {n}")
-    allowed = ((n + 1) * (1 - level) - 1) / n
+    allowed = 1 - share_held(n, level)
     pooled = torch.cat([e.flatten() for e in errors]).double()
     weights = torch.cat([pooled.new_full((e.numel(),), 1 / (n * e.numel())) for e in errors])
     ordered, places = pooled.sort()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -281,7 +282,28 @@ def _print(found: Calibration, out: Path) -> None:
         f"Intervals {times:.2f} times {wider} than those of the samples hold {found.level:.0%} of "
         "the pixels, on average over new images like these; after: each image by the others."
     )
+    if price := _price_of_few(len(found.images), found.level):
+        typer.echo(price)
     typer.echo(f"{out}: for 'invscore reconstruct --calibration {out}', same options otherwise")
+
+
+FEW = 0.01
+"""Share of the pixels beyond the level which images may be held to without a word."""
+
+
+def _price_of_few(images: int, level: float) -> str:
+    """Why few images are held more than the level says: a sentence, or nothing."""
+    from invscore.calibration.conformal import SLACK, share_held
+
+    others = share_held(images - 1, level)
+    if others - level <= FEW + SLACK:
+        return ""
+    return (
+        f"With {images} images the factor has to hold {share_held(images, level):.0%} of their "
+        f"pixels, and {others:.0%} of the others' where it judges an image, for a new one to be "
+        f"sure of {level:.0%} on average: the price of few images in conformal risk control, at "
+        f"most a point from {math.ceil(level / FEW - SLACK) + 1} images on."
+    )
 
 
 def _files(images: Path, measurements: Path | None) -> list[tuple[Path, Path | None]]:

@@ -8,7 +8,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from invscore.calibration.conformal import conformal_factor, images_needed, left_out_factors
+from invscore.calibration.conformal import (
+    conformal_factor,
+    images_needed,
+    left_out_factors,
+    share_held,
+)
 
 
 def uniform(generator: torch.Generator, *shape: int) -> Tensor:
@@ -49,6 +54,15 @@ def test_the_factor_is_the_smallest_with_the_bound() -> None:
 
         assert bound(factor) <= 1 - level
         assert bound(factor * (1 - 1e-12)) > 1 - level
+
+
+@pytest.mark.parametrize("n", [5, 6, 40])
+def test_the_share_of_their_own_pixels_that_images_are_held_to(n: int) -> None:
+    generator = torch.Generator().manual_seed(n)
+    errors = [uniform(generator, 10**5) for _ in range(n)]
+    held = float((torch.stack(errors) <= conformal_factor(errors, 0.8)).double().mean())
+    assert held == pytest.approx(0.8 * (1 + 1 / n), abs=1e-5)
+    assert share_held(n, 0.8) == pytest.approx(held, abs=1e-5)
 
 
 def test_errors_that_are_equal() -> None:

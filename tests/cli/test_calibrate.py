@@ -62,6 +62,8 @@ def test_what_is_written(calibrate: Run, photos: Path) -> None:
     assert setting["prior"].startswith("tiny (")
     for part in ("pixels held", "before", "after", "hold 50% of the pixels", "c.json"):
         assert part in done.stdout
+    few = "4 images the factor has to hold 62% of their pixels, and 67% of the others'"
+    assert few in " ".join(done.stdout.split())
 
     again = calibrate("--out", "d.json", "--json", "--batch-size", "1")
     assert json.loads(again.stdout) == json.loads((photos / "d.json").read_text())
@@ -69,6 +71,14 @@ def test_what_is_written(calibrate: Run, photos: Path) -> None:
     other = calibrate("--out", "e.json", "--seed", "7")
     assert other.exit_code == 0, other.output
     assert Calibration.load(photos / "e.json").factor != found.factor
+
+
+def test_many_images_need_no_word() -> None:
+    """80 at a level of 0.8: a point beyond it where one is left out is from 81 on."""
+    from invscore.cli.calibrate import _price_of_few
+
+    assert _price_of_few(81, 0.8) == ""
+    assert "from 81 images on" in _price_of_few(80, 0.8)
 
 
 def test_images_have_noise_of_their_own(calibrate: Run, photos: Path) -> None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+import sys
 
 import pytest
 import torch
 from torch import Tensor
 
 from invscore.uncertainty.intervals import half_width
-from invscore.uncertainty.moderated import _prior, moderated
+from invscore.uncertainty.moderated import _prior, _within, moderated
 from invscore.uncertainty.pairs import spread
+from invscore.uncertainty.windows import Windows
 
+MODULE = sys.modules[moderated.__module__]
 F64 = torch.float64
 SHAPE = (1, 64, 64)
 IMAGES = 12
@@ -75,6 +78,42 @@ def test_the_most_certain_fifth_errs_as_it_is_told(n: int, before: float, after:
     assert over_told(raw.variance, raw.share) > before
     assert 0.97 < over_told(found.variance, found.share) < after
     assert float(found.variance.mean() / raw.variance.mean()) == pytest.approx(1, abs=1e-6)
+
+
+FINE = torch.exp(1.2 * smoothed(normal(*SHAPE, seed=6), 1.5))
+
+
+@pytest.mark.parametrize(("deviation", "taken"), [(FINE, 2), (0.1, 8)], ids=["fine", "alike"])
+def test_windows_are_from_2_to_8_pixels(
+    deviation: Tensor | float, taken: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one that leaves most degrees of freedom: of 1 pixel they would be more where it is 2."""
+    samples = drawn(4, deviation)[0][:, :1]
+    found = moderated(samples, paired=True)
+    freedom = {}
+    for window in (1, 2, 4, 8):
+        monkeypatch.setattr(MODULE, "WINDOWS", (window,))
+        only = moderated(samples, paired=True)
+        freedom[window] = float(only.freedom)
+        if window == taken:
+            torch.testing.assert_close(only.variance, found.variance)
+    assert float(found.freedom) == max(freedom[window] for window in (2, 4, 8))
+    assert (freedom[1] > freedom[2]) == (taken == 2)
+    assert freedom[taken] == float(found.freedom)
+
+
+def test_what_is_at_the_end_of_a_window_is_no_neighbour() -> None:
+    """Two pixels of a kind, 6 apart: 0.0004 of a window of 2 pixels; 4 apart: 0.005 of it."""
+    variance = 0.5 + torch.rand(1, 32, 32, generator=torch.Generator().manual_seed(0), dtype=F64)
+    squared = torch.zeros(32, 32, dtype=F64)
+    squared[0, 0] = 1.0
+    for apart, alone in ((6, True), (4, False)):
+        kind = torch.zeros_like(variance)
+        kind[0, 10, 10] = kind[0, 10, 10 + apart] = 1.0
+        told, scale, freedom = _within(Windows(variance, 2), variance, 2.0, squared, [kind])
+        assert bool((told == variance).all()) is alone
+        assert bool((scale == variance).all()) is alone
+        assert (freedom == 2.0) is alone
 
 
 def test_measured_pixels_are_no_neighbours_of_others() -> None:
