@@ -15,7 +15,7 @@ from invscore.methods.exact_score import serves
 from invscore.methods.gaussian_field.frequency_bands import FrequencyBands
 from invscore.methods.gaussian_field.operator_power import is_low_pass
 from invscore.methods.particles.matched_smc import MOST, MOST_OWN
-from invscore.operators import Inpainting, LinearOperator, SuperResolution
+from invscore.operators import Inpainting, LinearOperator, Operator, SuperResolution
 from invscore.options.ranges import Count
 from invscore.priors.base import Prior
 from invscore.rng import SampleRNG
@@ -43,6 +43,9 @@ not hide what the guess knows."""
 FEW = 64
 """Most numbers, measured or unknown, for which a product with the Jacobian each is worth its
 cost."""
+
+ONE_OBJECT = 1024
+"""Pixels up to which an image shows one object, whose shape a low-pass leaves open too."""
 
 LEAST = 49
 """Fewest numbers behind a low-pass that leave fine detail open alone: a digit of 28 x 28 is told by
@@ -110,6 +113,12 @@ def leaves_detail(problem: InverseProblem, operator: LinearOperator) -> bool:
     return is_low_pass(operator, FrequencyBands.of(like.expand(1, *operator.in_shape)))
 
 
+def shows_one_object(operator: Operator) -> bool:
+    """Whether images, (\\*channels, h, w), are so small that they show one object."""
+    shape = operator.in_shape
+    return len(shape) < 4 and math.prod(shape[-2:]) <= ONE_OBJECT
+
+
 @register(
     "auto",
     exact=False,
@@ -151,9 +160,11 @@ def auto(
     A low-pass, such as a blur or a smaller image, leaves fine detail open alone. `matched_spectrum`
     then begins at a level of 1 standard deviation of a pixel and ends at 0.08 of it, and ten
     evaluations are as good as twenty: on crops of four validation photographs blurs gain and lose
-    less than 0.06 dB, super-resolution gains. Of masks, motion blur and MRI they are not. Draws of
-    such detail spread by no less than the denoiser errs on them, but of volumes, and all draws of
-    real images behind networks where D passes noise.
+    less than 0.06 dB, super-resolution gains. Of masks, motion blur and MRI they are not. Images of
+    up to 1024 pixels show one object, whose shape a low-pass leaves open too: there it begins at 4
+    standard deviations and makes twenty evaluations. Draws of fine detail spread by no less than
+    the denoiser errs on them, but of volumes, and all draws of real images behind networks where D
+    passes noise.
 
     Of one or two evaluations the first is at half a standard deviation of a pixel where pixels are
     missing or were made fewer: on eight photographs, the mean of two samples, that gains 0.1 to
@@ -161,8 +172,9 @@ def auto(
     where 90 % are missing it loses up to 0.1. Blurs would lose by it.
 
     ``steps``: evaluations of a particle, or of a sample by the others (default: 20, and 10 of a
-    sample where a network restores what a low-pass has left). ``particles``: in a set of
-    `matched_smc`; ask for as many samples, or a multiple, so that none is drawn in vain.
+    sample where a network restores what a low-pass has left of more than 1024 pixels).
+    ``particles``: in a set of `matched_smc`; ask for as many samples, or a multiple, so that none
+    is drawn in vain.
 
     After the example of ``invscore.methods``:
 
@@ -205,8 +217,11 @@ def resolve(
         elif detail:
             high, low = (levels.of_pixel(prior, level) for level in DETAIL)
             draws = "seen" if len(operator.in_shape) < 4 else "local"
+            if shows_one_object(operator) and steps > STEPS_FOR_DETAIL:
+                high = levels.wide(prior)
+            elif given is None:
+                steps = STEPS_FOR_DETAIL
             own = {"sigma_max": high, "sigma_min": low, "spread": draws}
-            steps = STEPS_FOR_DETAIL if given is None else given
         else:
             own = {"spread": "local"}
         if steps <= HURRIED and not everywhere and isinstance(operator, SAMPLED):

@@ -61,7 +61,7 @@ def test_few_numbers_of_a_low_pass(side: int, taken: str) -> None:
     problem = problem_of(SuperResolution(4, (1, side, side)))
     info, own = resolve(problem, network_prior(), options)
     assert info.name == taken
-    assert own["steps"] == (10 if taken == "matched_spectrum" else 20)
+    assert own["steps"] == 20
     mask = torch.zeros(1, side, side, dtype=torch.bool)
     mask[:, ::4, ::4] = True
     info, _ = resolve(problem_of(Inpainting(mask, (1, side, side))), network_prior(), options)
@@ -86,6 +86,25 @@ def test_evaluations_of_auto() -> None:
 
     _, many = resolve(problem_of(MORE["hole"]), prior, METHODS["auto"].options({}))
     assert many == METHODS["matched_spectrum"].options({"steps": 20, "spread": "local"})
+
+
+@pytest.mark.parametrize(
+    ("shape", "wide"), [((1, 32, 32), True), ((3, 32, 32), True), ((1, 32, 33), False)]
+)
+def test_small_images_behind_a_low_pass_start_where_no_guess_knows_their_shape(
+    shape: tuple[int, ...], wide: bool
+) -> None:
+    """At 4 standard deviations in 20 evaluations, up to 1024 pixels; in few, as larger ones."""
+    prior, problem = network_prior(), problem_of(Blur.gaussian(1.6, shape))
+    _, own = resolve(problem, prior, METHODS["auto"].options({}))
+    deviation = prior.variance**0.5
+    first = 4 * deviation if wide else deviation
+    assert own["sigma_max"] == pytest.approx(first)
+    assert own["sigma_min"] == pytest.approx(0.08 * deviation)
+    assert (own["steps"], own["spread"]) == (20 if wide else 10, "seen")
+    for steps, high in ((11, first), (10, deviation)):
+        _, own = resolve(problem, prior, METHODS["auto"].options({"steps": steps}))
+        assert (own["steps"], own["sigma_max"]) == (steps, pytest.approx(high))
 
 
 @pytest.mark.parametrize("name", ["missing", "quartered", "blur", "motion"])
