@@ -185,9 +185,9 @@ def test_a_method_that_chooses_its_steps_keeps_them(
     given = ("--images", "photos", "--prior", prior, "--op", "deblur", "--noise", "0.1")
     done = invscore("calibrate", *given, "--samples", "3", "--level", "0.5", "--out", "c.json")
     assert done.exit_code == 0, done.output
-    assert Calibration.load(photos / "c.json").setting["options"]["steps"] == 10
+    assert Calibration.load(photos / "c.json").setting["options"]["steps"] == 20
     options = ("--image", "gray.png", "--op", "deblur", "--noise", "0.1", "--calibration", "c.json")
-    for steps, code in (((), 0), (("--steps", "10"), 0), (("--steps", "9"), 2)):
+    for steps, code in (((), 0), (("--steps", "20"), 0), (("--steps", "9"), 2)):
         done = invscore("reconstruct", "--prior", prior, *options, *steps)
         assert done.exit_code == code, done.output
 
