@@ -51,3 +51,19 @@ def test_masks_and_mosaics() -> None:
 )
 def test_others(operator: Operator) -> None:
     assert measured_pixels(problem(operator)) is None
+
+
+@pytest.mark.parametrize(("precision", "measured"), [(1e-5, True), (1e-7, False)])
+def test_next_to_nothing_is_not_measured(precision: float, measured: bool) -> None:
+    weight = torch.where(MASK, 1.0, precision**0.5)
+    found = measured_pixels(problem(Inpainting(weight, (1, 12, 16))))
+    assert (found is None) is measured
+    assert found is None or torch.equal(found[0], MASK)
+
+
+@pytest.mark.parametrize(("beside", "alone"), [(1e-5, True), (5e-3, False)])
+def test_pixels_are_alone_up_to_rounding(beside: float, alone: bool) -> None:
+    """Of a blur that brings so much of two neighbours."""
+    kernel = torch.tensor([[beside, 1.0, beside]])
+    operator = Blur(kernel, (1, 12, 16)) @ Inpainting(MASK, (1, 12, 16))
+    assert (measured_pixels(problem(operator)) is not None) is alone

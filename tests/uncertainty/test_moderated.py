@@ -7,10 +7,11 @@ import sys
 
 import pytest
 import torch
+from scipy.special import polygamma
 from torch import Tensor
 
 from invscore.uncertainty.intervals import half_width
-from invscore.uncertainty.moderated import _prior, _within, moderated
+from invscore.uncertainty.moderated import _freedom, _prior, _within, moderated
 from invscore.uncertainty.pairs import spread
 from invscore.uncertainty.windows import Windows
 
@@ -152,6 +153,22 @@ def test_samples_that_agree_but_for_rounding_tell_nothing() -> None:
     samples = torch.full((3, 2, 1, 8, 8), 0.3) * last_digit
     found = moderated(samples, paired=False)
     torch.testing.assert_close(found.variance, spread(samples, paired=False).variance)
+
+
+def test_pixels_of_which_samples_agree_are_told_finite_variances() -> None:
+    """As of a saturated sky beside others: no logarithm of 0."""
+    samples = normal(4, 1, *SHAPE, seed=3)
+    samples[..., :8] = 1.0
+    found = moderated(samples, paired=True)
+    assert bool(found.variance.isfinite().all() and found.scale.isfinite().all())
+    assert bool((found.variance[..., 20:] > 0).all())
+    assert math.isfinite(float(found.freedom))
+    assert float(found.freedom) > 1
+
+
+@pytest.mark.parametrize("variance", [1e-3, 0.1, 1.0, 5.0, 40.0])
+def test_degrees_of_freedom_have_the_variance_that_is_asked_for(variance: float) -> None:
+    assert float(polygamma(1, _freedom(variance) / 2)) == pytest.approx(variance, rel=1e-9)
 
 
 @pytest.mark.parametrize("complex_", [False, True])
