@@ -203,6 +203,23 @@ def _eigenvalues(kernel: Tensor, grid: tuple[int, int]) -> Tensor:
     return down @ kernel @ across.T
 
 
+def mirrored_power(kernel: Tensor, grid: tuple[int, ...]) -> Tensor:
+    """What ``kernel`` passes of the power of cosines of a ``grid`` (h, w), far from the border.
+
+    Float64, of the shape of the grid. A cosine along both axes is waves of two directions, and
+    the mean of both is what passes: sums of even parts of the kernel with cosines, of odd ones with
+    sines.
+    """
+    phases = [
+        torch.pi / size * torch.outer(torch.arange(size), _offsets(length))
+        for size, length in zip(grid, kernel.shape, strict=True)
+    ]
+    kernel = kernel.cpu().double()
+    of_rows, of_columns = ([p.cos(), p.sin()] for p in phases)
+    parts = [down @ kernel @ across.T for down in of_rows for across in of_columns]
+    return torch.stack([part.square() for part in parts]).sum(dim=0)
+
+
 def _offsets(length: int) -> Tensor:
     return torch.arange(length, dtype=torch.float64) - length // 2
 

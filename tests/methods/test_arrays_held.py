@@ -12,7 +12,7 @@ from torch import Tensor
 
 from invscore import GaussianNoise, InverseProblem, reconstruct, simulate
 from invscore.batches import PerImage
-from invscore.methods.gaussian_field import frequency_bands, operator_power
+from invscore.methods.gaussian_field import frequency_bands, operator_power, waves
 from invscore.operators import (
     Blur,
     Inpainting,
@@ -53,7 +53,7 @@ class Shrinking(Prior):
 @pytest.fixture(autouse=True)
 def large_images_are_small(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is held in pieces of a million numbers is so here, and nothing is remembered."""
-    for room in (frequency_bands, operator_power, detail):
+    for room in (frequency_bands, operator_power, waves, detail):
         monkeypatch.setattr(room, "SMALL", 1000)
     monkeypatch.setattr(constant, "LARGE", 1000)
     monkeypatch.setattr(cosines, "DENSE", 32)

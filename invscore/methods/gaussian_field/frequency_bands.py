@@ -8,6 +8,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from invscore.operators.cosines import Cosines
 from invscore.operators.fourier import hartley
 
 WIDTH = 0.5
@@ -29,7 +30,8 @@ class FrequencyBands:
     Spectra have the shape of images, (b, \\*shape): the coefficients in an orthonormal basis of
     waves, Hartley's for real images and Fourier's for complex ones, in the order of
     ``torch.fft.fftn``. White noise is white in it, and a field whose law does not depend on the
-    place has independent coefficients.
+    place has independent coefficients. Of real images (c, h, w) that are taken to be ``mirrored``
+    beyond their border, and not to wrap around, the basis is cosines (of type II) of their planes.
 
     The band of a frequency is that of its distance from 0 along the last two axes; those of a
     volume are cut once more, by the frequency across its slices. Frequencies along the channels are
@@ -38,25 +40,32 @@ class FrequencyBands:
     ``numbers`` (n,): the coefficients that a band of n holds, ``count`` the real numbers that they
     are. ``radius``: the size of each frequency in cycles a pixel, for those of the first quarter,
     (d // 2 + 1, h // 2 + 1, w // 2 + 1), d = 1 for images: the others are their mirror images, and
-    nothing as large as an image is held. ``channels``: their number.
+    nothing as large as an image is held; of cosines, for all of them. ``channels``: their number.
     """
 
-    def __init__(self, like: Tensor) -> None:
+    def __init__(self, like: Tensor, mirrored: bool = False) -> None:
         self._axes = tuple(range(1, like.ndim))
         self.shape = like.shape[1:]
         self._dtype, self._complex = like.dtype, like.is_complex()
         depth = self.shape[1] if len(self.shape) == 4 else 1
         self.channels = self.shape[:-2].numel() // depth
         self._sides = (depth, *(1, *self.shape)[-2:])
-        across, along, beside = (torch.arange(n // 2 + 1).double() / n for n in self._sides)
-        mirrored = [torch.minimum(torch.arange(n), n - torch.arange(n)) for n in self._sides]
-        alike = [torch.bincount(m).double() for m in mirrored]
+        self.mirrored = mirrored
+        if mirrored:
+            of_sides = (Cosines(self.shape[axis], axis) for axis in (-2, -1))
+            self._rows, self._columns = (cosines.to(like.device) for cosines in of_sides)
+        across, along, beside = (_axis(n, mirrored) for n in self._sides)
+        places = [torch.minimum(torch.arange(n), n - torch.arange(n)) for n in self._sides]
+        alike = [
+            torch.ones(n).double() if mirrored else torch.bincount(m).double()
+            for n, m in zip(self._sides, places, strict=True)
+        ]
         size = torch.hypot(along[:, None], beside)
         octaves = _Octaves(size, torch.outer(alike[1], alike[2]), max(self._sides[1:]), like)
         slices = _Octaves(across, alike[0], depth, like)
 
         device, real = like.device, like.real.dtype
-        self._mirrored = [m.to(device) for m in mirrored[1:]]
+        self._places = [m.to(device) for m in places[1:]]
         self._bands = (min(self.channels, 2), slices.bands, octaves.bands)
         self._octaves, self._slices = octaves, slices
         self._group = torch.arange(self.channels).clamp_max(1).to(device, torch.int32)
@@ -82,10 +91,10 @@ class FrequencyBands:
         self.count = (2 if self._complex else 1) * self.numbers
 
     @staticmethod
-    def of(like: Tensor) -> FrequencyBands:
+    def of(like: Tensor, mirrored: bool = False) -> FrequencyBands:
         """The bands of images as ``like``: those made before, where images are small."""
         made = _remembered if like[:1].numel() <= SMALL else _made
-        return made(like.shape[1:], like.dtype, like.device)
+        return made(like.shape[1:], like.dtype, like.device, mirrored)
 
     def probes(self) -> Iterator[Tensor]:
         """Spectra of PROBES random images, (k, \\*shape) at once, of modulus 1 at every frequency.
@@ -100,12 +109,16 @@ class FrequencyBands:
 
     def spectrum(self, x: Tensor) -> Tensor:
         """The coefficients of images, (b, \\*shape)."""
+        if self.mirrored:
+            return self._across_channels(self._columns.vh(self._rows.vh(x)))
         if self._complex:
             return torch.fft.fftn(x, dim=self._axes, norm="ortho")
         return hartley(x, self._axes)
 
     def image(self, spectrum: Tensor) -> Tensor:
         """The images of ``spectrum``."""
+        if self.mirrored:
+            return self._rows.v(self._columns.v(self._across_channels(spectrum)))
         if self._complex:
             return torch.fft.ifftn(spectrum, dim=self._axes, norm="ortho")
         return hartley(spectrum, self._axes)
@@ -114,7 +127,7 @@ class FrequencyBands:
         """The ``spectrum`` of images of which ``mean``, a number or an image, is taken away."""
         if isinstance(mean, Tensor) and mean.ndim:
             return spectrum - self.spectrum(torch.zeros_like(spectrum[:1]) + mean)
-        moved = spectrum.clone()
+        moved = spectrum.clone(memory_format=torch.contiguous_format)
         moved.flatten(1)[:, :1] -= mean * self.shape.numel() ** 0.5
         return moved
 
@@ -150,19 +163,31 @@ class FrequencyBands:
     def power_law(self, exponent: float, variance: float) -> Tensor:
         """Of a field of power ``|f|^-exponent`` and pixel ``variance``: (1, \\*shape).
 
-        The constant has the power of the lowest other frequency.
+        The constant has the power of the lowest other frequency of a wave. A field of cosines is as
+        strong at every frequency as one of waves.
         """
         lowest = 1 / max((1, *self.shape)[-2:])
-        power = (self.radius[:1].clamp_min(lowest) ** -exponent)[None, None]
+
+        def law(radius: Tensor) -> Tensor:
+            return radius.clamp_min(lowest) ** -exponent
+
+        power = law(self.radius[:1])[None, None]
+        if self.mirrored:
+            rows, columns = (torch.fft.fftfreq(n, dtype=power.dtype) for n in self.shape[-2:])
+            mean = law(torch.hypot(rows[:, None], columns)).mean().to(power)
+        else:
+            mean = self.everywhere(power).mean()
         # Of a volume it is the same in all slices, and those are one in memory.
-        return self.everywhere(power * (variance / self.everywhere(power).mean()))
+        return self.everywhere(power * (variance / mean))
 
     def everywhere(self, quarter: Tensor) -> Tensor:
         """Values on spectra, (b, \\*shape), of those at the frequencies of the first quarter,
         (b, channels, d // 2 + 1, h // 2 + 1, w // 2 + 1): channels and slices may be 1 for all."""
         depth, height, width = self._sides
-        if self._few_operations:
-            rows, columns = self._mirrored
+        if self.mirrored:
+            whole = quarter
+        elif self._few_operations:
+            rows, columns = self._places
             whole = quarter.index_select(-2, rows).index_select(-1, columns)
         else:
             whole = _unfolded(_unfolded(quarter, -1, width), -2, height)
@@ -177,25 +202,39 @@ class FrequencyBands:
         Two estimates from random images are better than one: conjugate gradients of what an
         operator mixes a little, as blurs with a border do, take a quarter fewer iterations.
         """
-        if self._complex:
+        if self._complex or self.mirrored:
             return values
         opposed = values.flip(self._axes).roll([1] * len(self._axes), self._axes)
         return opposed.add_(values).mul_(0.5)
 
+    def _across_channels(self, x: Tensor) -> Tensor:
+        return x if self.channels == 1 else hartley(x, (1,))
+
     def _folded(self, values: Tensor) -> Tensor:
         """Sums over mirror images, (b, channels, d // 2 + 1, h // 2 + 1, w // 2 + 1)."""
         whole = values.reshape(len(values), self.channels, *self._sides)
+        if self.mirrored:
+            return whole
         folded = _folded(_folded(whole, -1), -2)
         return folded if self._sides[0] == 1 else _folded(folded, -3)
 
 
 @torch.inference_mode(False)
-def _made(shape: torch.Size, dtype: torch.dtype, device: torch.device) -> FrequencyBands:
+def _made(
+    shape: torch.Size, dtype: torch.dtype, device: torch.device, mirrored: bool
+) -> FrequencyBands:
     # Of one number that is all of them.
-    return FrequencyBands(torch.zeros((), dtype=dtype, device=device).expand(1, *shape))
+    return FrequencyBands(torch.zeros((), dtype=dtype, device=device).expand(1, *shape), mirrored)
 
 
 _remembered = lru_cache(maxsize=8)(_made)
+
+
+def _axis(length: int, mirrored: bool) -> Tensor:
+    """Frequencies along an axis, in cycles a pixel: of waves up to their opposites, of cosines."""
+    if mirrored and length > 1:
+        return torch.arange(length).double() / (2 * length)
+    return torch.arange(length // 2 + 1).double() / length
 
 
 class _Octaves:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
@@ -31,9 +32,12 @@ class OperatorPower(NamedTuple):
         """Found by random images, and exact for filters, as blurs and Fourier sampling are.
 
         Of missing pixels it is exact too: a wave and its opposite pass as much as any other two.
+        What a blur passes of cosines is told by its kernel, and by the share of pixels measured.
         """
         if isinstance(operator, Inpainting):
             return cls._of_pixels(operator, bands)
+        if isinstance(operator, Blur) and bands.mirrored:
+            return cls._of_kernel(operator, bands)
         power, error = steadied(torch.cat(list(_gains(operator, bands)))[:, None])
         return cls(power[0], bool(error <= FILTER * power.max()))
 
@@ -41,6 +45,13 @@ class OperatorPower(NamedTuple):
     def _of_pixels(cls, operator: Inpainting, bands: FrequencyBands) -> OperatorPower:
         weight = operator.weight.like(bands.radius).square()
         return cls(weight.mean().expand(bands.shape), bool((weight == weight.max()).all()))
+
+    @classmethod
+    def _of_kernel(cls, operator: Blur, bands: FrequencyBands) -> OperatorPower:
+        height, width = bands.shape[-2:]
+        share = math.prod(operator.out_shape[-2:]) / (height * width)
+        power = share * operator.power((height, width))
+        return cls(power.to(bands.radius).expand(bands.shape), operator.passes_cosines)
 
 
 def is_low_pass(operator: LinearOperator, bands: FrequencyBands) -> bool:

@@ -7,10 +7,11 @@ from torch import Tensor
 
 from invscore.likelihood import InverseProblem
 from invscore.methods.gaussian_field import coarse_start as coarse
-from invscore.methods.gaussian_field.frequency_bands import FrequencyBands
+from invscore.methods.gaussian_field.bordered import explained_at_border
 from invscore.methods.gaussian_field.operator_power import OperatorPower
 from invscore.methods.gaussian_field.posterior import Unexplained, explained
-from invscore.operators import Inpainting, LinearOperator
+from invscore.methods.gaussian_field.waves import bands_of_guess
+from invscore.operators import Blur, Inpainting, LinearOperator
 
 EXPONENT = 3.0
 """Exponent of the power spectrum: photographs have about 2, and 3 restores better."""
@@ -33,7 +34,7 @@ def field_mean(
     ``mean``: that of the field, (b, \\*channels, h, w). The noise of y is taken to be Gaussian of
     the variance at ``A mean``.
     """
-    bands = FrequencyBands.of(mean)
+    bands = bands_of_guess(operator, mean)
     passed = OperatorPower.of(operator, bands)
     loud = float(passed.power.max().sqrt()) * variance**0.5
     each = problem.measured(problem.noise.variance(problem.y).expand(problem.y.shape))
@@ -43,7 +44,7 @@ def field_mean(
     if quiet:
         # Rounding errors of A^H W y count as much as |A| sqrt(c) / s in deviations of the field.
         operator, near = _in_double_precision(operator, mean)
-        bands = FrequencyBands.of(near)
+        bands = bands_of_guess(operator, near)
     c = bands.power_law(exponent, variance)
     seen = operator.matvec(near.contiguous())
     noise = problem.noise.variance(seen)
@@ -55,6 +56,12 @@ def field_mean(
     if passed.is_filter and even:
         gain = c / (1 + power * c) / noise.reshape(-1, *[1] * (c.ndim - 1))
         shift = gain * bands.spectrum(operator.rmatvec(problem.y - seen))
+    elif isinstance(operator, Blur) and bands.mirrored and exponent > 0:
+        residual = problem.y - seen
+        del seen, c, power, passed, inverse, near
+        shift = explained_at_border(
+            operator, residual, noise, bands, lambda of: of.power_law(exponent, variance)
+        )
     else:
         residual = problem.y - seen
         start = None

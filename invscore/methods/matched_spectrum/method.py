@@ -11,7 +11,7 @@ from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
 from invscore.methods.common.equivariant_denoiser import EquivariantDenoiser
 from invscore.methods.common.initial_guess import initial_guess
-from invscore.methods.gaussian_field.frequency_bands import FrequencyBands
+from invscore.methods.gaussian_field.waves import bands_behind
 from invscore.methods.matched_spectrum.denoiser_covariance import DenoiserCovariance
 from invscore.methods.matched_spectrum.local_answer import LocalAnswer
 from invscore.methods.matched_spectrum.lost_detail import LostDetail, law_for, tails
@@ -57,9 +57,10 @@ def matched_spectrum(
     noise of y is Gaussian and the operator is a filter or has a cheap SVD, the noise of x is as
     much that of y as it can be (``SharedNoise``): D then sees the true image where it is measured,
     not a draw of it, and little of y is left for the Gaussian to explain. Elsewhere it is fresh.
-    Draws are in closed form of filters of real images, such as blurs that wrap around, and by a few
-    conjugate gradients of other linear operators; where the operator is not linear, by Gauss-Newton
-    steps (``NonlinearMeasurement``). Complex images are next to nothing outside an object: for them
+    Draws are in closed form of filters of real images (blurs that wrap around, and of mirrored
+    images by kernels that are their own mirror image), and by a few conjugate gradients of other
+    linear operators; where the operator is not linear, by Gauss-Newton steps
+    (``NonlinearMeasurement``). Complex images are next to nothing outside an object: for them
     the Gaussian is as uneven as the error of D is. A symmetric prior is evaluated at rotated and
     mirrored images (``EquivariantDenoiser``). Serves any operator and any noise, taken to be
     Gaussian of the variance at A(D).
@@ -87,7 +88,7 @@ def matched_spectrum(
     low = levels.fine(prior) if sigma_min is None else sigma_min
     sigmas = levels.karras(steps, high, low)
     guess = initial_guess(problem, prior, 0.0, rng)
-    bands = FrequencyBands.of(guess)
+    bands = bands_behind(operator, guess)
     measurement: Measurement
     if isinstance(operator, LinearOperator):
         measurement = measurement_for(problem, operator, bands)
