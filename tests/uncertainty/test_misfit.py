@@ -200,3 +200,18 @@ def test_few_numbers_tell_no_level() -> None:
     small = SuperResolution(4, (1, 28, 28))
     problem = InverseProblem(small, torch.rand(1, 1, 7, 7), GaussianNoise(0.1))
     assert noise_seen(problem, prior, torch.zeros(1, 1, 1, 28, 28)) is None
+
+
+@pytest.mark.parametrize("waves", [6, 12, 20])
+def test_a_band_that_does_not_fit_is_told_by_its_frequency(waves: int) -> None:
+    """A residual with ``waves`` along 64 columns, whose band of 0.05 is told by its middle."""
+    noise = torch.randn(1, *SHAPE, generator=torch.Generator().manual_seed(0))
+    columns = torch.arange(64)
+    wave = 0.7 * torch.cos(2 * torch.pi * waves * columns / 64).expand(noise.shape)
+    blur = Blur(torch.ones(1, 1), SHAPE)
+    problem = InverseProblem(blur, SIGMA * (noise + wave), GaussianNoise(SIGMA))
+    samples = torch.zeros(1, 1, *SHAPE)
+    (sentence,) = misfit_warnings(problem, samples, check_residual(problem, samples), white=True)
+    found = re.search(r"about (0\.\d\d) cycles a pixel and 1\.0", sentence)
+    assert found is not None
+    assert abs(float(found[1]) - waves / 64) <= 0.03
