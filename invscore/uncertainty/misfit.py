@@ -3,6 +3,7 @@
 Each cause leaves a mark of its own on the residual ``y - A(x')`` in units of the noise:
 
 - zeros that were not measured: exactly 0 in y, beside numbers that are far from it;
+- hot and dead pixels: single numbers that do not fit, where all others do (``outliers``);
 - the border: large along it alone (``border``);
 - a noise map: off in some regions (``regions``);
 - the level of the noise: off at the highest frequencies, where y has nothing but noise;
@@ -22,6 +23,7 @@ from invscore.likelihood import GaussianNoise, InverseProblem
 from invscore.operators import MRI, Identity, Inpainting, LinearOperator
 from invscore.uncertainty.border import border_warnings
 from invscore.uncertainty.kernel import sharper_warnings
+from invscore.uncertainty.outliers import outlier_warnings
 from invscore.uncertainty.regions import has_noise_map, region_warnings
 from invscore.uncertainty.residual import Residual, unit_of
 from invscore.uncertainty.spectrum import RINGS, SECTORS, ResidualSpectrum, residual_spectrum
@@ -77,7 +79,10 @@ def misfit_warnings(
     """
     each = residuals(problem, samples)
     found = (
-        _zeros(problem, samples) or _saturated(problem, samples) or border_warnings(problem, each)
+        _zeros(problem, samples)
+        or _saturated(problem, samples)
+        or outlier_warnings(problem, each)
+        or border_warnings(problem, each)
     )
     if white:
         found = found or region_warnings(problem, each)

@@ -1,0 +1,75 @@
+"""Single numbers of a measurement that nothing explains, where the others fit.
+
+Hot and dead pixels, cosmic rays, scratches and spikes in k-space are no Gaussian noise. Behind a
+blur or a projection no image has them, so that samples spoil their surroundings to come nearer.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from invscore.likelihood import GaussianNoise, InverseProblem
+
+FAR = 6.0
+"""Residual in units of the noise from which on a number is no sum of image and Gaussian noise."""
+
+ALONE = 2.0
+"""Least ratio of a residual to those beside it by which it is a single one: along an edge that a
+wrong kernel leaves they are alike."""
+
+FEWEST = 2
+"""Fewest single numbers that are told."""
+
+REACH, NEAR = 4, 0.5
+"""Distance within which samples spoil what is around a single number, and the least share of the
+numbers that do not fit which lie so near to one: of those along an edge at most a fifth do."""
+
+FITS = 1.4
+"""Largest rms of the other residuals, in units of the noise, that fit."""
+
+
+def outlier_warnings(problem: InverseProblem, found: Iterable[Tensor]) -> tuple[str, ...]:
+    """A sentence where single numbers of a measurement (b, \\*, h, w) do not fit, and others do.
+
+    ``found``: the residuals of samples in units of the noise, (b, \\*out_shape) each.
+    """
+    if not isinstance(problem.noise, GaussianNoise) or problem.y.ndim < 4:
+        return ()
+    size = _least(found)
+    rows = size.reshape(-1, 1, *size.shape[-2:])
+    far = rows > FAR
+    single = far & (rows > ALONE * _most_beside(rows))
+    near = functional.max_pool2d(single.to(rows), 2 * REACH + 1, stride=1, padding=REACH) > 0
+    count = int(single.sum())
+    if count < FEWEST or (far & near).sum() < NEAR * far.sum():
+        return ()
+    parts = 2 if problem.y.is_complex() else 1
+    others = rows[~far & (rows > 0)].square() / parts
+    if not float(others.mean()) ** 0.5 <= FITS:
+        return ()
+    return (
+        f"{count} single numbers of the measurement are more than {FAR:g} times the noise from "
+        "A x, and the others fit: hot or dead pixels, cosmic rays and scratches spoil what is "
+        "around them unless they count as not measured, as NaN does",
+    )
+
+
+def _least(found: Iterable[Tensor]) -> Tensor:
+    """The least size that the residual of a number has in any sample."""
+    return functools.reduce(torch.minimum, (each.abs() for each in found))
+
+
+def _most_beside(rows: Tensor) -> Tensor:
+    """The largest of the eight numbers around each of ``rows``, (n, 1, h, w)."""
+    around = [
+        functional.pad(rows, (1 - right, 1 + right, 1 - down, 1 + down))[..., 1:-1, 1:-1]
+        for down in (-1, 0, 1)
+        for right in (-1, 0, 1)
+        if (down, right) != (0, 0)
+    ]
+    return functools.reduce(torch.maximum, around)
