@@ -25,6 +25,10 @@ wrong kernel leaves they are alike."""
 FEWEST = 2
 """Fewest single numbers that are told."""
 
+TAIL, BY_CHANCE = 4.0, 2e-4
+"""Residual beyond which noise of a larger level, in a region or in all, has many numbers for each
+beyond ``FAR``, and the share of numbers there by which chance is allowed for (it is 6e-5)."""
+
 REACH, NEAR = 4, 0.5
 """Distance within which samples spoil what is around a single number, and the least share of the
 numbers that do not fit which lie so near to one: of those along an edge at most a fifth do."""
@@ -44,9 +48,11 @@ def outlier_warnings(problem: InverseProblem, found: Iterable[Tensor]) -> tuple[
     rows = size.reshape(-1, 1, *size.shape[-2:])
     far = rows > FAR
     single = far & (rows > ALONE * _most_beside(rows))
-    near = functional.max_pool2d(single.to(rows), 2 * REACH + 1, stride=1, padding=REACH) > 0
+    near = functional.max_pool2d(single.to(rows), 2 * REACH + 1, stride=1, padding=REACH)
     count = int(single.sum())
-    if count < FEWEST or (far & near).sum() < NEAR * far.sum():
+    if count < FEWEST or (far & (near > 0)).sum() < NEAR * far.sum():
+        return ()
+    if ((rows > TAIL) & (near == 0)).sum() > count + BY_CHANCE * rows.numel():
         return ()
     parts = 2 if problem.y.is_complex() else 1
     others = rows[~far & (rows > 0)].square() / parts

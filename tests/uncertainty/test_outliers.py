@@ -53,6 +53,14 @@ def test_edges_and_noise_are_no_single_numbers() -> None:
     assert told(3 * RESIDUAL) == told(1.8 * spoilt(9.0)) == ()
 
 
+def test_more_noise_in_a_region_is_no_outliers() -> None:
+    region = torch.randn(2, 1, 128, 128, generator=torch.Generator().manual_seed(1))
+    region[..., :40, :] *= 2
+    problem = InverseProblem(Identity((1, 128, 128)), torch.zeros(2, 1, 128, 128), NOISE)
+    assert int((region.abs() > 6).sum()) > 10
+    assert outlier_warnings(problem, [region]) == ()
+
+
 def test_what_has_no_neighbours_or_other_noise_is_let_pass() -> None:
     line = InverseProblem(Identity((64,)), torch.zeros(2, 64), NOISE)
     assert outlier_warnings(line, [10 * torch.eye(64)[:2]]) == ()
