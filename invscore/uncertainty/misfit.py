@@ -9,6 +9,7 @@ Each cause leaves a mark of its own on the residual ``y - A(x')`` in units of th
 - the level of the noise: off at the highest frequencies, where y has nothing but noise;
 - the kernel: as declared there, large in a band in between, where transfer functions differ; or
   large at the highest, in another way than white noise, where the picture is sharper (``kernel``);
+- noise that is not white: large in one band, and small at the highest frequencies;
 - an image that the prior does not know: large at the lowest frequencies, which every kernel keeps.
 
 Whatever else does not fit is told by the size of the residual alone (``residual``).
@@ -204,6 +205,9 @@ def _bands(problem: InverseProblem, spectrum: ResidualSpectrum) -> tuple[str, ..
     band = large[:, 1:-HIGHEST].flatten(1).any(dim=1)
     if isinstance(problem.operator, WITHOUT_KERNEL):
         band = torch.zeros_like(band)
+    uneven = less & large[:, :-HIGHEST].flatten(1).any(dim=1)
+    if bool(uneven.any()):
+        return (_colour_sentence(problem, spectrum, noise, uneven),)
     if bool(lowest.any()):
         return (_prior_sentence(problem, spectrum, lowest),)
     if bool(more.any()) and (sharper := sharper_warnings(problem)):
@@ -241,14 +245,31 @@ def _noise_sentence(problem: InverseProblem, power: Tensor, found: Tensor) -> st
     return sentence + f"the noise is {bound} {factor * declared:.2g}, not {declared:.2g}"
 
 
+def _colour_sentence(
+    problem: InverseProblem, spectrum: ResidualSpectrum, noise: Tensor, found: Tensor
+) -> str:
+    size, frequency = _largest(spectrum, found, first=0)
+    return (
+        f"the residual y - A x is {float(noise[found].min()) ** 0.5:.2g} times {unit_of(problem)} "
+        f"at the highest frequencies and {size:.2g} times about {frequency:.2f} cycles a pixel: "
+        "the noise is not white, as of a picture that was smoothed, resampled or denoised, unless "
+        "there is less of it than declared and the operator is another"
+    )
+
+
+def _largest(spectrum: ResidualSpectrum, found: Tensor, first: int) -> tuple[float, float]:
+    """The largest residual of a band from ring ``first`` on, and its cycles a pixel."""
+    inner = spectrum.power[found, first:-HIGHEST] * (spectrum.freedom[first:-HIGHEST] > 0)
+    place = int(inner.flatten().argmax()) % (inner.shape[1] * SECTORS)
+    return float(inner.max()) ** 0.5, (place // SECTORS + first + 0.5) / (2 * RINGS)
+
+
 def _operator_sentence(
     problem: InverseProblem, spectrum: ResidualSpectrum, noise: Tensor, found: Tensor
 ) -> str:
-    inner = spectrum.power[found, 1:-HIGHEST] * (spectrum.freedom[1:-HIGHEST] > 0)
-    place = int(inner.flatten().argmax()) % (inner.shape[1] * SECTORS)
-    frequency = (place // SECTORS + 1.5) / (2 * RINGS)
+    size, frequency = _largest(spectrum, found, first=1)
     return (
-        f"the residual y - A x is {float(inner.max()) ** 0.5:.2g} times {unit_of(problem)} about "
+        f"the residual y - A x is {size:.2g} times {unit_of(problem)} about "
         f"{frequency:.2f} cycles a pixel and {float(noise[found].mean()) ** 0.5:.2f} times at the "
         "highest frequencies, where there is noise alone: the operator is not the instrument's, "
         "its kernel first of all"

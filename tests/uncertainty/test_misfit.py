@@ -215,3 +215,22 @@ def test_a_band_that_does_not_fit_is_told_by_its_frequency(waves: int) -> None:
     found = re.search(r"about (0\.\d\d) cycles a pixel and 1\.0", sentence)
     assert found is not None
     assert abs(float(found[1]) - waves / 64) <= 0.03
+
+
+@pytest.mark.parametrize("smooth", [0.6, 1.0])
+def test_noise_that_is_not_white_is_told_from_less_of_it(smooth: float) -> None:
+    noise = torch.randn(1, *SHAPE, generator=torch.Generator().manual_seed(0))
+    coloured = Blur.gaussian(smooth, SHAPE)(noise)
+    coloured = 1.2 * coloured / coloured.std()
+
+    def told(residual: Tensor) -> str:
+        problem = InverseProblem(GAUSSIAN, SIGMA * residual, GaussianNoise(SIGMA))
+        samples = torch.zeros(1, 1, *SHAPE)
+        residual_of = check_residual(problem, samples)
+        (sentence,) = misfit_warnings(problem, samples, residual_of, white=True)
+        return sentence
+
+    sentence = told(coloured)
+    assert "the noise is not white" in sentence
+    assert float(sentence.split("A x is ")[1].split()[0]) < 0.85  # at the highest frequencies
+    assert "the noise is at most 0.005" in told(0.5 * noise)
