@@ -47,6 +47,10 @@ cost."""
 ONE_OBJECT = 1024
 """Pixels up to which an image shows one object, whose shape a low-pass leaves open too."""
 
+LARGE_HOLE = 0.4
+"""Least side of a square without measured pixels, in shorter sides of the image, whose content no
+guess knows."""
+
 LEAST = 49
 """Fewest numbers behind a low-pass that leave fine detail open alone: a digit of 28 x 28 is told by
 7 x 7 means of pixels, and not by 4 x 4."""
@@ -119,6 +123,15 @@ def shows_one_object(operator: Operator) -> bool:
     return len(shape) < 4 and math.prod(shape[-2:]) <= ONE_OBJECT
 
 
+def has_large_hole(operator: Operator) -> bool:
+    """Whether a square of ``LARGE_HOLE`` of the image's side has no pixel that was measured."""
+    if not isinstance(operator, Inpainting):
+        return False
+    mask = operator.measured.to(torch.float32)
+    side = math.ceil(LARGE_HOLE * min(mask.shape[-2:]))
+    return bool((torch.nn.functional.max_pool2d(mask, side, stride=1) == 0).any())
+
+
 @register(
     "auto",
     exact=False,
@@ -164,7 +177,9 @@ def auto(
     up to 1024 pixels show one object, whose shape a low-pass leaves open too: there it begins at 4
     standard deviations and makes twenty evaluations. Draws of fine detail spread by no less than
     the denoiser errs on them, but of volumes, and all draws of real images behind networks where D
-    passes noise.
+    passes noise. Behind a hole of 0.4 of the side of such a small image, too, it begins at 4
+    standard deviations: of half a crop of a photograph, 32 x 32, hidden, that gains 0.5 to 0.6 dB,
+    and of digits the samples follow the posterior in ten of eleven cases, not in five.
 
     Of one or two evaluations the first is at half a standard deviation of a pixel where pixels are
     missing or were made fewer: on eight photographs, the mean of two samples, that gains 0.1 to
@@ -224,6 +239,8 @@ def resolve(
             own = {"sigma_max": high, "sigma_min": low, "spread": draws}
         else:
             own = {"spread": "local"}
+            if steps > STEPS_FOR_DETAIL and shows_one_object(operator) and has_large_hole(operator):
+                own["sigma_max"] = levels.wide(prior)
         if steps <= HURRIED and not everywhere and isinstance(operator, SAMPLED):
             own["sigma_max"] = levels.of_pixel(prior, NEARER)
     return info, info.options({"steps": steps, **own})

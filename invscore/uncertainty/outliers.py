@@ -7,6 +7,7 @@ blur or a projection no image has them, so that samples spoil their surroundings
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Iterable
 
 import torch
@@ -72,10 +73,12 @@ def _least(found: Iterable[Tensor]) -> Tensor:
 
 def _most_beside(rows: Tensor) -> Tensor:
     """The largest of the eight numbers around each of ``rows``, (n, 1, h, w)."""
-    around = [
-        functional.pad(rows, (1 - right, 1 + right, 1 - down, 1 + down))[..., 1:-1, 1:-1]
-        for down in (-1, 0, 1)
-        for right in (-1, 0, 1)
-        if (down, right) != (0, 0)
-    ]
+    places = itertools.product((-1, 0, 1), repeat=2)
+    around = (_moved(rows, down, right) for down, right in places if (down, right) != (0, 0))
     return functools.reduce(torch.maximum, around)
+
+
+def _moved(rows: Tensor, down: int, right: int) -> Tensor:
+    """``rows`` moved by a number down and right, with zeros where none were."""
+    padded = functional.pad(rows, (1 + right, 1 - right, 1 + down, 1 - down))
+    return padded[..., 1:-1, 1:-1]

@@ -54,6 +54,27 @@ def test_what_a_measurement_leaves_open(name: str) -> None:
     assert leaves_detail(problem, problem.operator) == (name in DETAIL)
 
 
+@pytest.mark.parametrize(
+    ("operator", "deviations"),
+    [
+        (Inpainting.box((1, 32, 32), 14), 4),
+        (Inpainting.box((3, 32, 20), (32, 8)), 4),
+        (Inpainting.box((1, 32, 32), 12), None),
+        (Inpainting.random((1, 32, 32), keep=0.1), None),
+        (Inpainting.box((1, 33, 32), 14), None),  # more than 1024 pixels
+    ],
+)
+def test_large_holes_of_small_images_begin_where_no_guess_knows_them(
+    operator: Inpainting, deviations: float | None
+) -> None:
+    prior = network_prior()
+    _, own = resolve(problem_of(operator), prior, METHODS["auto"].options({}))
+    expected = None if deviations is None else deviations * prior.variance**0.5
+    assert own["sigma_max"] == (None if expected is None else pytest.approx(expected))
+    _, own = resolve(problem_of(operator), prior, METHODS["auto"].options({"steps": 10}))
+    assert own["sigma_max"] is None
+
+
 @pytest.mark.parametrize(("side", "taken"), [(28, "matched_spectrum"), (24, "matched_smc")])
 def test_few_numbers_of_a_low_pass(side: int, taken: str) -> None:
     """49 means of pixels tell all but detail, and 36 do not; 49 that are no means do not either."""

@@ -122,7 +122,7 @@ def test_slices_have_a_scale_of_their_own() -> None:
 def test_detail_of_volumes_spreads_as_is_told() -> None:
     network = build_network("unet", channels=1, widths=(4, 8), blocks=1, embedding=8)
     prior = NetworkPrior(network, channels=1, sigma_max=20.0)
-    image = SuperResolution(2, (1, 32, 32))
+    image = SuperResolution(2, (1, 40, 40))  # smaller ones begin at higher levels
     for operator, spread in ((image, "seen"), (Slicewise(image, 4), "local")):
         problem = InverseProblem(operator, torch.zeros(1, *operator.out_shape), GaussianNoise(0.1))
         served = VolumePrior(prior) if spread == "local" else prior
