@@ -272,5 +272,5 @@ def _operator_sentence(
         f"the residual y - A x is {size:.2g} times {unit_of(problem)} about "
         f"{frequency:.2f} cycles a pixel and {float(noise[found].mean()) ** 0.5:.2f} times at the "
         "highest frequencies, where there is noise alone: the operator is not the instrument's, "
-        "its kernel first of all"
+        "its kernel first of all, unless the image is unlike those that the prior knows"
     )

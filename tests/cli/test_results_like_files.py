@@ -206,6 +206,32 @@ def of_ome_zarr(file: Path) -> np.ndarray:
     return np.asarray(group[scales["datasets"][0]["path"]]).squeeze()
 
 
+def nrrd(image: np.ndarray) -> Made:
+    lib = pytest.importorskip("SimpleITK")
+    made = lib.GetImageFromArray(np.stack([0 * image, image]))
+    made.SetSpacing((0.25, 0.5, 2.0))
+    made.SetOrigin((1.0, 2.0, 3.0))
+    lib.WriteImage(made, "y.nrrd")
+    return "y.nrrd", ["--index", "1"]
+
+
+def of_nrrd(file: Path) -> np.ndarray:
+    lib = pytest.importorskip("SimpleITK")
+    opened = lib.ReadImage(str(file))
+    assert opened.GetSpacing() == (0.25, 0.5, 2.0)
+    assert opened.GetOrigin() == (1.0, 2.0, 5.0)
+    return np.asarray(lib.GetArrayFromImage(opened))[0]
+
+
+def csv(image: np.ndarray) -> Made:
+    np.savetxt("y.csv", image, delimiter=",", fmt="%.9g")
+    return "y.csv", []
+
+
+def of_csv(file: Path) -> np.ndarray:
+    return np.loadtxt(file, delimiter=",", dtype=np.float32)
+
+
 KINDS = (
     Kind("TIFF", ome_tiff, ".tif", of_ome_tiff, white=65535),
     Kind("FITS", fits, ".fits", of_fits),
@@ -215,6 +241,8 @@ KINDS = (
     Kind("MAT", mat, ".mat", of_mat),
     Kind("DICOM", dicom, ".dcm", of_dicom),
     Kind("MRC", mrc, ".mrc", of_mrc),
+    Kind("ITK", nrrd, ".nrrd", of_nrrd),
+    Kind("text", csv, ".csv", of_csv),
     Kind("Zarr", zarr, ".zarr.zip", of_zarr),
     Kind("Zarr", ome_zarr, ".zarr.zip", of_ome_zarr),
 )

@@ -14,6 +14,7 @@ TOLERANCE = 4e-3
 """Relative tolerance of conjugate gradients: what they leave is a twentieth of the error of what
 they look for."""
 ITERATIONS = 200
+"""Most of them; blurs of 3 pixels take 9 at a noise of 0.025."""
 
 
 def explained_at_border(
