@@ -27,15 +27,11 @@ FEWEST = 2
 """Fewest single numbers that are told."""
 
 TAIL, BY_CHANCE = 4.0, 2e-4
-"""Residual beyond which noise of a larger level, in a region or in all, has many numbers for each
-beyond ``FAR``, and the share of numbers there by which chance is allowed for (it is 6e-5)."""
+"""Residual beyond which edges, and noise of a larger level in a region or in all, leave many
+numbers for each single one, and the share that chance is allowed there (it is 6e-5)."""
 
-REACH, NEAR = 4, 0.5
-"""Distance within which samples spoil what is around a single number, and the least share of the
-numbers that do not fit which lie so near to one: of those along an edge at most a fifth do."""
-
-FITS = 1.4
-"""Largest rms of the other residuals, in units of the noise, that fit."""
+REACH = 4
+"""Distance within which samples spoil what is around a single number."""
 
 
 def outlier_warnings(problem: InverseProblem, found: Iterable[Tensor]) -> tuple[str, ...]:
@@ -51,13 +47,7 @@ def outlier_warnings(problem: InverseProblem, found: Iterable[Tensor]) -> tuple[
     single = far & (rows > ALONE * _most_beside(rows))
     near = functional.max_pool2d(single.to(rows), 2 * REACH + 1, stride=1, padding=REACH)
     count = int(single.sum())
-    if count < FEWEST or (far & (near > 0)).sum() < NEAR * far.sum():
-        return ()
-    if ((rows > TAIL) & (near == 0)).sum() > count + BY_CHANCE * rows.numel():
-        return ()
-    parts = 2 if problem.y.is_complex() else 1
-    others = rows[~far & (rows > 0)].square() / parts
-    if not float(others.mean()) ** 0.5 <= FITS:
+    if count < FEWEST or ((rows > TAIL) & (near == 0)).sum() > count + BY_CHANCE * rows.numel():
         return ()
     return (
         f"{count} single numbers of the measurement are more than {FAR:g} times the noise from "
