@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import torch
@@ -35,7 +34,8 @@ class InverseProblem:
     """A measurement ``y`` of unknown images x: (b, \\*out_shape) and (b, \\*in_shape).
 
     Where the operator has a mask ``measured``, entries of ``y`` outside it carry no information:
-    they may hold anything, NaN included, are set to zero, and are not counted in likelihoods.
+    they may hold anything, NaN included, are set to zero, and are not counted in likelihoods;
+    ``doubts`` are sentences on what they tell of another mask (``operators.mask_fit``).
 
     ``y`` may be an array of NumPy, ``noise`` a number or one an image: the standard deviation of
     Gaussian noise. ``y`` is treated in single precision at least, half precision being what it was
@@ -62,6 +62,7 @@ class InverseProblem:
     operator: Operator
     y: Tensor
     noise: Noise
+    doubts: tuple[str, ...] = field(init=False, repr=False, compare=False, default=())
 
     def __post_init__(self) -> None:
         require_operator(self.operator)
@@ -93,8 +94,7 @@ class InverseProblem:
                 raise ValueError("the operator must measure something, got a mask without any true")
             masked = torch.where(mask.to(y.device), y, 0)
             if not torch.equal(masked, y):  # which holds what tells of another mask
-                for sentence in mask_doubts(y, mask):
-                    warnings.warn(sentence, stacklevel=3)
+                object.__setattr__(self, "doubts", mask_doubts(y, mask))
             y = masked
         object.__setattr__(self, "y", y)
         if not all_finite(y):

@@ -28,8 +28,8 @@ from invscore.uncertainty.excerpt import excerpt
 def own_warnings(
     problem: InverseProblem, prior: Prior, asked: str, info: MethodInfo
 ) -> tuple[str, ...]:
-    """Warnings on a user's own operator, and on a choice that ``auto`` had to make."""
-    odd = operator_warnings(problem.operator, problem.y)
+    """Warnings on a mask, on a user's own operator, and on a choice that ``auto`` had to make."""
+    odd = problem.doubts + operator_warnings(problem.operator, problem.y)
     return odd + narrow_warnings(prior, info) if asked == "auto" else odd
 
 
