@@ -100,8 +100,7 @@ def kernel_warnings(
     """
     if (told := _told(problem)) is None:
         return ()
-    blur, levels = told
-    kernel = _middle(blur.kernel.cpu())
+    blur, kernel, levels = told
     found = [likelier(y, kernel, level) for y, level in zip(problem.y, levels, strict=True)]
     worst = max(range(len(found)), key=lambda image: found[image].gain)
     other = found[worst]
@@ -126,8 +125,7 @@ def sharper_warnings(problem: InverseProblem) -> tuple[str, ...]:
     """
     if (told := _told(problem)) is None:
         return ()
-    blur, levels = told
-    kernel = _middle(blur.kernel.cpu())
+    _, kernel, levels = told
     if not any(_is_sharper(y, kernel, level) for y, level in zip(problem.y, levels, strict=True)):
         return ()
     return (
@@ -136,15 +134,17 @@ def sharper_warnings(problem: InverseProblem) -> tuple[str, ...]:
     )
 
 
-def _told(problem: InverseProblem) -> tuple[Blur, list[float]] | None:
-    """The blur and the levels of pictures whose spectra tell of a kernel, or None."""
+def _told(problem: InverseProblem) -> tuple[Blur, Tensor, list[float]] | None:
+    """The blur, its kernel without empty borders, and the levels of pictures whose spectra tell of
+    it, or None."""
     blur, noise = problem.operator, problem.noise
     if not isinstance(blur, Blur) or not isinstance(noise, GaussianNoise) or problem.y.ndim != 4:
         return None
     smallest = min(problem.y.shape[-2:])
     if smallest < max(SMALLEST, min(blur.kernel.shape)) or problem.y.is_complex():
         return None
-    return blur, noise.level(problem.y).flatten().expand(len(problem.y)).tolist()
+    levels = noise.level(problem.y).flatten().expand(len(problem.y)).tolist()
+    return blur, _middle(blur.kernel.cpu()), levels
 
 
 def _is_sharper(y: Tensor, kernel: Tensor, level: float) -> bool:
@@ -162,7 +162,8 @@ def _is_sharper(y: Tensor, kernel: Tensor, level: float) -> bool:
 def likelier(y: Tensor, kernel: Tensor, level: float) -> OtherKernel:
     """The kernel that explains the picture ``y``, (c, h, w), of those like it."""
     y, total = _part(y, level)
-    if not _deviation(y) > 2 * level or not _fits(kernel, y):  # little but noise
+    little_but_noise = not _deviation(y) > 2 * level
+    if little_but_noise or not _fits(kernel, y):
         return OtherKernel()
     seen = Periodogram(y, total)
     declared = seen.log_likelihood(kernel)
