@@ -21,19 +21,25 @@ RMS = 0.2
 def orthogonalised(matrices: Tensor) -> Tensor:
     """``U V^T`` of ``U S V^T`` (..., rows, columns), nearly: singular values of about 0.7 to 1.2.
 
-    Newton-Schulz iterations (Jordan et al. 2024), in bfloat16 on a GPU: a CPU without instructions
-    for it takes fifteen times as long as in float32. The type of the result is that of
-    ``matrices``.
+    Newton-Schulz iterations (Jordan et al. 2024), ``X_k+1 = p(X_k X_k^T) X_k``. Each is a
+    polynomial of X_0 X_0^T from the left, so that the polynomials alone are iterated, square
+    matrices of the shorter side, and multiply X_0 once: a third of the time for the weights of a
+    convolution. In double precision the result is that of the iterations themselves, in single
+    precision it is within 0.002 of it; bfloat16 would not do.
     """
     a, b, c = COEFFICIENTS
     tall = matrices.shape[-2] > matrices.shape[-1]
-    working = matrices.dtype if matrices.device.type == "cpu" else torch.bfloat16
-    x = (matrices.mT if tall else matrices).to(working)
+    x = matrices.mT if tall else matrices
     x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
+    gram = x @ x.mT
+    one = torch.eye(gram.shape[-1], dtype=x.dtype, device=x.device)
+    whole = one
     for _ in range(ITERATIONS):
-        gram = x @ x.mT
-        x = a * x + (b * gram + c * gram @ gram) @ x
-    return (x.mT if tall else x).to(matrices.dtype)
+        polynomial = a * one + b * gram + c * gram @ gram
+        whole = polynomial @ whole
+        gram = polynomial @ gram @ polynomial
+    x = whole @ x
+    return x.mT if tall else x
 
 
 class Muon(torch.optim.Optimizer):

@@ -45,6 +45,22 @@ def test_a_cpu_computes_in_the_precision_of_the_matrix(shape: tuple[int, ...]) -
     torch.testing.assert_close(orthogonalised(matrix), expected, rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize(("shape", "rank"), [((64, 64), 64), ((48, 200), 3), ((2, 200, 48), 48)])
+def test_polynomials_of_the_gram_matrix_are_the_iterations(
+    shape: tuple[int, ...], rank: int
+) -> None:
+    """``X <- a X + (b X X^T + c (X X^T)^2) X``; singular values over eight decades, or but three."""
+    u, s, v = torch.linalg.svd(random_matrix(*shape).double(), full_matrices=False)
+    s = torch.logspace(0, -8, s.shape[-1], dtype=torch.float64) * (torch.arange(s.shape[-1]) < rank)
+    matrix = (u * s) @ v
+    x = matrix / matrix.norm(dim=(-2, -1), keepdim=True)
+    for _ in range(5):
+        gram = x @ x.mT
+        x = 3.4445 * x + (-4.7750 * gram + 2.0315 * gram @ gram) @ x
+    torch.testing.assert_close(orthogonalised(matrix), x, rtol=0, atol=1e-6)
+    torch.testing.assert_close(orthogonalised(matrix.float()), x.float(), rtol=0, atol=2e-3)
+
+
 @pytest.mark.parametrize("shape", [(24, 96), (96, 24), (16, 4, 3, 3)])
 def test_updates_are_as_long_as_those_of_adamw(shape: tuple[int, ...]) -> None:
     w = nn.Parameter(torch.zeros(shape))
