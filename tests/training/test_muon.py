@@ -49,7 +49,7 @@ def test_a_cpu_computes_in_the_precision_of_the_matrix(shape: tuple[int, ...]) -
 def test_polynomials_of_the_gram_matrix_are_the_iterations(
     shape: tuple[int, ...], rank: int
 ) -> None:
-    """``X <- a X + (b X X^T + c (X X^T)^2) X``; singular values over eight decades, or but three."""
+    """``X <- a X + (b X X^T + c (X X^T)^2) X``; singular values of eight decades, or three."""
     u, s, v = torch.linalg.svd(random_matrix(*shape).double(), full_matrices=False)
     s = torch.logspace(0, -8, s.shape[-1], dtype=torch.float64) * (torch.arange(s.shape[-1]) < rank)
     matrix = (u * s) @ v
