@@ -12,6 +12,7 @@ from torch import Tensor
 from invscore.batches import Numbers, PerImage, all_finite, as_tensor, ordinary, per_image
 from invscore.hardware.doubles import widest
 from invscore.noise import GaussianNoise, Noise, PoissonNoise
+from invscore.noise.base import require_moments
 from invscore.noise.gaussian import as_noise
 from invscore.operators import LinearOperator, Operator
 from invscore.operators.declared import fault_of_measurements, require_operator
@@ -100,6 +101,7 @@ class InverseProblem:
         if not all_finite(y):
             raise ValueError("the measurement `y` must be finite, got NaN or infinite values")
         self.noise.check(y)
+        require_moments(self.noise, y)
         size = widest(self.measured(y).flatten(1).abs()).square().mean(dim=1).sqrt()
         if bool(((size > 0) & ((size < ROOM[0]) | (size > ROOM[1]))).any()):
             y = widest(y)

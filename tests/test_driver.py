@@ -217,8 +217,16 @@ def test_what_a_method_must_take(method: Any) -> None:
     def endless(problem: InverseProblem, prior: Prior, rng: SampleRNG) -> Any:  # noqa: ARG001
         yield Step(problem.y, problem.y, 1.0)
 
-    with pytest.raises(ValueError, match=r"must take \(problem, prior, rng, \*, steps=...\), got"):
-        method(two)
+    def swapped(prior: Prior, problem: InverseProblem, rng: SampleRNG, *, steps: int = 3) -> Any:  # noqa: ARG001
+        yield Step(problem.y, problem.y, 1.0)
+
+    def called_otherwise(p: InverseProblem, d: Prior, r: SampleRNG, *, steps: int = 3) -> Any:  # noqa: ARG001
+        yield Step(p.y, p.y, 1.0)
+
+    for wrong in (two, swapped):
+        with pytest.raises(ValueError, match=r"must take \(problem, prior, rng, \*, steps=...\)"):
+            method(wrong)
+    method(called_otherwise)
     with pytest.raises(ValueError, match="must have an option steps with a default"):
         method(endless)
 

@@ -70,8 +70,8 @@ NoiseOrAuto = Annotated[
         metavar="auto|STD|LAW|FILE",
         help="Standard deviation of the noise, in the units of the measurement; an image from a "
         "file of 8 or 16 bits lies in [0, 1]. A FILE has one for each number; "
-        "'poisson(photons=200)' are counts, 200 of them at 1. auto estimates it, the default for "
-        "a --measurement; an --image is measured with 0.01.",
+        "'poisson(photons=200)' are counts, 200 of them at 1; FILE.py:NAME is a law of your own. "
+        "auto estimates it, the default for a --measurement; an --image is measured with 0.01.",
         rich_help_panel=PROBLEM,
     ),
 ]

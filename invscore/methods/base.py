@@ -51,6 +51,9 @@ NEEDS = {
 }
 """Requirements of methods on the problem and the prior, and their names in tables."""
 
+ARGUMENTS = ("problem", "prior", "rng")
+"""What a method is given, in this order."""
+
 RESERVED = frozenset(
     {
         *("problem", "prior", "method", "samples", "seed", "batch_size", "scale", "antithetic"),
@@ -114,13 +117,11 @@ class MethodInfo(Registered):
 
     def __post_init__(self) -> None:
         signature = inspect.signature(self.run)
-        try:
-            signature.bind("problem", "prior", "rng")
-        except TypeError:
+        if not _takes_arguments(signature):
             raise ValueError(
                 f"the method {self.name!r} must take (problem, prior, rng, *, steps=...), got "
                 f"{signature}"
-            ) from None
+            )
         if "steps" not in self.defaults:
             raise ValueError(f"the method {self.name!r} must have an option steps with a default")
         taken = sorted(RESERVED & self.defaults.keys())
@@ -249,3 +250,12 @@ def get_method(name: str) -> MethodInfo:
     ()
     """
     return METHODS.find(name)
+
+
+def _takes_arguments(signature: inspect.Signature) -> bool:
+    """Whether it takes ``ARGUMENTS``, under these names or others, but in this order."""
+    try:
+        bound = signature.bind(*ARGUMENTS).arguments
+    except TypeError:
+        return False
+    return all(name not in ARGUMENTS or name == value for name, value in bound.items())

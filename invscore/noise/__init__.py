@@ -1,6 +1,7 @@
 """Laws of noise ``p(y | clean)``."""
 
 from invscore.noise.base import Noise
+from invscore.noise.check import check_noise
 from invscore.noise.gaussian import GaussianNoise, RaisedNoise
 from invscore.noise.poisson import PoissonNoise
 from invscore.noise.poisson_gaussian import PoissonGaussianNoise
@@ -17,4 +18,5 @@ __all__ = [
     "RicianNoise",
     "SpeckleNoise",
     "TransmissionNoise",
+    "check_noise",
 ]

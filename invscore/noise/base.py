@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from invscore.batches import PerImage, ordinary, real_numbers
+from invscore.options.words import kind_of
 from invscore.rng import SampleRNG
 
 
@@ -94,6 +95,17 @@ class Noise(abc.ABC):
     def at_least(self, level: Tensor) -> Noise:  # noqa: ARG002
         """This noise, but no smaller than ``level``, (b,): where rounding errors are larger."""
         return self
+
+
+def require_moments(noise: Noise, y: Tensor) -> None:
+    """Raise ``TypeError`` unless variance and kurtosis of numbers like ``y`` are tensors."""
+    for name in ("variance", "kurtosis"):
+        given = getattr(noise, name)(y)
+        if not isinstance(given, Tensor):
+            raise TypeError(
+                f"`{name}` of {type(noise).__name__} must give a tensor that broadcasts against "
+                f"its argument, clean.new_tensor({given!r}) for one number, got {kind_of(given)}"
+            )
 
 
 def require_magnitudes(y: Tensor, law: str) -> None:

@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from invscore.plugins.modules import find_object, where
 
-Kind = Literal["prior", "method", "network", "operator", "reader"]
+Kind = Literal["prior", "method", "network", "operator", "reader", "noise"]
 
 
 def installed(kind: Kind) -> dict[str, EntryPoint]:

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from invscore import plugins
-from invscore.options.words import kind_of, meant
+from invscore.options.words import kind_of
 from invscore.plugins.modules import where
+from invscore.tasks.calls import call_own
 from invscore.tasks.deepinv_physics import PREFIX, deepinv_operator
 
 if TYPE_CHECKING:
@@ -72,19 +73,7 @@ def _call(target: Any, what: str, options: Mapping[str, Any], in_shape: Shape | 
     given = dict(options)
     if "in_shape" in parameters and "in_shape" not in given and in_shape is not None:
         given["in_shape"] = in_shape
-    for option in given:
-        if option not in parameters:
-            has = ", ".join(parameters) or "none"
-            near = meant(option, parameters)
-            raise ValueError(f"{what} has no option {option!r}: it has {has}{near}")
-    for parameter in parameters.values():
-        variadic = parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
-        if parameter.default is parameter.empty and not variadic and parameter.name not in given:
-            hint = "--shape C,H,W" if parameter.name == "in_shape" else f"{parameter.name}=..."
-            forward = f", or from_function({target.__name__}, ...) if it is A itself"
-            told = forward if inspect.isfunction(target) and len(parameters) == 1 else ""
-            raise ValueError(f"{what} needs {parameter.name}: give {hint}{told}")
-    try:
-        return target(**given)
-    except (Exception, SystemExit) as error:
-        raise ValueError(f"{what} fails: {where(error, __file__)}") from error
+    forward = f", or from_function({target.__name__}, ...) if it is A itself"
+    told = forward if inspect.isfunction(target) and len(parameters) == 1 else ""
+    hints = {name: f"{name}=...{told}" for name in parameters}
+    return call_own(target, what, given, {**hints, "in_shape": f"--shape C,H,W{told}"})

@@ -24,12 +24,14 @@ from invscore.tasks.noise_files import read_counts, read_noise_map
 from invscore.tasks.noises import (
     Declared,
     NoiseMap,
+    OwnLaw,
     Poisson,
     PoissonGaussian,
     Rician,
     Speckle,
     Transmission,
 )
+from invscore.tasks.own_noise import load_noise
 
 NoiseOrMap = Noise | Tensor
 """A law, or the standard deviation of each number of a measurement, (\\*out_shape)."""
@@ -39,7 +41,7 @@ def law_of(declared: Declared | Noise, operator: Operator) -> NoiseOrMap:
     """The noise ``declared`` of measurements by ``operator``.
 
     Raises ``ValueError`` for a level that is none, counts of complex numbers, and a noise map that
-    does not fit or is of a nonlinear operator.
+    does not fit or is of a nonlinear operator, and a law of one's own that cannot be had.
     """
     if isinstance(declared, Noise):
         return declared
@@ -50,6 +52,8 @@ def law_of(declared: Declared | Noise, operator: Operator) -> NoiseOrMap:
                 f"{declared.file!r}"
             )
         return read_noise_map(declared, tuple(operator.out_shape))
+    if isinstance(declared, OwnLaw):
+        return load_noise(declared.address, declared.options)
     if isinstance(declared, float | int):
         return gaussian_noise(declared)
     if operator.out_complex:

@@ -1,15 +1,16 @@
 """Noise as a command line declares it: a number, a law with its options, or a file.
 
 ``0.01`` and ``gaussian(sigma=0.01)`` are its standard deviation, ``poisson(photons=200)`` is that
-of counts, and ``map.npy`` or ``map(file=night.fits, key=ERR)`` a standard deviation, a variance or
-a weight for each number of the measurement. ``LAWS`` has them all.
+of counts, ``map.npy`` or ``map(file=night.fits, key=ERR)`` a standard deviation, a variance or a
+weight for each number of the measurement, and ``my_noise.py:Laplace(scale=0.1)`` a law of one's
+own. ``LAWS`` has all others.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -18,7 +19,7 @@ from annotated_types import Interval
 from invscore.options import ranges
 from invscore.options.literals import parse_options
 from invscore.options.words import meant, one_of
-from invscore.plugins.entry_points import is_address
+from invscore.plugins.entry_points import installed, is_address
 
 Positive = Annotated[float, Interval(gt=0, le=1e15)]
 Counted = Annotated[float, Interval(ge=0, le=1e15)]
@@ -129,6 +130,19 @@ class NoiseMap(Law):
         return self.kind or KINDS_BY_NAME.get((self.key or "").lower(), "std")
 
 
+@dataclass(frozen=True)
+class OwnLaw(Law):
+    """A law of noise of one's own, from a Python file or an installed package, and its options."""
+
+    called = "own"
+    address: str
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        given = ", ".join(f"{name}={_written(value)}" for name, value in self.options.items())
+        return f"{self.address}({given})" if given else self.address
+
+
 Declared = float | Law
 LAWS: dict[str, type[Law]] = {
     law.called: law
@@ -136,8 +150,8 @@ LAWS: dict[str, type[Law]] = {
 }
 KINDS = (
     "a standard deviation from 0, "
-    f"{one_of([name for name in LAWS if name != NoiseMap.called])} with options in brackets, or a "
-    "file of standard deviations"
+    f"{one_of([name for name in LAWS if name != NoiseMap.called])} with options in brackets, a "
+    "file of standard deviations, or a law of one's own, FILE.py:NAME"
 )
 
 
@@ -147,16 +161,11 @@ def parse_declared(text: str) -> Declared:
         return float(text)
     except ValueError:
         pass
-    if match := re.fullmatch(r"\s*([\w-]+)\s*\((.*)\)\s*", text, re.DOTALL):
-        name, options = match[1], match[2]
-    elif (name := text.strip()) in LAWS:
-        options = ""
-    elif is_address(text.partition("(")[0]):
-        raise ValueError(
-            f"`noise` must be auto, {KINDS}, got {text!r}: a law of one's own is given from "
-            "Python, InverseProblem(operator, y, law)"
-        )
-    elif Path(text).suffix or Path(text).exists():
+    match = re.fullmatch(r"\s*((?:.+?\.py:)?[^()]*?)\s*(?:\((.*)\))?\s*", text, re.DOTALL)
+    name, options = (match[1], match[2] or "") if match else (text.strip(), "")
+    if is_address(name) or (name not in LAWS and name in installed("noise")):
+        return OwnLaw(name, parse_options(options, f"noise {text!r}"))
+    if name not in LAWS and (Path(text).suffix or Path(text).exists()):
         return NoiseMap(text)
     if name not in LAWS:
         raise ValueError(f"`noise` must be auto, {KINDS}, got {text!r}{meant(name, LAWS)}")

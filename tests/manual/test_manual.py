@@ -111,12 +111,12 @@ def test_links_out_of_the_manual_are_words(hooks: ModuleType) -> None:
 
 
 def test_a_stranger_adds_one_file_each(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The page on extending, as written: operator, prior, method and reader, one command."""
+    """The page on extending, as written: a file for each of five things, one command."""
     page = (PAGES / "reference" / "extending.md").read_text(encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(METHODS, "damped", METHODS["dps"])
     files = re.findall(r"```python\n# (\w+\.py)\n(.*?)```", page, re.DOTALL)
-    assert len(files) == 4
+    assert len(files) == 5
     for name, text in files:
         Path(name).write_text(text)
     np.savetxt("y.txt", np.random.default_rng(0).integers(0, 3, (4, 8)))

@@ -19,7 +19,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "reference" / "extending.md"
 
 @pytest.fixture(scope="module")
 def laplace(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    block = re.search(r"```python\n(import math\n.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+    block = re.search(r"```python\n(# my_noise\.py\n.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
     assert block is not None
     file = tmp_path_factory.mktemp("own") / "my_noise.py"
     file.write_text(block[1], encoding="utf-8")

@@ -270,7 +270,60 @@ def test_whole_numbers_in_files_are_counts(tmp_path: Path) -> None:
         made(Transmission())
 
 
-def test_a_law_of_ones_own_is_no_file() -> None:
-    for text in ("mine.py:Laplace", "mine.py:Laplace(scale=0.1)"):
-        with pytest.raises(ValueError, match="a law of one's own is given from Python"):
-            parse_declared(text)
+OWN = """
+from invscore.noise import GaussianNoise, Noise
+exact, seven = GaussianNoise(0.25), 7
+class Half(Noise):
+    def sample(self, clean, rng):
+        return clean
+class Single(GaussianNoise):
+    def sample(self, clean, rng):
+        return super().sample(clean, rng).double()
+class Plain(GaussianNoise):
+    def variance(self, clean):
+        return self.sigma**2
+def none():
+    pass
+"""
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> str:
+    """A file of laws, in a folder with brackets."""
+    folder = tmp_path / "nights (2)"
+    folder.mkdir()
+    (folder / "mine.py").write_text(OWN, encoding="utf-8")
+    return str(folder / "mine.py")
+
+
+@pytest.mark.parametrize(
+    "said", ["GaussianNoise(sigma=0.25)", "GaussianNoise ( sigma = 0.25 ) ", "exact"]
+)
+def test_laws_of_ones_own(own: str, said: str) -> None:
+    declared = parse_declared(f"{own}:{said}")
+    assert parse_declared(str(declared)) == declared
+    assert law_of(declared, Identity(SHAPE)) == GaussianNoise(0.25)
+    task = task_of_image(Spec("denoise"), torch.rand(SHAPE), noise=declared, seed=0, device="cpu")
+    assert task.problem.noise == GaussianNoise(0.25)
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ("Half", "'Half' in .* is a law of noise without kurtosis, log_likelihood, scaled, var"),
+        (
+            "Single(sigma=1)",
+            "does not keep the contract: dtype .*must be float32, got torch.float6",
+        ),
+        ("Plain(sigma=2)", r"variance .*clean.new_tensor\(4\) for one number, got an int"),
+        ("GaussianNoise", "'GaussianNoise' in .* needs sigma: give sigma=..."),
+        ("GaussianNoise(sigm=1)", "has no option 'sigm': it has sigma; did you mean 'sigma'"),
+        ("exact(sigma=1)", "'exact' in .* is an instance: it takes no options"),
+        ("seven", "'seven' in .* must be a Noise, or a class or function that makes one, got an i"),
+        ("none", "'none' in .* must give a Noise, got None"),
+        ("missing", "defines no 'missing'"),
+    ],
+)
+def test_faults_of_laws_of_ones_own(own: str, said: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        law_of(parse_declared(f"{own}:{said}"), Identity(SHAPE))
