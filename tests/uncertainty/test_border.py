@@ -53,6 +53,19 @@ def test_a_residual_large_everywhere_is_not_the_border() -> None:
     assert told(InverseProblem(operator, y, NOISE), SEEN[None]) == ()
 
 
+@pytest.mark.parametrize(("size", "least"), [(12, 3.25), (20, 1.88388), (400, 1.3)])
+def test_from_which_ratio_on(size: int, least: float) -> None:
+    """Of mean squares: 1.3, or what six deviations of chance are of few pixels.
+
+    Of 12 x 12 pixels 16 are inside: ``1 + 6 (2 / 128 + 2 / 16)^(1/2)``.
+    """
+    problem = InverseProblem(Blur(KERNEL, (1, size, size)), torch.ones(1, 1, size, size), NOISE)
+    for ratio, sentences in ((0.99 * least, 0), (1.01 * least, 1)):
+        residual = torch.full((1, 1, size, size), ratio**0.5)
+        residual[..., 4:-4, 4:-4] = 1.0
+        assert len(border_warnings(problem, [residual])) == sentences
+
+
 def test_others_assume_nothing() -> None:
     problem = InverseProblem(Identity((1, 40, 40)), SEEN + 1, NOISE)
     assert told(problem, SEEN[None]) == ()

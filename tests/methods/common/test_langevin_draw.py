@@ -69,6 +69,17 @@ def test_bent(function: Any, noise: Noise, y: float, one_stream: Any) -> None:
     assert float((z.sort().values - exact).abs().mean()) < 0.06 * spread
 
 
+def test_steps_that_lose_too_much_are_not_made(one_stream: Any) -> None:
+    """Where nothing is measured, of a step 8 deviations long those to -w^2 / 2 > -20 or so are."""
+    y = torch.zeros(COUNT, 1, dtype=F64)
+    task = InverseProblem(from_matrix(torch.ones(1, 1, dtype=F64)), y, GaussianNoise(1e6))
+    around, deviation = torch.full_like(y, 2.0), torch.full((1,), 3.0, dtype=F64)
+    z = langevin_draw(task, around, deviation, one_stream(0), mcmc_steps=1, step_size=60.0)
+    away = ((z - 2) / 3).abs()
+    assert 0.02 < float((away > 5.8).double().mean()) < 0.2
+    assert float(away.max()) < (2 * 20 + 3.5**2) ** 0.5
+
+
 def test_curvature_of_independent_pixels() -> None:
     square = from_function(torch.square, (3,), linear=False)
     task = InverseProblem(square, torch.ones(1, 3, dtype=F64), GaussianNoise(0.5))

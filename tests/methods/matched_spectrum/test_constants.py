@@ -37,6 +37,23 @@ def test_two_numbers_of_a_band_count_as_much_as_the_assumption() -> None:
     assert float(found[..., 0, 0]) == pytest.approx(0.4, rel=1e-9)
 
 
+@pytest.mark.parametrize(("squared", "expected"), [(1.1e-6, (0.3 + 4 / 7 * 6) / 9), (0.9e-6, 0.7)])
+def test_image_and_noise_that_look_alike_in_a_band_are_not_told_apart(
+    squared: float, expected: float
+) -> None:
+    """1 - correlation^2 being below 1e-6: x alone is regressed on, of which D passes 2.1 of 3.
+
+    Else what D passes of the image, 0.9, and of the noise, 0.3, counts for 5/7 of the evidence.
+    """
+    image, noise = torch.zeros(2, 1, *SHAPE, dtype=F64)
+    image[..., 0, 0], noise[..., 0, 0] = 2, 1
+    noise[..., 0, 1] = squared**0.5
+    found = DenoiserCovariance(FrequencyBands(image)).estimate(
+        0.9 * image + 0.3 * noise, image, image + noise, 1.0
+    )
+    assert float(found[..., 0, 0]) == pytest.approx(expected, rel=1e-3)
+
+
 def test_every_place_has_a_twentieth_of_the_mean_variance() -> None:
     """Far from the only error: 0.05 of 1.05, both in units of the mean."""
     error = torch.zeros(1, *SHAPE, dtype=F64)
