@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from invscore.batches import Numbers, PerImage, as_tensor
-from invscore.operators import kernels
+from invscore.operators import kernels, point_spreads
 from invscore.operators.base import LinearOperator, Shape
 from invscore.operators.convolution import (
     CircularConvolution,
@@ -101,6 +101,22 @@ class Blur(LinearOperator):
         """A uniform disk of ``radius`` pixels: defocus."""
         _require_to_fit(kernels.disk_shape(radius), in_shape)
         return cls(kernels.disk_kernel(radius), in_shape, boundary=boundary)
+
+    @classmethod
+    def airy(
+        cls, radius: float, in_shape: Shape, obstruction: float = 0.0, boundary: str = "circular"
+    ) -> Blur:
+        """Diffraction at a round aperture, see ``airy_kernel``."""
+        _require_to_fit(point_spreads.airy_shape(radius), in_shape)
+        return cls(point_spreads.airy_kernel(radius, obstruction), in_shape, boundary=boundary)
+
+    @classmethod
+    def moffat(
+        cls, fwhm: float, in_shape: Shape, beta: float = 4.765, boundary: str = "circular"
+    ) -> Blur:
+        """The seeing of a telescope on the ground, see ``moffat_kernel``."""
+        _require_to_fit(point_spreads.moffat_shape(fwhm, beta), in_shape)
+        return cls(point_spreads.moffat_kernel(fwhm, beta), in_shape, boundary=boundary)
 
     @classmethod
     def from_file(cls, path: str | Path, in_shape: Shape, boundary: str = "circular") -> Blur:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -16,7 +17,7 @@ def gaussian_kernel(sigma: float, size: int | None = None) -> Tensor:
     size = gaussian_size(sigma) if size is None else size
     if size < 1:
         raise ValueError(f"`size` must be a positive number of pixels, got {size}")
-    _require_positive("sigma", sigma)
+    require_pixels("sigma", sigma)
     t = torch.arange(size, dtype=torch.float64) - size // 2
     profile = torch.exp(-0.5 * (t / sigma) ** 2)
     return _normalised(torch.outer(profile, profile))
@@ -24,13 +25,13 @@ def gaussian_kernel(sigma: float, size: int | None = None) -> Tensor:
 
 def gaussian_size(sigma: float) -> int:
     """The odd size that holds four standard deviations to each side."""
-    _require_positive("sigma", sigma)
+    require_pixels("sigma", sigma)
     return 2 * math.ceil(4 * sigma) + 1
 
 
 def motion_shape(length: float) -> tuple[int, int]:
     """The shape of the kernel of a line of ``length`` pixels."""
-    _require_positive("length", length)
+    require_pixels("length", length)
     side = 2 * math.ceil(length / 2) + 1
     return side, side
 
@@ -54,17 +55,30 @@ def motion_kernel(length: float, angle: float = 0.0) -> Tensor:
 
 def disk_shape(radius: float) -> tuple[int, int]:
     """The shape of the kernel of a disk of ``radius`` pixels."""
-    _require_positive("radius", radius)
+    require_pixels("radius", radius)
     side = 2 * math.ceil(radius + 0.5) - 1
     return side, side
 
 
 def disk_kernel(radius: float) -> Tensor:
     """A uniform disk of ``radius`` pixels (defocus): the part of each pixel that it covers."""
-    reach, parts = disk_shape(radius)[0] // 2, 32
-    t = (torch.arange((2 * reach + 1) * parts, dtype=torch.float64) + 0.5) / parts - reach - 0.5
-    inside = (t[:, None] ** 2 + t**2 <= radius**2).double()
-    return _normalised(torch.nn.functional.avg_pool2d(inside[None], parts)[0])
+    return mean_over_pixels(
+        lambda y, x: (y**2 + x**2 <= radius**2).double(), disk_shape(radius), 32
+    )
+
+
+def mean_over_pixels(
+    intensity: Callable[[Tensor, Tensor], Tensor], shape: tuple[int, int], parts: int
+) -> Tensor:
+    """The kernel of an ``intensity`` of places (down, across) in pixels, from the middle.
+
+    Each pixel has the mean over itself, of ``parts`` by ``parts`` places; odd numbers of pixels.
+    """
+    down, across = (
+        (torch.arange(side * parts, dtype=torch.float64) + 0.5) / parts - side / 2 for side in shape
+    )
+    fine = intensity(down[:, None], across)
+    return _normalised(torch.nn.functional.avg_pool2d(fine[None], parts)[0])
 
 
 def mapped_kernel(kernel: Tensor, matrix: Tensor) -> Tensor:
@@ -98,7 +112,8 @@ def _normalised(kernel: Tensor) -> Tensor:
     return kernel / kernel.sum()
 
 
-def _require_positive(name: str, value: float) -> None:
+def require_pixels(name: str, value: float) -> None:
+    """Raise ``ValueError`` unless the argument ``name`` is a positive number of pixels."""
     if not (math.isfinite(value) and value > 0):
         raise ValueError(f"`{name}` must be a positive number of pixels, got {value}")
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 from torch import Tensor
@@ -18,6 +17,7 @@ from invscore.bench.versions import versions
 from invscore.calibration import Calibration
 from invscore.cli.native import NATIVE, Origin
 from invscore.cli.report_page import REPORT, shown, write_report
+from invscore.cli.tables import Output
 from invscore.figures import middle_slice, panel, picture
 from invscore.files import check_writable
 from invscore.metrics import SSIM_WINDOW, psnr, ssim
@@ -170,7 +170,7 @@ def write_results(
 
 def print_summary(metrics: Mapping[str, Any], folder: Path) -> None:
     """The table at the end of a run: what was gained, at what cost, and where it is."""
-    console = Console(highlight=False, soft_wrap=True)
+    console = Output(highlight=False, soft_wrap=True)
     if metrics["psnr"] is not None:
         console.print(_table_of_scores(metrics))
         console.print()

@@ -19,6 +19,13 @@ WIDTH = 80
 """Characters of a line of text."""
 
 
+class Output(Console):
+    """Standard output. A reader who has seen enough, such as head, is a ``BrokenPipeError``."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print ``rows`` under ``columns``, the first of which is bold."""
     table = Table(box=SIMPLE_HEAD, header_style="dim", pad_edge=False)
@@ -26,7 +33,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         table.add_column(column, style="bold" if index == 0 else "", no_wrap=index == 0)
     for row in rows:
         table.add_row(*map(escape, row))
-    Console(highlight=False).print(table)
+    Output(highlight=False).print(table)
 
 
 def print_json(content: Any) -> None:

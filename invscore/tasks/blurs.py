@@ -1,4 +1,4 @@
-"""Blurs by name: kernels of a Gaussian, of motion, of defocus and in files."""
+"""Blurs by name: kernels of a Gaussian, of motion and optics, and in files."""
 
 from __future__ import annotations
 
@@ -83,6 +83,50 @@ def defocus(in_shape: Shape, *, radius: Pixels = 4.0, boundary: Boundary = "circ
     from invscore.operators import Blur
 
     return Blur.disk(radius, in_shape, boundary=boundary)
+
+
+def airy(
+    in_shape: Shape,
+    *,
+    radius: Pixels = 2.44,
+    obstruction: Annotated[float, Interval(ge=0, lt=1)] = 0.0,
+    boundary: Boundary = "circular",
+) -> Operator:
+    """Diffraction of a microscope or telescope, radius of the first dark ring in pixels
+
+    y = k * x, the convolution of each channel with the Airy pattern k of a round aperture, of sum
+    one, averaged over pixels.
+
+    ``radius``: radius of the first dark ring in pixels: 0.61 wavelength / NA of a microscope,
+    1.22 wavelength focal_length / diameter of a telescope or a camera, over the size of a pixel.
+    2.44 is the coarsest sampling that loses nothing.
+    ``obstruction``: diameter of an obstacle in the middle, such as a second mirror, as a share of
+    the aperture's.
+    """
+    from invscore.operators import Blur
+
+    return Blur.airy(radius, in_shape, obstruction, boundary)
+
+
+def moffat(
+    in_shape: Shape,
+    *,
+    fwhm: Pixels = 3.0,
+    beta: Annotated[float, Interval(ge=1.5, le=100)] = 4.765,
+    boundary: Boundary = "circular",
+) -> Operator:
+    """Seeing of a telescope on the ground, fwhm in pixels
+
+    y = k * x, the convolution of each channel with Moffat's profile (1 + (r / a)^2)^-beta of stars
+    behind the atmosphere, of sum one, averaged over pixels.
+
+    ``fwhm``: full width at half maximum of a star in pixels.
+    ``beta``: how far its wings reach: 4.765 in the theory of turbulence, 2.5 to 4 of most
+    telescopes.
+    """
+    from invscore.operators import Blur
+
+    return Blur.moffat(fwhm, in_shape, beta, boundary)
 
 
 def blur(in_shape: Shape, *, kernel: str, boundary: Boundary = "circular") -> Operator:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from invscore import plugins
 from invscore.options import ranges
 from invscore.options.words import meant
-from invscore.tasks.blurs import blind_deblur, blur, deblur, defocus, motion, shake
+from invscore.tasks.blurs import airy, blind_deblur, blur, deblur, defocus, moffat, motion, shake
 from invscore.tasks.instruments import interferometry, lensless
 from invscore.tasks.mosaics import cassi, mosaic
 from invscore.tasks.nonlinear import hdr, nonlinear_blur, phase
@@ -30,7 +30,8 @@ Builder = Callable[..., "Operator"]
 BUILTIN: dict[str, Builder] = {
     builder.__name__.replace("_", "-"): builder
     for builder in (
-        *(deblur, motion, shake, defocus, blur, blind_deblur, nonlinear_blur, lensless),
+        *(deblur, motion, shake, defocus, airy, moffat, blur, blind_deblur, nonlinear_blur),
+        lensless,
         *(inpaint, box, mosaic, cassi, superres, mri, multicoil_mri, noncartesian_mri),
         *(interferometry, ct, cs, phase, hdr, denoise),
     )

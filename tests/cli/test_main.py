@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import subprocess
@@ -17,7 +18,7 @@ import invscore
 from invscore.bench.held_out import HELD_OUT
 from invscore.cli import progress
 from invscore.cli.errors import sentence
-from invscore.cli.tables import as_options
+from invscore.cli.tables import Output, as_options
 from invscore.images import crop_and_shrink, load_image, sample_names, save_image
 from invscore.methods import METHODS
 from invscore.options.ranges import described
@@ -307,3 +308,14 @@ def test_shells_complete(invscore: Run) -> None:
 def test_what_torch_says_of_its_own_code_is_left_out() -> None:
     error = ValueError("sizes differ\nException raised from x at y.cpp:1:\nframe #0: <unknown>")
     assert sentence(error) == "sizes differ"
+
+
+def test_tables_end_with_the_pipe() -> None:
+    """As any other output does: rich would end the program by ``SystemExit``."""
+
+    class Closed(io.StringIO):
+        def write(self, text: str) -> int:  # noqa: ARG002
+            raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        Output(file=Closed()).print("text")

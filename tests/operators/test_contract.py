@@ -68,6 +68,8 @@ OPERATORS: dict[str, Operator] = {
     "lensless, another sensor": Lensless(kernel, (1, 6, 7), (8, 3)),
     "motion blur": Blur.motion(5, 30, (1, 9, 11), boundary="reflect"),
     "disk blur": Blur.disk(1.7, (1, 8, 8)),
+    "diffraction": Blur.airy(0.7, (1, 16, 17)),
+    "seeing": Blur.moffat(1.5, (1, 16, 17), 2.5, "reflect"),
     "random inpainting": Inpainting.random((3, 6, 7)),
     "box inpainting": Inpainting.box((1, 6, 7), size=3),
     "bicubic super-resolution": decimation,

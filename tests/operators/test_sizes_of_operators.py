@@ -39,6 +39,8 @@ KERNELS: dict[str, Callable[[], object]] = {
     "motion": lambda: Blur.motion(1e9, 0.0, IMAGE),
     "longer than numbers": lambda: Blur.motion(1e300, 0.0, IMAGE),
     "disk": lambda: Blur.disk(1e9, IMAGE),
+    "diffraction": lambda: Blur.airy(1e9, IMAGE),
+    "seeing": lambda: Blur.moffat(1e300, IMAGE),
     "shake": lambda: Blur.shake(IMAGE, size=10**9 + 1),
 }
 
