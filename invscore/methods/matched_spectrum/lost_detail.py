@@ -57,8 +57,9 @@ class LostDetail:
     about each pixel is told by the measured, coarser bands and the prior's ``DetailLaw``; what is
     less is made up for by noise of this power about each pixel, Gaussian, of the frequencies that
     the measurement leaves open: ``h = 1 / (1 + P |a|^2 / s^2)`` of them, P the mean power of
-    photographs. Antithetic pairs have it with opposite signs, so that their mean hardly moves.
-    Noise of another law, as of counts, is as precise as the mean of what it is at the samples.
+    photographs, or what is expected about the pixel: of strong detail y tells more. Antithetic
+    pairs have it with opposite signs, so that their mean hardly moves. Noise of another law, as of
+    counts, is as precise as the mean of what it is at the samples.
     """
 
     def __init__(self, problem: InverseProblem, law: DetailLaw, like: Tensor) -> None:
@@ -73,6 +74,7 @@ class LostDetail:
         self._law = law.to(like)
         half = self._bands.sides[-1] // 2 + 1
         self._power = power[..., :half]
+        self._passed = self._mean_of_bands(self._power[0])
 
     def __call__(self, clean: Tensor, rng: SampleRNG) -> Tensor:
         """Samples (b, \\*channels, h, w) with what they lack."""
@@ -103,6 +105,8 @@ class LostDetail:
             has = bands.power(spectrum, k, hidden)
             loss = (1 - has / (left_open[k] * expected.mean((-2, -1))).clamp_min(TINY)).clamp_min(0)
             counts = loss**3 / (loss**2 + DOUBT**2)
+            precision = self._passed[k] * area / bands.numbers[k] / variance.reshape(-1, 1, 1, 1)
+            expected *= (1 + law.power[k] * precision) / (1 + expected * precision)
             deviation = (expected * (counts[..., None, None] * area / bands.numbers[k])).sqrt_()
             lost += deviation * bands.band(white, k)
         lost = bands.image(torch.fft.rfft2(lost) * hidden.sqrt())
@@ -136,11 +140,15 @@ class LostDetail:
 
     def _left_open(self, hidden: Tensor) -> list[float]:
         """Share of each band that is ``hidden``, -1 for bands without frequencies."""
+        shares = self._mean_of_bands(hidden.mean((0, 1)))
+        return torch.where(self._bands.numbers > 0, shares, -1.0).tolist()
+
+    def _mean_of_bands(self, each: Tensor) -> Tensor:
+        """Mean over each band, (n,), of values at frequencies, (1, h, w // 2 + 1) or less; 0 of
+        bands without frequencies."""
         bands = self._bands
-        hidden = bands.twice * hidden.mean((0, 1))
-        sums = torch.stack([(bands.share(k) * hidden).sum() for k in range(len(bands.numbers))])
-        shares = torch.where(bands.numbers > 0, sums / bands.numbers.clamp_min(1), -1.0)
-        return shares.tolist()
+        sums = [(bands.share(k) * bands.twice * each).sum() for k in range(len(bands.numbers))]
+        return torch.stack(sums) / bands.numbers.clamp_min(1)
 
     def _unseen(self, lost: Tensor, hidden: Tensor, variance: Tensor) -> Tensor:
         """What y leaves open of noise that is white where it is ``hidden``."""

@@ -122,6 +122,26 @@ def test_coarse_bands_tell_of_fine_ones() -> None:
     )
 
 
+@pytest.mark.parametrize("times", [4.0, 0.25])
+def test_of_strong_detail_the_measurement_tells_more(times: float) -> None:
+    """Where P is as precise as y, ``1 / (1 + t)`` of t P is hidden, not half as of P itself.
+
+    And y tells of what is added, a variance a, beside its noise of 1: ``1 / (1 + a)`` stays.
+    """
+    told, noise = law(), 0.01
+    fine = DetailBands(nothing(1)).numbers / 64**2 * noise**2
+    told.power[:6], told.power[6:] = fine[:6], 1e6 * fine[6:]
+    found = []
+    for factor in (times, 1.0):
+        told.mean[:] = (factor * told.power).log()
+        found.append(added(told, nothing(16), Identity(SHAPE), noise)[:4])
+    strong, usual = (t * 2 / (1 + t) / 1.16 for t in (times, 1.0))
+    expected = strong / usual * ((1 + usual) / (1 + strong)) ** 2
+    torch.testing.assert_close(
+        found[0] / found[1], torch.full((4,), expected, dtype=F64), rtol=0.05, atol=0.0
+    )
+
+
 @pytest.mark.parametrize(("share", "filled"), [(0.17, True), (0.13, False)])
 def test_bands_count_as_hidden_from_a_share_on(share: float, filled: bool) -> None:
     """Their power over the noise tells the share."""
