@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from PIL import Image
 from invscore import GaussianNoise, GaussianPrior, InverseProblem, Result, reconstruct
 from invscore.methods import METHODS
 from invscore.operators import Blur, NonlinearOperator, Operator, from_matrix
+from invscore.saving import facts_of
 
 SHAPE = (1, 16, 16)
 
@@ -102,6 +104,9 @@ def test_several_images(tmp_path: Path) -> None:
     }
     with np.load(tmp_path / "arrays.npz") as arrays:
         assert arrays["samples"].shape == (2, 2, *SHAPE)
+    other = replace(result, scale=torch.tensor([1.0, 3.0]), offset=torch.tensor([0.5, 0.5]))
+    facts = facts_of(other)
+    assert (facts["scale"], facts["offset"]) == ([1.0, 3.0], 0.5)
     first = np.asarray(Image.open(tmp_path / "reconstruction-0.png"))
     assert np.abs(first / 255 - result.mean[0, 0].clamp(0, 1).numpy()).max() < 0.01
 

@@ -168,6 +168,17 @@ def test_zarr_without_what_is_asked_for(tmp_path: Path) -> None:
     assert load_measurement(tmp_path / "b.zarr", key="0").shape == (12, 10)
 
 
+def test_zarr_without_some_chunks_and_a_value_for_them(tmp_path: Path) -> None:
+    zarr = pytest.importorskip("zarr")
+    form = {"shape": (4, 6), "chunks": (4, 3), "dtype": "f4", "fill_value": None, "zarr_format": 2}
+    array = zarr.create_array(str(tmp_path / "a.zarr"), **form)
+    array[:, :3] = 1.0
+    with pytest.raises(ValueError, match=r"must store all of its 2 chunks, or declare a .*, got 1"):
+        load_measurement(tmp_path / "a.zarr")
+    array[:, 3:] = 2.0
+    assert load_measurement(tmp_path / "a.zarr").shape == (4, 6)
+
+
 @pytest.mark.parametrize("rows", [72, 2])
 def test_sizes_below_zero_end(tmp_path: Path, rows: int) -> None:
     """Behind a unit of a negative size its reader would begin again with the same."""

@@ -142,9 +142,10 @@ def test_images_of_itk_keep_their_place_in_space(tmp_path: Path, suffix: str) ->
     assert np.array_equal(written, np.moveaxis(VOLUME, 2, 0))
 
 
-def test_components_of_itk_are_channels(tmp_path: Path) -> None:
+@pytest.mark.parametrize("channels", [2, 3])
+def test_components_of_itk_are_channels(tmp_path: Path, channels: int) -> None:
     itk = pytest.importorskip("SimpleITK")
-    colour = RANDOM.normal(size=(12, 10, 3)).astype(np.float32)
+    colour = RANDOM.normal(size=(12, 10, channels)).astype(np.float32)
     itk.WriteImage(itk.GetImageFromArray(colour, isVector=True), str(tmp_path / "a.mha"))
     like = taken(tmp_path / "a.mha")
     assert np.array_equal(np.asarray(like.values), np.moveaxis(colour, 2, 0))

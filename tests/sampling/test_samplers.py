@@ -132,6 +132,7 @@ def test_corrections_last_as_long_as_snr_says() -> None:
         expected = langevin_step(expected, denoised, 1.0, 1.0, 0.18, rng)
     found = run("pc", x, [2.0, 1.0], SampleRNG([(0,)]), snr=0.3, corrections=2)
     torch.testing.assert_close(found, expected)
+    assert SAMPLERS["pc"].defaults["snr"] == 0.16  # that of the paper
 
 
 @pytest.mark.parametrize("name", sorted(SAMPLERS))

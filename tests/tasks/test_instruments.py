@@ -42,7 +42,7 @@ def test_baselines_are_read(folder: Path, way: str) -> None:
         lines = [f"{u!r}, {v!r} 7 # seen" for u, v in UV.tolist()]
         file.write_text("# u v w\n\n" + "\n".join(lines))
     else:
-        wide = np.concatenate([UV, np.ones((30, 1))], axis=1)
+        wide = np.concatenate([UV, np.full((30, 1), np.nan)], axis=1)  # w is not looked at
         np.save(file, {"(n, 2)": UV, "(2, n)": UV.T, "(n, 3)": wide}[way])
     torch.testing.assert_close(read_baselines(file), torch.from_numpy(UV.T.copy()))
 
