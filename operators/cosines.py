@@ -41,6 +41,7 @@ class Cosines(Movable):
             length = _folded(weights**2, self._members).sqrt()
             weights = weights * (1 / length).nan_to_num(0.0, 0.0, 0.0)[self._alias]
             self.s, self._weights = Constant(length), Constant(weights)
+            self.aliases = Aliases(self._members, self._alias, weights, axis)
         self._matrix = self._turn = None
         if self.dense:
             matrix = cosine_basis(size)
@@ -96,6 +97,40 @@ class Cosines(Movable):
         x = torch.empty_like(ordered)
         x[..., ::2], x[..., 1::2] = ordered[..., :half], ordered[..., half:].flip(-1)
         return x
+
+
+class Aliases(Movable):
+    """The cosines along ``axis``, -1 or -2, that are one and the same after decimation.
+
+    One of m is the sum of n / m cosines of the line, each with a weight. The squares of these sum
+    to 1, or to 0 where nothing passes the filter. Each cosine is in one sum.
+    """
+
+    def __init__(self, members: Tensor, alias: Tensor, weights: Tensor, axis: int) -> None:
+        self._members, self._alias, self._axis = members, alias, axis
+        self._weights, self._squares = Constant(weights), Constant(weights**2)
+        self._matrix = self._square_matrix = None
+        if len(weights) <= DENSE:
+            number = torch.arange(members.shape[1])[:, None] == alias
+            self._matrix = Constant(number * weights)
+            self._square_matrix = Constant(number * weights**2)
+
+    def summed(self, c: Tensor, squared: bool = False) -> Tensor:
+        """The sums of the n coefficients of lines: with weights, or the squares of weights."""
+        matrix = self._square_matrix if squared else self._matrix
+        if matrix is not None:
+            return product(matrix.like(c), c, self._axis)
+        lines = c.movedim(self._axis, -1) * (self._squares if squared else self._weights).like(c)
+        return _folded(lines, self._members).movedim(-1, self._axis)
+
+    def parted(self, u: Tensor, squared: bool = False) -> Tensor:
+        """The transpose of ``summed``: the n coefficients of lines that have the sums in them."""
+        matrix = self._square_matrix if squared else self._matrix
+        if matrix is not None:
+            return product(matrix.like(u).mT, u, self._axis)
+        weights = (self._squares if squared else self._weights).like(u)
+        lines = u.movedim(self._axis, -1).index_select(-1, self._alias) * weights
+        return lines.movedim(-1, self._axis)
 
 
 def cosine_basis(size: int) -> Tensor:

@@ -74,6 +74,21 @@ class SuperResolution(SpectralOperator):
             complete=rows.factor == columns.factor == 1,
         )
 
+    def summed(self, c: Tensor, squared: bool = False) -> Tensor:
+        """Right singular vectors times images given by their cosines, (b, \\*, h, w).
+
+        Each coefficient, (b, \\*, h / factor, w / factor), is a weighted sum of the cosines that
+        decimation takes for one another; each cosine is in one of them. ``squared``: with the
+        squares of weights, which makes of variances of independent cosines that of a coefficient.
+        """
+        rows, columns = self._rows.image.aliases, self._columns.image.aliases
+        return columns.summed(rows.summed(c, squared), squared)
+
+    def parted(self, u: Tensor, squared: bool = False) -> Tensor:
+        """The transpose of ``summed``: ``svd().v(u)`` by its cosines."""
+        rows, columns = self._rows.image.aliases, self._columns.image.aliases
+        return rows.parted(columns.parted(u, squared), squared)
+
 
 class Decimation(Movable):
     """Lines along ``axis``, -1 or -2 of a batch, filtered and made ``factor`` times shorter.

@@ -132,3 +132,41 @@ def test_errors() -> None:
         SuperResolution(2, (1, 8, 8), "nearest")
     with pytest.raises(ValueError, match=r"in_shape is \(1, 6, 5\): the matrices act on \(5, 6\)"):
         SeparableOperator(left, right, (1, 6, 5))
+
+
+@pytest.mark.parametrize(
+    ("factor", "shape", "kernel"),
+    [
+        (2, (1, 8, 12), "bicubic"),
+        (4, (3, 8, 16), "gaussian"),
+        ((1, 3), (2, 7, 9), "box"),
+        (2, (1, 4, 520), "bicubic"),  # whose lines are too long for a matrix
+    ],
+)
+def test_sums_of_cosines_are_the_singular_vectors(
+    factor: int | tuple[int, int], shape: tuple[int, int, int], kernel: str
+) -> None:
+    operator = SuperResolution(factor, shape, kernel)
+    svd = operator.svd(torch.float64)
+    rows, columns = cosines.Cosines(shape[1], -2), cosines.Cosines(shape[2], -1)
+    x = torch.rand(2, *shape, dtype=torch.float64, generator=generator)
+    c = columns.vh(rows.vh(x))
+    torch.testing.assert_close(operator.summed(c), svd.vh(x), rtol=0, atol=1e-12)
+    u = torch.rand(2, *operator.out_shape, dtype=torch.float64, generator=generator)
+    image = columns.v(rows.v(operator.parted(u)))
+    torch.testing.assert_close(image, svd.v(u), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("longest", [512, 0])
+def test_no_cosine_is_in_two_sums(longest: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cosines, "DENSE", longest)
+    operator = SuperResolution(2, (1, 8, 6))
+    c = torch.eye(48, dtype=torch.float64).reshape(-1, 1, 8, 6)
+    weights = operator.summed(c).flatten(1)
+    assert ((weights.abs() > 1e-12).sum(dim=1) <= 1).all()
+    squares = operator.summed(c, squared=True).flatten(1)
+    torch.testing.assert_close(squares, weights.square(), rtol=0, atol=1e-12)
+    unit = torch.eye(weights.shape[1], dtype=torch.float64).reshape(-1, *operator.out_shape)
+    back = operator.parted(unit, squared=True).flatten(1)
+    torch.testing.assert_close(back.T, squares, rtol=0, atol=1e-12)
+    torch.testing.assert_close(operator.parted(unit).flatten(1).T, weights, rtol=0, atol=1e-12)

@@ -32,12 +32,15 @@ class OperatorPower(NamedTuple):
         """Found by random images, and exact for filters, as blurs and Fourier sampling are.
 
         Of missing pixels it is exact too: a wave and its opposite pass as much as any other two.
-        What a blur passes of cosines is told by its kernel, and by the share of pixels measured.
+        What a blur passes of cosines is told by its kernel, and by the share of pixels measured;
+        what decimation does, by the cosines that it takes for one another.
         """
         if isinstance(operator, Inpainting):
             return cls._of_pixels(operator, bands)
         if isinstance(operator, Blur) and bands.mirrored:
             return cls._of_kernel(operator, bands)
+        if isinstance(operator, SuperResolution) and bands.mirrored:
+            return cls._of_decimation(operator, bands)
         power, error = steadied(torch.cat(list(_gains(operator, bands)))[:, None])
         return cls(power[0], bool(error <= FILTER * power.max()))
 
@@ -52,6 +55,12 @@ class OperatorPower(NamedTuple):
         share = math.prod(operator.out_shape[-2:]) / (height * width)
         power = share * operator.power((height, width))
         return cls(power.to(bands.radius).expand(bands.shape), operator.passes_cosines)
+
+    @classmethod
+    def _of_decimation(cls, operator: SuperResolution, bands: FrequencyBands) -> OperatorPower:
+        singular = operator.svd(bands.radius.dtype).s
+        power = operator.parted(singular.square(), squared=True)
+        return cls(power.expand(bands.shape), operator.out_shape == operator.in_shape)
 
 
 def is_low_pass(operator: LinearOperator, bands: FrequencyBands) -> bool:

@@ -8,10 +8,11 @@ from torch import Tensor
 from invscore.likelihood import InverseProblem
 from invscore.methods.gaussian_field import coarse_start as coarse
 from invscore.methods.gaussian_field.bordered import explained_at_border
+from invscore.methods.gaussian_field.decimated import explained_sums, told_sums
 from invscore.methods.gaussian_field.operator_power import OperatorPower
 from invscore.methods.gaussian_field.posterior import Unexplained, explained
 from invscore.methods.gaussian_field.waves import bands_of_guess
-from invscore.operators import Blur, Inpainting, LinearOperator
+from invscore.operators import Blur, Inpainting, LinearOperator, SuperResolution
 
 EXPONENT = 3.0
 """Exponent of the power spectrum: photographs have about 2, and 3 restores better."""
@@ -49,13 +50,17 @@ def field_mean(
     seen = operator.matvec(near.contiguous())
     noise = problem.noise.variance(seen)
     even = noise.shape[1:].numel() == 1
-    if not (passed.is_filter and even):
+    decimated = isinstance(operator, SuperResolution) and bands.mirrored
+    if not ((passed.is_filter or decimated) and even):
         noise = noise.clamp_min((QUIETEST * loud) ** 2)
     inverse = problem.measured((1 / noise).expand(seen.shape)).flatten(1).mean(dim=1)
     power = inverse.reshape(-1, *[1] * (c.ndim - 1)) * passed.power
     if passed.is_filter and even:
         gain = c / (1 + power * c) / noise.reshape(-1, *[1] * (c.ndim - 1))
         shift = gain * bands.spectrum(operator.rmatvec(problem.y - seen))
+    elif isinstance(operator, SuperResolution) and decimated and even:
+        told, precision = told_sums(operator, problem.y - seen, noise.reshape(-1, 1, 1, 1))
+        shift = explained_sums(operator, c, told, precision)
     elif isinstance(operator, Blur) and bands.mirrored and exponent > 0:
         residual = problem.y - seen
         del seen, c, power, passed, inverse, near

@@ -5,26 +5,28 @@ from __future__ import annotations
 from torch import Tensor
 
 from invscore.methods.gaussian_field.frequency_bands import SMALL, FrequencyBands
-from invscore.operators import Blur, Operator
+from invscore.operators import Blur, Operator, SuperResolution
 
 
 def bands_behind(operator: Operator, like: Tensor) -> FrequencyBands:
-    """The bands of images as ``like``, (b, \\*shape), of which the operator is a filter.
+    """The bands of images as ``like``, (b, \\*shape), in which draws are cheapest.
 
-    Of cosines, where they are its singular vectors and images are ``SMALL``, and of Fourier's waves
-    elsewhere.
+    Of cosines, where they are its singular vectors, or sums of few of them are, and images are
+    ``SMALL``; of Fourier's waves elsewhere.
     """
-    mirrored = isinstance(operator, Blur) and operator.passes_cosines
+    mirrored = isinstance(operator, SuperResolution)
+    mirrored |= isinstance(operator, Blur) and operator.passes_cosines
     return FrequencyBands.of(like, mirrored and _are_planes(like))
 
 
 def bands_of_guess(operator: Operator, like: Tensor) -> FrequencyBands:
-    """Those of a first guess behind it: of cosines behind all blurs with a border.
+    """Those of a first guess behind it: of cosines behind decimation and all blurs with a border.
 
-    Photographs do not wrap around, and neither do such blurs: a field that does makes their left
+    Photographs do not wrap around, and neither do these: a field that does makes their left
     and right borders alike. Elsewhere they are Fourier's waves.
     """
-    bordered = isinstance(operator, Blur) and operator.boundary != "circular"
+    bordered = isinstance(operator, SuperResolution)
+    bordered |= isinstance(operator, Blur) and operator.boundary != "circular"
     return FrequencyBands.of(like, bordered and _are_planes(like))
 
 

@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from invscore.likelihood import GaussianNoise, InverseProblem
+from invscore.likelihood import InverseProblem
 from invscore.methods.gaussian_field.frequency_bands import PROBES, FrequencyBands
-from invscore.methods.gaussian_field.operator_power import OperatorPower, steadied
+from invscore.methods.gaussian_field.operator_power import steadied
 from invscore.methods.gaussian_field.posterior import Unexplained, explained
 from invscore.methods.matched_spectrum.local_answer import LocalAnswer
 from invscore.methods.matched_spectrum.local_scale import LocalScale
@@ -350,24 +350,6 @@ class PlainMeasurement(FreshMeasurement, IteratedMeasurement):
             **self._effort(sigma, drawn.ndim),
         )
         return self.picture(drawn + scale * self.bands.image(shift))
-
-
-def measurement_for(
-    problem: InverseProblem, operator: LinearOperator, bands: FrequencyBands
-) -> Measurement:
-    """The cheapest that the operator and the noise allow."""
-    passed = OperatorPower.of(operator, bands)
-    if isinstance(problem.noise, GaussianNoise):
-        if passed.is_filter and not operator.in_complex:
-            return FilteredMeasurement(problem, passed.power, bands)
-        if operator.in_complex == operator.out_complex:
-            try:
-                svd = operator.svd(problem.y.dtype)
-            except NotImplementedError:
-                pass
-            else:
-                return DecomposedMeasurement(problem, svd, bands)
-    return PlainMeasurement(problem, passed.power, bands)
 
 
 def trusted(c: Tensor, sigma: float) -> Tensor:

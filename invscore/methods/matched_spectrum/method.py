@@ -12,10 +12,11 @@ from invscore.methods.base import Step, register
 from invscore.methods.common.equivariant_denoiser import EquivariantDenoiser
 from invscore.methods.common.initial_guess import initial_guess
 from invscore.methods.gaussian_field.waves import bands_behind
+from invscore.methods.matched_spectrum.cheapest import measurement_for
 from invscore.methods.matched_spectrum.denoiser_covariance import DenoiserCovariance
 from invscore.methods.matched_spectrum.local_answer import LocalAnswer
 from invscore.methods.matched_spectrum.lost_detail import LostDetail, law_for, tails
-from invscore.methods.matched_spectrum.measurement import AtLevel, Measurement, measurement_for
+from invscore.methods.matched_spectrum.measurement import AtLevel, Measurement
 from invscore.methods.matched_spectrum.nonlinear import NonlinearMeasurement
 from invscore.methods.matched_spectrum.own_error import OwnError
 from invscore.operators import LinearOperator

@@ -16,7 +16,8 @@ from invscore.methods.gaussian_field.frequency_bands import FrequencyBands
 from invscore.methods.gaussian_field.operator_power import OperatorPower
 from invscore.methods.gaussian_field.power_law import field_mean
 from invscore.methods.gaussian_field.waves import bands_behind, bands_of_guess
-from invscore.methods.matched_spectrum.measurement import FilteredMeasurement, measurement_for
+from invscore.methods.matched_spectrum.cheapest import measurement_for
+from invscore.methods.matched_spectrum.measurement import FilteredMeasurement
 from invscore.operators import Blur, Identity, Inpainting, LinearOperator
 
 F64 = torch.float64

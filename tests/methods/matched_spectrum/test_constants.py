@@ -9,9 +9,10 @@ import torch
 
 from invscore.likelihood import GaussianNoise, InverseProblem, PoissonNoise
 from invscore.methods.gaussian_field.frequency_bands import FrequencyBands
+from invscore.methods.matched_spectrum.cheapest import measurement_for
 from invscore.methods.matched_spectrum.denoiser_covariance import DenoiserCovariance
 from invscore.methods.matched_spectrum.local_scale import LocalScale
-from invscore.methods.matched_spectrum.measurement import AtLevel, measurement_for
+from invscore.methods.matched_spectrum.measurement import AtLevel
 from invscore.operators import Identity, Inpainting, LinearOperator
 from invscore.rng import SampleRNG
 

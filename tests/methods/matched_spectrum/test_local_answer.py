@@ -8,9 +8,10 @@ from torch import Tensor
 
 from invscore import GaussianNoise, InverseProblem, reconstruct
 from invscore.methods.gaussian_field.frequency_bands import FrequencyBands
+from invscore.methods.matched_spectrum.cheapest import measurement_for
 from invscore.methods.matched_spectrum.local_answer import LocalAnswer
 from invscore.methods.matched_spectrum.local_scale import EVEN
-from invscore.methods.matched_spectrum.measurement import AtLevel, measurement_for
+from invscore.methods.matched_spectrum.measurement import AtLevel
 from invscore.operators import Blur, Inpainting, LinearOperator
 from invscore.priors import GaussianPrior
 from invscore.rng import SampleRNG

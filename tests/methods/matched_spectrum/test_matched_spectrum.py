@@ -15,13 +15,10 @@ from invscore.likelihood import GaussianNoise, InverseProblem, PoissonNoise, sim
 from invscore.methods import METHODS
 from invscore.methods.common.initial_guess import initial_guess
 from invscore.methods.gaussian_field.frequency_bands import FrequencyBands
+from invscore.methods.matched_spectrum.cheapest import measurement_for
 from invscore.methods.matched_spectrum.denoiser_covariance import DenoiserCovariance
 from invscore.methods.matched_spectrum.local_scale import EVEN, WIDTH, LocalScale
-from invscore.methods.matched_spectrum.measurement import (
-    AtLevel,
-    DecomposedMeasurement,
-    measurement_for,
-)
+from invscore.methods.matched_spectrum.measurement import AtLevel, DecomposedMeasurement
 from invscore.operators import (
     MRI,
     Blur,

@@ -10,13 +10,13 @@ from torch import Tensor
 
 from invscore import GaussianNoise, InverseProblem
 from invscore.methods.gaussian_field.frequency_bands import FrequencyBands
+from invscore.methods.matched_spectrum.cheapest import measurement_for
 from invscore.methods.matched_spectrum.measurement import (
     AtLevel,
     DecomposedMeasurement,
     FilteredMeasurement,
     Measurement,
     PlainMeasurement,
-    measurement_for,
 )
 from invscore.methods.matched_spectrum.own_error import OwnError
 from invscore.operators import Blur, Inpainting, LinearOperator

@@ -9,12 +9,12 @@ from torch import Tensor
 from invscore import reconstruct
 from invscore.likelihood import GaussianNoise, InverseProblem, PoissonNoise, simulate
 from invscore.methods.gaussian_field.frequency_bands import FrequencyBands
+from invscore.methods.matched_spectrum.cheapest import measurement_for
 from invscore.methods.matched_spectrum.measurement import (
     DecomposedMeasurement,
     FilteredMeasurement,
     Measurement,
     PlainMeasurement,
-    measurement_for,
 )
 from invscore.operators import (
     MRI,
