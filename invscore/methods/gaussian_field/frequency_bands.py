@@ -70,21 +70,22 @@ class FrequencyBands:
         self._octaves, self._slices = octaves, slices
         self._group = torch.arange(self.channels).clamp_max(1).to(device, torch.int32)
         self.radius = torch.hypot(across[:, None, None], size).to(device, real)
-        # Sums over neighbours are the same in every run, scattered ones on a GPU are not.
         group = torch.arange(self.channels).clamp_max(1)[:, None, None, None]
         band = (group * slices.bands + slices.band[:, None, None]) * octaves.bands + octaves.band
-        del octaves.band, slices.band
-        members, order = band.flatten().sort(stable=True)
-        self._order = order.to(device, torch.int32)
-        self._sizes = torch.bincount(members).tolist()
+        # Few planes have a matrix that sums, where other images have an order and several sums.
+        self._by_matrix = self.shape.numel() <= SMALL and depth == 1
         quick = FEW if device.type == "cpu" else LARGE
-        # Bands filled up to the largest, which are more numbers: those of volumes differ too much.
         self._few_operations = self.shape.numel() <= quick and depth == 1
-        if self._few_operations:
-            rows = torch.nn.utils.rnn.pad_sequence(
-                list(torch.split(order, self._sizes)), batch_first=True, padding_value=len(order)
-            )
-            self._padded = rows.flatten().to(device)
+        if self._by_matrix:
+            one = torch.nn.functional.one_hot(octaves.band, octaves.bands).movedim(-1, 0)
+            self._members = self._of_planes(one.to(device, real)).T.contiguous()
+            eye = torch.eye(octaves.bands, dtype=real, device=device)
+            self._shares = self._of_planes(octaves.between(eye[None, None], 3)[0, 0])
+        del octaves.band, slices.band
+        # Sums over neighbours are the same in every run, scattered ones on a GPU are not.
+        members, order = band.flatten().sort(stable=True)
+        self._order = None if self._by_matrix else order.to(device, torch.int32)
+        self._sizes = torch.bincount(members).tolist()
         each = alike[0][:, None, None] * torch.outer(alike[1], alike[2])
         numbers = torch.bincount(members, each.expand(self.channels, -1, -1, -1).flatten()[order])
         self.numbers = numbers.to(device, real)
@@ -105,7 +106,7 @@ class FrequencyBands:
         at_once = min(PROBES, max(1, LARGE // self.shape.numel()))
         for _ in range(0, PROBES, at_once):
             white = torch.randn((at_once, *self.shape), dtype=self._dtype, generator=generator)
-            yield white.sgn().to(self._order.device)
+            yield white.sgn().to(self.radius.device)
 
     def spectrum(self, x: Tensor) -> Tensor:
         """The coefficients of images, (b, \\*shape)."""
@@ -137,15 +138,21 @@ class FrequencyBands:
 
     def sums(self, values: Iterable[Tensor]) -> Tensor:
         """Sums over bands of several such ``values``, one after the other: (b in all, n)."""
-        if not self._few_operations:
-            quarters = torch.cat([self._folded(each) for each in values]).flatten(1)
-            ordered = quarters.index_select(1, self._order)
-            bands = torch.split(ordered, self._sizes, 1)
-            return torch.stack([part.sum(1) for part in bands], dim=1)
-        quarters = self._folded(torch.cat(list(values))).flatten(1)
-        with_nothing = torch.nn.functional.pad(quarters, (0, 1))
-        members = with_nothing.index_select(1, self._padded)
-        return members.reshape(len(members), len(self._sizes), -1).sum(dim=2)
+        if self._order is None:
+            parts = [
+                v.reshape(len(v), self.channels, -1)
+                if self._few_operations
+                else self._folded(v).flatten(2)
+                for v in values
+            ]
+            of_channels = torch.cat(parts) @ self._members
+            if self.channels == 1:
+                return of_channels.flatten(1)
+            return torch.cat([of_channels[:, 0], of_channels[:, 1:].sum(dim=1)], dim=1)
+        quarters = torch.cat([self._folded(each) for each in values])
+        ordered = quarters.flatten(1).index_select(1, self._order)
+        bands = torch.split(ordered, self._sizes, 1)
+        return torch.stack([part.sum(1) for part in bands], dim=1)
 
     def of_size(self, values: Tensor) -> Tensor:
         """Values of the bands, (b, n), with those of one size in the plane of the last two axes
@@ -155,6 +162,14 @@ class FrequencyBands:
     def spread(self, values: Tensor) -> Tensor:
         """Values of the bands, (b, n), on spectra: linear in the octave between their centres."""
         bands = values.reshape(-1, *self._bands)
+        if self._by_matrix:
+            plane = bands.flatten(1, 2) @ self._shares
+            if self.channels > 1:
+                plane = plane.index_select(1, self._group)
+            if self._few_operations:
+                return plane.reshape(-1, *self.shape)
+            height, width = self.radius.shape[-2:]
+            return self.everywhere(plane.reshape(len(plane), self.channels, 1, height, width))
         quarter = self._slices.between(self._octaves.between(bands, 3), 2)
         if self.channels > 1:
             quarter = quarter.index_select(1, self._group)
@@ -209,6 +224,13 @@ class FrequencyBands:
 
     def _across_channels(self, x: Tensor) -> Tensor:
         return x if self.channels == 1 else hartley(x, (1,))
+
+    def _of_planes(self, rows: Tensor) -> Tensor:
+        """Rows of a matrix of bands, given by planes of the first quarter: of all of a plane, where
+        what counts are operations."""
+        if self._few_operations and not self.mirrored:
+            rows = rows.index_select(-2, self._places[0]).index_select(-1, self._places[1])
+        return rows.flatten(1)
 
     def _folded(self, values: Tensor) -> Tensor:
         """Sums over mirror images, (b, channels, d // 2 + 1, h // 2 + 1, w // 2 + 1)."""
