@@ -28,6 +28,8 @@ class SampleRNG:
         self.device = torch.device(device)
         self.keys = tuple(keys)
         self._generators = [_generator(key, self.device) for key in keys]
+        first = {key: k for k, key in reversed(list(enumerate(keys)))}
+        self._twin = [first[key] for key in keys]
         self._ahead = AHEAD if self.device.type == "cuda" else 0
         self._left: dict[torch.dtype, Tensor] = {}
 
@@ -43,12 +45,13 @@ class SampleRNG:
         streams, left = self._streams(x), self._left.pop(x.dtype, None)
         if left is None or left.shape[1] < taken:
             number = max(taken, self._ahead)  # whatever the number of streams
-            left = torch.stack(
-                [
-                    torch.randn(number, generator=g, device=self.device, dtype=x.dtype)
-                    for g in streams
-                ]
-            )
+            left = torch.empty(len(streams), number, device=self.device, dtype=x.dtype)
+            for k, (generator, twin) in enumerate(zip(streams, self._twin, strict=True)):
+                if twin == k:
+                    torch.randn(number, generator=generator, out=left[k])
+                else:  # the same numbers, which take longer to draw than to copy
+                    left[k] = left[twin]
+                    generator.set_state(streams[twin].get_state())
         if left.shape[1] > taken:
             self._left[x.dtype] = left[:, taken:]
         return left[:, :count].reshape(x.shape).to(x.device)
@@ -104,13 +107,16 @@ class AntitheticRNG(SampleRNG):
         ]
         super().__init__(shared, device)
         self.keys = tuple(keys)
-        self._signs = torch.tensor([1 - 2 * (index % 2) for index in indices], device=self.device)
+        signs = [1 - 2 * (index % 2) for index in indices]
+        self._signs, self._alike = torch.tensor(signs, device=self.device), set(signs) == {1}
 
     def normal_like(self, x: Tensor) -> Tensor:
         drawn = super().normal_like(x)
         if x.is_complex():  # its parts have come through here, and have their signs
             return drawn
-        return self._signs.to(x).reshape(-1, *[1] * (x.ndim - 1)) * drawn
+        if self._alike:
+            return drawn
+        return drawn.mul_(self._signs.to(x).reshape(-1, *[1] * (x.ndim - 1)))
 
 
 def sample_rng(

@@ -91,8 +91,8 @@ def least_squares(
         if damping is not None:
             direction = torch.addcmul(direction, damping, x, value=-1)
         energy = inner(direction, direction)
-    goals = _goals(goal, iterations, limit)
-    left = energy * (energy > goals[0])  # 0 where an image is solved
+    least = goals(goal, iterations, limit)
+    left = energy * (energy > least[0])  # 0 where an image is solved
     for made in range(iterations):
         if ask and not bool(left.any()):
             break
@@ -100,7 +100,7 @@ def least_squares(
         curvature = inner(image, image).reshape(energy.shape)
         if damping is not None:
             curvature = curvature + inner(direction, damping * direction)
-        step = _ratio(left, curvature)
+        step = ratio(left, curvature)
         x = torch.addcmul(x, step, direction)
         of_measured = step.reshape(-1, *[1] * (residual.ndim - 1))
         residual = torch.addcmul(residual, of_measured, image, value=-1)
@@ -109,13 +109,13 @@ def least_squares(
         if damping is not None:
             gradient = torch.addcmul(gradient, damping, x, value=-1)
         energy = inner(gradient, gradient)
-        previous, left = left, energy * (energy > goals[made + 1])
-        direction = torch.addcmul(gradient, _ratio(left, previous), direction)
+        previous, left = left, energy * (energy > least[made + 1])
+        direction = torch.addcmul(gradient, ratio(left, previous), direction)
         del gradient
     return x
 
 
-def _goals(goal: Tensor, iterations: int, limit: Tensor | None) -> Sequence[Tensor]:
+def goals(goal: Tensor, iterations: int, limit: Tensor | None) -> Sequence[Tensor]:
     """Energies at which each iteration ends; those beyond its ``limit`` always do."""
     if limit is None:
         return [goal] * (iterations + 1)
@@ -123,6 +123,6 @@ def _goals(goal: Tensor, iterations: int, limit: Tensor | None) -> Sequence[Tens
     return torch.where(made < limit, goal, torch.inf).unbind()
 
 
-def _ratio(energy: Tensor, other: Tensor) -> Tensor:
+def ratio(energy: Tensor, other: Tensor) -> Tensor:
     """``energy / other``, and 0 where that is no finite number: what is solved stands still."""
     return (energy / other).nan_to_num(0.0, 0.0, 0.0)

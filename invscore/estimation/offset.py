@@ -13,6 +13,7 @@ from math import inf
 import torch
 from torch import Tensor
 
+from invscore.estimation.extreme_quantile import extreme_quantile
 from invscore.estimation.finest_differences import finest_level
 from invscore.estimation.noise_map import evened
 from invscore.estimation.scale import BEYOND, WIDTHS, averaged
@@ -22,6 +23,9 @@ from invscore.priors.base import Prior
 
 DARKEST = 0.01
 """Share of the pixels that are taken for the darkest, and for the brightest."""
+
+ENOUGH = 2**14
+"""Numbers of a picture that tell how dark its darkest are: to a tenth of their share."""
 
 FEWEST = 256
 """Least number of measured numbers of a picture that tells an offset."""
@@ -93,21 +97,27 @@ def offset_of_pictures(operator: Operator, y: Tensor, level: Tensor) -> Tensor:
     tiny = torch.finfo(y.dtype).tiny
     values = torch.where(seen, y / torch.where(seen, even, 1), 0)
     low, high, darkest = (y.new_full((len(y),), end) for end in (inf, -inf, inf))
+    whole = bool(seen.all())
     for width in WIDTHS:
         if width > 1 and 2 * width > min(y.shape[-2:]):
             break
-        count = averaged(seen.to(y.dtype), width)
-        counted = (count > 0).flatten()
-        count = count.flatten()[counted]
-        mean = averaged(values, width).flatten(1)[:, counted] / count
-        step = max(1, mean.shape[1] // 2**20)
+        mean = averaged(values, width).flatten(1)
+        count = mean.new_ones(1)
+        if not whole:
+            count = averaged(seen.to(y.dtype), width).flatten()
+            counted = count > 0
+            count = count[counted]
+            mean = mean[:, counted] / count
+        some = slice(None, None, mean.shape[1] // ENOUGH | 1)  # of all columns, as it is odd
         noise = (level / gain)[:, None] / (width * count.sqrt())
-        low = low.minimum(torch.quantile((mean + BEYOND * noise)[:, ::step], DARKEST, dim=1))
-        high = high.maximum(torch.quantile((mean - BEYOND * noise)[:, ::step], 1 - DARKEST, dim=1))
+        margin = BEYOND * (noise if whole else noise[:, some])
+        dark = extreme_quantile(mean[:, some], DARKEST)
+        least = dark + margin[:, 0] if whole else extreme_quantile(mean[:, some] + margin, DARKEST)
+        low = low.minimum(least)
+        high = high.maximum(extreme_quantile(mean[:, some] - margin, 1 - DARKEST))
         middle = mean.mean(dim=1)
         left = 1 - noise.square().mean(dim=1) / mean.var(dim=1, correction=0).clamp_min(tiny)
-        away = torch.quantile(mean[:, ::step], DARKEST, dim=1) - middle
-        darkest = darkest.minimum(middle + away * left.clamp_min(0).sqrt())
+        darkest = darkest.minimum(middle + (dark - middle) * left.clamp_min(0).sqrt())
     below = -low.clamp_max(0) / (high.clamp_min(0) - low.clamp_max(0)).clamp_min(tiny)
     above = torch.where(high > low, darkest / high.clamp_min(tiny), 0)  # where contrast is seen
     moved = torch.maximum(_ramp(below, *BELOW), _ramp(above, *ABOVE))

@@ -14,6 +14,7 @@ import math
 import torch
 from torch import Tensor
 
+from invscore.estimation.extreme_quantile import extreme_quantile
 from invscore.estimation.noise_map import evened
 from invscore.likelihood import InverseProblem
 from invscore.operators import Blur, LinearOperator, SpectralOperator
@@ -134,7 +135,7 @@ def _bright(values: Tensor, spread: Tensor) -> Tensor:
     """The level that few magnitudes of ``values`` exceed, noise of ``spread`` taken off: (b,)."""
     sizes = values.abs().flatten(1)
     step = max(1, sizes.shape[1] // 2**20)
-    quantile = torch.quantile(sizes[:, ::step], SHARE, dim=1) - BEYOND * spread
+    quantile = extreme_quantile(sizes[:, ::step], SHARE) - BEYOND * spread
     extreme = (2 * math.log(max(2, sizes.shape[1]))) ** 0.5 + 1
     # Points are fewer than the quantile sees.
     return torch.maximum(quantile, (sizes.amax(dim=1) - extreme * spread) / 2)
@@ -207,4 +208,4 @@ def _spread(grain: Tensor) -> Tensor:
     sizes = grain.abs().flatten(1)
     step = max(1, sizes.shape[1] // 2**20)
     rms = sizes.square().mean(dim=1).sqrt()
-    return torch.maximum(rms, torch.quantile(sizes[:, ::step], SHARE, dim=1) / LARGEST)
+    return torch.maximum(rms, extreme_quantile(sizes[:, ::step], SHARE) / LARGEST)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib import resources
@@ -26,6 +26,9 @@ TAILS_ELSEWHERE = 0.9
 """The same where the prior alone tells how uncertain a pixel is."""
 SMALL = 2**18
 """Largest image, in pixels, whose bands are remembered for the next of its shape."""
+LEAST = 1e-20
+"""Weight of a frequency in a window below which it has none: a processor is slow at numbers that
+are next to none."""
 FINE = 4
 """Bands, the finest, in which channels are compared."""
 EVERY = 5
@@ -50,6 +53,7 @@ class DetailBands:
         self.twice[0] = 1.0
         if w % 2 == 0:
             self.twice[-1] = 1.0
+        self._kept: dict[tuple[str, int], Tensor] = {}
         self.numbers = torch.stack([(self.share(k) * self.twice).sum() for k in range(COUNT)])
 
     @staticmethod
@@ -64,7 +68,7 @@ class DetailBands:
 
         Those of all bands sum to 1 but at frequency 0, which is in none.
         """
-        return (1 - (self._place - k).abs_()).clamp_min_(0)
+        return self._once("share", k, lambda: (1 - (self._place - k).abs_()).clamp_min_(0))
 
     def image(self, spectrum: Tensor) -> Tensor:
         """The images of spectra, (\\*, h, w // 2 + 1)."""
@@ -72,19 +76,36 @@ class DetailBands:
 
     def band(self, spectrum: Tensor, k: int) -> Tensor:
         """The part of images of a ``spectrum`` in band k."""
-        return self.image(spectrum * self.share(k).sqrt_())
+        return self.image(spectrum * self._once("root", k, lambda: self.share(k).sqrt()))
 
     def log_power(self, spectrum: Tensor, k: int) -> Tensor:
         """Logarithm of the mean square of band k about each pixel."""
-        deviation = 2 ** (OCTAVES * k)  # half a wavelength
-        window = torch.exp(-2 * (math.pi * deviation * self.radius) ** 2)
+        window = self._once("window", k, lambda: self._window(k))
         square = self.band(spectrum, k).square_()
         return self.image(torch.fft.rfft2(square) * window).clamp_min_(0).add_(FLOOR).log_()
 
-    def power(self, spectrum: Tensor, k: int, share: Tensor) -> Tensor:
-        """Mean square of band k, of the ``share`` of each frequency's power, (\\*,)."""
-        power = spectrum.abs().square_() * (self.share(k) * share * self.twice)
-        return power.sum((-2, -1)) / (self.sides[0] * self.sides[1]) ** 2
+    def energy(self, spectrum: Tensor) -> Tensor:
+        """Part of each frequency in the mean square of an image, (\\*, h, w // 2 + 1)."""
+        energy = spectrum.real.square() + spectrum.imag.square()
+        return energy.mul_(self.twice / (self.sides[0] * self.sides[1]) ** 2)
+
+    def power(self, energy: Tensor, k: int) -> Tensor:
+        """Mean square of band k of an image of this ``energy``, (\\*,)."""
+        return (energy * self.share(k)).sum((-2, -1))
+
+    def _window(self, k: int) -> Tensor:
+        deviation = 2 ** (OCTAVES * k)  # half a wavelength
+        window = torch.exp(-2 * (math.pi * deviation * self.radius) ** 2)
+        return window.where(window > LEAST, 0.0)
+
+    def _once(self, name: str, k: int, make: Callable[[], Tensor]) -> Tensor:
+        """What ``make`` gives, of small images that of the first time."""
+        if self.sides.numel() > SMALL:
+            return make()
+        if (name, k) not in self._kept:
+            with torch.inference_mode(False):
+                self._kept[name, k] = make()
+        return self._kept[name, k]
 
 
 @torch.inference_mode(False)

@@ -44,6 +44,8 @@ def outlier_warnings(problem: InverseProblem, found: Iterable[Tensor]) -> tuple[
     size = _least(found)
     rows = size.reshape(-1, 1, *size.shape[-2:])
     far = rows > FAR
+    if int(far.sum()) < FEWEST:
+        return ()
     single = far & (rows > ALONE * _most_beside(rows))
     near = functional.max_pool2d(single.to(rows), 2 * REACH + 1, stride=1, padding=REACH)
     count = int(single.sum())

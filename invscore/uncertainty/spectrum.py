@@ -177,9 +177,14 @@ def _moments(seen: Tensor, bands: Tensor) -> tuple[Tensor, Tensor]:
     spectrum = torch.fft.fft2(seen).abs().square().sum(dim=0)
     correlation = torch.fft.ifft2(spectrum).real
     means, squares = [], []
+    sides = bands.shape[-2:]
+    opposite = bands.flip(0, 1).roll((1, 1), (0, 1))
+    columns = sides[1] // 2 + 1
+    half, opposed = bands[:, :columns], opposite[:, :columns]
     for band in range(RINGS * SECTORS):
-        kernel = torch.fft.ifft2((bands == band).to(seen.dtype))
-        means.append(kernel[0, 0].real * correlation[0, 0])
-        squares.append((kernel.real.square() * correlation).sum())
+        share = ((half == band).to(seen.dtype) + (opposed == band)) / 2
+        kernel = torch.fft.irfft2(share, s=sides)
+        means.append(kernel[0, 0] * correlation[0, 0])
+        squares.append((kernel.square_() * correlation).sum())
     mean, square = torch.stack(means), torch.stack(squares)
     return mean, mean**2 / square.clamp_min(1e-12)

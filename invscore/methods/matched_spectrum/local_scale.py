@@ -38,9 +38,22 @@ class LocalScale:
 
     def windowed(self, variance: Tensor) -> Tensor:
         """Average in the window of values at pixels, (b, \\*shape)."""
-        square = self._bands.spectrum(variance)
-        square *= self._bands.everywhere(self._window[None])
-        return self._bands.image(square).real
+        bands = self._bands
+        window = bands.everywhere(self._window[None])
+        if bands.mirrored or variance.is_complex():
+            square = bands.spectrum(variance)
+            square *= window
+            return bands.image(square).real
+        # The same by half of the frequencies, of what channels have in common.
+        axes = tuple(range(1, variance.ndim))
+        common = variance
+        if bands.channels > 1:
+            window, axes = window[:, :1], axes[1:]
+            common = variance.mean(dim=1, keepdim=True)
+        square = torch.fft.rfftn(common, dim=axes)
+        square *= window[..., : square.shape[-1]]
+        sides = [variance.shape[axis] for axis in axes]
+        return torch.fft.irfftn(square, s=sides, dim=axes).expand_as(variance)
 
 
 def relative(variance: Tensor) -> Tensor:

@@ -91,6 +91,7 @@ class LostDetail:
         held = torch.bfloat16 if clean[0].numel() > LARGE else clean.dtype
         seen = [bands.log_power(spectrum, k).sub_(law.mean[k]).to(held) for k in known]
         among = law.covariance[known][:, known] + ERROR * torch.eye(len(known)).to(law.mean)
+        energy = bands.energy(spectrum).mul_(hidden)
         missing = [k for k, share in enumerate(left_open) if share >= HIDDEN]
         parity = None
         for k in sorted(missing, key=lambda k: k % 2):
@@ -102,7 +103,7 @@ class LostDetail:
             for weight, each in zip(weights, seen, strict=True):
                 expected = expected + weight * each
             expected = expected.exp_()
-            has = bands.power(spectrum, k, hidden)
+            has = bands.power(energy, k)
             loss = (1 - has / (left_open[k] * expected.mean((-2, -1))).clamp_min(TINY)).clamp_min(0)
             counts = loss**3 / (loss**2 + DOUBT**2)
             precision = self._passed[k] * area / bands.numbers[k] / variance.reshape(-1, 1, 1, 1)
@@ -133,7 +134,7 @@ class LostDetail:
         each = self._law.power * bands.sides[0] * bands.sides[1] / bands.numbers.clamp_min(1)
         power = torch.zeros_like(bands.radius)
         for k, of_band in enumerate(each):
-            power += of_band * bands.share(k)
+            power.addcmul_(of_band, bands.share(k))
         hidden = 1 / (1 + power * self._power / variance.reshape(-1, 1, 1, 1))
         hidden[..., 0, 0] = 0
         return hidden

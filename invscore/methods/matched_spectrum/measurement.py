@@ -17,6 +17,7 @@ from torch import Tensor
 
 from invscore.likelihood import InverseProblem
 from invscore.methods.gaussian_field.frequency_bands import PROBES, FrequencyBands
+from invscore.methods.gaussian_field.masked import explained_pixels
 from invscore.methods.gaussian_field.operator_power import steadied
 from invscore.methods.gaussian_field.posterior import Unexplained, explained
 from invscore.methods.matched_spectrum.local_answer import LocalAnswer
@@ -222,6 +223,7 @@ class DecomposedMeasurement(IteratedMeasurement):
         super().__init__(bands, sharpness, MOST["uneven" if uneven else "shared"])
         self._v, self._vh = svd.v, svd.vh
         self._of_pixels = svd.v is unchanged
+        self._by_filters = self._of_pixels and not (uneven or bands.mirrored)
         # Of real images they are signs, which a byte holds.
         self._probes = [p if p.is_complex() else p.to(torch.int8) for p in bands.probes()]
         self.scale: Callable[[Tensor], Tensor] | None = LocalScale(bands) if uneven else None
@@ -256,7 +258,13 @@ class DecomposedMeasurement(IteratedMeasurement):
         # In the order of the draws: what is measured has noise after the image.
         seen = self._vh(bands.image(drawn) if scale is None else drawn)
         residual = root * (told - seen) - rng.normal_like(told)
-        del told, seen
+        del told
+        if self._by_filters:
+            pull, precision = root * residual, root.square()
+            del root, residual, power, drawn
+            effort = self._effort(sigma, seen.ndim)
+            return self.picture(seen + explained_pixels(c, pull, precision, **effort))
+        del seen
         given = Unexplained(residual, None, c, power)
         del residual, c, power
         shift = explained(

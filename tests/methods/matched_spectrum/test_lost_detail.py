@@ -52,9 +52,7 @@ def added(
     extra = lost(clean, SampleRNG([(k,) for k in range(len(clean))])) - clean
     bands = DetailBands(clean)
     spectrum = torch.fft.rfft2(extra)
-    return torch.stack([bands.power(spectrum, k, torch.ones(())) for k in range(COUNT)]).mean(
-        (1, 2)
-    )
+    return torch.stack([bands.power(bands.energy(spectrum), k) for k in range(COUNT)]).mean((1, 2))
 
 
 def nothing(count: int = 64) -> Tensor:
