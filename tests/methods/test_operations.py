@@ -25,7 +25,7 @@ OPERATORS: dict[str, LinearOperator] = {
     "valid": Blur.gaussian(0.6, SHAPE, boundary="valid"),
 }
 PRIOR = StationaryGaussianPrior.power_law(SHAPE, variance=0.06, mean=0.5)
-MEAN = {"blur": 1.1, "mri": 1.1, "mask": 3, "superres": 1.1, "valid": 3.2, "reflect": 4.2}
+MEAN = {"blur": 1.1, "mri": 1.1, "mask": 2.2, "superres": 1.1, "valid": 3.2, "reflect": 4.2}
 """Operations of a step of the default over those of the network, mean of a run."""
 
 

@@ -5,57 +5,56 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from invscore.methods.gaussian_field.posterior import LOUDEST
+from invscore.methods.gaussian_field.posterior import LOUDEST, Unexplained
 from invscore.operators.cg import goals, ratio
 
 TOLERANCE = 1e-5
 """Relative tolerance of conjugate gradients."""
 
 
-def explained_pixels(
-    c: Tensor, pull: Tensor, precision: Tensor, *, iterations: int, limit: Tensor
-) -> Tensor:
-    """What pixels tell of a field: ``(C^-1 + P)^-1 pull``, real images (b, \\*shape).
+def explained_pixels(given: Unexplained, *, iterations: int, limit: Tensor) -> Tensor:
+    """What pixels tell of a field: ``(C^-1 + P)^-1 P residual``, real images (b, \\*shape).
 
-    ``c``: variances of the field on spectra, alike at a wave and its opposite. ``precision``: P, of
-    each pixel, 0 where it is not measured; ``pull``: ``P residual``. As many iterations of
-    conjugate gradients as ``posterior.explained`` makes of the same system, but each with one
-    filter alone: what the preconditioner ``(C^-1 + p)^-1`` makes of a residual r, p the mean of P,
-    the system takes to ``r + (P - p) z``, in which ``C^-1`` need not be applied.
+    ``given``: variances C on spectra, ``c``, alike at a wave and its opposite; for ``power`` the
+    precision P of each pixel, 0 where it is not measured; for ``residual`` that times P, which is
+    overwritten. As many iterations of conjugate gradients as ``posterior.explained`` makes of the
+    same system, but each with one filter alone: what the preconditioner ``(C^-1 + p)^-1`` makes of
+    a residual r, p the mean of P, the system takes to ``r + (P - p) z``, in which ``C^-1`` need not
+    be applied.
     """
-    axes = tuple(range(1, pull.ndim))
+    residual, _, c, precision = given.taken()
+    axes = tuple(range(1, residual.ndim))
     power = precision.mean(axes, keepdim=True)
-    half = c[..., : c.shape[-1] // 2 + 1]
-    gain = half / (power * half).add_(1)
-    del c, half
     uneven = precision - power
-    del precision, power
+    del precision
+    gain = c[..., : c.shape[-1] // 2 + 1].clone()  # of the first half of all waves
+    del c
+    gain /= (power * gain).add_(1)
 
     def filtered(r: Tensor) -> Tensor:
         waves = torch.fft.rfftn(r, dim=axes).mul_(gain)
         return torch.fft.irfftn(waves, s=r.shape[1:], dim=axes)
 
-    residual = pull
-    del pull
-    near = filtered(residual)
-    energy = _inner(residual, near)
+    direction = filtered(residual)
+    energy = _inner(residual, direction)
     goal = TOLERANCE**2 * energy.clamp_max(LOUDEST**2 * residual[0].numel())
     least = goals(goal, iterations, limit)
     left = energy * (energy > least[0])  # 0 where an image is solved
     x = torch.zeros_like(residual)
-    direction, image = near, torch.addcmul(residual, uneven, near)
+    image = torch.addcmul(residual, uneven, direction)
     for made in range(iterations):
         step = ratio(left, _inner(direction, image))
-        x = torch.addcmul(x, step, direction)
-        residual = torch.addcmul(residual, step, image, value=-1)
+        x.addcmul_(step, direction)
         if made + 1 == iterations:
             break
+        residual.addcmul_(step, image, value=-1)
         near = filtered(residual)
         energy = _inner(residual, near)
         previous, left = left, energy * (energy > least[made + 1])
         turn = ratio(left, previous)
-        direction = torch.addcmul(near, turn, direction)
-        image = torch.addcmul(torch.addcmul(residual, uneven, near), turn, image)
+        direction.mul_(turn).add_(near)
+        image.mul_(turn).add_(residual).addcmul_(uneven, near)
+        del near
     return x
 
 

@@ -1,7 +1,7 @@
 """What a measurement tells a sampler of Gaussian fields: states, and draws of the clean image.
 
-In closed form where the operator is a filter; through its singular vectors where they are cheap;
-by the operator itself elsewhere.
+In closed form where the operator is a filter (or decimation, ``decimated``); through its singular
+vectors where they are cheap; by the operator itself elsewhere.
 """
 
 from __future__ import annotations
@@ -199,7 +199,7 @@ class IteratedMeasurement(Measurement):
 
 
 class DecomposedMeasurement(IteratedMeasurement):
-    """Measurement by an operator with cheap singular vectors, as masks and decimation.
+    """Measurement by an operator with cheap singular vectors, as masks.
 
     Complex images are next to nothing outside an object, and D errs little there: for them the
     field is as uneven as the error of D is (``LocalScale``). A slice of a brain from a quarter of
@@ -260,10 +260,9 @@ class DecomposedMeasurement(IteratedMeasurement):
         residual = root * (told - seen) - rng.normal_like(told)
         del told
         if self._by_filters:
-            pull, precision = root * residual, root.square()
-            del root, residual, power, drawn
-            effort = self._effort(sigma, seen.ndim)
-            return self.picture(seen + explained_pixels(c, pull, precision, **effort))
+            given = Unexplained(residual.mul_(root), None, c, root.square_())
+            del root, residual, c, power, drawn
+            return self.picture(seen + explained_pixels(given, **self._effort(sigma, seen.ndim)))
         del seen
         given = Unexplained(residual, None, c, power)
         del residual, c, power

@@ -59,8 +59,8 @@ def matched_spectrum(
     much that of y as it can be (``SharedNoise``): D then sees the true image where it is measured,
     not a draw of it, and little of y is left for the Gaussian to explain. Elsewhere it is fresh.
     Draws are in closed form of filters of real images (blurs that wrap around, and of mirrored
-    images by kernels that are their own mirror image), and by a few conjugate gradients of other
-    linear operators; where the operator is not linear, by Gauss-Newton steps
+    images by kernels that are their own mirror image) and of decimation, and by a few conjugate
+    gradients of other linear operators; where the operator is not linear, by Gauss-Newton steps
     (``NonlinearMeasurement``). Complex images are next to nothing outside an object: for them
     the Gaussian is as uneven as the error of D is. A symmetric prior is evaluated at rotated and
     mirrored images (``EquivariantDenoiser``). Serves any operator and any noise, taken to be

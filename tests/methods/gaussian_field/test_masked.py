@@ -20,6 +20,11 @@ def random(*shape: int, seed: int) -> Tensor:
     return torch.randn(*shape, dtype=F64, generator=torch.Generator().manual_seed(seed))
 
 
+def found_of(c: Tensor, pull: Tensor, precision: Tensor, iterations: int, limit: Tensor) -> Tensor:
+    given = Unexplained(pull.clone(), None, c, precision)
+    return explained_pixels(given, iterations=iterations, limit=limit)
+
+
 def given(shape: tuple[int, ...]) -> tuple[FrequencyBands, Tensor, Tensor, Tensor]:
     """Bands, variances of a field, precisions of pixels of which most are 0, and a pull."""
     bands = FrequencyBands(torch.zeros(1, *shape, dtype=F64))
@@ -33,7 +38,7 @@ def given(shape: tuple[int, ...]) -> tuple[FrequencyBands, Tensor, Tensor, Tenso
 def test_it_is_the_solution_of_the_system(shape: tuple[int, ...]) -> None:
     bands, c, precision, pull = given(shape)
     limit = torch.full((2, *[1] * len(shape)), 300)
-    found = explained_pixels(c, pull, precision, iterations=300, limit=limit)
+    found = found_of(c, pull, precision, 300, limit)
     n = math.prod(shape)
     waves = bands.spectrum(torch.eye(n, dtype=F64).reshape(n, *shape)).flatten(1)
     for image, variances, b in zip(found, c, pull, strict=True):
@@ -50,7 +55,7 @@ def test_iterations_are_those_by_the_operator(shape: tuple[int, ...]) -> None:
     bands, c, precision, pull = given(shape)
     axes = [1] * len(shape)
     limit = torch.tensor([2, 4]).reshape(2, *axes)
-    found = explained_pixels(c, pull, precision, iterations=4, limit=limit)
+    found = found_of(c, pull, precision, 4, limit)
     root = precision.sqrt()
     residual = pull / torch.where(root > 0, root, 1.0)
     power = precision.mean().reshape(1, *axes)
@@ -64,5 +69,5 @@ def test_iterations_are_those_by_the_operator(shape: tuple[int, ...]) -> None:
     )
     torch.testing.assert_close(found, bands.image(by_operator), rtol=0, atol=1e-11)
     for count in (1, 3):
-        few = explained_pixels(c, pull, precision, iterations=count, limit=limit)
+        few = found_of(c, pull, precision, count, limit)
         assert float((few[1] - found[1]).abs().max()) > 1e-6
