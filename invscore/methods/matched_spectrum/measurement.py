@@ -259,7 +259,7 @@ class DecomposedMeasurement(IteratedMeasurement):
         seen = self._vh(bands.image(drawn) if scale is None else drawn)
         residual = root * (told - seen) - rng.normal_like(told)
         del told
-        if self._by_filters:
+        if self._by_filters and scale is None:
             given = Unexplained(residual.mul_(root), None, c, root.square_())
             del root, residual, c, power, drawn
             return self.picture(seen + explained_pixels(given, **self._effort(sigma, seen.ndim)))
