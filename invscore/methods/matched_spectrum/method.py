@@ -11,6 +11,7 @@ from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
 from invscore.methods.common.equivariant_denoiser import EquivariantDenoiser
 from invscore.methods.common.initial_guess import initial_guess
+from invscore.methods.gaussian_field import frequency_bands
 from invscore.methods.gaussian_field.waves import bands_behind
 from invscore.methods.matched_spectrum.cheapest import measurement_for
 from invscore.methods.matched_spectrum.denoiser_covariance import DenoiserCovariance
@@ -107,9 +108,16 @@ def matched_spectrum(
     denoise = EquivariantDenoiser(prior, rng)
     for sigma, lower in pairwise(sigmas):
         before = clean.spectrum
-        del clean  # what is as large as an image is not held longer than it is needed
-        denoised = bands.spectrum(denoise(x.image, sigma))
-        if local is not None:
+        # Of small images too, to spare two transforms; nothing large is held longer than needed.
+        small = clean.image[0].numel() <= frequency_bands.SMALL
+        shown = clean.image if small and local is not None else None
+        del clean
+        answer = denoise(x.image, sigma)
+        denoised = bands.spectrum(answer)
+        if shown is not None and local is not None:
+            local.see(x.image - shown, answer - shown, sigma)
+        del answer, shown
+        if local is not None and not small:
             noise = bands.image(x.spectrum - before)
             local.see(noise, bands.image(denoised - before), sigma)
             del noise
