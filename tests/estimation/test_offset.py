@@ -14,6 +14,7 @@ from invscore import (
     reconstruct,
     simulate,
 )
+from invscore.estimation import offset as offset_module
 from invscore.estimation.noise_map import with_noise_map
 from invscore.estimation.offset import estimate_offset
 from invscore.many import split
@@ -156,3 +157,18 @@ def test_the_noise_is_estimated_below_zero_too(name: str) -> None:
     low = counts - operator(torch.full_like(PHOTO, 1000))
     plain = float(estimate_noise(operator, counts, PRIOR))
     assert float(estimate_noise(operator, low, PRIOR)) == pytest.approx(plain, rel=0.1)
+
+
+def test_some_numbers_of_a_large_picture_tell_its_darkest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To a tenth of their share: of a ramp with noise, also where it runs along rows."""
+    ramp = torch.linspace(-1000, 800, 256, dtype=torch.float64)
+    noise = torch.randn(1, 1, 256, 256, generator=torch.Generator().manual_seed(0)).double()
+    level = torch.tensor([10.0], dtype=torch.float64)
+    for picture in (ramp.expand(256, 256), ramp.expand(256, 256).mT):
+        y = picture + 10 * noise
+        operator = Identity((1, 256, 256))
+        few = offset_module.offset_of_pictures(operator, y, level)
+        monkeypatch.setattr(offset_module, "ENOUGH", 2**20)
+        whole = offset_module.offset_of_pictures(operator, y, level)
+        monkeypatch.undo()
+        assert 0 < float((few - whole).abs()) < 2  # a tenth of a percent of the range
