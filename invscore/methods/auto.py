@@ -175,11 +175,12 @@ def auto(
     evaluations are as good as twenty: on crops of four validation photographs blurs gain and lose
     less than 0.06 dB, super-resolution gains. Of masks, motion blur and MRI they are not. Images of
     up to 1024 pixels show one object, whose shape a low-pass leaves open too: there it begins at 4
-    standard deviations and makes twenty evaluations. Draws of fine detail spread by no less than
-    the denoiser errs on them, but of volumes, and all draws of real images behind networks where D
-    passes noise. Behind a hole of 0.4 of the side of such a small image, too, it begins at 4
-    standard deviations: of half a crop of a photograph, 32 x 32, hidden, that gains 0.5 to 0.6 dB,
-    and of digits the samples follow the posterior in ten of eleven cases, not in five.
+    standard deviations and makes twenty evaluations, in which y moves most what is most uncertain.
+    Draws of fine detail spread by no less than the denoiser errs on them, but of volumes, and all
+    draws of real images behind networks where D passes noise. Behind a hole of 0.4 of the side of
+    such a small image, too, it begins at 4 standard deviations: of half a crop of a photograph, 32
+    x 32, hidden, that gains 0.5 to 0.6 dB, and of digits the samples follow the posterior in ten of
+    eleven cases, not in five.
 
     Of one or two evaluations the first is at half a standard deviation of a pixel where pixels are
     missing or were made fewer: on eight photographs, the mean of two samples, that gains 0.1 to
@@ -233,7 +234,7 @@ def resolve(
             high, low = (levels.of_pixel(prior, level) for level in DETAIL)
             draws = "seen" if len(operator.in_shape) < 4 else "local"
             if shows_one_object(operator) and steps > STEPS_FOR_DETAIL:
-                high = levels.wide(prior)
+                high, draws = levels.wide(prior), "uneven"
             elif given is None:
                 steps = STEPS_FOR_DETAIL
             own = {"sigma_max": high, "sigma_min": low, "spread": draws}

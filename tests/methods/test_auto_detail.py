@@ -122,7 +122,7 @@ def test_small_images_behind_a_low_pass_start_where_no_guess_knows_their_shape(
     first = 4 * deviation if wide else deviation
     assert own["sigma_max"] == pytest.approx(first)
     assert own["sigma_min"] == pytest.approx(0.08 * deviation)
-    assert (own["steps"], own["spread"]) == (20 if wide else 10, "seen")
+    assert (own["steps"], own["spread"]) == ((20, "uneven") if wide else (10, "seen"))
     for steps, high in ((11, first), (10, deviation)):
         _, own = resolve(problem, prior, METHODS["auto"].options({"steps": steps}))
         assert (own["steps"], own["sigma_max"]) == (steps, pytest.approx(high))

@@ -12,20 +12,26 @@ from invscore.methods.matched_spectrum.measurement import (
     Measurement,
     PlainMeasurement,
 )
+from invscore.methods.matched_spectrum.uneven import UnevenDecimation, UnevenFilter
 from invscore.operators import LinearOperator, SuperResolution
 
 
 def measurement_for(
-    problem: InverseProblem, operator: LinearOperator, bands: FrequencyBands
+    problem: InverseProblem, operator: LinearOperator, bands: FrequencyBands, uneven: bool = False
 ) -> Measurement:
-    """The cheapest that the operator and the noise allow."""
+    """The cheapest that operator and noise allow.
+
+    ``uneven``: y moves draws behind filters and decimation as unevenly as they are spread.
+    """
     gaussian = isinstance(problem.noise, GaussianNoise)
     if gaussian and isinstance(operator, SuperResolution) and bands.mirrored:
-        return DecimatedMeasurement(problem, operator, bands)
+        decimated = UnevenDecimation if uneven else DecimatedMeasurement
+        return decimated(problem, operator, bands)
     passed = OperatorPower.of(operator, bands)
     if gaussian:
         if passed.is_filter and not operator.in_complex:
-            return FilteredMeasurement(problem, passed.power, bands)
+            filtered = UnevenFilter if uneven else FilteredMeasurement
+            return filtered(problem, passed.power, bands)
         if operator.in_complex == operator.out_complex:
             try:
                 svd = operator.svd(problem.y.dtype)

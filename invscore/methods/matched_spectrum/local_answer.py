@@ -7,7 +7,7 @@ import math
 from torch import Tensor
 
 from invscore.methods.gaussian_field.frequency_bands import FrequencyBands
-from invscore.methods.matched_spectrum.local_scale import LocalScale, relative
+from invscore.methods.matched_spectrum.local_scale import WIDTH, LocalScale, relative
 
 
 class LocalAnswer:
@@ -18,10 +18,12 @@ class LocalAnswer:
     ones count as (sigma / earlier sigma)^2. Real images. What a draw itself errs by is not in it,
     other than in ``clean - D``: where draws have texture that no image has, D takes it away, and
     that it does so does not make the place uncertain.
+
+    ``width``: that of the window, in pixels.
     """
 
-    def __init__(self, bands: FrequencyBands) -> None:
-        self._window = LocalScale(bands)
+    def __init__(self, bands: FrequencyBands, width: float = WIDTH) -> None:
+        self._window = LocalScale(bands, width)
         self._one_channel = (slice(None), slice(1)) if bands.channels > 1 else ...
         self._passed: Tensor | None = None
         self._sigma = math.inf

@@ -20,12 +20,12 @@ class LocalScale:
 
     ``clean - D`` is a draw of it, whose square is averaged in a window over neighbours and
     channels, and over the slices of a volume nearby: photographs are uncertain at edges.
-    The window sums to 1 and wraps around.
+    The window, of deviation ``width`` in pixels, sums to 1 and wraps around.
     """
 
-    def __init__(self, bands: FrequencyBands) -> None:
+    def __init__(self, bands: FrequencyBands, width: float = WIDTH) -> None:
         self._bands = bands
-        window = torch.exp(-2 * (math.pi * WIDTH * bands.radius) ** 2)
+        window = torch.exp(-2 * (math.pi * width * bands.radius) ** 2)
         self._window = torch.zeros_like(window).repeat(bands.channels, 1, 1, 1)
         self._window[0] = window  # of what channels have in common
 

@@ -45,7 +45,8 @@ def tails(problem: InverseProblem, prior: Prior, options: Mapping[str, Any]) -> 
     all fine detail is given back, than elsewhere."""
     if prior.detail is None or options["spread"] == "told":
         return 0.0
-    behind_a_low_pass = options["spread"] == "seen" and law_for(problem, prior, "seen") is not None
+    detail = options["spread"] in ("seen", "uneven")
+    behind_a_low_pass = detail and law_for(problem, prior, "seen") is not None
     return prior.detail.tails if behind_a_low_pass else prior.detail.tails_elsewhere
 
 

@@ -180,25 +180,24 @@ class FreshMeasurement(Measurement):
         return after - before, after.real.new_ones(()).expand(1, *after.shape[1:])
 
 
-class IteratedMeasurement(Measurement):
-    """Measurement by an operator that mixes frequencies: a draw of the field, moved by y.
+class Effort:
+    """Iterations of conjugate gradients at a level, for operators that mix frequencies.
 
-    ``A x0`` is drawn with it and compared with y (perturb and fit, Papandreou & Yuille 2010).
+    A draw is moved by what y says beyond it (perturb and fit, Papandreou & Yuille 2010).
     ``sharpness``, (b,): the largest singular value over the noise of y. ``most``: iterations.
     """
 
-    def __init__(self, bands: FrequencyBands, sharpness: Tensor, most: int) -> None:
-        super().__init__(bands)
+    def __init__(self, sharpness: Tensor, most: int) -> None:
         self._sharpness, self._sharpest, self._most = sharpness, float(sharpness.max()), most
 
-    def _effort(self, sigma: float, axes: int) -> dict[str, Any]:
-        """Iterations: for all images, and for each, as a column of so many ``axes``."""
+    def __call__(self, sigma: float, axes: int) -> dict[str, Any]:
+        """For all images, and for each, as a column of so many ``axes``."""
         most = math.ceil(min(PACE * sigma * self._sharpest, self._most))
         each = (PACE * sigma * self._sharpness).ceil().clamp_max(self._most)
         return {"iterations": most, "limit": each.reshape(-1, *[1] * (axes - 1))}
 
 
-class DecomposedMeasurement(IteratedMeasurement):
+class DecomposedMeasurement(Measurement):
     """Measurement by an operator with cheap singular vectors, as masks.
 
     Complex images are next to nothing outside an object, and D errs little there: for them the
@@ -220,7 +219,8 @@ class DecomposedMeasurement(IteratedMeasurement):
         del coefficients
         sharpness = self.shared.precision.flatten(1).amax(dim=1).sqrt()
         uneven = y.is_complex()
-        super().__init__(bands, sharpness, MOST["uneven" if uneven else "shared"])
+        super().__init__(bands)
+        self._effort = Effort(sharpness, MOST["uneven" if uneven else "shared"])
         self._v, self._vh = svd.v, svd.vh
         self._of_pixels = svd.v is unchanged
         self._by_filters = self._of_pixels and not (uneven or bands.mirrored)
@@ -306,7 +306,7 @@ class DecomposedMeasurement(IteratedMeasurement):
         return steadied(found)[0]
 
 
-class PlainMeasurement(FreshMeasurement, IteratedMeasurement):
+class PlainMeasurement(FreshMeasurement):
     """Measurement by any operator and noise, taken for Gaussian of its variance at A(D).
 
     States have fresh noise. What they tell of the measured image is a draw, and much of y is left
@@ -319,7 +319,8 @@ class PlainMeasurement(FreshMeasurement, IteratedMeasurement):
     def __init__(self, problem: InverseProblem, power: Tensor, bands: FrequencyBands) -> None:
         variance = problem.measured(problem.noise.variance(problem.y).expand(problem.y.shape))
         sharpness = (power.max() / variance.flatten(1).amin(dim=1)).sqrt()
-        super().__init__(bands, sharpness, MOST["fresh"])
+        super().__init__(bands)
+        self._effort = Effort(sharpness, MOST["fresh"])
         operator = problem.operator
         assert isinstance(operator, LinearOperator)
         self._problem, self._operator = problem, operator

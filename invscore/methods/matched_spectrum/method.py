@@ -25,7 +25,10 @@ from invscore.options.ranges import Count, Level
 from invscore.priors.base import Prior
 from invscore.rng import SampleRNG
 
-Spread = Literal["told", "local", "seen"]
+Spread = Literal["told", "local", "seen", "uneven"]
+
+NEAR = 1.0
+"""Standard deviation of the window over which ``uneven`` draws are alike, in pixels."""
 
 
 @register(
@@ -73,8 +76,10 @@ def matched_spectrum(
     ``spread``: of draws, ``told`` by the answer of D to noise, the same everywhere; ``local``, as
     uneven over the image as that answer is (``LocalAnswer``), as photographs are uncertain at
     edges; or, beside that, no less than the error that is ``seen`` at the draw before, where y says
-    nothing (``OwnError``): behind blurs D errs more on draws of a field than on images. Where the
-    noise is fresh, and of complex images, nothing is local. With both, and a prior that knows how
+    nothing (``OwnError``): behind blurs D errs more on draws of a field than on images. ``uneven``:
+    beside that, y moves most what is most uncertain, over a pixel's neighbours, by conjugate
+    gradients, and of the error that is seen what draws were widened by is left out. Where the noise
+    is fresh, and of complex images, nothing is local. With both, and a prior that knows how
     strong fine detail is (``Prior.detail``), what samples lack of it is made up for at the end
     (``LostDetail``).
 
@@ -91,14 +96,17 @@ def matched_spectrum(
     sigmas = levels.karras(steps, high, low)
     guess = initial_guess(problem, prior, 0.0, rng)
     bands = bands_behind(operator, guess)
+    uneven = spread == "uneven"
     measurement: Measurement
     if isinstance(operator, LinearOperator):
-        measurement = measurement_for(problem, operator, bands)
+        measurement = measurement_for(problem, operator, bands, uneven)
     else:
         measurement = NonlinearMeasurement(problem, bands)
-    local = LocalAnswer(bands) if measurement.local and spread != "told" else None
+    local = None
+    if measurement.local and spread != "told":
+        local = LocalAnswer(bands, NEAR) if uneven else LocalAnswer(bands)
     covariance = DenoiserCovariance(bands)
-    own = OwnError(bands) if spread == "seen" else None
+    own = OwnError(bands, apart=uneven) if uneven or spread == "seen" else None
     clean = measurement.picture(guess)
     del guess
     x = measurement.state(clean, sigmas[0], rng)

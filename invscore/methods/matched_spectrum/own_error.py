@@ -22,10 +22,16 @@ class OwnError:
     seen: less its standard error, it is the least that draws spread by, in each band of
     frequencies. Its ratio to what is told changes little from level to level: earlier ones count as
     (sigma / earlier sigma)^2. The first x was made from a guess, which is no draw.
+
+    What the draw itself was spread by beyond what was told is part of that error: D takes away
+    ``(1 - J)^2`` of its power. ``apart``: whether that is left out, without which draws that are
+    once too wide stay so, and the standard error, the margin for it, is kept.
     """
 
-    def __init__(self, bands: FrequencyBands) -> None:
+    def __init__(self, bands: FrequencyBands, apart: bool = False) -> None:
         self._bands = bands
+        self._apart = apart
+        self._beyond: Tensor | None = None
         self._log_ratio: Tensor | None = None
         self._sigma = math.inf
 
@@ -37,9 +43,12 @@ class OwnError:
         """
         share = share.expand_as(c)
         seen, told, count = self._bands.sums(_powers(error, c, share)).chunk(3)
-        if error.is_complex():  # two numbers each
-            told, count = 2 * told, 2 * count
-        least = seen / (1 + (2 / count.clamp_min(TINY)).sqrt())
+        each = 2 if error.is_complex() else 1  # numbers
+        told, count = each * told, each * count
+        if self._beyond is not None:
+            taken = (1 - c / sigma**2).square_() * self._bands.spread(self._beyond)
+            seen = (seen - each * self._bands.sum(taken * share)).clamp_min(0)
+        least = seen if self._apart else seen / (1 + (2 / count.clamp_min(TINY)).sqrt())
         log_ratio = (least.clamp_min(TINY) / told.clamp_min(TINY)).log()
         if self._log_ratio is None:
             log_ratio = torch.zeros_like(log_ratio)
@@ -47,7 +56,10 @@ class OwnError:
             log_ratio += (sigma / self._sigma) ** 2 * (self._log_ratio - log_ratio)
         self._log_ratio, self._sigma = log_ratio, sigma
         wider = c * self._bands.spread(log_ratio.clamp_min(0)).exp_()
-        return c + share * (wider.clamp_max_(sigma**2) - c)
+        beyond = share * (wider.clamp_max_(sigma**2) - c)
+        if self._apart:
+            self._beyond = self._bands.sum(beyond) / self._bands.numbers
+        return c + beyond
 
 
 def _powers(error: Tensor, c: Tensor, share: Tensor) -> Iterator[Tensor]:

@@ -18,7 +18,7 @@ from invscore import (
     simulate,
 )
 from invscore.images import crop_and_shrink, load_image
-from invscore.methods.matched_spectrum.lost_detail import LostDetail, law_for
+from invscore.methods.matched_spectrum.lost_detail import LostDetail, law_for, tails
 from invscore.noise import Noise
 from invscore.operators import Blur, Identity, LinearOperator
 from invscore.priors.detail import COUNT, DetailBands, DetailLaw
@@ -165,6 +165,17 @@ def test_counts_are_as_precise_as_on_average_at_the_samples() -> None:
     assert not torch.allclose(other, expected, rtol=0.02, atol=0.0)
     problem = InverseProblem(operator, operator(clean), PoissonNoise(400))
     assert law_for(problem, load_prior("photos-gray-small"), "seen") is not None
+
+
+def test_errors_are_more_uneven_where_all_detail_is_given_back() -> None:
+    """As draws are behind a low-pass."""
+    prior = load_prior("photos-gray-small")
+    y = torch.zeros(1, 1, 32, 32)
+    problem = InverseProblem(Blur.gaussian(2.0, (1, 32, 32)), y, GaussianNoise(0.1))
+    found = [tails(problem, prior, {"spread": s}) for s in ("seen", "uneven", "local", "told")]
+    assert prior.detail is not None
+    assert found == [prior.detail.tails] * 2 + [prior.detail.tails_elsewhere, 0.0]
+    assert found[1] != found[2]
 
 
 def test_the_mean_of_a_pair_and_what_is_measured_hardly_move() -> None:
