@@ -30,9 +30,10 @@ def wiener(
     """The Wiener filter: the posterior mean under a Gaussian field of power ``|f|^-exponent``.
 
     ``m + C A^H (A C A^H + s^2)^-1 (y - A m)``, C the covariance of the field and m the constant
-    image that fits y best. By conjugate gradients, so that masks, projections and decimation, which
-    mix frequencies, get their exact posterior mean too. Real and imaginary parts of complex images
-    have the same law and are independent.
+    image that fits y best. In closed form, or by conjugate gradients: masks, projections and
+    decimation, which mix frequencies, get their exact posterior mean too. The field wraps around;
+    behind blurs with a border, and behind decimation, it is mirrored there. Real and imaginary
+    parts of complex images have the same law and are independent.
 
     ``exponent``: 1 to 4; the power of photographs falls with 2, and 3 serves them better.
     ``deviation``: standard deviation of a pixel, in image units: 0.1 to 0.4.

@@ -21,12 +21,13 @@ SHAPE = (1, 12, 10)
         Blur.gaussian(1.0, SHAPE),
         Blur.motion(3, 20, SHAPE),
         Inpainting.random(SHAPE, keep=0.4),
-        SuperResolution(2, SHAPE),
+        2 * SuperResolution(2, SHAPE),
         2 * Blur.gaussian(1.0, SHAPE, size=5, boundary="valid"),
     ],
     ids=["blur", "motion", "inpainting", "superresolution", "valid"],
 )
 def test_the_posterior_mean(operator: LinearOperator) -> None:
+    """Of a field that wraps around; behind operators with a border themselves it is mirrored."""
     field = StationaryGaussianPrior.power_law(
         SHAPE, exponent=2.5, variance=0.04, mean=0.4, dtype=torch.float64
     )
