@@ -12,7 +12,7 @@ from invscore.batches import per_image
 from invscore.likelihood import GaussianNoise, InverseProblem
 from invscore.methods.gaussian_field.frequency_bands import LARGE, FrequencyBands
 from invscore.methods.gaussian_field.operator_power import OperatorPower
-from invscore.operators import LinearOperator
+from invscore.operators import Blur, LinearOperator
 from invscore.priors.base import Prior
 from invscore.priors.detail import DetailBands, DetailLaw
 from invscore.rng import SampleRNG
@@ -58,7 +58,8 @@ class LostDetail:
     about each pixel is told by the measured, coarser bands and the prior's ``DetailLaw``; what is
     less is made up for by noise of this power about each pixel, Gaussian, of the frequencies that
     the measurement leaves open: ``h = 1 / (1 + P |a|^2 / s^2)`` of them, P the mean power of
-    photographs, or what is expected about the pixel: of strong detail y tells more. Antithetic
+    photographs, or behind blurs what is expected about the pixel: of strong detail y tells more,
+    where it tells a frequency by itself and not, as of fewer pixels, with others. Antithetic
     pairs have it with opposite signs, so that their mean hardly moves. Noise of another law, as of
     counts, is as precise as the mean of what it is at the samples.
     """
@@ -76,6 +77,8 @@ class LostDetail:
         half = self._bands.sides[-1] // 2 + 1
         self._power = power[..., :half]
         self._passed = self._mean_of_bands(self._power[0])
+        if not (passed.is_filter or isinstance(self._operator, Blur)):
+            self._passed = torch.zeros_like(self._passed)  # y tells no frequency by itself
 
     def __call__(self, clean: Tensor, rng: SampleRNG) -> Tensor:
         """Samples (b, \\*channels, h, w) with what they lack."""

@@ -20,7 +20,7 @@ from invscore import (
 from invscore.images import crop_and_shrink, load_image
 from invscore.methods.matched_spectrum.lost_detail import LostDetail, law_for, tails
 from invscore.noise import Noise
-from invscore.operators import Blur, Identity, LinearOperator
+from invscore.operators import Blur, Identity, Inpainting, LinearOperator
 from invscore.priors.detail import COUNT, DetailBands, DetailLaw
 from invscore.rng import SampleRNG
 from invscore.uncertainty import moderated
@@ -138,6 +138,21 @@ def test_of_strong_detail_the_measurement_tells_more(times: float) -> None:
     torch.testing.assert_close(
         found[0] / found[1], torch.full((4,), expected, dtype=F64), rtol=0.05, atol=0.0
     )
+
+
+def test_pixels_that_are_missing_tell_nothing_of_strong_detail() -> None:
+    """It is hidden there as weak detail is: four times the power is added four times."""
+    told, noise, mask = law(), 0.01, torch.arange(64).remainder(2).bool()[:, None].expand(64, 64)
+    fine = DetailBands(nothing(1)).numbers / 64**2 * noise**2
+    told.power[:6], told.power[6:] = fine[:6], 1e6 * fine[6:]
+    operator, extra = Inpainting(mask, SHAPE), []
+    problem = InverseProblem(operator, nothing(2), GaussianNoise(noise))
+    for factor in (4.0, 1.0):
+        told.mean[:] = (factor * told.power).log()
+        lost = LostDetail(problem, told, nothing(1))
+        extra.append(lost(nothing(2), SampleRNG([(k,) for k in range(2)]))[..., ~mask])
+    assert float(extra[1].std()) > 1e-3
+    torch.testing.assert_close(extra[0], 2 * extra[1], rtol=1e-2, atol=1e-5)
 
 
 @pytest.mark.parametrize(("share", "filled"), [(0.17, True), (0.13, False)])
