@@ -9,8 +9,8 @@ from invscore.methods.gaussian_field.decimated import explained_sums, told_sums
 from invscore.methods.gaussian_field.frequency_bands import FrequencyBands
 from invscore.methods.matched_spectrum.measurement import (
     AtLevel,
-    Measurement,
     Picture,
+    SpectralMeasurement,
     as_column,
 )
 from invscore.methods.matched_spectrum.shared_noise import Basis, SharedNoise
@@ -18,10 +18,8 @@ from invscore.operators import SuperResolution
 from invscore.rng import SampleRNG
 
 
-class DecimatedMeasurement(Measurement):
+class DecimatedMeasurement(SpectralMeasurement):
     """Measurement of sums of cosines, of which no two have one in common, as by decimation."""
-
-    local = True
 
     def __init__(
         self, problem: InverseProblem, operator: SuperResolution, bands: FrequencyBands
@@ -31,12 +29,6 @@ class DecimatedMeasurement(Measurement):
         self._operator = operator
         told, precision = told_sums(operator, y, as_column(variance, y))
         self.shared = SharedNoise(told, precision, Basis(operator.parted, operator.summed))
-
-    def state(self, clean: Picture, sigma: float, rng: SampleRNG) -> Picture:
-        return self.pictured(self.shared.state(clean.spectrum, sigma, rng))
-
-    def asked(self, x: Picture) -> Tensor:
-        return x.spectrum
 
     def draw(self, level: AtLevel, rng: SampleRNG) -> Picture:
         c, spread, x, denoised = level.c, level.spread, level.x, level.denoised

@@ -121,10 +121,21 @@ class Measurement(abc.ABC):
         return Picture(self.bands.image(spectrum), spectrum)
 
 
-class FilteredMeasurement(Measurement):
-    """Measurement by a filter: every frequency is measured on its own."""
+class SpectralMeasurement(Measurement):
+    """Measurement of frequencies, or of sums of them: states are spectra, whose noise is shared."""
 
     local = True
+    shared: SharedNoise
+
+    def state(self, clean: Picture, sigma: float, rng: SampleRNG) -> Picture:
+        return self.pictured(self.shared.state(clean.spectrum, sigma, rng))
+
+    def asked(self, x: Picture) -> Tensor:
+        return x.spectrum
+
+
+class FilteredMeasurement(SpectralMeasurement):
+    """Measurement by a filter: every frequency is measured on its own."""
 
     def __init__(self, problem: InverseProblem, power: Tensor, bands: FrequencyBands) -> None:
         super().__init__(bands)
@@ -135,12 +146,6 @@ class FilteredMeasurement(Measurement):
         del spectrum
         precision = torch.where(seen, power, 0.0) / as_column(variance, u)
         self.shared = SharedNoise(u, precision)
-
-    def state(self, clean: Picture, sigma: float, rng: SampleRNG) -> Picture:
-        return self.pictured(self.shared.state(clean.spectrum, sigma, rng))
-
-    def asked(self, x: Picture) -> Tensor:
-        return x.spectrum
 
     def draw(self, level: AtLevel, rng: SampleRNG) -> Picture:
         c, spread, x, denoised = level.c, level.spread, level.x, level.denoised

@@ -16,6 +16,7 @@ from invscore.methods.matched_spectrum.measurement import (
     Effort,
     FilteredMeasurement,
     Picture,
+    SpectralMeasurement,
 )
 from invscore.operators import SuperResolution
 from invscore.rng import SampleRNG
@@ -63,7 +64,7 @@ class UnevenDecimation(DecimatedMeasurement):
         )
 
 
-def effort_of(measurement: FilteredMeasurement | DecimatedMeasurement) -> Effort:
+def effort_of(measurement: SpectralMeasurement) -> Effort:
     """That of a field that is uneven."""
     sharpness = measurement.shared.precision.flatten(1).amax(dim=1).sqrt()
     return Effort(sharpness, MOST["uneven"])
@@ -74,7 +75,7 @@ def _same(values: Tensor) -> Tensor:
 
 
 def _draw(
-    measurement: FilteredMeasurement | DecimatedMeasurement,
+    measurement: SpectralMeasurement,
     level: AtLevel,
     rng: SampleRNG,
     effort: Effort,
