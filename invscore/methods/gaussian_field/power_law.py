@@ -50,17 +50,17 @@ def field_mean(
     seen = operator.matvec(near.contiguous())
     noise = problem.noise.variance(seen)
     even = noise.shape[1:].numel() == 1
-    decimated = isinstance(operator, SuperResolution) and bands.mirrored
-    if not ((passed.is_filter or decimated) and even):
+    decimated = operator if isinstance(operator, SuperResolution) and bands.mirrored else None
+    if not ((passed.is_filter or decimated is not None) and even):
         noise = noise.clamp_min((QUIETEST * loud) ** 2)
     inverse = problem.measured((1 / noise).expand(seen.shape)).flatten(1).mean(dim=1)
     power = inverse.reshape(-1, *[1] * (c.ndim - 1)) * passed.power
     if passed.is_filter and even:
         gain = c / (1 + power * c) / noise.reshape(-1, *[1] * (c.ndim - 1))
         shift = gain * bands.spectrum(operator.rmatvec(problem.y - seen))
-    elif isinstance(operator, SuperResolution) and decimated and even:
-        told, precision = told_sums(operator, problem.y - seen, noise.reshape(-1, 1, 1, 1))
-        shift = explained_sums(operator, c, told, precision)
+    elif decimated is not None and even:
+        told, precision = told_sums(decimated, problem.y - seen, noise.reshape(-1, 1, 1, 1))
+        shift = explained_sums(decimated, c, told, precision)
     elif isinstance(operator, Blur) and bands.mirrored and exponent > 0:
         residual = problem.y - seen
         del seen, c, power, passed, inverse, near

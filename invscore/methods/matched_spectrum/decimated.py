@@ -31,12 +31,10 @@ class DecimatedMeasurement(SpectralMeasurement):
         self.shared = SharedNoise(told, precision, Basis(operator.parted, operator.summed))
 
     def draw(self, level: AtLevel, rng: SampleRNG) -> Picture:
-        c, spread, x, denoised = level.c, level.spread, level.x, level.denoised
-        local = level.local
-        level.release()
+        c, spread, denoised, x = level.taken()
         told, precision = self.shared.beyond(x, level.sigma)
         del x
-        drawn = self.noise(spread, local, rng).add_(denoised)
+        drawn = self.noise(spread, level.local, rng).add_(denoised)
         del spread, denoised
         told -= self._operator.summed(drawn)
         told -= rng.normal_like(told).mul_(precision.rsqrt().nan_to_num(posinf=0.0))

@@ -68,6 +68,12 @@ class AtLevel:
         """Hold nothing that is as large as an image."""
         del self.c, self.spread, self.denoised, self.clean, self.x
 
+    def taken(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """``c``, ``spread``, ``denoised`` and ``x``, released."""
+        parts = self.c, self.spread, self.denoised, self.x
+        self.release()
+        return parts
+
 
 class Measurement(abc.ABC):
     """States at a level, and draws of the clean image given such a state and y.
@@ -148,9 +154,7 @@ class FilteredMeasurement(SpectralMeasurement):
         self.shared = SharedNoise(u, precision)
 
     def draw(self, level: AtLevel, rng: SampleRNG) -> Picture:
-        c, spread, x, denoised = level.c, level.spread, level.x, level.denoised
-        local = level.local
-        level.release()
+        c, spread, denoised, x = level.taken()
         told, precision = self.shared.beyond(x, level.sigma)
         del x
         left = _left(c, precision)
@@ -160,7 +164,7 @@ class FilteredMeasurement(SpectralMeasurement):
         if spread is not c:
             left = _left(spread, precision)
         del c, spread, precision
-        return self.pictured(mean.add_(self.noise(left, local, rng)))
+        return self.pictured(mean.add_(self.noise(left, level.local, rng)))
 
     def drawn(self, before: Tensor, after: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
         share = 1 - self.shared.known(sigma)
@@ -246,13 +250,11 @@ class DecomposedMeasurement(Measurement):
         bands, scale, sigma = self.bands, None, level.sigma
         if self.scale is not None:
             scale = self.scale(bands.image(level.clean - level.denoised))
-        c, spread, x, denoised = level.c, level.spread, level.x, level.denoised
-        local = level.local
-        level.release()
+        c, spread, denoised, x = level.taken()
         told, precision = self.shared.beyond(x, sigma)
         # A spectrum where the field is stationary, an image where it is not.
         if scale is None:
-            drawn = denoised + self.noise(spread, local, rng)
+            drawn = denoised + self.noise(spread, level.local, rng)
         else:
             drawn = bands.image(denoised) + scale * bands.image(spread.sqrt() * rng.normal_like(c))
         del x, denoised, spread
