@@ -14,7 +14,7 @@ intervals hold; draws sixteen digits into FOLDER/samples.png.
 
 from __future__ import annotations
 
-import sys
+import argparse
 import time
 from pathlib import Path
 
@@ -110,12 +110,9 @@ def restore(prior: Prior) -> None:
         print(f"{name:20s}{before:6.2f} dB{after:6.2f} dB{100 * inside:7.1f} %", flush=True)
 
 
-def main() -> None:
-    given = sys.argv[1:]
-    name, prediction, minutes = [*given, *["foreign-digits", "epsilon", "3"][len(given) :]]
-    folder = Path(name)
+def main(folder: Path, prediction: str, minutes: float) -> None:
     if not (folder / "model_index.json").exists():
-        train(folder, prediction, float(minutes))
+        train(folder, prediction, minutes)
     prior = load_prior(folder, check=False)
     restore(prior)
     drawn = sample(prior, SHAPE, n=16, sampler="heun", steps=20, seed=0)
@@ -123,4 +120,10 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", nargs="?", type=Path, default=Path("foreign-digits"))
+    kinds = ("epsilon", "v_prediction")
+    parser.add_argument("prediction", nargs="?", choices=kinds, default="epsilon")
+    parser.add_argument("minutes", nargs="?", type=float, default=3.0)
+    given = parser.parse_args()
+    main(given.folder, given.prediction, given.minutes)

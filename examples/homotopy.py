@@ -8,7 +8,7 @@ there is one mode, follows a path of maxima: here to the highest mode of all.
 
 from __future__ import annotations
 
-import sys
+import argparse
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +49,7 @@ def climb(x: Tensor, t: float, steps: int = CLIMB) -> Tensor:
     return x
 
 
-def main(figure: str = "homotopy.png") -> None:
+def main(figure: str) -> None:
     x = torch.zeros(1, dtype=torch.float64)
     maxima = []
     for t in TIMES:
@@ -106,4 +106,7 @@ def draw(figure: str, maxima: list[float], ends: Tensor) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("figure", nargs="?", default="homotopy.png")
+    given = parser.parse_args()
+    main(given.figure)

@@ -8,7 +8,7 @@ Images of four pixels are drawn from N(0, I) and blurred by noise of level sigma
 
 from __future__ import annotations
 
-import sys
+import argparse
 from collections.abc import Callable
 from pathlib import Path
 
@@ -175,10 +175,10 @@ def draw_noise(axes: Axes, batches: int) -> None:
     axes.set_title("Standard deviation of the gradient of a batch", loc="left")
 
 
-def main(figure: str = "objectives.png", batches: str = "100") -> None:
+def main(figure: str, batches: int) -> None:
     canvas, (left, right) = plt.subplots(1, 2, figsize=(13, 5), layout="constrained")
-    draw_slopes(left, int(batches))
-    draw_noise(right, int(batches))
+    draw_slopes(left, batches)
+    draw_noise(right, batches)
     for axes in (left, right):
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(axis="x", color="#eeeeee")
@@ -188,4 +188,8 @@ def main(figure: str = "objectives.png", batches: str = "100") -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("figure", nargs="?", default="objectives.png")
+    parser.add_argument("batches", nargs="?", type=int, default=100)
+    given = parser.parse_args()
+    main(given.figure, given.batches)

@@ -12,7 +12,7 @@ the two level by level.
 
 from __future__ import annotations
 
-import sys
+import argparse
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -182,12 +182,12 @@ def draw_points(axes: Axes, title: str, points: Tensor, colour: str) -> None:
         spine.set_color("#dddddd")
 
 
-def main(figure: str = "parametrisations.png", steps: str = "2000") -> None:
+def main(figure: str, steps: int) -> None:
     names = list(COLOURS)
     begun = {name: untrained(name) for name in names}
     scales = {n: [loss_scale(p, s) for s in GRID] for n, p in begun.items()}
     noises = {n: [gradient_noise(p, s) for s in GRID] for n, p in begun.items()}
-    learned = {name: learn(name, int(steps)) for name in names}
+    learned = {name: learn(name, steps) for name in names}
     errors = {n: [error(p, s) for s in GRID] for n, p in learned.items()}
 
     chosen = (0, len(GRID) // 2, -1)
@@ -221,4 +221,8 @@ def main(figure: str = "parametrisations.png", steps: str = "2000") -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("figure", nargs="?", default="parametrisations.png")
+    parser.add_argument("steps", nargs="?", type=int, default=2000)
+    given = parser.parse_args()
+    main(given.figure, given.steps)

@@ -9,7 +9,7 @@ partition functions Z differ by its exponential, the scores and the normalised d
 
 from __future__ import annotations
 
-import sys
+import argparse
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -56,8 +56,8 @@ def learn(samples: Tensor) -> ScalarField:
     return potential
 
 
-def main(figure: str = "potentials.png", samples: str = "20000") -> None:
-    x = DATA.sample(int(samples), 0)
+def main(figure: str, samples: int) -> None:
+    x = DATA.sample(samples, 0)
     learned = learn(x)
     canvas, panels = plt.subplots(1, 4, figsize=(15, 3.8), layout="constrained")
     titles = [
@@ -100,4 +100,8 @@ def main(figure: str = "potentials.png", samples: str = "20000") -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("figure", nargs="?", default="potentials.png")
+    parser.add_argument("samples", nargs="?", type=int, default=20000)
+    given = parser.parse_args()
+    main(given.figure, given.samples)

@@ -5,7 +5,7 @@ python examples/restore.py [FIGURE.png]
 
 from __future__ import annotations
 
-import sys
+import argparse
 
 from invscore import GaussianNoise, InverseProblem, load_prior, reconstruct, simulate
 from invscore.figures import panel
@@ -34,4 +34,7 @@ def main(figure: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:] or ["restore.png"])
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("figure", nargs="?", default="restore.png")
+    given = parser.parse_args()
+    main(given.figure)

@@ -5,7 +5,7 @@ python examples/reverse_sde_and_flow.py [FIGURE.png] [PARTICLES]
 
 from __future__ import annotations
 
-import sys
+import argparse
 from pathlib import Path
 
 import numpy as np
@@ -48,18 +48,18 @@ def nearest_mode(x: Tensor) -> Tensor:
     return (x[..., None] - torch.tensor(MEANS)).abs().argmin(dim=-1)
 
 
-def main(figure: str = "reverse_sde_and_flow.png", particles: str = "6000") -> None:
+def main(figure: str, particles: int) -> None:
     # Noise levels fall fast at the end, where the score is steep.
     times = (PROCESS.noise * np.linspace(1, 0.02, STEPS + 1) ** 2).tolist()
     rng = SampleRNG([(0,)])
-    start = rng.normal_like(torch.empty(1, int(particles), 1, dtype=torch.float64))
+    start = rng.normal_like(torch.empty(1, particles, 1, dtype=torch.float64))
     ways = {
         "reverse-time SDE": PROCESS.reverse(denoise, start, times, rng),
         "probability flow": PROCESS.flow(denoise, start, times),
     }
     paths = {name: torch.stack([start, *states])[:, 0, :, 0] for name, states in ways.items()}
     for name, states in paths.items():
-        shares = nearest_mode(states[-1]).bincount(minlength=3) / int(particles)
+        shares = nearest_mode(states[-1]).bincount(minlength=3) / particles
         print(f"{name}: {', '.join(f'{share:.1%}' for share in shares)} near each mode")
     draw(figure, times, paths)
 
@@ -101,4 +101,8 @@ def draw(figure: str, times: list[float], paths: dict[str, Tensor]) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("figure", nargs="?", default="reverse_sde_and_flow.png")
+    parser.add_argument("particles", nargs="?", type=int, default=6000)
+    given = parser.parse_args()
+    main(given.figure, given.particles)

@@ -10,7 +10,7 @@ sample. Steps are the defaults, cut at 100 where those are more.
 
 from __future__ import annotations
 
-import sys
+import argparse
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +71,10 @@ def main(folder: Path, methods: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 2:
-        sys.exit(__doc__)
-    main(Path(sys.argv[1]), sys.argv[2:] or sorted(METHODS))
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path, help="the validation photographs")
+    parser.add_argument(
+        "method", nargs="*", choices=[*METHODS, "all"], default="all", metavar="METHOD"
+    )
+    given = parser.parse_args()
+    main(given.folder, sorted(METHODS) if "all" in given.method else given.method)

@@ -10,7 +10,7 @@ ours is faster. Differences are relative to the largest number, up to a factor f
 
 from __future__ import annotations
 
-import sys
+import argparse
 import time
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -23,9 +23,8 @@ REPEATS, SECONDS = 200, 4.0
 """Of each pair of calls, whichever is reached first, but three times at least."""
 
 
-def main() -> None:
+def main(chosen: list[str]) -> None:
     torch.set_num_threads(1)
-    chosen = sys.argv[1:] or list(BESIDE)
     print("| operator | beside | ours, ms | theirs, ms | ratio | difference |")
     print("| --- | --- | ---: | ---: | ---: | ---: |")
     for library in chosen:
@@ -56,4 +55,9 @@ def least(ours: Callable[[], Tensor], theirs: Callable[[], Tensor]) -> tuple[flo
 
 
 if __name__ == "__main__":
-    main()
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "library", nargs="*", choices=[*BESIDE, "all"], default="all", metavar="LIBRARY"
+    )
+    names = parser.parse_args().library
+    main([*BESIDE] if "all" in names else names)

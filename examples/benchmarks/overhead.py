@@ -12,8 +12,8 @@ network would take that needs 50 ms for an evaluation, and as much for a product
 
 from __future__ import annotations
 
+import argparse
 import math
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -141,12 +141,12 @@ def cheapest(name: str, operator: Operator) -> Cost:
     return replace(costs[0], method=method, driver=driver)
 
 
-def main() -> None:
+def main(methods: list[str]) -> None:
     torch.set_num_threads(1)
     blur = Blur.gaussian(sigma=1.6, in_shape=SHAPE)
     few = Inpainting.random(SHAPE, keep=16 / math.prod(SHAPE))
     print("method           evaluations products driver ms   share method ms   share")
-    for name in sys.argv[1:] or METHODS:
+    for name in methods:
         try:
             cost = cheapest(name, blur)
         except ValueError:
@@ -155,4 +155,9 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "method", nargs="*", choices=[*METHODS, "all"], default="all", metavar="METHOD"
+    )
+    names = parser.parse_args().method
+    main([*METHODS] if "all" in names else names)

@@ -51,7 +51,7 @@ def test_a_short_run(
 ) -> None:
     monkeypatch.setattr(example, "GRID", np.geomspace(example.LOWEST, example.HIGHEST, 3))
     monkeypatch.setattr(example, "SHOWN", 20)
-    example.main(str(tmp_path / "figure.png"), "60")
+    example.main(str(tmp_path / "figure.png"), 60)
     _, *rows = capsys.readouterr().out.splitlines()
     found = {row[:19].strip(): [float(number) for number in row[19:].split()] for row in rows}
     assert set(found) == {"score", "noise", "image", "v", "EDM"}
