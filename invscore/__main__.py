@@ -1,14 +1,15 @@
-"""The command ``invscore``, and ``python -m invscore``: signals are heard before imports begin."""
+"""The command ``invscore``, and ``python -m invscore``: what goes before imports."""
 
 from __future__ import annotations
 
 import sys
 
-from invscore.cli import stopping
+from invscore.cli import devices, stopping
 
 
 def main() -> None:
     stopping.install()
+    devices.begin()
     try:
         from invscore.cli.main import main as run
 

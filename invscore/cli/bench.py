@@ -53,9 +53,9 @@ def denoising(
     """
     from invscore.bench.denoising import TASKS, means, run
     from invscore.bench.held_out import choose_collection
+    from invscore.cli.devices import device_here
     from invscore.cli.loading import open_prior
     from invscore.files import atomic_file, check_writable
-    from invscore.hardware.devices import choose_device
 
     if json is not None and not json.absolute().parent.is_dir():
         raise ValueError(f"--json {json}: the folder {json.parent} does not exist")
@@ -63,7 +63,7 @@ def denoising(
         if json.is_dir():
             raise ValueError(f"`--json` must be a file, got the folder {json}")
         check_writable(json.parent)
-    place = choose_device(device)
+    place = device_here(device)
     model = open_prior(prior, place)
     name = choose_collection(model.channels, complex_valued=model.complex)
     task = TASKS[name]

@@ -137,12 +137,12 @@ def calibrate(
     from invscore import calibration, driver
     from invscore.bench.versions import versions
     from invscore.calibration.setting import describe_setting
+    from invscore.cli.devices import device_here
     from invscore.cli.loading import open_prior
     from invscore.cli.progress import StepBar
     from invscore.cli.tables import print_json
     from invscore.engine import in_order, open_engine
     from invscore.files import check_writable
-    from invscore.hardware.devices import choose_device
     from invscore.methods import get_method
     from invscore.tasks import measured, task
 
@@ -157,7 +157,7 @@ def calibrate(
     check_writable(out.parent)
     files = _files(images, measurements)
     calibration.check_count(len(files), level)
-    here = choose_device("cpu" if cluster is not None else device)
+    here = device_here("cpu" if cluster is not None else device)
     device = here if cluster is None else device
     network = open_prior(prior, here)
     spec = task.fit_operator(spec, complex_valued=network.complex)

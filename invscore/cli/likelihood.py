@@ -59,13 +59,13 @@ def likelihood(
         raise ValueError(f"`seed` must be a whole number of at least 0, got {seed}")
 
     # Heavy imports wait until the command line is understood.
+    from invscore.cli.devices import device_here
     from invscore.cli.loading import open_prior
     from invscore.cli.progress import StepBar
     from invscore.cli.tables import print_json, print_table
-    from invscore.hardware.devices import choose_device
     from invscore.sampling import log_likelihood
 
-    device = choose_device(device)
+    device = device_here(device)
     network = open_prior(prior, device)
     loaded = {name: _load(name, size, network, prior, seed) for name in images}
     rows: list[dict[str, Any]] = []

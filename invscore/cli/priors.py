@@ -86,12 +86,12 @@ def check(
     debug: Debug = False,  # noqa: ARG001
 ) -> None:
     """Does a denoiser behave like one, at the scale that it claims? Exit status 1 if not."""
+    from invscore.cli.devices import device_here
     from invscore.cli.loading import open_prior
-    from invscore.hardware.devices import choose_device
     from invscore.priors.denoiser_check import check_denoiser
     from invscore.tasks.check_images import images_for_check
 
-    opened = open_prior(prior, choose_device(device), check=False)
+    opened = open_prior(prior, device_here(device), check=False)
     shown, called = images_for_check(opened, images)
     report = check_denoiser(opened, shown, own=images is None, called=called)
     if json:

@@ -191,12 +191,12 @@ def reconstruct(
     from invscore.calibration.adopted import Choices, adopted
     from invscore.calibration.setting import describe_setting
     from invscore.cli import report
+    from invscore.cli.devices import device_here
     from invscore.cli.loading import open_prior
     from invscore.cli.many import INDEX, restore_many
     from invscore.cli.progress import StepBar
     from invscore.cli.restoring import Job
     from invscore.engine import open_engine
-    from invscore.hardware.devices import choose_device
     from invscore.hardware.precision import fixed_precision
     from invscore.images import IMAGE_KEYS, MEASUREMENT_KEYS
     from invscore.methods import get_method
@@ -237,7 +237,7 @@ def reconstruct(
             f"with a stack, got {source!r}"
         )
     report.check_folder(folder, overwrite=overwrite, mark=METRICS if many is None else INDEX)
-    here = choose_device("cpu" if cluster is not None else device)
+    here = device_here("cpu" if cluster is not None else device)
     device = here if cluster is None else device
     network = open_prior(prior, here)
     spec = task.fit_operator(spec, complex_valued=network.complex)

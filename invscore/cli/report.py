@@ -109,7 +109,9 @@ def measure_interval(task: Task, calibration: Calibration, interval: Interval) -
 
 def describe(result: Result, device: str) -> dict[str, Any]:
     """Facts on how a result was made."""
-    return {**saving.facts_of(result), "device": device, "versions": versions()}
+    threads = torch.get_num_threads()
+    facts = saving.facts_of(result)
+    return {**facts, "device": device, "threads": threads, "versions": versions()}
 
 
 def as_json(content: Mapping[str, Any]) -> str:

@@ -94,16 +94,16 @@ def sample(
     from invscore import sampling
     from invscore.bench.versions import versions
     from invscore.cli import album
+    from invscore.cli.devices import device_here
     from invscore.cli.loading import open_prior
     from invscore.cli.progress import StepBar
     from invscore.cli.report import check_folder
     from invscore.cli.tables import print_json
-    from invscore.hardware.devices import choose_device
     from invscore.tasks.task import PIXELS_TOGETHER
 
     sampling.get_sampler(sampler).options(options)
     check_folder(out, overwrite=overwrite, mark=album.OPTIONS)
-    device = choose_device(device)
+    device = device_here(device)
     network = open_prior(prior, device)
     steered: dict[str, Any] = {}
     if guide is not None:

@@ -74,9 +74,9 @@ def tune(
     """
     from invscore.bench.imaging.config import read_imaging_config
     from invscore.bench.imaging.plan import selected
+    from invscore.cli.devices import device_here
     from invscore.engine import open_engine
     from invscore.files import check_writable
-    from invscore.hardware.devices import choose_device
     from invscore.priors import load_prior
     from invscore.tune.record import Row, write_record
     from invscore.tune.space import SPACES, get_space
@@ -97,7 +97,7 @@ def tune(
     wanted = chosen.methods if methods is not None or not tunable else tunable
     chosen = chosen.model_copy(update={"methods": tuple(wanted)})
     spaces = {method.label: get_space(method.name) for method in wanted}
-    place = choose_device(device)
+    place = device_here(device)
     networks = {
         name: load_prior(name, device=place)
         for name in {task.prior or chosen.prior for task in chosen.tasks}

@@ -17,7 +17,8 @@ SCRIPTS = sorted(
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_help(name: str, tmp_path: Path) -> None:
     text = run(name, "--help", folder=tmp_path)
-    assert text.startswith("usage: ") and len(text.splitlines()) > 4
+    assert text.startswith("usage: ")
+    assert len(text.splitlines()) > 4
     assert not list(tmp_path.iterdir())
 
 
