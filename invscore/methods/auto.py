@@ -14,6 +14,7 @@ from invscore.methods.base import MethodInfo, Step, get_method, register
 from invscore.methods.exact_score import serves
 from invscore.methods.gaussian_field.frequency_bands import FrequencyBands
 from invscore.methods.gaussian_field.operator_power import is_low_pass
+from invscore.methods.particles.looking_together import agree
 from invscore.methods.particles.matched_smc import MOST, MOST_OWN
 from invscore.operators import Inpainting, LinearOperator, Operator, SuperResolution
 from invscore.options.ranges import Count
@@ -80,9 +81,9 @@ def measures_few(problem: InverseProblem) -> bool:
 
 
 def measures_many(problem: InverseProblem, prior: Prior) -> bool:
-    """Whether particles serve the many numbers of a modest image: where the prior is known at any
-    level, as no network is, and has derivatives."""
-    if not math.isinf(prior.sigma_max) or not isinstance(problem.operator, LinearOperator):
+    """Whether particles serve the many numbers of a modest image: where they agree on the Jacobian
+    of the prior (``agree``), and it has derivatives."""
+    if not agree(prior) or not isinstance(problem.operator, LinearOperator):
         return False
     if not isinstance(problem.noise, GaussianNoise):
         return False
@@ -157,9 +158,11 @@ def auto(
     posterior itself, whatever its modes. Elsewhere it depends. Few numbers leave several
     explanations open, and weighted particles find how likely each of them is (`matched_smc`): at
     most 64 that are measured, or 256 of at most 64 unknowns. They serve the many numbers of an
-    image of up to 1024 too, behind linear operators with Gaussian noise, where the prior is known
-    at any level, as no network is, and has derivatives: a particle costs an evaluation and two
-    products with the Jacobian, and particles no more than samples where as many are asked for.
+    image of up to 1024 too, behind linear operators with Gaussian noise, where the prior has
+    derivatives and is known at any level, as no network is, or is a function of one's own
+    (`DenoiserPrior`) of levels up to 8 standard deviations of a pixel or more: a particle costs an
+    evaluation and two products with the Jacobian, and particles no more than samples where as many
+    are asked for.
     Otherwise `matched_spectrum` serves many numbers, and as few as 49 of a low-pass, without
     particles or products, or `matched_pixels`, where the operator is not linear and the prior as
     said. Of larger images a prior known at any level makes `matched_spectrum` start where no guess

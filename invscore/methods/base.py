@@ -79,8 +79,8 @@ class MethodInfo(Registered):
     Jacobian, at most: a number, or an expression in the options and ``measurements``, the real
     numbers measured, ``numbers``, those or the unknown ones, whichever are fewer, and
     ``nonlinear``, 1 for an operator that is not linear and else 0, and ``own``, 1 for such an
-    operator or a prior that is not known at any level, as a network, and else 0. ``cites``: its
-    source.
+    operator or a prior that is neither known at any level nor a function, as a network, and else 0.
+    ``cites``: its source.
     ``particles``: where samples of an image are drawn together, the option with their number, or a
     function of the problem that names it (None: they are drawn apart). ``white``: whether residuals
     of its samples are white noise at the declared level, within a fifth, where the model is right:

@@ -19,11 +19,11 @@ This page is written by `invscore methods --markdown`; the code is the source.
 those of one step for one image, at most; names are options, which are listed below, but
 `measurements` are the real numbers measured, `numbers` those or the unknown ones, whichever are
 fewer, `nonlinear` is 1 for an operator that is not linear, else 0, and `own` is 1 for such an
-operator or a prior that is not known at any level, as a network, else 0. Without products, a step
-holds one evaluation of the denoiser in memory; with them, its graph for automatic differentiation,
-several times as much for a network. Every method that samples takes `antithetic`, true or false,
-beside its own options: samples in antithetic pairs, which is the default of `exact_score` and
-`matched_spectrum`.
+operator or a prior that is neither known at any level nor a function, as a network, else 0.
+Without products, a step holds one evaluation of the denoiser in memory; with them, its graph for
+automatic differentiation, several times as much for a network. Every method that samples takes
+`antithetic`, true or false, beside its own options: samples in antithetic pairs, which is the
+default of `exact_score` and `matched_spectrum`.
 
 """
 COLUMNS = ("method", "name", "needs", "law", "evaluations", "products")

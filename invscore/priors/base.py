@@ -59,7 +59,8 @@ class Prior(abc.ABC):
     have variances of its own for ``denoise_with``. ``metadata`` is what a file says of the prior.
     ``footprint`` is known where D may be evaluated in tiles, see ``invscore.priors.fitted``.
     ``detail``: how strong fine detail is where coarser detail is known, of priors of gray
-    photographs, see ``invscore.priors.detail``.
+    photographs, see ``invscore.priors.detail``. ``function``: D is a function of somebody's own
+    and no network, so that it may be asked often.
 
         >>> import torch
         >>> from invscore.batches import per_image
@@ -85,13 +86,14 @@ class Prior(abc.ABC):
     metadata: Mapping[str, Any] = MappingProxyType({})
     footprint: Footprint | None = None
     detail: DetailLaw | None = None
+    function: bool = False
 
     def _take_after(self, prior: Prior) -> None:
         """Take over what ``prior`` declares of itself."""
         self.mean, self.variance, self.peak = prior.mean, prior.variance, prior.peak
         self.sigma_min, self.sigma_max = prior.sigma_min, prior.sigma_max
         self.symmetric, self.has_density = prior.symmetric, prior.has_density
-        self.detail = prior.detail
+        self.detail, self.function = prior.detail, prior.function
 
     @property
     def unit(self) -> float:

@@ -92,6 +92,7 @@ class DenoiserPrior(Prior, nn.Module):
         super().__init__()
         self.D = D
         self.channels, self.complex, self.symmetric = channels, complex, symmetric
+        self.function = not isinstance(D, nn.Module)
         self.range = (low, high)
         self.sigma_min, self.sigma_max = float(sigma_min), float(sigma_max)
         sizes = (size, size) if isinstance(size, int) else size

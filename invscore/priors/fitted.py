@@ -109,9 +109,14 @@ def _extent(prior: Prior, may_be_large: bool) -> NetworkExtent | None:
         )
     if not may_be_large or not isinstance(prior, NetworkPrior | DenoiserPrior):
         return None
-    if isinstance(prior, DenoiserPrior):
-        return measured_extent(prior, prior.sizes.multiple) if prior.sizes.size is None else None
-    return measured_extent(prior)
+    if not isinstance(prior, DenoiserPrior):
+        return measured_extent(prior)
+    if prior.sizes.size is not None:
+        return None
+    try:
+        return measured_extent(prior, prior.sizes.multiple)
+    except Exception:  # anybody's function, which may take images of one size alone
+        return None
 
 
 def _fitted_volume(

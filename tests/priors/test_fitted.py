@@ -189,3 +189,14 @@ def test_progress_is_told_after_each_tile(whole: bool, monkeypatch: pytest.Monke
 def test_an_overlap_that_makes_no_sense() -> None:
     with pytest.raises(ValueError, match=r"`overlap` must lie in \[0, 31\], got 32"):
         Blended(foreign(), 32, 32)
+
+
+def test_a_function_of_one_size_is_asked_for_no_other() -> None:
+    """What memory it takes is not known then; that is no error."""
+
+    def shrink(z: Tensor, s: Tensor) -> Tensor:
+        mean = torch.linspace(0, 1, 32 * 32).reshape(32, 32)
+        return mean + (z - mean) / (1 + 16 * s.reshape(-1, 1, 1, 1) ** 2)
+
+    prior = DenoiserPrior(shrink, channels=1, sigma_min=0.01, sigma_max=5.0)
+    assert fit(prior, (1, 32, 32), free=1e4) is prior

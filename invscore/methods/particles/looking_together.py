@@ -29,6 +29,17 @@ ROUNDING = 1e-3
 FEWEST = 4
 """Least number of directions of a set."""
 TINY = 1e-30
+HIDING = 8.0
+"""Standard deviations of a pixel up to which a function must know noise, so that its highest level
+hides what tells the modes of images apart."""
+
+
+def agree(prior: Prior) -> bool:
+    """Whether particles of ``prior`` see one J: where it is known at any level, or is a function of
+    levels that hide images, as no network is."""
+    if math.isinf(prior.sigma_max):
+        return True
+    return prior.function and prior.sigma_max >= HIDING * prior.variance**0.5
 
 
 class Beyond(NamedTuple):

@@ -19,7 +19,7 @@ from invscore.methods.particles.local_gaussian import (
     measured_numbers,
     unflatten,
 )
-from invscore.methods.particles.looking_together import Together
+from invscore.methods.particles.looking_together import Together, agree
 from invscore.methods.particles.low_rank import Spectrum
 from invscore.methods.particles.particle_sets import ParticleSets
 from invscore.methods.particles.resampling import (
@@ -121,7 +121,7 @@ def matched_smc(
     True
     """
     numbers = len(measured_numbers(problem))
-    shared = isinstance(problem.operator, LinearOperator) and math.isinf(prior.sigma_max)
+    shared = isinstance(problem.operator, LinearOperator) and agree(prior)
     if numbers > (most := MOST if shared else MOST_OWN):
         why = "" if shared else " behind this operator with this prior"
         raise ValueError(f"matched_smc takes at most {most} measured numbers{why}, got {numbers}")
