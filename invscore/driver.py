@@ -134,7 +134,7 @@ def reconstruct(
     found = misfits(problem, used, drawn, residual, factors, white=info.white and not moved)
     if count is not None and SIZE in trace:
         found += particle_warnings(trace[SIZE], count)
-    found += doubts(problem, info, drawn, probed)
+    found += doubts(problem, used, info, drawn, probed)
     if problem is not given:
         drawn += per_image(offset, drawn[0], "offset")
     return Result(

@@ -199,7 +199,7 @@ def split(result: Result, prior: Prior) -> list[Result]:
                 seconds=result.seconds / number,
                 scale=factor,
                 offset=offset,
-                warnings=own + found + doubts(alone, info, samples),
+                warnings=own + found + doubts(alone, prior, info, samples),
             )
         )
     return parts

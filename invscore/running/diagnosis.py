@@ -15,6 +15,7 @@ from invscore.priors.base import Prior
 from invscore.running.units import in_prior_units, one_number
 from invscore.uncertainty import (
     Residual,
+    branch_warnings,
     clipping_warnings,
     kernel_warnings,
     magnitude_warnings,
@@ -60,13 +61,19 @@ def misfits(
 
 
 def doubts(
-    problem: InverseProblem, info: MethodInfo, samples: Tensor, probes: Tensor | None = None
+    problem: InverseProblem,
+    prior: Prior,
+    info: MethodInfo,
+    samples: Tensor,
+    probes: Tensor | None = None,
 ) -> tuple[str, ...]:
     """Whether the ``samples`` of a method that has no exact limit tell the weights of modes, and
-    those of one that linearises the operator how they spread where it is flat."""
+    those of one that linearises the operator how they spread where it is flat, and how likely each
+    of its branches is."""
     if info.exact or info.point_estimate:
         return ()
     found = mode_warnings(samples, probes, problem.operator.window)
     if info.name != "matched_pixels" or isinstance(problem.operator, LinearOperator):
         return found
-    return (*found, *clipping_warnings(problem, samples))
+    turned = branch_warnings(problem, prior, samples)
+    return (*found, *turned, *clipping_warnings(problem, samples))

@@ -12,6 +12,7 @@ The examples of its functions go on from this one:
 >>> samples = reconstruct(problem, prior, samples=8).samples
 """
 
+from invscore.uncertainty.branches import branch_warnings
 from invscore.uncertainty.clipping import clipping_warnings
 from invscore.uncertainty.intervals import Interval, credible_interval, quantile
 from invscore.uncertainty.kernel import kernel_warnings, sharper_warnings
@@ -25,6 +26,7 @@ from invscore.uncertainty.residual import Residual, check_residual
 __all__ = [
     "Interval",
     "Residual",
+    "branch_warnings",
     "check_residual",
     "clipping_warnings",
     "credible_interval",

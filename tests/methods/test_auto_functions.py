@@ -65,7 +65,7 @@ def test_weights_of_modes_by_a_function() -> None:
     assert problem.count > 64
     prior = DenoiserPrior(mixture.denoise, channels=1, sigma_min=0.01, sigma_max=2.0)
     results = [reconstruct(problem, prior, samples=100, seed=seed) for seed in (0, 100, 200, 300)]
-    # Of 19 levels two a particle, as J is shared; at first all 144, of one image in the place of 100.
+    # Of 19 levels two a particle, as J is shared; at first all 144, of one image for all.
     assert results[0].jacobian_products == pytest.approx(2 * 19 + 1.44)
     shares = [mixture.responsibilities(r.samples[:, 0], 0.0)[:, 0].mean() for r in results]
     expected = exact_posterior(problem, mixture).weights[0]
