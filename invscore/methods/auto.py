@@ -33,6 +33,11 @@ DETAIL = (1.0, 0.08)
 """First and last level, in standard deviations of a pixel, where a low-pass leaves fine detail open
 alone."""
 
+PRODUCTS, MOST_PRODUCTS = 2, 12
+"""Products with the Jacobian that a particle takes, and most of them, so that a set sees all of it:
+behind a blur of a correlated field of 24 x 24 pixels two a particle leave 16 of 100 particles, six
+leave all."""
+
 STEPS, STEPS_FOR_DETAIL = 20, 10
 """Evaluations of a sample: in general, and where fine detail alone is left open."""
 
@@ -138,7 +143,8 @@ def has_large_hole(operator: Operator) -> bool:
     exact=False,
     law="that of `exact_score`, `matched_smc`, `matched_spectrum` or `matched_pixels`",
     evaluations=f"particles if numbers <= {FEW} else 1",
-    products=f"particles * (2 + own * numbers) if numbers <= {FEW} else 2 * nonlinear",
+    products=f"particles * (own * (2 + numbers) or {MOST_PRODUCTS}) if numbers <= {FEW} else "
+    "2 * nonlinear",
     cites="here",
     particles=lambda problem: "particles" if measures_few(problem) else None,
     white=True,
@@ -161,8 +167,8 @@ def auto(
     image of up to 1024 too, behind linear operators with Gaussian noise, where the prior has
     derivatives and is known at any level, as no network is, or is a function of one's own
     (`DenoiserPrior`) of levels up to 8 standard deviations of a pixel or more: a particle costs an
-    evaluation and two products with the Jacobian, and particles no more than samples where as many
-    are asked for.
+    evaluation and two products with the Jacobian, or as many, up to 12, as let its set see all of
+    it, and particles no more than samples where as many are asked for.
     Otherwise `matched_spectrum` serves many numbers, and as few as 49 of a low-pass, without
     particles or products, or `matched_pixels`, where the operator is not linear and the prior as
     said. Of larger images a prior known at any level makes `matched_spectrum` start where no guess
@@ -227,6 +233,9 @@ def resolve(
         return info, info.options({"steps": steps})
     if few or measures_many(problem, prior):
         info, own = get_method("matched_smc"), {"particles": options["particles"]}
+        if linear and agree(prior):
+            each = math.ceil(_unknown(problem) / own["particles"])
+            own["directions"] = min(max(PRODUCTS, each), MOST_PRODUCTS)
     elif everywhere and not linear and is_differentiable(prior, problem):
         info = get_method("matched_pixels")
     else:
