@@ -143,8 +143,8 @@ def has_large_hole(operator: Operator) -> bool:
     exact=False,
     law="that of `exact_score`, `matched_smc`, `matched_spectrum` or `matched_pixels`",
     evaluations=f"particles if numbers <= {FEW} else 1",
-    products=f"particles * (own * (2 + numbers) or {MOST_PRODUCTS}) if numbers <= {FEW} else "
-    "2 * nonlinear",
+    products=f"particles * ({MOST_PRODUCTS} + own * (numbers - {MOST_PRODUCTS - PRODUCTS})) "
+    f"if numbers <= {FEW} else 2 * nonlinear",
     cites="here",
     particles=lambda problem: "particles" if measures_few(problem) else None,
     white=True,

@@ -233,6 +233,7 @@ def test_auto(numbers: int, linear: bool, taken: str) -> None:
     prior.noise_kinds = frozenset()  # else it would be `exact_score`
     options: dict[str, Any] = {"samples": 2, "seed": 6, "steps": 3, "batch_size": 1}
     own = {"particles": 4} if taken == "matched_smc" else {}
+    own |= {"directions": 12} if linear and own else {}  # 16 would see all of J
     expected = reconstruct(problem, prior, method=taken, **options, **own)
     found = reconstruct(problem, prior, method="auto", **options, particles=4)
     assert torch.equal(found.samples, expected.samples)
