@@ -47,8 +47,7 @@ class DetailBands:
         down = torch.fft.fftfreq(h, dtype=like.dtype, device=like.device)
         along = torch.fft.rfftfreq(w, dtype=like.dtype, device=like.device)
         self.radius = torch.hypot(down[:, None], along)
-        self._place = (-(2 * self.radius).clamp_min(1e-9).log2() / OCTAVES).clamp_(0, COUNT - 1)
-        self._place[0, 0] = math.inf
+        self._place = _place(self.radius)
         self.twice = torch.full_like(along, 2.0)
         self.twice[0] = 1.0
         if w % 2 == 0:
@@ -69,6 +68,21 @@ class DetailBands:
         Those of all bands sum to 1 but at frequency 0, which is in none.
         """
         return self._once("share", k, lambda: (1 - (self._place - k).abs_()).clamp_min_(0))
+
+    def density(self, power: Tensor, radius: Tensor | None = None) -> Tensor:
+        """Mean square of a coefficient of orthonormal waves of a ``radius`` in cycles a pixel, 0
+        where it is 0, of images whose bands have this ``power``, (COUNT,): by default of those of
+        ``torch.fft.rfft2``."""
+        each = power * self.sides[0] * self.sides[1] / self.numbers.clamp_min(1)
+        if radius is None:
+            shares = (self.share(k) for k in range(COUNT))
+        else:
+            place = _place(radius)
+            shares = ((1 - (place - k).abs()).clamp_min_(0) for k in range(COUNT))
+        density = torch.zeros_like(self.radius if radius is None else radius)
+        for of_band, share in zip(each, shares, strict=True):
+            density.addcmul_(of_band, share)
+        return density
 
     def image(self, spectrum: Tensor) -> Tensor:
         """The images of spectra, (\\*, h, w // 2 + 1)."""
@@ -106,6 +120,12 @@ class DetailBands:
             with torch.inference_mode(False):
                 self._kept[name, k] = make()
         return self._kept[name, k]
+
+
+def _place(radius: Tensor) -> Tensor:
+    """The band of each frequency of a ``radius``, between two where it is no whole number."""
+    place = (-(2 * radius).clamp_min(1e-9).log2() / OCTAVES).clamp_(0, COUNT - 1)
+    return place.masked_fill_(radius == 0, math.inf)
 
 
 @torch.inference_mode(False)

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from invscore.likelihood import GaussianNoise, InverseProblem
 from invscore.methods.common.initial_guess import start, unheld
-from invscore.methods.gaussian_field.power_law import EXPONENT, field_mean
+from invscore.methods.gaussian_field.power_law import EXPONENT, field_draw, field_mean
 from invscore.operators import LinearOperator
 from invscore.priors.base import Prior
 from invscore.rng import SampleRNG
@@ -32,3 +32,17 @@ def posterior_mean(problem: InverseProblem, prior: Prior, mean: Tensor) -> Tenso
         return mean
     _, y, variance = problem.linear_gaussian("initial_guess")
     return mean + operator.ridge(y - operator.matvec(mean.contiguous()), variance / prior.variance)
+
+
+def posterior_draw(problem: InverseProblem, prior: Prior, rng: SampleRNG) -> Tensor:
+    """A draw of the posterior whose mean is ``posterior_mean``: of images (c, h, w), linear y.
+
+    A level of noise hides, over many pixels, little of what is coarse: samplers that start at the
+    mean take what it has where nothing is measured, in a hole or beyond a border, for the truth.
+    States of posterior draws and noise have the law that they should have at any level.
+    """
+    operator, like = problem.operator, unheld(problem)
+    assert isinstance(operator, LinearOperator)
+    mean = (like.new_zeros(()) + prior.mean).expand(like.shape)
+    common = 0.0 if prior.detail is None else prior.detail.common
+    return field_draw(problem, operator, mean, EXPONENT, prior.variance, rng, common)

@@ -1,4 +1,4 @@
-"""The posterior mean of images under a Gaussian field with a power-law spectrum."""
+"""The posterior of images under a Gaussian field with a power-law spectrum: mean and draws."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from invscore.methods.gaussian_field.operator_power import OperatorPower
 from invscore.methods.gaussian_field.posterior import Unexplained, explained
 from invscore.methods.gaussian_field.waves import bands_of_guess
 from invscore.operators import Blur, Inpainting, LinearOperator, SuperResolution
+from invscore.rng import SampleRNG
 
 EXPONENT = 3.0
 """Exponent of the power spectrum: photographs have about 2, and 3 restores better."""
@@ -29,12 +30,15 @@ def field_mean(
     mean: Tensor,
     exponent: float,
     variance: float,
+    y: Tensor | None = None,
 ) -> Tensor:
     """The posterior mean of a Gaussian field of power ``|f|^-exponent`` and pixel ``variance``.
 
     ``mean``: that of the field, (b, \\*channels, h, w). The noise of y is taken to be Gaussian of
-    the variance at ``A mean``.
+    the variance at ``A mean``. ``y``: what is taken for the measurement, (b, \\*out_shape), by
+    default that of the ``problem``.
     """
+    y = problem.y if y is None else y
     bands = bands_of_guess(operator, mean)
     passed = OperatorPower.of(operator, bands)
     loud = float(passed.power.max().sqrt()) * variance**0.5
@@ -57,18 +61,19 @@ def field_mean(
     power = inverse.reshape(-1, *[1] * (c.ndim - 1)) * passed.power
     if passed.is_filter and even:
         gain = c / (1 + power * c) / noise.reshape(-1, *[1] * (c.ndim - 1))
-        shift = gain * bands.spectrum(operator.rmatvec(problem.y - seen))
+        shift = gain * bands.spectrum(operator.rmatvec(y - seen))
     elif decimated is not None and even:
-        told, precision = told_sums(decimated, problem.y - seen, noise.reshape(-1, 1, 1, 1))
+        told, precision = told_sums(decimated, y - seen, noise.reshape(-1, 1, 1, 1))
         shift = explained_sums(decimated, c, told, precision)
     elif isinstance(operator, Blur) and bands.mirrored and exponent > 0:
-        residual = problem.y - seen
-        del seen, c, power, passed, inverse, near
+        residual = y - seen
+        del seen, c, power, passed, inverse, near, y
         shift = explained_at_border(
             operator, residual, noise, bands, lambda of: of.power_law(exponent, variance)
         )
     else:
-        residual = problem.y - seen
+        residual = y - seen
+        del y
         start = None
         if isinstance(operator, Inpainting) and exponent > 0:
             weight = operator.weight.like(residual)
@@ -91,6 +96,40 @@ def field_mean(
             ask=True,
         )
     return mean + bands.image(shift).to(mean.dtype)
+
+
+def field_draw(
+    problem: InverseProblem,
+    operator: LinearOperator,
+    mean: Tensor,
+    exponent: float,
+    variance: float,
+    rng: SampleRNG,
+    common: float = 0.0,
+) -> Tensor:
+    """A draw of the posterior whose mean ``field_mean`` is, of the same arguments.
+
+    A draw of the field, and what y and a draw of its noise tell beyond it (perturb and fit,
+    Papandreou & Yuille 2010). The mean over an antithetic pair is the posterior's. ``common``: the
+    correlation of the channels of the field that is drawn.
+    """
+    bands = bands_of_guess(operator, mean)
+    white = rng.normal_like(mean)
+    if mean.shape[1] > 1 and common > 0:
+        shared = rng.normal_like(mean[:, :1])
+        white = common**0.5 * shared + (1 - common) ** 0.5 * white
+    waves = bands.spectrum(white)  # which channels have alike
+    del white
+    waves *= bands.power_law(exponent, variance).sqrt()
+    field = bands.image(waves)
+    del waves, bands
+
+    def beyond() -> Tensor:  # which is not held here
+        deviation = problem.noise.variance(operator.matvec(mean.contiguous())).sqrt()
+        noise = deviation * rng.normal_like(problem.y)
+        return (problem.y - operator.matvec(field)).add_(noise)
+
+    return field.add_(field_mean(problem, operator, mean, exponent, variance, beyond()))
 
 
 def _in_double_precision(operator: LinearOperator, mean: Tensor) -> tuple[LinearOperator, Tensor]:

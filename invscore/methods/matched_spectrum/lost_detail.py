@@ -12,7 +12,7 @@ from invscore.batches import per_image
 from invscore.likelihood import GaussianNoise, InverseProblem
 from invscore.methods.gaussian_field.frequency_bands import LARGE, FrequencyBands
 from invscore.methods.gaussian_field.operator_power import OperatorPower
-from invscore.operators import Blur, LinearOperator
+from invscore.operators import Blur, LinearOperator, SuperResolution
 from invscore.priors.base import Prior
 from invscore.priors.detail import DetailBands, DetailLaw
 from invscore.rng import SampleRNG
@@ -135,11 +135,11 @@ class LostDetail:
     def _hidden(self, variance: Tensor) -> Tensor:
         """Share of each frequency's power that y does not tell, (b or 1, 1, h, w // 2 + 1)."""
         bands = self._bands
-        each = self._law.power * bands.sides[0] * bands.sides[1] / bands.numbers.clamp_min(1)
-        power = torch.zeros_like(bands.radius)
-        for k, of_band in enumerate(each):
-            power.addcmul_(of_band, bands.share(k))
-        hidden = 1 / (1 + power * self._power / variance.reshape(-1, 1, 1, 1))
+        if isinstance(self._operator, SuperResolution):
+            hidden = hidden_by_decimation(self._operator, bands, self._law.power, variance)
+        else:
+            passed = bands.density(self._law.power) * self._power
+            hidden = 1 / (1 + passed / variance.reshape(-1, 1, 1, 1))
         hidden[..., 0, 0] = 0
         return hidden
 
@@ -162,3 +162,25 @@ class LostDetail:
         power = lost.square().sum(axes) / count.sum(axes)
         ratio = variance / power.clamp_min(TINY)
         return per_image(ratio, lost) * self._operator.solve(lost, ratio)
+
+
+def hidden_by_decimation(
+    operator: SuperResolution, bands: DetailBands, power: Tensor, variance: Tensor
+) -> Tensor:
+    """Share of each frequency's power that smaller images do not tell, (b, 1, h, w // 2 + 1).
+
+    Each number tells a sum of cosines that decimation takes for one another: of a cosine of power P
+    and weight w in it, ``1 - w^2 P p / (1 + p sum(w^2 P))`` stays open at a precision p of the sum.
+    ``power``: of ``bands``. ``variance``: of the noise, (b,).
+    """
+    height, width = bands.sides
+    rows, columns = (torch.arange(n).to(power) / (2 * n) for n in (height, width))
+    of_cosines = bands.density(power, torch.hypot(rows[:, None], columns))[None, None]
+    precision = operator.svd(power.dtype).s.square() / variance.reshape(-1, 1, 1, 1)
+    of_sum = operator.summed(of_cosines, squared=True)
+    told = of_cosines * operator.parted(precision / (1 + precision * of_sum), squared=True)
+    # Twice the index of a wave is that of the cosine of its frequency.
+    down = (2 * torch.fft.fftfreq(height, 1 / height).abs()).long().clamp_max(height - 1)
+    across = (2 * torch.arange(width // 2 + 1)).clamp_max(width - 1)
+    at = [index.to(told.device) for index in (down, across)]
+    return 1 - told.index_select(-2, at[0]).index_select(-1, at[1])
