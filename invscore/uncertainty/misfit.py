@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from invscore.likelihood import GaussianNoise, InverseProblem
-from invscore.operators import MRI, Identity, Inpainting, LinearOperator
+from invscore.operators import MRI, Identity, Inpainting, LinearOperator, SuperResolution
 from invscore.uncertainty.border import border_warnings
 from invscore.uncertainty.kernel import sharper_warnings
 from invscore.uncertainty.outliers import outlier_warnings
@@ -47,6 +47,11 @@ noise."""
 
 WITHOUT_KERNEL = (Identity, Inpainting, MRI)
 """Operators in which nothing can be wrong but the mask."""
+
+HEAVY = 0.4
+"""Noise of a shrunken picture, over the spread of its numbers, from which on a band is no sign of
+another operator: a prior errs by as much. Of 37 photographs of 64 x 64 pixels, halved, at noise
+0.2, three had such a band behind the right operator."""
 
 LEAST, MOST = 0.75, 1.33
 """Range of the ratio of the noise that a prior sees to that which is declared without a warning: on
@@ -205,6 +210,8 @@ def _bands(problem: InverseProblem, spectrum: ResidualSpectrum) -> tuple[str, ..
     band = large[:, 1:-HIGHEST].flatten(1).any(dim=1)
     if isinstance(problem.operator, WITHOUT_KERNEL):
         band = torch.zeros_like(band)
+    if isinstance(problem.operator, SuperResolution):
+        band = band & ~_is_heavy(problem)
     uneven = less & large[:, :-HIGHEST].flatten(1).any(dim=1)
     if bool(uneven.any()):
         return (_colour_sentence(problem, spectrum, noise, uneven),)
@@ -217,6 +224,12 @@ def _bands(problem: InverseProblem, spectrum: ResidualSpectrum) -> tuple[str, ..
     if bool(band.any()):
         return (_operator_sentence(problem, spectrum, noise, band),)
     return ()
+
+
+def _is_heavy(problem: InverseProblem) -> Tensor:
+    """Whether noise is ``HEAVY`` beside the numbers of each measurement: (b,)."""
+    level = problem.noise.estimated_variance(problem.y).sqrt().expand(problem.y.shape)
+    return (level.flatten(1).mean(dim=1) > HEAVY * problem.y.flatten(1).std(dim=1)).cpu()
 
 
 def _prior_sentence(problem: InverseProblem, spectrum: ResidualSpectrum, found: Tensor) -> str:

@@ -234,3 +234,23 @@ def test_noise_that_is_not_white_is_told_from_less_of_it(smooth: float) -> None:
     assert "the noise is not white" in sentence
     assert float(sentence.split("A x is ")[1].split()[0]) < 0.85  # at the highest frequencies
     assert "the noise is at most 0.005" in told(0.5 * noise)
+
+
+@pytest.mark.parametrize(
+    ("level", "told"),
+    [(0.35, "its kernel first of all"), (0.45, "")],
+)
+def test_a_band_is_no_sign_of_another_operator_in_heavy_noise(level: float, told: str) -> None:
+    """Samples lack a wave of four times the noise's power in its band of a halved picture."""
+    operator = SuperResolution(2, SHAPE)
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(1, 1, *SHAPE[1:], generator=generator)
+    x = x / operator(x).std() * (1 - level**2) ** 0.5  # so that numbers of y spread by 1
+    y = operator(x) + level * torch.randn(1, 1, 32, 32, generator=generator)
+    problem = InverseProblem(operator, y, GaussianNoise(level))
+    columns = torch.arange(64)
+    waves = sum(torch.cos(torch.pi * (k * columns / 32 + k)) for k in (5, 6, 7))
+    samples = (x - level * waves)[None]
+    sentences = misfit_warnings(problem, samples, check_residual(problem, samples), white=True)
+    assert told in "".join(sentences)
+    assert bool(told) == any("about" in sentence for sentence in sentences)
