@@ -30,6 +30,9 @@ class DecimatedMeasurement(SpectralMeasurement):
         told, precision = told_sums(operator, y, as_column(variance, y))
         self.shared = SharedNoise(told, precision, Basis(operator.parted, operator.summed))
 
+    def precision(self) -> Tensor:
+        return self._operator.parted(self.shared.precision, squared=True)
+
     def draw(self, level: AtLevel, rng: SampleRNG) -> Picture:
         c, spread, denoised, x = level.taken()
         told, precision = self.shared.beyond(x, level.sigma)

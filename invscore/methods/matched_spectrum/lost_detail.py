@@ -89,21 +89,21 @@ class LostDetail:
         area = clean.shape[-2] * clean.shape[-1]
         left_open = self._left_open(hidden)
         known = [k for k, share in enumerate(left_open) if 0 <= share < HIDDEN]
-        if not known:
+        missing = [k for k, share in enumerate(left_open) if share >= HIDDEN]
+        if not missing:
             return clean
         lost = torch.zeros_like(clean)
         held = torch.bfloat16 if clean[0].numel() > LARGE else clean.dtype
         seen = [bands.log_power(spectrum, k).sub_(law.mean[k]).to(held) for k in known]
         among = law.covariance[known][:, known] + ERROR * torch.eye(len(known)).to(law.mean)
         energy = bands.energy(spectrum).mul_(hidden)
-        missing = [k for k, share in enumerate(left_open) if share >= HIDDEN]
         parity = None
         for k in sorted(missing, key=lambda k: k % 2):
             if k % 2 != parity:  # every other band has frequencies of its own alone
                 parity, white = k % 2, torch.fft.rfft2(self._noise(clean, rng))
             weights = torch.linalg.solve(among, law.covariance[known, k])
             left = law.covariance[k, k] - weights @ law.covariance[known, k]
-            expected = law.mean[k] + UPPER * left / 2
+            expected = clean.new_full((len(clean), 1, 1, 1), float(law.mean[k] + UPPER * left / 2))
             for weight, each in zip(weights, seen, strict=True):
                 expected = expected + weight * each
             expected = expected.exp_()

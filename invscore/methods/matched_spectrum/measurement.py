@@ -133,6 +133,10 @@ class SpectralMeasurement(Measurement):
     local = True
     shared: SharedNoise
 
+    def precision(self) -> Tensor:
+        """With which y tells each frequency, were the others known: of spectra, (b, \\*shape)."""
+        return self.shared.precision
+
     def state(self, clean: Picture, sigma: float, rng: SampleRNG) -> Picture:
         return self.pictured(self.shared.state(clean.spectrum, sigma, rng))
 

@@ -6,17 +6,14 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Literal
 
-import torch
-from torch.nn.functional import max_pool2d
-
 from invscore import levels
 from invscore.likelihood import InverseProblem
 from invscore.methods.base import Step, register
 from invscore.methods.common.equivariant_denoiser import EquivariantDenoiser
 from invscore.methods.common.initial_guess import initial_guess
 from invscore.methods.gaussian_field import frequency_bands
-from invscore.methods.gaussian_field.first_guess import posterior_draw
 from invscore.methods.gaussian_field.waves import bands_behind
+from invscore.methods.matched_spectrum.begin import FEWEST, begin, widened
 from invscore.methods.matched_spectrum.cheapest import measurement_for
 from invscore.methods.matched_spectrum.denoiser_covariance import DenoiserCovariance
 from invscore.methods.matched_spectrum.local_answer import LocalAnswer
@@ -24,17 +21,10 @@ from invscore.methods.matched_spectrum.lost_detail import LostDetail, law_for, t
 from invscore.methods.matched_spectrum.measurement import AtLevel, Measurement
 from invscore.methods.matched_spectrum.nonlinear import NonlinearMeasurement
 from invscore.methods.matched_spectrum.own_error import OwnError
-from invscore.operators import Inpainting, LinearOperator
+from invscore.operators import LinearOperator
 from invscore.options.ranges import Count, Level
 from invscore.priors.base import Prior
 from invscore.rng import SampleRNG
-
-HOLE = 8
-"""Side of the least square without measured pixels, in pixels, in which draws of the first guess
-differ."""
-FEWEST = 3
-"""Least evaluations that begin at a draw of the first guess: of one or two the mean of a pair loses
-0.1 dB by it."""
 
 Spread = Literal["told", "local", "seen", "uneven"]
 
@@ -91,10 +81,10 @@ def matched_spectrum(
     beside that, y moves most what is most uncertain, over a pixel's neighbours, by conjugate
     gradients, and of the error that is seen what draws were widened by is left out. Where the noise
     is fresh, and of complex images, nothing is local. All but ``told`` begin at draws of the first
-    guess, not at its mean, where y leaves places of real images (c, h, w) unseen: in holes and
-    beyond borders samples would all have the guess's coarse content. With them, and a prior
-    that knows how strong fine detail is (``Prior.detail``), what samples lack of it is made up for
-    at the end (``LostDetail``).
+    guess, not at its mean, where that leaves more open in real images (c, h, w) than the first
+    level hides (``begin``): in holes, beyond borders and behind much noise samples would all have
+    the guess's coarse content. With them, and a prior that knows how strong fine detail is
+    (``Prior.detail``), what samples lack of it is made up for at the end (``LostDetail``).
 
     After the example of ``invscore.methods``:
 
@@ -107,10 +97,8 @@ def matched_spectrum(
     high = first(prior) if sigma_max is None else sigma_max
     low = levels.fine(prior) if sigma_min is None else sigma_min
     sigmas = levels.karras(steps, high, low)
-    if spread != "told" and steps >= FEWEST and leaves_places(problem):
-        guess = posterior_draw(problem, prior, rng)
-    else:
-        guess = initial_guess(problem, prior, 0.0, rng)
+    begins_apart = spread != "told" and steps >= FEWEST
+    guess = begin(problem, prior, rng) if begins_apart else initial_guess(problem, prior, 0.0, rng)
     bands = bands_behind(operator, guess)
     uneven = spread == "uneven"
     measurement: Measurement
@@ -118,6 +106,8 @@ def matched_spectrum(
         measurement = measurement_for(problem, operator, bands, uneven)
     else:
         measurement = NonlinearMeasurement(problem, bands)
+    if begins_apart:
+        guess = widened(guess, problem, prior, measurement, sigmas[0], rng)
     local = None
     if measurement.local and spread != "told":
         local = LocalAnswer(bands, NEAR) if uneven else LocalAnswer(bands)
@@ -158,18 +148,3 @@ def matched_spectrum(
             clean = measurement.picture(lost(clean.image, rng))
         x = measurement.state(clean, lower, rng) if lower > 0 else clean
         yield Step(x.image, clean.image, lower)
-
-
-def leaves_places(problem: InverseProblem) -> bool:
-    """Whether y leaves places of real images (c, h, w) unseen: beyond a window, or in a hole.
-
-    They have coarse content that the first level does not hide, in which draws of the first guess
-    differ. Between pixels that are missing here and there the guess knows it.
-    """
-    operator = problem.operator
-    if operator.in_complex or len(operator.in_shape) != 3:
-        return False
-    if not isinstance(operator, Inpainting):
-        return isinstance(operator, LinearOperator) and operator.window is not None
-    mask = operator.measured.to(torch.float32)
-    return min(mask.shape[-2:]) >= HOLE and bool((max_pool2d(mask, HOLE, stride=1) == 0).any())

@@ -135,14 +135,14 @@ def test_samples_begin_at_draws_where_places_are_unseen(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Of three evaluations and more: of fewer the mean of a pair loses by it."""
-    method = import_module("invscore.methods.matched_spectrum.method")
+    begin = import_module("invscore.methods.matched_spectrum.begin")
     asked = []
 
     def draw(*given: Any) -> Tensor:
         asked.append(given)
         return posterior_draw(*given)
 
-    monkeypatch.setattr(method, "posterior_draw", draw)
+    monkeypatch.setattr(begin, "posterior_draw", draw)
     problem = InverseProblem(operator, torch.zeros(1, *operator.out_shape), GaussianNoise(0.1))
     prior = StationaryGaussianPrior.power_law(tuple(operator.in_shape))
     options: dict[str, Any] = {"steps": steps, "spread": spread}

@@ -214,3 +214,9 @@ def test_the_mean_of_a_pair_and_what_is_measured_hardly_move() -> None:
     # Less than a fifth of the noise's deviation: residuals stay what they are.
     assert float(operator(extra[0]).std()) < 0.004
     assert float(after.residual) == pytest.approx(float(before.residual), abs=0.03)
+
+
+def test_a_measurement_that_tells_no_band_leaves_the_mean_of_photographs() -> None:
+    found = added(law(), nothing(), Identity(SHAPE), 100.0)
+    torch.testing.assert_close(found[:8], POWER[:8] / 1.16, rtol=0.1, atol=0.0)
+    torch.testing.assert_close(found[:2], POWER[:2] / 1.16, rtol=0.02, atol=0.0)
