@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from invscore.hardware import cores
 from invscore.hardware.cores import Work
 
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -29,17 +28,21 @@ def test_reads_the_systems_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     )
 
 
-@pytest.mark.parametrize("column", cores.WORKING)
+COLUMNS = {"user": 5.0, "nice": 0.0, "system": 5.0, "idle": 0.0, "iowait": 0.0, "irq": 5.0}
+COLUMNS |= {"softirq": 5.0, "steal": 5.0, "guest": 0.0, "guest_nice": 0.0}
+"""Those of proc(5) in their order: guests' time is in the user's already."""
+
+
+@pytest.mark.parametrize("column", COLUMNS)
 def test_counts_what_nobody_else_can_have(
-    column: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    column: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0}, raising=False)
-    times = [0] * 10
-    times[column] = 5 * TICKS
+    times = [5 * TICKS * (name == column) for name in COLUMNS]
     (tmp_path / "stat").write_text(f"cpu0 {' '.join(map(str, times))}\n")
     work = Work.until_now(tmp_path / "stat")
     assert work is not None
-    assert work.all == 5.0
+    assert work.all == COLUMNS[column]
 
 
 @pytest.mark.parametrize("text", [None, "", "cpu0 one two\n", "cpu0 1\n"])
