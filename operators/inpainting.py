@@ -7,6 +7,7 @@ from typing import Self
 
 import torch
 from torch import Tensor
+from torch.nn.functional import max_pool2d
 
 from invscore.batches import Numbers, as_tensor
 from invscore.operators.base import Shape, SpectralOperator
@@ -115,6 +116,17 @@ class Inpainting(SpectralOperator):
                 f"{tuple(mask.shape)}"
             )
         return cls(mask, in_shape)
+
+    def has_hole(self, side: int) -> bool:
+        """Whether a square of ``side`` pixels has none that is measured, in some channel.
+
+        >>> from invscore.operators import Inpainting
+        >>> operator = Inpainting.box((1, 16, 16), size=4)
+        >>> operator.has_hole(4), operator.has_hole(5)
+        (True, False)
+        """
+        mask = self.measured.to(torch.float32)
+        return side <= min(mask.shape[-2:]) and bool((max_pool2d(mask, side, stride=1) == 0).any())
 
     def matvec(self, x: Tensor) -> Tensor:
         return x * self.weight.like(x)

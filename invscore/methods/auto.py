@@ -133,9 +133,7 @@ def has_large_hole(operator: Operator) -> bool:
     """Whether a square of ``LARGE_HOLE`` of the image's side has no pixel that was measured."""
     if not isinstance(operator, Inpainting):
         return False
-    mask = operator.measured.to(torch.float32)
-    side = math.ceil(LARGE_HOLE * min(mask.shape[-2:]))
-    return bool((torch.nn.functional.max_pool2d(mask, side, stride=1) == 0).any())
+    return operator.has_hole(math.ceil(LARGE_HOLE * min(operator.in_shape[-2:])))
 
 
 @register(

@@ -81,3 +81,10 @@ def test_errors() -> None:
         Inpainting.random((1, 4, 4), keep=30)
     with pytest.raises(ValueError, match=r"size \(5, 5\) at position \(0, 0\)"):
         Inpainting.box((1, 4, 4), size=5, position=(0, 0))
+
+
+def test_holes_are_squares_without_a_measured_pixel_in_some_channel() -> None:
+    mask = torch.ones(2, 6, 9, dtype=torch.bool)
+    mask[1, 3:, 5:9] = False  # 3 x 4 at the border
+    assert [Inpainting(mask).has_hole(side) for side in (1, 3, 4, 7)] == [True, True, False, False]
+    assert not Inpainting(torch.ones(6, 9), (1, 6, 9)).has_hole(1)

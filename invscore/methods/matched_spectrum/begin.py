@@ -7,9 +7,7 @@ beyond borders, and at the coarse frequencies of a measurement that is small or 
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
-from torch.nn.functional import max_pool2d
 
 from invscore.likelihood import InverseProblem
 from invscore.methods.common.initial_guess import initial_guess
@@ -73,10 +71,9 @@ def leaves_places(operator: Operator) -> bool:
     """
     if not _is_picture(operator):
         return False
-    if not isinstance(operator, Inpainting):
-        return isinstance(operator, LinearOperator) and operator.window is not None
-    mask = operator.measured.to(torch.float32)
-    return min(mask.shape[-2:]) >= HOLE and bool((max_pool2d(mask, HOLE, stride=1) == 0).any())
+    if isinstance(operator, Inpainting):
+        return operator.has_hole(HOLE)
+    return isinstance(operator, LinearOperator) and operator.window is not None
 
 
 def _is_picture(operator: Operator) -> bool:
